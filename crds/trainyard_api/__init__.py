@@ -1,0 +1,16 @@
+"""The contract: everything that the operator, the trainer and a user's manifest must agree on.
+
+Place in the data's way: all stations meet here. Pydantic models (the single source of the CRDs), names, condition
+reasons, the run config, the termination message and the checkpoint manifest. This package does no I/O and imports
+nothing but pydantic and the standard library.
+
+* `fields`: the kinds of values a manifest may hold (decimal strings, names, quantities) and the models' base class
+* `training_job_spec`, `training_job_status`, `training_job`: what a user asks for, what is reported back
+* `checkpoint`: the Checkpoint kind
+* `conditions`: condition types and their closed list of reasons
+* `names`: every derived name, label, environment variable and path
+* `run_config`: what a trainer pod reads at its start
+* `termination`: exit codes and the message a trainer leaves behind
+* `checkpoint_manifest`: the files of a checkpoint, their digests, and the marker that commits them
+* `decimals`: numbers as the decimal strings that the API shows
+"""

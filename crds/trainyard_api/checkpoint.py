@@ -1,0 +1,115 @@
+"""The Checkpoint kind: a committed set of files that a run can start from.
+
+Place in the data's way: station 9. The operator makes one for every checkpoint that a run commits; a person may make one
+for files that already lie in a bucket. No ownerReference: checkpoints outlive their job.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from trainyard_api.conditions import Condition
+from trainyard_api.fields import (
+    API_VERSION,
+    ApiModel,
+    Digest,
+    Identifier,
+    ObjectName,
+    ObservedDecimal,
+    Uid,
+    Uri,
+    cel,
+    immutable,
+)
+from trainyard_api.training_job import KindNames, ObjectMeta, PrinterColumn
+from trainyard_api.training_job_spec import Storage
+from trainyard_api.training_job_status import LocalReference
+
+
+class CheckpointFiles(ApiModel):
+    """Files that are already committed."""
+
+    uri: Uri
+    """Folder of the files, as s3://bucket/prefix/."""
+    digest: Digest
+    """Digest of the folder's manifest.json; whoever loads the files checks it."""
+
+
+class CheckpointSpec(ApiModel):
+    """Which files the Checkpoint stands for."""
+
+    source: CheckpointFiles
+    """The committed files. Immutable."""
+    storage: Storage
+    """How to reach them. Immutable."""
+
+    model_config = ConfigDict(json_schema_extra=cel(immutable("source"), immutable("storage")))
+
+
+class OwnerReference(ApiModel):
+    """The TrainingJob that wrote the files."""
+
+    name: ObjectName
+    """Name of the TrainingJob."""
+    uid: Uid
+    """uid of the TrainingJob."""
+
+
+class CheckpointStatus(ApiModel):
+    """Observed state of a Checkpoint."""
+
+    conditions: (
+        Annotated[
+            list[Condition],
+            Field(
+                max_length=8,
+                json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+            ),
+        ]
+        | None
+    ) = None
+    """Latest observations; Ready says whether it may be used."""
+    uri: Uri | None = None
+    """Folder of the files."""
+    digest: Digest | None = None
+    """Digest of the manifest."""
+    step: Annotated[int, Field(ge=0)] | None = None
+    """Finished steps of its run."""
+    size: Annotated[str, Field(max_length=16)] | None = None
+    """Bytes of its files, as 612Ki."""
+    reward: ObservedDecimal | None = None
+    """Mean reward of its step."""
+    metrics: Annotated[dict[Identifier, ObservedDecimal], Field(max_length=32)] | None = None
+    """Measurements of its step."""
+    parent_ref: LocalReference | None = None
+    """The Checkpoint that its run started from."""
+    training_job_ref: OwnerReference | None = None
+    """The TrainingJob that wrote it."""
+
+
+class Checkpoint(ApiModel):
+    """A committed state of a policy: weights, tokenizer, trainer state, manifest."""
+
+    api_version: Literal["trainyard.dev/v1alpha1"] = API_VERSION  # type: ignore[assignment]
+    """Version of the API."""
+    kind: Literal["Checkpoint"] = "Checkpoint"
+    """Checkpoint."""
+    metadata: ObjectMeta
+    """Standard metadata."""
+    spec: CheckpointSpec
+    """Which files it stands for."""
+    status: CheckpointStatus | None = None
+    """What is observed."""
+
+    names: ClassVar[KindNames] = KindNames("Checkpoint", "checkpoints", "checkpoint", ("tckpt",))
+    columns: ClassVar[tuple[PrinterColumn, ...]] = (
+        PrinterColumn("Job", ".status.trainingJobRef.name", "string", "TrainingJob that wrote it"),
+        PrinterColumn("Step", ".status.step", "integer", "Finished steps"),
+        PrinterColumn("Reward", ".status.reward", "string", "Mean reward of its step"),
+        PrinterColumn("Size", ".status.size", "string", "Bytes of its files"),
+        PrinterColumn("Ready", '.status.conditions[?(@.type=="Ready")].status', "string", "Whether it may be used"),
+        PrinterColumn("Age", ".metadata.creationTimestamp", "date", "Time since creation"),
+        PrinterColumn("URI", ".status.uri", "string", "Folder of the files", 1),
+    )

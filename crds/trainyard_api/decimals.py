@@ -1,0 +1,37 @@
+"""Numbers as the decimal strings that the API shows.
+
+Place in the data's way: stations 11 and 12. The API server can't round for a column, so rounding happens here, once.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
+
+
+def dollars(amount: Decimal, *, places: int = 6) -> str:
+    """Dollars as a plain decimal string with exactly `places` decimals, a tie going to the even digit."""
+    return str(amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN))
+
+
+def dollars_up(amount: Decimal, *, places: int = 4) -> str:
+    """Dollars rounded up: a cost that is shown is never less than the cost that is booked."""
+    return str(amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_UP))
+
+
+def measured(value: float, *, places: int) -> str | None:
+    """A measured number with `places` decimals; None for a value that is not finite, which has no decimal form."""
+    if not math.isfinite(value):
+        return None
+    text = f"{value:.{places}f}"
+    return text[1:] if text.startswith("-") and not text.strip("-0.") else text
+
+
+def size_text(size_bytes: int) -> str:
+    """A number of bytes as a column shows it: `612Ki`, `1.4Gi`."""
+    value = float(size_bytes)
+    for unit in ("", "Ki", "Mi", "Gi"):
+        if value < 1024:
+            return f"{value:.0f}{unit}" if value >= 10 or not unit else f"{value:.1f}{unit}"
+        value /= 1024
+    return f"{value:.0f}Ti" if value >= 10 else f"{value:.1f}Ti"

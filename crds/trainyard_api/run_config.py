@@ -1,0 +1,107 @@
+"""What a trainer reads at its start: the manifest's training part with every reference resolved, and no secret.
+
+Place in the data's way: from station 2 to station 4, as an immutable ConfigMap. A trainer refuses a run config with a
+field or a version that it doesn't understand, for what it doesn't understand it would silently not do.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from trainyard_api.fields import ApiModel, Digest, JobName, Uid, Uri
+from trainyard_api.training_job_spec import Algorithm, Evaluation, S3Location, ScratchModel, TaskSpec
+
+RUN_CONFIG_VERSION = 1
+
+
+class Folder(ApiModel):
+    """A folder of this machine, laid out like a bucket."""
+
+    directory: Annotated[str, Field(min_length=1)]
+    """Absolute path."""
+
+
+class RunStorage(ApiModel):
+    """Where checkpoints are written: exactly one member."""
+
+    one_of: ClassVar[tuple[str, ...]] = ("s3", "folder")
+
+    s3: S3Location | None = None
+    """A bucket."""
+    folder: Folder | None = None
+    """A local folder (runs without a cluster)."""
+
+
+class PinnedCheckpoint(ApiModel):
+    """A checkpoint with its digest and the way to its files."""
+
+    name: str | None = None
+    """Name of the Checkpoint object, where there is one."""
+    uri: Uri
+    """Folder of its files."""
+    digest: Digest
+    """Digest of its manifest; the trainer refuses other files."""
+    storage: RunStorage
+    """How to reach them."""
+
+
+class RunModel(ApiModel):
+    """Where the first weights come from: exactly one member."""
+
+    one_of: ClassVar[tuple[str, ...]] = ("checkpoint", "s3", "path", "scratch")
+
+    checkpoint: PinnedCheckpoint | None = None
+    """A checkpoint, pinned."""
+    s3: S3Location | None = None
+    """A folder in a bucket."""
+    path: str | None = None
+    """A folder in the container."""
+    scratch: ScratchModel | None = None
+    """Random weights."""
+
+
+class RunIdentity(ApiModel):
+    """Which run and attempt this is."""
+
+    namespace: Annotated[str, Field(min_length=1, max_length=63)]
+    """Namespace of the TrainingJob."""
+    name: JobName
+    """Name of the TrainingJob."""
+    uid: Uid
+    """uid of the TrainingJob: the run."""
+    attempt: Annotated[int, Field(ge=1)]
+    """Number of this attempt, from 1."""
+
+
+class RunCheckpoints(ApiModel):
+    """When checkpoints are taken and where they go."""
+
+    every_steps: Annotated[int, Field(ge=1)]
+    """Steps between two checkpoints."""
+    stop_grace_seconds: Annotated[int, Field(ge=1)]
+    """Seconds from SIGTERM to SIGKILL."""
+    storage: RunStorage
+    """Where they go."""
+
+
+class RunConfig(ApiModel):
+    """Everything a trainer needs to know, besides secrets and its own pod's identity (environment variables)."""
+
+    version: Literal[1]
+    """Version of this format."""
+    run: RunIdentity
+    """Which run this is."""
+    model: RunModel
+    """Where the first weights come from."""
+    algorithm: Algorithm
+    """How the policy is trained."""
+    task: TaskSpec
+    """What it is trained on."""
+    evaluation: Evaluation | None = None
+    """Measurement before and after."""
+    checkpoints: RunCheckpoints
+    """When checkpoints are taken and where they go."""
+
+    model_config = ConfigDict(protected_namespaces=())

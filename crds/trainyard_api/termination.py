@@ -1,0 +1,88 @@
+"""How a trainer pod ends: its exit code and the message it leaves in its termination log.
+
+Place in the data's way: from station 4 back to station 2. The trainer writes it, the operator reads it as hostile input:
+user code runs in that pod, so the text may be anything.
+"""
+
+from __future__ import annotations
+
+import json
+from enum import IntEnum, StrEnum
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from trainyard_api.fields import ApiModel, Uri
+
+MAX_BYTES = 4096
+"""What the kubelet keeps of a termination log."""
+
+
+class ExitCode(IntEnum):
+    """Exit codes with a meaning; every other one is a crash."""
+
+    DONE = 0
+    """All steps are done and the final checkpoint, which the message names, is committed."""
+    STOPPED = 10
+    """Stopped on request, after a checkpoint."""
+    REFUSED = 20
+    """The user's mistake, or a run that can't go on: another attempt would end the same way."""
+
+
+class TerminationReason(StrEnum):
+    """Why a trainer ended, in its own words."""
+
+    COMPLETED = "Completed"
+    STOPPED = "Stopped"
+    INVALID_RUN_CONFIG = "InvalidRunConfig"
+    INVALID_MANIFEST = "InvalidManifest"
+    UNKNOWN_TASK = "UnknownTask"
+    UNKNOWN_REWARD = "UnknownReward"
+    UNKNOWN_OPTION = "UnknownOption"
+    INVALID_OPTION = "InvalidOption"
+    MODEL_NOT_FOUND = "ModelNotFound"
+    MODEL_UNSUITABLE = "ModelUnsuitable"
+    CHECKPOINT_NOT_FOUND = "CheckpointNotFound"
+    DIGEST_MISMATCH = "DigestMismatch"
+    STORAGE_UNAVAILABLE = "StorageUnavailable"
+    DATABASE_REFUSED = "DatabaseRefused"
+    REWARD_FAILED = "RewardFailed"
+    NOT_FINITE = "NotFinite"
+    FENCED = "Fenced"
+
+
+class Termination(ApiModel):
+    """The message of an ended trainer; at most 4 KiB as JSON."""
+
+    reason: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]{0,62}$")]
+    """A word of TerminationReason."""
+    message: Annotated[str, Field(max_length=1024)] = ""
+    """What went wrong and what to do."""
+    field_path: Annotated[str, Field(max_length=256)] | None = None
+    """The field of the manifest at fault."""
+    value: Annotated[str, Field(max_length=256)] | None = None
+    """The value at fault; never a secret."""
+    last_step: Annotated[int, Field(ge=0)] | None = None
+    """Finished steps."""
+    committed_uri: Uri | None = None
+    """Folder of the newest committed checkpoint."""
+
+    def to_log(self) -> bytes:
+        """The JSON text to write; bounded by the fields' own bounds and, with wide characters, by cutting the message."""
+        cut = self
+        while len(text := json.dumps(cut.to_wire(), ensure_ascii=False).encode()) > MAX_BYTES:
+            cut = cut.model_copy(update={"message": cut.message[: max(0, len(cut.message) - 64)], "value": None})
+        return text
+
+
+def parse_termination(text: str | None) -> Termination | None:
+    """The message in a container's termination log; None when it isn't one that we wrote.
+
+    Lengths, types and patterns are checked; nothing in it is trusted beyond that.
+    """
+    if not text:
+        return None
+    try:
+        return Termination.model_validate_json(text)
+    except (ValidationError, ValueError):
+        return None

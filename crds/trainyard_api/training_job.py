@@ -1,0 +1,112 @@
+"""The TrainingJob kind: metadata, spec and status together, and how kubectl shows it.
+
+Place in the data's way: stations 1 and 11. The schema generator reads this module; nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field
+
+from trainyard_api.fields import API_VERSION, ApiModel, Time, cel, rule
+from trainyard_api.training_job_spec import TrainingJobSpec
+from trainyard_api.training_job_status import TrainingJobStatus
+
+
+@dataclass(frozen=True)
+class PrinterColumn:
+    """A column of `kubectl get`; `priority` 1 shows it with `-o wide` only."""
+
+    name: str
+    json_path: str
+    type: str
+    description: str
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class KindNames:
+    """How a kind is called by kubectl."""
+
+    kind: str
+    plural: str
+    singular: str
+    short_names: tuple[str, ...]
+    categories: tuple[str, ...] = ("trainyard",)
+
+
+class ObjectMeta(ApiModel):
+    """The part of Kubernetes' metadata that Trainyard reads."""
+
+    name: Annotated[str, Field(min_length=1, max_length=253)]
+    """Name of the object."""
+    namespace: str = "default"
+    """Namespace of the object."""
+    uid: str = ""
+    """uid given by the API server."""
+    generation: int = 0
+    """Counts changes of the spec."""
+    resource_version: str = ""
+    """Version for optimistic locking."""
+    creation_timestamp: Time | None = None
+    """When the object was created."""
+    deletion_timestamp: Time | None = None
+    """When deletion was asked for."""
+    finalizers: list[str] = []
+    """Who must act before the object may go."""
+    labels: dict[str, str] = {}
+    """Labels."""
+    annotations: dict[str, str] = {}
+    """Annotations."""
+
+
+class TrainingJob(ApiModel):
+    """A reinforcement-learning run of a language-model agent, with its budget."""
+
+    api_version: Literal["trainyard.dev/v1alpha1"] = API_VERSION  # type: ignore[assignment]
+    """Version of the API."""
+    kind: Literal["TrainingJob"] = "TrainingJob"
+    """TrainingJob."""
+    metadata: ObjectMeta
+    """Standard metadata; the name has at most 40 characters and no dots, for other names are derived from it."""
+    spec: TrainingJobSpec
+    """What is asked for."""
+    status: TrainingJobStatus | None = None
+    """What is observed."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "self.metadata.name.size() <= 40 && !self.metadata.name.contains('.')",
+                "metadata.name must have at most 40 characters and no dots",
+            )
+        )
+    )
+
+    names: ClassVar[KindNames] = KindNames("TrainingJob", "trainingjobs", "trainingjob", ("tj",))
+    columns: ClassVar[tuple[PrinterColumn, ...]] = (
+        PrinterColumn("Status", '.status.conditions[?(@.type=="Succeeded")].reason', "string", "What the job is doing"),
+        PrinterColumn("Step", ".status.progress.steps", "string", "Finished steps of all steps"),
+        PrinterColumn("Progress", ".status.progress.percent", "integer", "Finished share, in percent"),
+        PrinterColumn("Reward", ".status.progress.reward", "string", "Mean reward of the latest step"),
+        PrinterColumn("Cost", ".status.cost.spentUSD", "string", "US dollars spent"),
+        PrinterColumn("Budget", ".status.budget.limitUSD", "string", "US dollars that may be spent"),
+        PrinterColumn("Age", ".metadata.creationTimestamp", "date", "Time since creation"),
+        PrinterColumn("Rate", ".status.cost.ratePerHourUSD", "string", "US dollars per hour now", 1),
+        PrinterColumn("GPUs", ".spec.trainer.gpus.count", "integer", "GPUs of the trainer pod", 1),
+        PrinterColumn("Checkpoint", ".status.latestCheckpointRef.name", "string", "Newest Checkpoint", 1),
+        PrinterColumn(
+            "ETA", ".status.progress.estimatedRemainingSeconds", "integer", "Seconds to the end at the latest speed", 1
+        ),
+    )
+
+
+def parse_training_job(body: dict[str, Any]) -> TrainingJob:
+    """A TrainingJob from the API server; unknown fields are ignored, so that a newer CRD doesn't stop an older operator.
+
+    Raises:
+        pydantic.ValidationError: the object breaks the schema.
+    """
+    return TrainingJob.model_validate(body)

@@ -1,0 +1,197 @@
+"""What is reported back: the status of a TrainingJob.
+
+Place in the data's way: station 11. The trainer pod owns `progress`; the operator owns all else. Everything is bounded;
+measured numbers are decimal strings. No policy, no I/O.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from trainyard_api.conditions import Condition
+from trainyard_api.fields import ApiModel, Digest, Money, ObjectName, ObservedDecimal, Time, Uid, Uri, cel, rule
+
+_LIST_MAP_BY_TYPE = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
+_LIST_MAP_BY_UID = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["uid"]}
+MAX_PODS = 16
+"""Most pods of one job whose cost can be open or freshly settled at a time."""
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+
+
+def never_falls(field: str) -> dict[str, str]:
+    """A transition rule: the sum in `field` may neither fall nor vanish, whoever writes it."""
+    return rule(
+        f"!has(oldSelf.{field}) || (has(self.{field}) && quantity(self.{field}).compareTo(quantity(oldSelf.{field})) >= 0)",
+        "may not fall or vanish",
+        field_path=f".{field}",
+    )
+
+
+class LocalReference(ApiModel):
+    """An object of the same namespace."""
+
+    name: ObjectName
+    """Name of the object."""
+
+
+class PodReference(ApiModel):
+    """The pod whose reports count."""
+
+    name: ObjectName
+    """Name of the pod."""
+    uid: Uid
+    """uid of the pod; only a token bound to it may write progress."""
+
+
+class ModelReference(ApiModel):
+    """The checkpoint that the job starts from, pinned for its whole life."""
+
+    checkpoint: ObjectName
+    """Name of the Checkpoint."""
+    uid: Uid
+    """uid of the Checkpoint object."""
+    digest: Digest
+    """Digest of its manifest; the trainer refuses other files."""
+
+
+class ReportedCheckpoint(ApiModel):
+    """A checkpoint that the pod has committed."""
+
+    step: Count
+    """Finished steps it contains."""
+    uri: Uri
+    """Folder of its files."""
+    digest: Digest
+    """Digest of its manifest."""
+
+
+class ReportedEvaluation(ApiModel):
+    """Success on the held-out questions."""
+
+    questions: Count
+    """Number of questions."""
+    success_before: ObservedDecimal | None = None
+    """Share answered right before the first step, from 0 to 1."""
+    success_after: ObservedDecimal | None = None
+    """Share answered right after the last step, from 0 to 1."""
+
+
+class Progress(ApiModel):
+    """What the trainer pod reports; nobody else writes it."""
+
+    phase: Annotated[str, Field(max_length=63)] | None = None
+    """What the pod is doing: loading, evaluation, rollout, update, saving or done."""
+    step: Count | None = None
+    """Finished steps."""
+    steps: Annotated[str, Field(pattern=r"^[0-9]+/[0-9]+$", max_length=32)] | None = None
+    """Finished steps of all steps, as 31/60."""
+    percent: Annotated[int, Field(ge=0, le=100)] | None = None
+    """Finished share of the steps, in percent, rounded down."""
+    reward: ObservedDecimal | None = None
+    """Mean reward of the latest step's trajectories."""
+    loss: ObservedDecimal | None = None
+    """Loss of the latest update."""
+    tokens_per_second: Count | None = None
+    """Tokens sampled (GRPO) or trained on (SFT) per second of the latest step."""
+    estimated_remaining_seconds: Count | None = None
+    """Seconds to the end at the latest speed."""
+    evaluation: ReportedEvaluation | None = None
+    """Success on the held-out questions."""
+    last_checkpoint: ReportedCheckpoint | None = None
+    """Newest committed checkpoint."""
+    last_report_time: Time | None = None
+    """When the pod wrote this."""
+
+
+class OpenPod(ApiModel):
+    """A pod that costs money now, or has ended and isn't booked yet."""
+
+    uid: Uid
+    """uid of the pod."""
+    name: ObjectName
+    """Name of the pod."""
+    bound_time: Time
+    """When it was bound to a node; billing begins."""
+    end_time: Time | None = None
+    """When it was first seen ended; billing goes no further."""
+    rate_per_hour_usd: Money
+    """Its price per hour in US dollars, fixed when it was bound."""
+
+
+class SettledPod(ApiModel):
+    """A pod whose cost has been booked and whose object may still exist."""
+
+    uid: Uid
+    """uid of the pod."""
+
+
+class Cost(ApiModel):
+    """What the job has cost, computed by the operator alone."""
+
+    spent_usd: Money | None = None
+    """US dollars spent so far, settled and running; a high-water mark."""
+    settled_usd: Money | None = None
+    """US dollars of the pods that have ended and are booked."""
+    rate_per_hour_usd: Money | None = None
+    """US dollars per hour that the open pods cost together."""
+    projected_usd: Money | None = None
+    """US dollars at the end, if the rest goes as fast as the latest step."""
+    open_pods: Annotated[list[OpenPod], Field(max_length=MAX_PODS, json_schema_extra=_LIST_MAP_BY_UID)] | None = None
+    """Pods that cost money now."""
+    settled_pods: Annotated[list[SettledPod], Field(max_length=MAX_PODS, json_schema_extra=_LIST_MAP_BY_UID)] | None = (
+        None
+    )
+    """Pods already booked whose objects still exist."""
+
+    model_config = ConfigDict(json_schema_extra=cel(never_falls("spentUSD"), never_falls("settledUSD")))
+
+
+class BudgetStatus(ApiModel):
+    """The budget that counts now."""
+
+    limit_usd: Money
+    """US dollars that the job may cost."""
+    source: Literal["Spec"]
+    """Where the limit comes from."""
+
+
+class TrainingJobStatus(ApiModel):
+    """Observed state of a TrainingJob."""
+
+    conditions: Annotated[list[Condition], Field(max_length=16, json_schema_extra=_LIST_MAP_BY_TYPE)] | None = None
+    """Latest observations; Succeeded sums the job up."""
+    observed_generation: Count | None = None
+    """metadata.generation that the operator has acted on."""
+    attempts: Count | None = None
+    """Trainer pods started for this job, counting those of finished attempts."""
+    job_ref: LocalReference | None = None
+    """The batch/v1 Job of the newest attempt."""
+    pod_ref: PodReference | None = None
+    """The pod whose reports count."""
+    model_ref: ModelReference | None = None
+    """The checkpoint that the job starts from."""
+    start_time: Time | None = None
+    """When the first attempt was started."""
+    completion_time: Time | None = None
+    """When Succeeded left Unknown."""
+    progress: Progress | None = None
+    """Written by the trainer pod."""
+    cost: Cost | None = None
+    """What the job has cost."""
+    budget: BudgetStatus | None = None
+    """The budget that counts now."""
+    latest_checkpoint_ref: LocalReference | None = None
+    """The Checkpoint with the highest step."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel(
+            rule(
+                "!has(oldSelf.cost) || has(self.cost) || (!has(oldSelf.cost.spentUSD) && !has(oldSelf.cost.settledUSD))",
+                "may not vanish",
+                field_path=".cost",
+            )
+        )
+    )
