@@ -1,0 +1,71 @@
+"""Where the test cluster keeps its things and which addresses it uses: the constants every other module reads.
+
+Holds no behaviour beyond naming paths; creates nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+KUBERNETES = "v1.36.3"
+CONTEXT = "trainyard-test"
+NODE = "trainyard-node"
+
+# All addresses lie in one block that home networks, clouds and container engines rarely use, and only on a bridge
+# of this machine.
+BRIDGE = "trainyard0"
+BRIDGE_ADDRESS = "10.213.64.1"
+POD_CIDR = "10.213.64.0/22"
+SERVICE_CIDR = "10.213.68.0/22"
+API_PORT = 6443
+ETCD_PORT = 2379
+ETCD_PEER_PORT = 2380
+REGISTRY_PORT = 15077
+CLUSTER_DOMAIN = "cluster.local"
+
+# The table of the cluster's own packet rules; kube-proxy's are called after itself.
+NFT_TABLE = "trainyard"
+# What the kubelet writes at fixed places whatever its root folder is.
+CONTAINER_LOG_LINKS = Path("/var/log/containers")
+CGROUP = "trainyard"
+
+
+def cache() -> Path:
+    """The folder of everything built, stored or logged: TRAINYARD_CACHE, else ~/.cache/trainyard."""
+    return Path(os.environ.get("TRAINYARD_CACHE") or Path.home() / ".cache" / "trainyard").absolute()
+
+
+def cluster() -> Path:
+    """The folder of the cluster that is up: certificates, configuration, etcd's data, logs. Removed by `down` but for what it keeps."""
+    return cache() / "cluster"
+
+
+def pids() -> Path:
+    """The folder with one file per started process."""
+    return cluster() / "pids"
+
+
+def logs() -> Path:
+    """The folder with one log file per component."""
+    return cluster() / "logs"
+
+
+def image_store() -> Path:
+    """containerd's root: images and snapshots; survives `down`, so that the next `up` pulls nothing again."""
+    return cache() / "containerd"
+
+
+def registry_store() -> Path:
+    """The loopback registry's layers; survives `down`."""
+    return cache() / "registry"
+
+
+def runtime() -> Path:
+    """The folder of sockets and other things that a reboot may forget; short, for a socket's path has 107 characters."""
+    return Path("/run/trainyard")
+
+
+def containerd_socket() -> Path:
+    """The socket on which containerd listens."""
+    return runtime() / "containerd.sock"
