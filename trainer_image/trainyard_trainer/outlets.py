@@ -18,9 +18,9 @@ from trainyard_trainer.trajectory import Trajectory
 class StepMetrics:
     """Measurements of one step.
 
-    `kind` is `step` for a training step and `evaluation` for a measurement on held-out questions taken when `step` steps
-    were finished. `values` are named numbers (reward_mean, success_rate, loss, grad_norm, entropy, tokens, ...), seconds
-    under names that end in `_seconds`. NaN is not allowed: a value that doesn't exist is absent.
+    `kind` is `step` for a training step and `evaluation` for a measurement on held-out questions, taken when `step`
+    steps were finished. `values` are named numbers (reward_mean, success_rate, loss, grad_norm, ...), with seconds under
+    names that end in `_seconds`. NaN is not allowed: a value that doesn't exist is absent.
     """
 
     kind: Literal["step", "evaluation"]

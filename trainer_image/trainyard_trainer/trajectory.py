@@ -109,8 +109,8 @@ class Segment:
 class Trajectory:
     """One rollout of one prompt.
 
-    `rewards` are raw, by name; `total_reward` is their weighted sum; `success` is the task's verdict, which doesn't depend
-    on reward weights. `normalised_reward` is (r - mean) / std of its group, None where the group gave no statistics.
+    `rewards` are raw, by name; `total_reward` is their weighted sum; `success` is the task's verdict, which doesn't
+    depend on reward weights. `normalised_reward` is (r - mean) / std of its group, None where that has no value.
     """
 
     id: TrajectoryId

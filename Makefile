@@ -1,0 +1,66 @@
+# Every target is one line of its own program; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+UV_VERSION := 0.13.8
+READY := $(VENV)/.ready
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-down test test-fast lint types unit integration e2e fmt verify generate requirements \
+        cluster-up cluster-down cluster-status images clean
+
+help: ## List the targets
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Make the development environment in .venv
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=...")'
+	@echo "Installing the development environment into $(VENV) ..."
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(RUN) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --require-hashes -r requirements/dev.txt
+	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps -e .
+	@touch $@
+
+demo: setup ## Run the main job on a real cluster and check what it left behind
+	@$(RUN) -m hack.demo
+
+demo-down: setup ## Remove what the demo made, keep the cluster
+	@$(RUN) -m hack.demo down
+
+test: setup ## Every test: lint, types, unit, integration, end-to-end
+	@$(RUN) -m hack.tiers lint types unit integration e2e
+
+test-fast: setup ## The inner loop: everything that needs no node
+	@$(RUN) -m hack.tiers lint types unit integration
+
+lint types unit integration e2e: setup
+	@$(RUN) -m hack.tiers $@
+
+fmt: setup ## Format the code
+	@$(VENV)/bin/ruff format . && $(VENV)/bin/ruff check --fix --quiet .
+
+generate: setup ## Write every generated file anew
+	@$(RUN) -m hack.generate
+
+verify: setup ## Fail if a generated file isn't what its source gives
+	@$(RUN) -m hack.generate --check
+
+requirements: setup ## Compile the exact versions again
+	@$(RUN) -m hack.requirements
+
+cluster-up: setup ## Start the test cluster
+	@$(RUN) -m hack.cluster up
+
+cluster-down: setup ## Stop the test cluster, keep its images
+	@$(RUN) -m hack.cluster down
+
+cluster-status: setup ## Say how the test cluster is
+	@$(RUN) -m hack.cluster status
+
+images: setup ## Build the images and push what changed
+	@$(RUN) -m hack.images build
+
+clean: ## Remove the development environment and caches of tools in this folder
+	@rm -rf $(VENV) .ruff_cache .mypy_cache .pytest_cache .hypothesis .import_linter_cache
