@@ -131,7 +131,10 @@ def _start_of(pid: int) -> str | None:
     try:
         # The second field is the program's name in parentheses and may hold anything; count after it.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
     except (FileNotFoundError, ProcessLookupError):
         return None
+    if fields[0] in "ZX" and threads <= 1:  # with more, the others are still dying and hold its files and ports
+        return None
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    return None if fields[0] in "ZX" else f"{boot}/{fields[19]}"
+    return f"{boot}/{fields[19]}"
