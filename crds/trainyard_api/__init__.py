@@ -5,8 +5,11 @@ reasons, the run config, the termination message and the checkpoint manifest. Th
 nothing but pydantic and the standard library.
 
 * `fields`: the kinds of values a manifest may hold (decimal strings, names, quantities) and the models' base class
+* `rules`: rules across fields, in CEL and in Python at once
+* `model_source`, `algorithm`: two larger parts of the spec
 * `training_job_spec`, `training_job_status`, `training_job`: what a user asks for, what is reported back
 * `checkpoint`: the Checkpoint kind
+* `validation`: what is wrong with a manifest, one line per fault
 * `conditions`: condition types and their closed list of reasons
 * `names`: every derived name, label, environment variable and path
 * `run_config`: what a trainer pod reads at its start

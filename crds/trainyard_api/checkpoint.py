@@ -1,14 +1,14 @@
 """The Checkpoint kind: a committed set of files that a run can start from.
 
-Place in the data's way: station 9. The operator makes one for every checkpoint that a run commits; a person may make one
-for files that already lie in a bucket. No ownerReference: checkpoints outlive their job.
+Place in the data's way: station 9. The operator makes one for every checkpoint that a run commits; a person may make
+one for files that already lie in a bucket. No ownerReference: checkpoints outlive their job.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from trainyard_api.conditions import Condition
 from trainyard_api.fields import (
@@ -20,12 +20,11 @@ from trainyard_api.fields import (
     ObservedDecimal,
     Uid,
     Uri,
-    cel,
-    immutable,
 )
+from trainyard_api.rules import ListMap, Rule, immutable
 from trainyard_api.training_job import KindNames, ObjectMeta, PrinterColumn
 from trainyard_api.training_job_spec import Storage
-from trainyard_api.training_job_status import LocalReference
+from trainyard_api.training_job_status import Count, LocalReference
 
 
 class CheckpointFiles(ApiModel):
@@ -40,12 +39,15 @@ class CheckpointFiles(ApiModel):
 class CheckpointSpec(ApiModel):
     """Which files the Checkpoint stands for."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        immutable("source", kind="Checkpoint"),
+        immutable("storage", kind="Checkpoint"),
+    )
+
     source: CheckpointFiles
     """The committed files. Immutable."""
     storage: Storage
     """How to reach them. Immutable."""
-
-    model_config = ConfigDict(json_schema_extra=cel(immutable("source"), immutable("storage")))
 
 
 class OwnerReference(ApiModel):
@@ -60,24 +62,15 @@ class OwnerReference(ApiModel):
 class CheckpointStatus(ApiModel):
     """Observed state of a Checkpoint."""
 
-    conditions: (
-        Annotated[
-            list[Condition],
-            Field(
-                max_length=8,
-                json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
-            ),
-        ]
-        | None
-    ) = None
+    conditions: Annotated[list[Condition], Field(max_length=8), ListMap("type")] | None = None
     """Latest observations; Ready says whether it may be used."""
     uri: Uri | None = None
     """Folder of the files."""
     digest: Digest | None = None
     """Digest of the manifest."""
-    step: Annotated[int, Field(ge=0)] | None = None
+    step: Count | None = None
     """Finished steps of its run."""
-    size: Annotated[str, Field(max_length=16)] | None = None
+    size: Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9])?(Ki|Mi|Gi|Ti)?$", max_length=16)] | None = None
     """Bytes of its files, as 612Ki."""
     reward: ObservedDecimal | None = None
     """Mean reward of its step."""

@@ -1,7 +1,7 @@
 """The files of a checkpoint, their digests, and the marker that commits them.
 
-Place in the data's way: station 9. A folder is a checkpoint only if it holds `COMMIT`, which is written last and holds the
-digest of `manifest.json`, which lists every other file with its size and SHA-256. Pure.
+Place in the data's way: station 9. A folder is a checkpoint only if it holds `COMMIT`, which is written last and holds
+the digest of `manifest.json`, which lists every other file with its size and SHA-256. Pure.
 """
 
 from __future__ import annotations

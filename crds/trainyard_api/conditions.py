@@ -95,5 +95,5 @@ class Condition(ApiModel):
     """What a person should know; names the field and the value where one is at fault."""
     last_transition_time: Time
     """When the status of this condition last changed."""
-    observed_generation: Annotated[int, Field(ge=0)] | None = None
+    observed_generation: Annotated[int, Field(ge=0, le=2**53)] | None = None
     """metadata.generation that the condition was computed from."""

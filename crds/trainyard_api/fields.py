@@ -8,65 +8,53 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from trainyard_api.rules import Rule, broken, exactly_one, to_api_case
 
 API_GROUP = "trainyard.dev"
 API_VERSION = f"{API_GROUP}/v1alpha1"
-
-
-def to_api_case(name: str) -> str:
-    """A Python field name as the API spells it: `max_cost_usd` is `maxCostUSD`, as Kubernetes writes acronyms."""
-    camel = to_camel(name)
-    return camel[: -len("Usd")] + "USD" if camel.endswith("Usd") else camel
-
-
-def rule(cel: str, message: str, *, field_path: str = "") -> dict[str, str]:
-    """One entry of `x-kubernetes-validations`; `field_path` (as `.model`) makes the error name the field itself."""
-    entry = {"rule": cel, "message": message}
-    return entry | {"fieldPath": field_path} if field_path else entry
-
-
-def immutable(field: str, *, optional: bool = False) -> dict[str, str]:
-    """A transition rule for the parent of `field`: adding, removing or changing it after creation is refused.
-
-    It stands on the parent because a rule on the field itself doesn't run when the field appears or vanishes.
-    """
-    cel = f"self.{field} == oldSelf.{field}"
-    if optional:
-        cel = f"has(self.{field}) == has(oldSelf.{field}) && (!has(self.{field}) || {cel})"
-    return rule(cel, f"{field} is immutable; apply a TrainingJob of another name instead", field_path=f".{field}")
 
 
 class ApiModel(BaseModel):
     """Base of every API model: camelCase on the wire, unknown fields ignored (an older operator meets a newer CRD).
 
     A caller that must refuse unknown fields passes `extra="forbid"` to `model_validate`. `one_of` names optional
-    members of which exactly one must be set; the schema generator turns it into a CEL rule.
+    members of which exactly one must be set, `rules` what else must hold of the object; both are checked here and stand
+    in the schema as CEL.
     """
 
     model_config = ConfigDict(
         alias_generator=to_api_case, populate_by_name=True, frozen=True, use_attribute_docstrings=True, extra="ignore"
     )
     one_of: ClassVar[tuple[str, ...]] = ()
+    rules: ClassVar[tuple[Rule, ...]] = ()
 
     @model_validator(mode="after")
-    def _exactly_one_member(self) -> Self:
+    def _obeys_its_rules(self) -> Self:
         if self.one_of:
             given = [to_api_case(name) for name in self.one_of if getattr(self, name) is not None]
             if len(given) != 1:
-                names = ", ".join(to_api_case(name) for name in self.one_of)
-                raise ValueError(f"exactly one of {names} must be set; got {', '.join(given) or 'none'}")
+                raise broken(exactly_one(self.one_of)["message"], given or None)
+        for rule in self.rules:
+            rule.check(self)
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The model's schema with its rules as CEL."""
+        json_schema = handler.resolve_ref_schema(handler(schema))
+        entries = [exactly_one(cls.one_of)] if cls.one_of else []
+        entries += [rule.entry() for rule in cls.rules]
+        if entries:
+            json_schema["x-kubernetes-validations"] = entries
+        return json_schema
 
     def to_wire(self) -> dict[str, Any]:
         """The JSON object as Kubernetes stores it: camelCase, absent instead of null."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
-
-
-def cel(*rules: dict[str, str]) -> dict[str, Any]:
-    """Extra schema that attaches CEL rules to a field."""
-    return {"x-kubernetes-validations": list(rules)}
 
 
 # Decimal strings: the API has no floats, so that what is stored is exactly what is shown.
@@ -79,7 +67,7 @@ SignedDecimal = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,9}(\.[0-9]
 LearningRate = Annotated[
     str,
     StringConstraints(pattern=r"^[0-9](\.[0-9]{1,9})?([eE]-[0-9]{1,2})?$", max_length=16),
-    Field(json_schema_extra=cel(rule("double(self) <= 1.0", "must be a number from 0 to 1"))),
+    Rule("double(self) <= 1.0", "must be a number from 0 to 1", lambda rate: float(rate) <= 1.0),
 ]
 """A learning rate from 0 to 1, as `1e-3` or `0.001`."""
 

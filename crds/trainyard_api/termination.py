@@ -1,7 +1,7 @@
 """How a trainer pod ends: its exit code and the message it leaves in its termination log.
 
-Place in the data's way: from station 4 back to station 2. The trainer writes it, the operator reads it as hostile input:
-user code runs in that pod, so the text may be anything.
+Place in the data's way: from station 4 back to station 2. The trainer writes it, the operator reads it as hostile
+input: user code runs in that pod, so the text may be anything.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Termination(ApiModel):
     """Folder of the newest committed checkpoint."""
 
     def to_log(self) -> bytes:
-        """The JSON text to write; bounded by the fields' own bounds and, with wide characters, by cutting the message."""
+        """The JSON text to write, bounded by the fields' bounds and, with wide characters, by cutting the message."""
         cut = self
         while len(text := json.dumps(cut.to_wire(), ensure_ascii=False).encode()) > MAX_BYTES:
             cut = cut.model_copy(update={"message": cut.message[: max(0, len(cut.message) - 64)], "value": None})

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from trainyard_api.fields import API_VERSION, ApiModel, Time, cel, rule
+from trainyard_api.fields import API_VERSION, ApiModel, Time
+from trainyard_api.rules import Rule
 from trainyard_api.training_job_spec import TrainingJobSpec
 from trainyard_api.training_job_status import TrainingJobStatus
 
@@ -76,15 +77,14 @@ class TrainingJob(ApiModel):
     status: TrainingJobStatus | None = None
     """What is observed."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel(
-            rule(
-                "self.metadata.name.size() <= 40 && !self.metadata.name.contains('.')",
-                "metadata.name must have at most 40 characters and no dots",
-            )
-        )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self.metadata.name.size() <= 40 && !self.metadata.name.contains('.')",
+            "metadata.name must have at most 40 characters and no dots",
+            lambda job: len(job.metadata.name) <= 40 and "." not in job.metadata.name,
+            field="metadata.name",
+        ),
     )
-
     names: ClassVar[KindNames] = KindNames("TrainingJob", "trainingjobs", "trainingjob", ("tj",))
     columns: ClassVar[tuple[PrinterColumn, ...]] = (
         PrinterColumn("Status", '.status.conditions[?(@.type=="Succeeded")].reason', "string", "What the job is doing"),
@@ -104,7 +104,7 @@ class TrainingJob(ApiModel):
 
 
 def parse_training_job(body: dict[str, Any]) -> TrainingJob:
-    """A TrainingJob from the API server; unknown fields are ignored, so that a newer CRD doesn't stop an older operator.
+    """A TrainingJob from the API server; unknown fields are ignored: a newer CRD doesn't stop an older operator.
 
     Raises:
         pydantic.ValidationError: the object breaks the schema.

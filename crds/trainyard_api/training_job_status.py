@@ -6,28 +6,18 @@ measured numbers are decimal strings. No policy, no I/O.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from trainyard_api.conditions import Condition
-from trainyard_api.fields import ApiModel, Digest, Money, ObjectName, ObservedDecimal, Time, Uid, Uri, cel, rule
+from trainyard_api.fields import ApiModel, Digest, Money, ObjectName, ObservedDecimal, Time, Uid, Uri
+from trainyard_api.rules import ListMap, Rule, never_falls
 
-_LIST_MAP_BY_TYPE = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}
-_LIST_MAP_BY_UID = {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["uid"]}
 MAX_PODS = 16
 """Most pods of one job whose cost can be open or freshly settled at a time."""
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
-
-
-def never_falls(field: str) -> dict[str, str]:
-    """A transition rule: the sum in `field` may neither fall nor vanish, whoever writes it."""
-    return rule(
-        f"!has(oldSelf.{field}) || (has(self.{field}) && quantity(self.{field}).compareTo(quantity(oldSelf.{field})) >= 0)",
-        "may not fall or vanish",
-        field_path=f".{field}",
-    )
 
 
 class LocalReference(ApiModel):
@@ -131,6 +121,8 @@ class SettledPod(ApiModel):
 class Cost(ApiModel):
     """What the job has cost, computed by the operator alone."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (never_falls("spent_usd"), never_falls("settled_usd"))
+
     spent_usd: Money | None = None
     """US dollars spent so far, settled and running; a high-water mark."""
     settled_usd: Money | None = None
@@ -139,14 +131,10 @@ class Cost(ApiModel):
     """US dollars per hour that the open pods cost together."""
     projected_usd: Money | None = None
     """US dollars at the end, if the rest goes as fast as the latest step."""
-    open_pods: Annotated[list[OpenPod], Field(max_length=MAX_PODS, json_schema_extra=_LIST_MAP_BY_UID)] | None = None
+    open_pods: Annotated[list[OpenPod], Field(max_length=MAX_PODS), ListMap("uid")] | None = None
     """Pods that cost money now."""
-    settled_pods: Annotated[list[SettledPod], Field(max_length=MAX_PODS, json_schema_extra=_LIST_MAP_BY_UID)] | None = (
-        None
-    )
+    settled_pods: Annotated[list[SettledPod], Field(max_length=MAX_PODS), ListMap("uid")] | None = None
     """Pods already booked whose objects still exist."""
-
-    model_config = ConfigDict(json_schema_extra=cel(never_falls("spentUSD"), never_falls("settledUSD")))
 
 
 class BudgetStatus(ApiModel):
@@ -161,7 +149,15 @@ class BudgetStatus(ApiModel):
 class TrainingJobStatus(ApiModel):
     """Observed state of a TrainingJob."""
 
-    conditions: Annotated[list[Condition], Field(max_length=16, json_schema_extra=_LIST_MAP_BY_TYPE)] | None = None
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(oldSelf.cost) || has(self.cost) || (!has(oldSelf.cost.spentUSD) && !has(oldSelf.cost.settledUSD))",
+            "may not vanish",
+            field="cost",
+        ),
+    )
+
+    conditions: Annotated[list[Condition], Field(max_length=16), ListMap("type")] | None = None
     """Latest observations; Succeeded sums the job up."""
     observed_generation: Count | None = None
     """metadata.generation that the operator has acted on."""
@@ -185,13 +181,3 @@ class TrainingJobStatus(ApiModel):
     """The budget that counts now."""
     latest_checkpoint_ref: LocalReference | None = None
     """The Checkpoint with the highest step."""
-
-    model_config = ConfigDict(
-        json_schema_extra=cel(
-            rule(
-                "!has(oldSelf.cost) || has(self.cost) || (!has(oldSelf.cost.spentUSD) && !has(oldSelf.cost.settledUSD))",
-                "may not vanish",
-                field_path=".cost",
-            )
-        )
-    )
