@@ -1,0 +1,115 @@
+"""`python -m hack.demo`: run the main job and check it; `down` removes it; `--readme` writes the transcript."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import yaml
+
+from hack.demo import checks, show
+from hack.demo.install import NAMESPACE, RELEASE, ROOT, install_chart, run_module
+from hack.demo.phases import Story
+from hack.demo.readme import write_transcript
+from hack.demo.watch import watch
+from hack.kubectl import CommandError, Kubectl
+from hack.services import connect
+from trainyard_api import names as labels
+
+EXAMPLES = [Path("crds/examples/calculator-sft.yaml"), Path("crds/examples/calculator-grpo.yaml")]
+LONGEST_RUN_SECONDS = 900
+
+
+def bring_up(story: Story) -> Kubectl:
+    """Cluster, images, services and chart, each timed."""
+    with story.phase("cluster"):
+        run_module("hack.cluster", "up")
+    with story.phase("images"):
+        run_module("hack.images", "build")
+    with story.phase("database and S3 server"):
+        run_module("hack.services", "up")
+    kubectl = Kubectl.current()
+    with story.phase("chart"):
+        install_chart(kubectl)
+    return kubectl
+
+
+def run_jobs(kubectl: Kubectl, story: Story) -> str:
+    """Apply the examples afresh, follow them, show and check what they leave; returns the namespace."""
+    manifests = [yaml.safe_load((ROOT / path).read_text()) for path in EXAMPLES]
+    names = [manifest["metadata"]["name"] for manifest in manifests]
+    namespace: str = manifests[0]["metadata"]["namespace"]
+    with story.phase("clearing away earlier runs"):
+        files = [part for path in EXAMPLES for part in ("-f", str(ROOT / path))]
+        kubectl("delete", "--ignore-not-found", "--timeout=180s", *files)
+        ours = f"{labels.JOB_LABEL} in ({','.join(names)})"
+        kubectl("delete", "checkpoints.trainyard.dev", "-n", namespace, "-l", ours, "--ignore-not-found")
+    with story.phase("both jobs"):
+        for path in EXAMPLES:
+            story.say(f"$ kubectl apply -f {path}")
+            story.say(kubectl("apply", "-f", str(ROOT / path)).rstrip())
+        story.say()
+        jobs = watch(kubectl, namespace, names, story, seconds=LONGEST_RUN_SECONDS)
+    with story.phase("results"):
+        show.show_objects(kubectl, namespace, story)
+        sentences = [checks.check_completed(jobs)]
+        grpo = jobs[-1]
+        with psycopg.connect(connect.operator_dsn(kubectl)) as database:
+            sentences.append(checks.check_trajectories(database, grpo))
+            story.say(sentences[-1])
+            show.show_trajectory(database, grpo["metadata"]["uid"], story)
+            story.say()
+            show.show_rewards(database, grpo, story)
+        show.show_cost(jobs, story)
+        story.say()
+        s3 = connect.s3_client(kubectl)
+        stored = kubectl.items("checkpoints.trainyard.dev", "-n", namespace)
+        uids = {job["metadata"]["uid"] for job in jobs}
+        ours = [item for item in stored if item["status"]["trainingJobRef"]["uid"] in uids]
+        sentences += [checks.check_checkpoint(s3, item) for item in ours]
+        sentences.append(checks.check_bill_is_safe(kubectl, grpo))
+        for sentence in sentences:
+            story.say(f"checked: {sentence}")
+    return namespace
+
+
+def down() -> None:
+    """Remove the demo's objects and the chart."""
+    kubectl = Kubectl.current()
+    for path in EXAMPLES:
+        kubectl("delete", "--ignore-not-found", "--timeout=180s", "-f", str(ROOT / path))
+    kubectl.try_("uninstall", RELEASE, "--namespace", NAMESPACE, "--wait", program="helm")
+    run_module("hack.services", "down")
+
+
+def main() -> int:
+    """Run; exit status 0 only if every check held."""
+    parser = argparse.ArgumentParser(prog="python -m hack.demo", description=__doc__)
+    parser.add_argument("action", nargs="?", choices=["up", "down"], default="up")
+    parser.add_argument("--readme", action="store_true", help="write the transcript into README.md")
+    arguments = parser.parse_args()
+    if arguments.action == "down":
+        down()
+        return 0
+    story = Story()
+    try:
+        kubectl = bring_up(story)
+        namespace = run_jobs(kubectl, story)
+    except (checks.CheckError, CommandError, subprocess.TimeoutExpired) as error:
+        print(f"\ndemo failed: {error}", file=sys.stderr)
+        print(story.table())
+        return 1
+    story.say()
+    show.show_next(kubectl, namespace, story)
+    story.say()
+    story.say(story.table())
+    if arguments.readme:
+        write_transcript(story)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

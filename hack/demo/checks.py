@@ -1,0 +1,120 @@
+"""What the demo checks for itself, trusting no condition. Each check raises `CheckError` or returns a sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import psycopg
+import yaml
+from mypy_boto3_s3 import S3Client
+
+from hack.kubectl import Kubectl, condition
+from trainyard_api import names
+from trainyard_api.checkpoint_manifest import CheckpointManifest, Commit, digest_of
+
+
+class CheckError(RuntimeError):
+    """A claim of the demo doesn't hold."""
+
+
+def check_completed(jobs: list[dict[str, Any]]) -> str:
+    """Every job's Succeeded condition is True with reason Completed."""
+    for job in jobs:
+        succeeded = condition(job, "Succeeded")
+        if (succeeded.get("status"), succeeded.get("reason")) != ("True", "Completed"):
+            stalled = condition(job, "Stalled")
+            raise CheckError(
+                f"{job['metadata']['name']} is {succeeded.get('reason')}: "
+                f"{stalled.get('reason', '')} {stalled.get('message', '') or succeeded.get('message', '')}"
+            )
+    return f"{len(jobs)} jobs are Completed"
+
+
+def check_trajectories(database: psycopg.Connection[Any], job: dict[str, Any]) -> str:
+    """Postgres holds exactly steps x promptsPerStep x groupSize trajectories of a GRPO job, each step once."""
+    grpo = job["spec"]["algorithm"]["grpo"]
+    per_step, steps = grpo["promptsPerStep"] * grpo["groupSize"], grpo["steps"]
+    run = job["metadata"]["uid"]
+    counts = database.execute(
+        "SELECT step, count(*), count(DISTINCT (prompt, sample)) FROM trainyard.trajectories WHERE run = %s "
+        "GROUP BY step ORDER BY step",
+        (run,),
+    ).fetchall()
+    expected = [(step, per_step, per_step) for step in range(steps)]
+    if [tuple(row) for row in counts] != expected:
+        wrong = [row for row in counts if tuple(row) not in expected][:3]
+        raise CheckError(
+            f"expected {per_step} trajectories for each of {steps} steps; got {len(counts)} steps, {wrong}"
+        )
+    metrics = database.execute(
+        "SELECT count(*) FROM trainyard.training_metrics WHERE run = %s AND kind = 'step'", (run,)
+    ).fetchone()
+    if metrics is None or metrics[0] != steps:
+        raise CheckError(f"expected metrics of {steps} steps, each once; got {metrics}")
+    return f"{steps * per_step} trajectories in Postgres: {per_step} for each of {steps} steps, each step once"
+
+
+def check_checkpoint(s3: S3Client, checkpoint: dict[str, Any]) -> str:
+    """Every file of a Checkpoint equals its manifest by size and SHA-256, and nothing is newer than COMMIT."""
+    uri = urlparse(checkpoint["spec"]["source"]["uri"])
+    bucket, prefix = uri.netloc, uri.path.lstrip("/")
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+    times = {entry["Key"].removeprefix(prefix): entry["LastModified"] for entry in listed}
+    content = {name: s3.get_object(Bucket=bucket, Key=prefix + name)["Body"].read() for name in times}
+    if names.COMMIT_FILE not in content or names.MANIFEST_FILE not in content:
+        raise CheckError(f"{uri.geturl()} lacks {names.COMMIT_FILE} or {names.MANIFEST_FILE}; it has {sorted(content)}")
+    digest = digest_of(content[names.MANIFEST_FILE])
+    commit = Commit.model_validate_json(content[names.COMMIT_FILE], extra="forbid")
+    if not digest == commit.manifest_digest == checkpoint["spec"]["source"]["digest"]:
+        raise CheckError(f"{uri.geturl()}: manifest, COMMIT and Checkpoint name different digests")
+    manifest = CheckpointManifest.model_validate_json(content[names.MANIFEST_FILE], extra="forbid")
+    for entry in manifest.files:
+        body = content.get(entry.path, b"")
+        if (len(body), hashlib.sha256(body).hexdigest()) != (entry.size_bytes, entry.sha256):
+            raise CheckError(f"{uri.geturl()}{entry.path} isn't what the manifest lists")
+    extra = set(content) - {entry.path for entry in manifest.files} - {names.COMMIT_FILE, names.MANIFEST_FILE}
+    newer = [name for name, when in times.items() if when > times[names.COMMIT_FILE]]
+    if extra or newer:
+        raise CheckError(f"{uri.geturl()}: unlisted files {sorted(extra)}, newer than COMMIT {sorted(newer)}")
+    return f"{checkpoint['metadata']['name']}: {len(manifest.files)} files equal their manifest, COMMIT is the newest"
+
+
+def trainer_token(kubectl: Kubectl, namespace: str, job: str, pod: str) -> str:
+    """A token of the job's own account, bound to one pod, as the kubelet mounts it."""
+    bound = ("--bound-object-kind", "Pod", "--bound-object-name", pod)
+    return kubectl("create", "token", names.trainer_account(job), "-n", namespace, *bound).strip()
+
+
+def patch_status_as(kubectl: Kubectl, token: str, namespace: str, job: str, status: dict[str, Any]) -> tuple[int, str]:
+    """Merge-patch a job's status with a bearer token only; (exit status, what kubectl said)."""
+    config = yaml.safe_load(kubectl.cluster.kubeconfig.read_text())
+    context = next(entry["context"] for entry in config["contexts"] if entry["name"] == kubectl.cluster.context)
+    config["users"] = [{"name": "token", "user": {"token": token}}]
+    config["contexts"] = [{"name": "token", "context": {"cluster": context["cluster"], "user": "token"}}]
+    config["current-context"] = "token"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "kubeconfig"
+        path.touch(mode=0o600)
+        path.write_text(yaml.safe_dump(config))
+        patch = json.dumps({"status": status})
+        arguments = ("-n", namespace, "--subresource=status", "--type=merge", "-p", patch)
+        where = ("--kubeconfig", str(path), "--context", "token")
+        token_only = Kubectl(kubectl.cluster)
+        code, out, err = token_only.try_("patch", "trainingjobs.trainyard.dev", job, *arguments, *where)
+    return code, out + err
+
+
+def check_bill_is_safe(kubectl: Kubectl, job: dict[str, Any]) -> str:
+    """A patch of status.cost with the trainer's own token is refused, and the cost stays."""
+    namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
+    token = trainer_token(kubectl, namespace, name, job["status"]["podRef"]["name"])
+    code, said = patch_status_as(kubectl, token, namespace, name, {"cost": {"spentUSD": "999.0000"}})
+    after = kubectl.json("get", "trainingjobs.trainyard.dev", name, "-n", namespace)["status"]["cost"]
+    if code == 0 or after != job["status"]["cost"] or "denied request" not in said:
+        raise CheckError(f"the trainer's token could change the bill, or was refused for another reason: {said}")
+    return "a patch of status.cost with the trainer's token is refused"

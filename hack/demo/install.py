@@ -1,0 +1,38 @@
+"""Brings up what the main job needs: cluster, images, database and S3 server, chart. Each step does nothing twice."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from hack.images import load_refs
+from hack.kubectl import Kubectl
+
+ROOT = Path(__file__).parent.parent.parent
+NAMESPACE = "trainyard-system"
+RELEASE = "trainyard"
+VALUES = Path(__file__).parent / "values.yaml"
+
+
+def run_module(*arguments: str) -> None:
+    """Run one of the hack programs, its output going to ours.
+
+    Raises:
+        SystemExit: it failed; it has said why.
+    """
+    status = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, check=False).returncode
+    if status != 0:
+        raise SystemExit(status)
+
+
+def install_chart(kubectl: Kubectl, *overrides: str) -> None:
+    """Install or upgrade the chart with the images just built, and wait until the operator is ready."""
+    refs = load_refs()
+    settings = [f"image.operator={refs['operator']}", f"image.trainer={refs['trainer']}", *overrides]
+    kubectl(
+        *("upgrade", "--install", RELEASE, str(ROOT / "charts/trainyard"), "--namespace", NAMESPACE),
+        *("--create-namespace", "--values", str(VALUES), "--wait", "--timeout", "180s"),
+        *(part for setting in settings for part in ("--set-string", setting)),
+        program="helm",
+    )

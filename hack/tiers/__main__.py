@@ -1,0 +1,83 @@
+"""`python -m hack.tiers TIER...`: run tiers in order, stop at the first that fails, print counts and seconds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from hack.tiers.counts import Count, read_report, required_end_to_end
+
+ROOT = Path(__file__).parent.parent.parent
+BIN = Path(sys.executable).parent
+
+
+def _tool(*command: str) -> bool:
+    return subprocess.run([str(BIN / command[0]), *command[1:]], cwd=ROOT, check=False).returncode == 0
+
+
+def _lint() -> Count:
+    passed = (
+        _tool("ruff", "check", ".") and _tool("ruff", "format", "--check", "--quiet", ".") and _tool("lint-imports")
+    )
+    return Count(passed=3) if passed else Count(failed=1)
+
+
+def _types() -> Count:
+    return Count(passed=1) if _tool("mypy") else Count(failed=1)
+
+
+def _pytest(selection: str) -> Count:
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = ["pytest", "-q", "-m", selection, "--durations=5", "-p", "no:cacheprovider", f"--junitxml={report}"]
+        passed = _tool(*command)
+        return read_report(report, passed=passed)
+
+
+def _end_to_end() -> Count:
+    count = _pytest("e2e")
+    missing = required_end_to_end(ROOT / "tests/e2e/required.txt") - count.names
+    for name in sorted(missing):
+        print(f"required end-to-end test didn't run: {name}")
+    return count.with_failures(len(missing))
+
+
+TIERS: dict[str, Callable[[], Count]] = {
+    "lint": _lint,
+    "types": _types,
+    "unit": lambda: _pytest("not integration and not e2e"),
+    "integration": lambda: _pytest("integration"),
+    "e2e": _end_to_end,
+}
+
+
+def main(names: list[str]) -> int:
+    """Run the tiers; 0 only if every one passed and nothing was skipped."""
+    unknown = [name for name in names if name not in TIERS]
+    if unknown or not names:
+        print(f"usage: python -m hack.tiers {' '.join(TIERS)}; got {' '.join(names) or 'nothing'}")
+        return 2
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    rows: list[tuple[str, Count, float]] = []
+    for name in names:
+        print(f"\n== {name} ==", flush=True)
+        began = time.monotonic()
+        count = TIERS[name]()
+        rows.append((name, count, time.monotonic() - began))
+        if not count.good:
+            break
+    print(f"\n{'tier':<12} {'passed':>7} {'failed':>7} {'skipped':>8} {'seconds':>8}")
+    for name, count, seconds in rows:
+        print(f"{name:<12} {count.passed:>7} {count.failed:>7} {count.skipped:>8} {seconds:>8.1f}")
+    total = [sum(getattr(count, what) for _, count, _ in rows) for what in ("passed", "failed", "skipped")]
+    print("\n{} passed, {} failed, {} skipped".format(*total))
+    return 0 if all(count.good for _, count, _ in rows) and len(rows) == len(names) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
