@@ -1,0 +1,134 @@
+"""The operator's own settings: environment variables, typed, each with its default.
+
+Place in the data's way: read once, by `__main__`, before anything runs; everything else is given what it needs. No I/O but
+reading the environment. Prices are data, not settings: `prices.py` reads them from the file named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar, cast
+
+T = TypeVar("T")
+
+LogFormat = Literal["json", "plain"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+PullPolicy = Literal["IfNotPresent", "Always", "Never"]
+
+
+class SettingsError(ValueError):
+    """An environment variable is missing or malformed; the text names it, the rule and the value."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything the operator is told from outside."""
+
+    trainer_image: str
+    """TRAINYARD_TRAINER_IMAGE: image of trainer pods whose spec names none. Required."""
+    image_pull_policy: PullPolicy
+    """TRAINYARD_IMAGE_PULL_POLICY: of trainer pods. Default: IfNotPresent."""
+    prices_file: Path
+    """TRAINYARD_PRICES_FILE: YAML, see `prices.py`. Default: /etc/trainyard/prices/prices.yaml."""
+    dsn_file: Path
+    """TRAINYARD_DSN_FILE: a file that holds the operator's Postgres DSN. Default: /etc/trainyard/database/dsn."""
+    watch_namespaces: tuple[str, ...]
+    """TRAINYARD_WATCH_NAMESPACES: comma-separated. Default: empty, all namespaces."""
+    read_nodes: bool
+    """TRAINYARD_READ_NODES: true where the operator may `get` nodes; false prices pods without their node's labels.
+    Default: true."""
+    health_port: int
+    """TRAINYARD_HEALTH_PORT: serves /healthz and /readyz. Default: 8080."""
+    metrics_port: int
+    """TRAINYARD_METRICS_PORT: serves /metrics. Default: 9090."""
+    tick_seconds: float
+    """TRAINYARD_TICK_SECONDS: time between two looks at all jobs. Default: 5."""
+    log_format: LogFormat
+    """TRAINYARD_LOG_FORMAT: json or plain. Default: json."""
+    log_level: LogLevel
+    """TRAINYARD_LOG_LEVEL: DEBUG, INFO, WARNING or ERROR. Default: INFO."""
+
+
+@dataclass(frozen=True)
+class ReleaseSettings:
+    """What `python -m trainyard_operator release` is told."""
+
+    operator_namespace: str
+    """TRAINYARD_OPERATOR_NAMESPACE: where the operator's Deployment is. Required."""
+    operator_deployment: str
+    """TRAINYARD_OPERATOR_DEPLOYMENT: its name. Required."""
+    watch_namespaces: tuple[str, ...]
+    """TRAINYARD_WATCH_NAMESPACES: as for the operator."""
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The operator's settings from its environment.
+
+    Raises:
+        SettingsError: a variable is missing or malformed.
+    """
+    return Settings(
+        trainer_image=_required(environment, "TRAINYARD_TRAINER_IMAGE"),
+        image_pull_policy=cast(
+            "PullPolicy",
+            _one_of(environment, "TRAINYARD_IMAGE_PULL_POLICY", ("IfNotPresent", "Always", "Never")),
+        ),
+        prices_file=Path(environment.get("TRAINYARD_PRICES_FILE") or "/etc/trainyard/prices/prices.yaml"),
+        dsn_file=Path(environment.get("TRAINYARD_DSN_FILE") or "/etc/trainyard/database/dsn"),
+        watch_namespaces=_names(environment),
+        read_nodes=_one_of(environment, "TRAINYARD_READ_NODES", ("true", "false")) == "true",
+        health_port=_number(environment, "TRAINYARD_HEALTH_PORT", 8080, int, low=0, high=65535),
+        metrics_port=_number(environment, "TRAINYARD_METRICS_PORT", 9090, int, low=0, high=65535),
+        tick_seconds=_number(environment, "TRAINYARD_TICK_SECONDS", 5.0, float, low=0.1, high=60),
+        log_format=cast("LogFormat", _one_of(environment, "TRAINYARD_LOG_FORMAT", ("json", "plain"))),
+        log_level=cast("LogLevel", _one_of(environment, "TRAINYARD_LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR"))),
+    )
+
+
+def read_release_settings(environment: Mapping[str, str]) -> ReleaseSettings:
+    """The settings of the uninstall step from its environment.
+
+    Raises:
+        SettingsError: a variable is missing.
+    """
+    return ReleaseSettings(
+        operator_namespace=_required(environment, "TRAINYARD_OPERATOR_NAMESPACE"),
+        operator_deployment=_required(environment, "TRAINYARD_OPERATOR_DEPLOYMENT"),
+        watch_namespaces=_names(environment),
+    )
+
+
+def _required(environment: Mapping[str, str], name: str) -> str:
+    value = environment.get(name, "").strip()
+    if not value:
+        raise SettingsError(f"{name}: must be set; got nothing")
+    return value
+
+
+def _one_of(environment: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    value = environment.get(name) or words[0]
+    if value not in words:
+        raise SettingsError(f"{name}: must be one of {', '.join(words)}; got {value!r}")
+    return value
+
+
+def _number(
+    environment: Mapping[str, str], name: str, default: T, parse: Callable[[str], T], *, low: float, high: float
+) -> T:
+    text = environment.get(name)
+    if not text:
+        return default
+    try:
+        value = parse(text)
+    except ValueError:
+        raise SettingsError(f"{name}: must be a number; got {text!r}") from None
+    if not low <= cast("float", value) <= high:
+        raise SettingsError(f"{name}: must be from {low:g} to {high:g}; got {text!r}")
+    return value
+
+
+def _names(environment: Mapping[str, str]) -> tuple[str, ...]:
+    parts = (part.strip() for part in environment.get("TRAINYARD_WATCH_NAMESPACES", "").split(","))
+    return tuple(part for part in parts if part)
