@@ -1,6 +1,6 @@
 """The operator's own settings: environment variables, typed, each with its default.
 
-Place in the data's way: read once, by `__main__`, before anything runs; everything else is given what it needs. No I/O but
+Place in the data's way: read once, by `__main__`, before anything runs; all else is given what it needs. No I/O but
 reading the environment. Prices are data, not settings: `prices.py` reads them from the file named here.
 """
 
