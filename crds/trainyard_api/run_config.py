@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
-from trainyard_api.fields import ApiModel, Digest, JobName, Uid, Uri
+from trainyard_api.fields import ApiModel, Digest, JobName, ObjectName, Uid, Uri
 from trainyard_api.training_job_spec import Algorithm, Evaluation, S3Location, ScratchModel, TaskSpec
 
 RUN_CONFIG_VERSION = 1
@@ -103,5 +103,7 @@ class RunConfig(ApiModel):
     """Measurement before and after."""
     checkpoints: RunCheckpoints
     """When checkpoints are taken and where they go."""
+    database_secret: ObjectName | None = None
+    """Name of the Secret that holds the database login; error messages name it."""
 
     model_config = ConfigDict(protected_namespaces=())
