@@ -41,7 +41,7 @@ def check_trajectories(database: psycopg.Connection[Any], job: dict[str, Any]) -
     per_step, steps = grpo["promptsPerStep"] * grpo["groupSize"], grpo["steps"]
     run = job["metadata"]["uid"]
     counts = database.execute(
-        "SELECT step, count(*), count(DISTINCT (prompt, sample)) FROM trainyard.trajectories WHERE run = %s "
+        "SELECT step, count(*), count(DISTINCT (prompt, sample)) FROM trainyard.trajectories WHERE run_uid = %s "
         "GROUP BY step ORDER BY step",
         (run,),
     ).fetchall()
@@ -52,7 +52,7 @@ def check_trajectories(database: psycopg.Connection[Any], job: dict[str, Any]) -
             f"expected {per_step} trajectories for each of {steps} steps; got {len(counts)} steps, {wrong}"
         )
     metrics = database.execute(
-        "SELECT count(*) FROM trainyard.training_metrics WHERE run = %s AND kind = 'step'", (run,)
+        "SELECT count(*) FROM trainyard.training_metrics WHERE run_uid = %s AND kind = 'step'", (run,)
     ).fetchone()
     if metrics is None or metrics[0] != steps:
         raise CheckError(f"expected metrics of {steps} steps, each once; got {metrics}")

@@ -21,19 +21,21 @@ def show_objects(kubectl: Kubectl, namespace: str, story: Story) -> None:
 def show_trajectory(database: psycopg.Connection[Any], run: str, story: Story) -> None:
     """One successful trajectory with a tool call, turn by turn."""
     found = database.execute(
-        "SELECT id, step, question, expected, answer, total_reward, advantage FROM trainyard.trajectories t "
-        "WHERE run = %s AND success AND EXISTS (SELECT FROM trainyard.turns u WHERE u.trajectory = t.id "
-        "AND u.tool_call IS NOT NULL) ORDER BY step DESC, prompt, sample LIMIT 1",
+        "SELECT step, prompt, sample, question, expected, answer, total_reward, advantage "
+        "FROM trainyard.trajectories t WHERE run_uid = %s AND success AND EXISTS (SELECT FROM trainyard.turns u "
+        "WHERE (u.run_uid, u.step, u.prompt, u.sample) = (t.run_uid, t.step, t.prompt, t.sample) "
+        "AND u.tool_call IS NOT NULL) ORDER BY step, prompt, sample LIMIT 1",
         (run,),
     ).fetchone()
     if found is None:
         story.say("no successful trajectory with a tool call was found")
         return
-    identity, step, question, expected, answer, reward, advantage = found
+    step, prompt, sample, question, expected, answer, reward, advantage = found
     story.say(f"one of them, from step {step}:")
     turns = database.execute(
-        "SELECT role, text, tool_call, tool_result FROM trainyard.turns WHERE trajectory = %s ORDER BY number",
-        (identity,),
+        "SELECT role, text, tool_call, tool_result FROM trainyard.turns "
+        "WHERE run_uid = %s AND step = %s AND prompt = %s AND sample = %s ORDER BY turn",
+        (run, step, prompt, sample),
     ).fetchall()
     for role, text, call, result in turns:
         note = f"   (calls the tool: {call})" if call else f"   (the tool's result: {result})" if result else ""
@@ -46,7 +48,7 @@ def show_rewards(database: psycopg.Connection[Any], job: dict[str, Any], story: 
     """Mean reward of the first and the last step, and success on held-out questions before and after."""
     ends = database.execute(
         "SELECT avg(total_reward) FILTER (WHERE step = 0), avg(total_reward) FILTER (WHERE step = last) "
-        "FROM (SELECT *, max(step) OVER () AS last FROM trainyard.trajectories WHERE run = %s) t",
+        "FROM (SELECT *, max(step) OVER () AS last FROM trainyard.trajectories WHERE run_uid = %s) t",
         (job["metadata"]["uid"],),
     ).fetchone()
     if ends is None:

@@ -1,0 +1,72 @@
+"""A job whose state doesn't change costs no API write."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from hack.kubectl import Kubectl, condition
+from tests.e2e.manifests import NAMESPACE, example
+from tests.e2e.waiting import apply, job, until
+
+pytestmark = pytest.mark.e2e
+
+JOBS = 50
+MUTATING = ("POST", "PUT", "PATCH", "APPLY", "DELETE", "DELETECOLLECTION")
+
+
+def writes(kubectl: Kubectl) -> int:
+    """Mutating requests on both kinds since the API server began, status included."""
+    metrics = kubectl("get", "--raw", "/metrics")
+    count = 0
+    for line in metrics.splitlines():
+        if line.startswith("apiserver_request_total{") and 'group="trainyard.dev"' in line:
+            labels = dict(re.findall(r'(\w+)="([^"]*)"', line))
+            if labels["verb"] in MUTATING and labels["resource"] in {"trainingjobs", "checkpoints"}:
+                count += int(float(line.rsplit(" ", 1)[1]))
+    return count
+
+
+def test_fifty_finished_jobs_cost_no_write_and_an_edit_few(clean: Kubectl) -> None:
+    """50 finished jobs, one minute, all mutating verbs on both kinds: 0; then one is edited: two at most."""
+    source = example(
+        "calculator-sft", metadata__name="no-model", spec__model={"path": "/absent"}, spec__evaluation=None
+    )
+    waiting = [
+        example(
+            "calculator-grpo",
+            metadata__name=f"idle-{number}",
+            spec__model={"checkpoint": {"trainingJob": "no-model"}},
+        )
+        for number in range(JOBS - 1)
+    ]
+    apply(clean, source, *waiting)
+    names = ["no-model"] + [item["metadata"]["name"] for item in waiting]
+
+    def all_ended() -> bool | None:
+        found = clean.items("trainingjobs.trainyard.dev", "-n", NAMESPACE)
+        done = {j["metadata"]["name"] for j in found if condition(j, "Succeeded").get("status") == "False"}
+        return True if done >= set(names) else None
+
+    until(all_ended, "the jobs have not ended", seconds=240)
+    time.sleep(10)  # the last booking and its release
+    before = writes(clean)
+    time.sleep(60)
+    assert writes(clean) - before == 0
+
+    generation = job(clean, "idle-0")["metadata"]["generation"]
+    patch = '{"spec": {"budget": {"maxCostUSD": "0.75"}}}'
+    clean("patch", "trainingjobs.trainyard.dev", "idle-0", "-n", NAMESPACE, "--type=merge", "-p", patch)
+    until(
+        lambda: True if job(clean, "idle-0")["status"]["observedGeneration"] == generation + 1 else None,
+        *("the edit isn't observed",),
+        seconds=30,
+    )
+    time.sleep(10)
+    mine = 1
+    operators = writes(clean) - before - mine
+    print(f"one edited job: {operators} writes by the operator")
+    assert 1 <= operators <= 2
+    assert job(clean, "idle-0")["status"]["budget"]["limitUSD"] == "0.75"

@@ -1,0 +1,39 @@
+"""Uninstalling the chart leaves the user's objects and nothing that blocks their deletion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from hack.demo.install import NAMESPACE as SYSTEM
+from hack.demo.install import RELEASE, install_chart
+from hack.kubectl import Kubectl
+from tests.e2e.manifests import NAMESPACE, example
+from tests.e2e.waiting import apply, job, pods, until
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def installed_again(clean: Kubectl) -> Iterator[Kubectl]:
+    """The cluster; the chart is installed again afterwards, for the tests that follow."""
+    yield clean
+    install_chart(clean)
+
+
+def test_uninstall_releases_finalizers_and_keeps_objects(installed_again: Kubectl) -> None:
+    """After `helm uninstall` the TrainingJobs are there, and they and their pods can be deleted without an operator."""
+    kubectl = installed_again
+    apply(kubectl, example("calculator-sft", metadata__name="orphan", spec__algorithm__sft__steps=5000))
+    until(
+        lambda: job(kubectl, "orphan").get("status", {}).get("progress", {}).get("step") or None,
+        "orphan makes no progress",
+        seconds=180,
+    )
+    kubectl("uninstall", RELEASE, "-n", SYSTEM, "--wait", "--timeout=180s", program="helm")
+    left = job(kubectl, "orphan")
+    assert not left["metadata"].get("finalizers")
+    assert all(not pod["metadata"].get("finalizers") for pod in pods(kubectl, "orphan"))
+    kubectl("delete", "trainingjobs.trainyard.dev", "orphan", "-n", NAMESPACE, "--timeout=60s")
+    until(lambda: None if pods(kubectl, "orphan") else True, "its pods stay", seconds=150)
