@@ -116,7 +116,7 @@ def immutable(field: str, *, optional: bool = False, kind: str = "TrainingJob") 
     cel = f"self.{path} == oldSelf.{path}"
     if optional:
         cel = f"has(self.{path}) == has(oldSelf.{path}) && (!has(self.{path}) || {cel})"
-    return Rule(cel, f"{path} is immutable; apply a {kind} of another name instead", field=field)
+    return Rule(cel, f"is immutable; apply a {kind} of another name instead", field=field)
 
 
 def never_falls(field: str) -> Rule:

@@ -80,7 +80,7 @@ class TrainingJob(ApiModel):
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
             "self.metadata.name.size() <= 40 && !self.metadata.name.contains('.')",
-            "metadata.name must have at most 40 characters and no dots",
+            "must have at most 40 characters and no dots, for other names are derived from it",
             lambda job: len(job.metadata.name) <= 40 and "." not in job.metadata.name,
             field="metadata.name",
         ),

@@ -1,0 +1,30 @@
+"""Which file comes from which generator.
+
+Place in the data's way: before station 1. The one list; a generated file that isn't in it doesn't exist for `--check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from hack.generate import api_docs, crd
+from trainyard_api.fields import API_GROUP
+
+ROOT = Path(__file__).parents[2]
+CHART = "charts/trainyard"
+
+
+def outputs() -> Mapping[str, Callable[[], str]]:
+    """Path below the repository's root → what makes the file's text."""
+    files: dict[str, Callable[[], str]] = {}
+    for kind in crd.KINDS:
+        files[f"crds/{API_GROUP}_{kind.names.plural}.yaml"] = partial(crd.plain, kind)
+        files[f"{CHART}/templates/crds/{kind.names.plural}.yaml"] = partial(crd.template, kind)
+    files["docs/api.md"] = api_docs.api_reference
+    return files
+
+
+# Folders in which every file of that form is generated: one that no generator makes any more is left over.
+OWNED = ("crds/*.yaml", f"{CHART}/templates/crds/*")
