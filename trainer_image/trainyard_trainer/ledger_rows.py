@@ -1,0 +1,136 @@
+"""A step's trajectories as rows of the ledger's tables.
+
+Place in the data's way: station 10, between `trajectory` and `ledger`. Pure: what Postgres or JSON can't hold is
+replaced here (NaN by null, NUL characters by U+FFFD), and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from psycopg.types.json import Jsonb
+
+from trainyard_trainer.outlets import StepMetrics
+from trainyard_trainer.trajectory import Trajectory
+
+Row = tuple[Any, ...]
+
+KEY: Final = ("run_uid", "step", "prompt", "sample")
+COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "trajectories": (
+        *KEY,
+        *("attempt", "group_id", "task", "question", "expected", "answer", "status", "truncated_reason", "success"),
+        *("rewards", "total_reward", "normalised_reward", "advantage", "error", "started_at", "duration_seconds"),
+    ),
+    "segments": (
+        *KEY,
+        *("segment", "token_ids", "mask", "logprobs", "policy_versions", "advantages", "parent", "fork_at"),
+    ),
+    "turns": (
+        *KEY,
+        *("turn", "segment", "token_start", "token_end", "role", "text", "tool_call", "tool_result"),
+        *("temperature", "max_new_tokens", "stop_ids", "finish_reason", "started_at", "duration_seconds"),
+    ),
+}
+"""Columns of each table, in the order of the rows made here; parents before children."""
+
+
+def rows(run_uid: str, attempt: int, trajectories: Sequence[Trajectory]) -> dict[str, Iterator[Row]]:
+    """The rows of each table of COLUMNS.
+
+    Args:
+        run_uid: the run's key in the ledger.
+        attempt: attempt that writes them.
+        trajectories: of one step.
+    """
+    keyed = [((run_uid, t.id.step, t.id.prompt, t.id.sample), t) for t in trajectories]
+    return {
+        "trajectories": (key + _trajectory(attempt, t) for key, t in keyed),
+        "segments": (key + row for key, t in keyed for row in _segments(t)),
+        "turns": (key + row for key, t in keyed for row in _turns(t)),
+    }
+
+
+def measurements_and_timings(metrics: StepMetrics) -> tuple[dict[str, float], dict[str, float]]:
+    """A step's measurements in two: what a replay gives again, and what depends on the clock.
+
+    Raises:
+        ValueError: a measurement is not finite.
+    """
+    for name, value in metrics.values.items():
+        if not math.isfinite(value):
+            raise ValueError(f"metric {name}: a measurement without a value must be absent; got {value}")
+    clocked = {name for name in metrics.values if name.endswith(("_seconds", "_per_second"))}
+    return (
+        {name: value for name, value in metrics.values.items() if name not in clocked},
+        {name: value for name, value in metrics.values.items() if name in clocked},
+    )
+
+
+def _trajectory(attempt: int, t: Trajectory) -> Row:
+    return (
+        attempt,
+        t.group,
+        _text(t.task),
+        _text(t.question),
+        _text(t.expected),
+        _text(t.answer),
+        t.status.value,
+        t.truncated_reason,
+        t.success,
+        Jsonb({name: _finite(value) for name, value in t.rewards.items()}),
+        _finite(t.total_reward),
+        _finite(t.normalised_reward),
+        t.advantage,
+        _text(t.error),
+        t.started_at,
+        t.duration_seconds,
+    )
+
+
+def _segments(t: Trajectory) -> Iterator[Row]:
+    for number, segment in enumerate(t.segments):
+        yield (
+            number,
+            list(segment.token_ids),
+            list(segment.mask),
+            [None if math.isnan(logprob) else logprob for logprob in segment.logprobs],
+            list(segment.policy_versions),
+            None if segment.advantages is None else list(segment.advantages),
+            segment.parent,
+            segment.fork_at,
+        )
+
+
+def _turns(t: Trajectory) -> Iterator[Row]:
+    for number, turn in enumerate(t.turns):
+        sampling = turn.sampling
+        yield (
+            number,
+            turn.segment,
+            turn.start,
+            turn.end,
+            turn.role.value,
+            _text(turn.text),
+            _text(turn.tool_call),
+            _text(turn.tool_result),
+            None if sampling is None else sampling.temperature,
+            None if sampling is None else sampling.max_new_tokens,
+            None if sampling is None else list(sampling.stop_ids),
+            None if turn.finish_reason is None else turn.finish_reason.value,
+            turn.started_at,
+            turn.duration_seconds,
+        )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _text(value: str | None) -> str | None:
+    """Text that Postgres can hold: no NUL, no half of a surrogate pair. The token ids keep the truth."""
+    if value is None:
+        return None
+    return value.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")

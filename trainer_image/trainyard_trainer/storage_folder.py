@@ -1,0 +1,97 @@
+"""A folder of this machine, laid out like a bucket.
+
+Place in the data's way: station 9, where a run has no cluster. Files appear whole or not at all; none is deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from trainyard_trainer.storage import StoredObject
+
+
+class FolderStorage:
+    """A folder of this machine, laid out like a bucket. Files appear whole: each is written aside, then renamed."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+
+    def check(self, *, write: bool) -> None:
+        """Make the folder where it may be written.
+
+        Raises:
+            OSError: it can't be made.
+        """
+        if write:
+            self._root.mkdir(parents=True, exist_ok=True)
+
+    def uri(self, key: str) -> str:
+        """`file://<absolute path>`."""
+        tail = "/" if key.endswith("/") else ""
+        return (self._root / key).as_uri() + tail
+
+    def key_of(self, uri: str) -> str | None:
+        """The path below this folder."""
+        parts = urlsplit(uri)
+        path = Path(unquote(parts.path))
+        if parts.scheme != "file" or not path.is_relative_to(self._root) or ".." in path.parts:
+            return None
+        return path.relative_to(self._root).as_posix() + ("/" if uri.endswith("/") else "")
+
+    def put(self, key: str, content: bytes | Path) -> None:
+        """Write aside and rename."""
+        with self._aside(key, content) as aside:
+            aside.replace(self._root / key)
+
+    def put_if_absent(self, key: str, content: bytes) -> bool:
+        """Write aside and link: a link to a name that exists fails, a rename would not."""
+        with self._aside(key, content) as aside:
+            try:
+                os.link(aside, self._root / key)
+            except FileExistsError:
+                return False
+        return True
+
+    def get(self, key: str) -> bytes:
+        """Read it."""
+        return (self._root / key).read_bytes()
+
+    def download(self, key: str, into: Path) -> None:
+        """Copy it."""
+        with (self._root / key).open("rb") as source, into.open("wb") as target:
+            while chunk := source.read(1 << 20):
+                target.write(chunk)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Every whole file; those being written have hidden names."""
+        folder = self._root / prefix.rpartition("/")[0]
+        for path in sorted(folder.rglob("*")):
+            key = path.relative_to(self._root).as_posix()
+            if key.startswith(prefix) and path.is_file() and not path.name.startswith("."):
+                status = path.stat()
+                yield StoredObject(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
+
+    @contextlib.contextmanager
+    def _aside(self, key: str, content: bytes | Path) -> Iterator[Path]:
+        target = self._root / key
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        try:
+            with (
+                aside.open("xb") as file,
+                io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as source,
+            ):
+                while chunk := source.read(1 << 20):
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            yield aside
+        finally:
+            aside.unlink(missing_ok=True)

@@ -1,0 +1,187 @@
+"""A bucket of an S3 server.
+
+Place in the data's way: station 9. The only module of the trainer that speaks S3, and the one that turns a server's
+answers into the user's mistakes. It never deletes an object.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import boto3
+from boto3.exceptions import S3UploadFailedError
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from trainyard_api.termination import TerminationReason
+from trainyard_api.training_job_spec import S3Location
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.storage import StoredObject
+
+_NO_BUCKET: Final = frozenset({"NoSuchBucket"})
+_NO_KEY: Final = frozenset({"NoSuchKey", "404"})
+_REFUSED: Final = frozenset(
+    {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"}
+)
+_EXISTS: Final = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """An access key; `repr` doesn't show it."""
+
+    access_key: str
+    secret_key: str
+
+    def __repr__(self) -> str:
+        return "Credentials(...)"
+
+
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """Paths of the manifest's fields that an error of this storage names."""
+
+    bucket: str
+    secret: str
+
+    @classmethod
+    def below(cls, path: str) -> Fields:
+        """The fields of the S3 location at a path, as `spec.checkpoints.storage.s3`."""
+        return cls(f"{path}.bucket", f"{path}.secretRef.name")
+
+
+class S3Storage:
+    """A bucket. Its root is the bucket's, whatever prefix the location has.
+
+    Credentials come from the caller alone, never from the environment or the machine's own files. Every upload carries
+    its SHA-256, which the server verifies.
+    """
+
+    def __init__(self, location: S3Location, credentials: Credentials, fields: Fields) -> None:
+        self._location = location
+        self._fields = fields
+        self._bucket = location.bucket
+        session = boto3.session.Session(
+            aws_access_key_id=credentials.access_key,
+            aws_secret_access_key=credentials.secret_key,
+            region_name=location.region,
+        )
+        # Servers other than AWS rarely resolve the bucket as a host name.
+        self._client: Any = session.client(
+            "s3",
+            endpoint_url=location.endpoint,
+            config=Config(
+                signature_version="s3v4",
+                s3={"addressing_style": "path" if location.endpoint else "auto"},
+                retries={"mode": "standard", "max_attempts": 5},
+                connect_timeout=10,
+                read_timeout=60,
+            ),
+        )
+
+    def check(self, *, write: bool) -> None:
+        """List one key; to try the right to write, begin a multipart upload and drop it, which makes no object."""
+        prefix = f"{self._location.prefix}/" if self._location.prefix else ""
+        with self._translated():
+            self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=1)
+            if write:
+                probe = {"Bucket": self._bucket, "Key": f"{prefix}write-check-{secrets.token_hex(8)}"}
+                upload = self._client.create_multipart_upload(**probe)
+                self._client.abort_multipart_upload(**probe, UploadId=upload["UploadId"])
+
+    def uri(self, key: str) -> str:
+        """`s3://<bucket>/<key>`."""
+        return f"s3://{self._bucket}/{key}"
+
+    def key_of(self, uri: str) -> str | None:
+        """The key in this bucket."""
+        return uri.removeprefix(self.uri("")) if uri.startswith(self.uri("")) else None
+
+    def put(self, key: str, content: bytes | Path) -> None:
+        """Upload, in parts and in parallel where the file is large."""
+        with (
+            self._translated(),
+            io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as source,
+        ):
+            self._client.upload_fileobj(source, self._bucket, key, ExtraArgs={"ChecksumAlgorithm": "SHA256"})
+
+    def put_if_absent(self, key: str, content: bytes) -> bool:
+        """A put with `If-None-Match: *`."""
+        with self._translated():
+            try:
+                self._client.put_object(
+                    Bucket=self._bucket, Key=key, Body=content, IfNoneMatch="*", ChecksumAlgorithm="SHA256"
+                )
+            except ClientError as error:
+                if _code(error) in _EXISTS:
+                    return False
+                raise
+        return True
+
+    def get(self, key: str) -> bytes:
+        """One request; the library checks the stored checksum."""
+        with self._translated():
+            reply = self._client.get_object(Bucket=self._bucket, Key=key)
+            with reply["Body"] as body:
+                content: bytes = body.read()
+        return content
+
+    def download(self, key: str, into: Path) -> None:
+        """In parts and in parallel where the file is large."""
+        with self._translated():
+            self._client.download_file(self._bucket, key, str(into))
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Page by page."""
+        with self._translated():
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
+                for entry in page.get("Contents", []):
+                    yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"])
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        """The server's answers in the product's words; everything else passes."""
+        try:
+            yield
+        except S3UploadFailedError as error:
+            if isinstance(error.__context__, ClientError):
+                raise self._translate(error.__context__) from error
+            raise
+        except ClientError as error:
+            raise self._translate(error) from error
+
+    def _translate(self, error: ClientError) -> Exception:
+        code = _code(error)
+        if code in _NO_KEY:
+            return FileNotFoundError(f"s3://{self._bucket}: there is no such key")
+        if code in _NO_BUCKET:
+            where = self._location.endpoint or "AWS"
+            return RefusedError(
+                TerminationReason.STORAGE_UNAVAILABLE,
+                f"the bucket must exist at {where}",
+                field_path=self._fields.bucket,
+                value=self._bucket,
+            )
+        if code in _REFUSED:
+            return RefusedError(
+                TerminationReason.STORAGE_UNAVAILABLE,
+                f"the Secret's keys must be valid and allowed to list, read and write bucket {self._bucket!r} "
+                f"(the server said {code} to {error.operation_name})",
+                field_path=self._fields.secret,
+                value=self._location.secret_ref.name,
+            )
+        return error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
