@@ -1,0 +1,100 @@
+"""Which of a run's claims to have committed a checkpoint become Checkpoint objects.
+
+Place in the data's way: station 9. A row of the ledger was written from a pod in which user code runs, so namespace, run
+and prefix are checked before an object is made of it. Pure; `checkpoints.py` builds the objects.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from trainyard_api import names
+from trainyard_api.checkpoint import Checkpoint
+from trainyard_api.conditions import ConditionType
+from trainyard_api.training_job_spec import Storage
+
+from trainyard_operator.checkpoint_uri import inside_run
+from trainyard_operator.messages import at_field
+
+_DIGEST: Final = re.compile(r"^sha256:[0-9a-f]{64}$")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A row of the ledger's table `checkpoints`."""
+
+    uri: str
+    run_uid: str
+    attempt: int
+    step: int
+    digest: str
+    size_bytes: int
+    metrics: Mapping[str, str]
+    parent_uri: str | None
+    committed_time: datetime
+
+
+@dataclass(frozen=True)
+class ClaimsReview:
+    """What follows from a run's claims."""
+
+    to_create: tuple[Claim, ...] = ()
+    """No object yet."""
+    to_fill: tuple[Claim, ...] = ()
+    """The object has no status yet."""
+    stored: tuple[Claim, ...] = ()
+    """The object is Ready."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """URI → why no object is made."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every accepted claim is a Ready object."""
+        return not self.to_create and not self.to_fill
+
+    @property
+    def latest(self) -> Claim | None:
+        """The stored one with the highest step."""
+        return max(self.stored, key=lambda claim: (claim.step, claim.attempt, claim.committed_time), default=None)
+
+
+def review(
+    claims: Iterable[Claim], objects: Iterable[Checkpoint], storage: Storage, *, namespace: str, job: str, job_uid: str
+) -> ClaimsReview:
+    """Sorts a run's claims by what has to be done about each."""
+    by_name = {checkpoint.metadata.name: checkpoint for checkpoint in objects}
+    create, fill, stored = [], [], []
+    refused: dict[str, str] = {}
+    for claim in claims:
+        rule = _refusal(claim, storage, namespace=namespace, job=job, job_uid=job_uid)
+        existing = by_name.get(names.checkpoint(job, job_uid, claim.attempt, claim.step))
+        if rule is None and existing is not None and existing.spec.source.uri != claim.uri:
+            rule = at_field("checkpoints.uri", f"Checkpoint {existing.metadata.name} stands for other files", claim.uri)
+        if rule is not None:
+            refused[claim.uri] = rule
+        elif existing is None:
+            create.append(claim)
+        elif _is_ready(existing):
+            stored.append(claim)
+        else:
+            fill.append(claim)
+    return ClaimsReview(tuple(create), tuple(fill), tuple(stored), refused)
+
+
+def _refusal(claim: Claim, storage: Storage, *, namespace: str, job: str, job_uid: str) -> str | None:
+    if claim.run_uid != job_uid:
+        return at_field("checkpoints.run_uid", f"must be this run's, {job_uid}", claim.run_uid)
+    if not inside_run(claim.uri, storage, namespace, job, job_uid):
+        return at_field("checkpoints.uri", "must be a folder right below this run's prefix", claim.uri)
+    if not _DIGEST.match(claim.digest):
+        return at_field("checkpoints.digest", "must be sha256: and 64 hex digits", claim.digest)
+    return None
+
+
+def _is_ready(checkpoint: Checkpoint) -> bool:
+    conditions = (checkpoint.status.conditions if checkpoint.status else None) or []
+    return any(c.type == ConditionType.READY and c.status == "True" for c in conditions)

@@ -1,0 +1,22 @@
+"""Points in time as the API writes them.
+
+Place in the data's way: stations 11 and 12. Seconds are all that Kubernetes keeps, so that is all we compute with. Pure.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def parse_time(text: str) -> datetime:
+    """A point in time from RFC 3339.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+
+
+def format_time(moment: datetime) -> str:
+    """RFC 3339 in UTC with whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

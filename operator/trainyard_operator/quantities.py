@@ -1,0 +1,31 @@
+"""Kubernetes resource quantities as exact numbers.
+
+Place in the data's way: station 12, where requests are multiplied by prices. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Final
+
+GIB: Final = Decimal(2**30)
+_FORM: Final = re.compile(r"^([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$")
+_FACTORS: Final = {
+    "": Decimal(1),
+    "m": Decimal("0.001"),
+    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTP", start=1)},
+    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTP", start=1)},
+}
+
+
+def parse_quantity(text: str) -> Decimal:
+    """The number that a quantity stands for: `500m` is 0.5, `2Gi` is 2147483648.
+
+    Raises:
+        ValueError: it is no quantity.
+    """
+    match = _FORM.match(text)
+    if match is None:
+        raise ValueError(f"quantity: must be a number with an optional unit, as 500m or 2Gi; got {text!r}")
+    return Decimal(match[1]) * _FACTORS[match[2] or ""]
