@@ -49,6 +49,8 @@ class TerminationReason(StrEnum):
     REWARD_FAILED = "RewardFailed"
     NOT_FINITE = "NotFinite"
     FENCED = "Fenced"
+    CRASHED = "Crashed"
+    """An exception that none of the others stands for; the exit code is a crash's."""
 
 
 class Termination(ApiModel):
