@@ -1,4 +1,7 @@
-"""The one cgroup under which all pods of the cluster live, on cgroup v1 and v2: made by `up`, emptied and removed by `down`."""
+"""The one cgroup under which all pods of the cluster live, on cgroup v1 and v2.
+
+Made by `up`, emptied by `teardown`, removed by `down`; what lies in it is the kubelet's business.
+"""
 
 from __future__ import annotations
 

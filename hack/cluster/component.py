@@ -28,6 +28,21 @@ class Component:
     env: Mapping[str, str] = field(default_factory=dict)
 
 
+def write_if_changed(path: Path, content: str, *, mode: int = 0o644) -> None:
+    """Writes a configuration file unless it says just that: kube-proxy ends when its own is touched.
+
+    Args:
+        path: the file; its folder is made.
+        content: the whole text.
+        mode: the file's permissions when it is new.
+    """
+    if path.exists() and path.read_text() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=mode)
+    path.write_text(content)
+
+
 @dataclass(frozen=True)
 class Host:
     """Where components are started: the folders of their notes and logs."""

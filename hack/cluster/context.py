@@ -26,11 +26,15 @@ def use(name: str) -> state.ClusterState:
     kubeconfig = Path(first) if first else Path.home() / ".kube" / "config"
     known = names(kubeconfig)
     if name not in known:
-        raise ClusterError(f"TRAINYARD_CONTEXT: want a context of {kubeconfig} ({', '.join(known) or 'it has none'}); got {name!r}")
+        raise ClusterError(
+            f"TRAINYARD_CONTEXT: want a context of {kubeconfig} ({', '.join(known) or 'it has none'}); got {name!r}"
+        )
     registry = os.environ.get("TRAINYARD_REGISTRY", "")
     made = state.ClusterState(kubeconfig, name, registry, tools(), "context", "")
     if not answers(made):
-        raise ClusterError(f"TRAINYARD_CONTEXT: the API server of {name!r} does not answer; try kubectl --context {name} get nodes")
+        raise ClusterError(
+            f"TRAINYARD_CONTEXT: the API server of {name!r} does not answer; try kubectl --context {name} get nodes"
+        )
     state.save(made)
     say(f"using the context {name}; nothing was created")
     return made

@@ -7,9 +7,7 @@ and independent of every other. Starts no scheduler and no kubelet.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,8 +16,7 @@ import yaml
 
 from hack.cluster import binaries, certs, layout, processes
 from hack.cluster.api import Api
-from hack.cluster.component import Component, Host
-from hack.cluster.progress import ClusterError, wait_until
+from hack.cluster.component import Component, Host, write_if_changed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,7 +63,13 @@ class Identities:
         self.apiserver = self.authority.issue(
             "kube-apiserver",
             "kube-apiserver",
-            hosts=[settings.address, settings.service_address, "localhost", *names, f"{names[-1]}.{layout.CLUSTER_DOMAIN}"],
+            hosts=[
+                settings.address,
+                settings.service_address,
+                "localhost",
+                *names,
+                f"{names[-1]}.{layout.CLUSTER_DOMAIN}",
+            ],
         )
         self.kubelet_client = self.authority.issue("apiserver-kubelet-client", "apiserver-kubelet-client")
         # Serves the health endpoints of every component that binds the same address.
@@ -122,11 +125,8 @@ def apiserver(settings: Settings, identities: Identities) -> Component:
     directory = settings.directory
     policy = directory / "audit-policy.yaml"
     rules = [{"level": "Metadata", "verbs": _MUTATING}, {"level": "None"}]
-    policy.write_text(
-        yaml.safe_dump(
-            {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": rules}
-        )
-    )
+    content = {"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": rules}
+    write_if_changed(policy, yaml.safe_dump(content))
     argv = (
         str(settings.bin / "kube-apiserver"),
         f"--bind-address={settings.address}",

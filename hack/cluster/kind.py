@@ -28,11 +28,17 @@ def up() -> state.ClusterState:
         ClusterError: there is no kind, or it failed.
     """
     if shutil.which("kind") is None:
-        raise ClusterError("kind: a container engine answers, but there is no kind to make a cluster in it; install kind, or set TRAINYARD_CONTEXT")
+        raise ClusterError(
+            "kind: a container engine answers, but there is no kind to make a cluster in it; "
+            "install kind, or set TRAINYARD_CONTEXT"
+        )
     kubeconfig = layout.cluster() / "kubeconfig"
     kubeconfig.parent.mkdir(parents=True, exist_ok=True)
     existing = subprocess.run(["kind", "get", "clusters"], capture_output=True, text=True, check=False).stdout.split()
-    _kind(*(("export", "kubeconfig") if _NAME in existing else ("create", "cluster", "--wait=120s")), f"--kubeconfig={kubeconfig}")
+    _kind(
+        *(("export", "kubeconfig") if _NAME in existing else ("create", "cluster", "--wait=120s")),
+        f"--kubeconfig={kubeconfig}",
+    )
     made = state.ClusterState(kubeconfig, f"kind-{_NAME}", "", context.tools(), "kind", "")
     state.save(made)
     say(f"ready: export KUBECONFIG={kubeconfig}")

@@ -26,8 +26,10 @@ CLUSTER_DOMAIN = "cluster.local"
 
 # The table of the cluster's own packet rules; kube-proxy's are called after itself.
 NFT_TABLE = "trainyard"
-# What the kubelet writes at fixed places whatever its root folder is.
+# What the kubelet and the network plugins write at fixed places whatever their folders are.
 CONTAINER_LOG_LINKS = Path("/var/log/containers")
+DEVICE_PLUGINS = Path("/var/lib/kubelet/device-plugins")
+CNI_RESULTS = Path("/var/lib/cni/results")
 CGROUP = "trainyard"
 
 
@@ -37,7 +39,7 @@ def cache() -> Path:
 
 
 def cluster() -> Path:
-    """The folder of the cluster that is up: certificates, configuration, etcd's data, logs. Removed by `down` but for what it keeps."""
+    """The folder of the cluster that is up: certificates, configuration, etcd's data; `down` leaves the logs alone."""
     return cache() / "cluster"
 
 
@@ -52,7 +54,7 @@ def logs() -> Path:
 
 
 def image_store() -> Path:
-    """containerd's root: images and snapshots; survives `down`, so that the next `up` pulls nothing again."""
+    """The root of containerd: images and snapshots; survives `down`, so that the next `up` pulls nothing again."""
     return cache() / "containerd"
 
 
@@ -62,7 +64,7 @@ def registry_store() -> Path:
 
 
 def runtime() -> Path:
-    """The folder of sockets and other things that a reboot may forget; short, for a socket's path has 107 characters."""
+    """The folder of sockets and whatever a reboot may forget; short, for a socket's path has 107 characters."""
     return Path("/run/trainyard")
 
 

@@ -1,16 +1,33 @@
 """The local cluster as a whole: up, down, status. The only module that knows the order of things.
 
-Up starts what doesn't run and waits for what isn't healthy, so that a second call heals; down leaves on the machine only
-binaries, images and logs.
+Up starts what doesn't run and waits for what isn't healthy, so that a second call heals; down leaves on the machine
+only binaries, images and logs.
 """
 
 from __future__ import annotations
 
 import shutil
+from typing import TYPE_CHECKING
 
-from hack.cluster import binaries, cgroup, controlplane, layout, network, node, packages, preflight, processes, runtime, state, teardown
+from hack.cluster import (
+    binaries,
+    cgroup,
+    controlplane,
+    layout,
+    network,
+    node,
+    packages,
+    preflight,
+    processes,
+    runtime,
+    state,
+    teardown,
+)
 from hack.cluster.component import Component, Host
 from hack.cluster.progress import say
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def up() -> state.ClusterState:
@@ -101,13 +118,15 @@ def _running() -> bool:
 
 
 def _prepare_machine() -> None:
-    warm = layout.image_store().exists() and not binaries.missing(layout.cache() / "bin" / binaries.fingerprint(), binaries.PROGRAMS)
+    warm = layout.image_store().exists() and not binaries.missing(
+        layout.cache() / "bin" / binaries.fingerprint(), binaries.PROGRAMS
+    )
     preflight.machine(warm=warm)
     packages.ensure(packages.CLUSTER)
     preflight.network()
 
 
-def _control_plane(programs: state.Path) -> tuple[controlplane.Settings, controlplane.Identities]:
+def _control_plane(programs: Path) -> tuple[controlplane.Settings, controlplane.Identities]:
     settings = controlplane.Settings(
         layout.cluster(),
         programs,

@@ -1,6 +1,6 @@
-"""The cluster's network on this machine: a bridge, one table of packet rules, forwarding; all of it taken away by `down`.
+"""The cluster's network on this machine: a bridge, one table of packet rules, forwarding.
 
-kube-proxy writes its own tables; they are removed here too. Opens nothing to other machines.
+All of it is taken away by `down`, and so are the tables of kube-proxy. Opens nothing to other machines.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 from hack.cluster import layout, packages
+from hack.cluster.component import write_if_changed
 from hack.cluster.progress import ClusterError
 
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
@@ -63,11 +64,11 @@ def plugin_configuration(folder: Path) -> None:
         "bridge": layout.BRIDGE,
         "isGateway": True,
         "isDefaultGateway": True,
+        "hairpinMode": True,  # a pod may call the Service that it serves itself
         "ipam": {"type": "host-local", "ranges": ranges, "dataDir": str(layout.runtime() / "addresses")},
     }
-    folder.mkdir(parents=True, exist_ok=True)
     content = {"cniVersion": "1.0.0", "name": layout.NFT_TABLE, "plugins": [bridge]}
-    (folder / "10-trainyard.conflist").write_text(json.dumps(content, indent=1))
+    write_if_changed(folder / "10-trainyard.conflist", json.dumps(content, indent=1))
 
 
 def resolves(name: str, server: str) -> bool:
@@ -81,6 +82,8 @@ def resolves(name: str, server: str) -> bool:
             reply = wire.recv(512)
         except OSError:
             return False
+    flags: int
+    answers: int
     _, flags, _, answers = struct.unpack(">4H", reply[:8])
     return flags & 0xF == 0 and answers > 0
 

@@ -12,7 +12,7 @@ import yaml
 
 from hack.cluster import layout, network
 from hack.cluster.api import Api, http_ok
-from hack.cluster.component import Component
+from hack.cluster.component import Component, write_if_changed
 from hack.cluster.controlplane import Identities, Settings, serving_flags
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def kubelet(settings: Settings, identities: Identities) -> Component:
     """The kubelet, for cgroup v1 and v2, without systemd."""
     folder = settings.directory / "kubelet"
     config = settings.directory / "kubelet.yaml"
-    config.write_text(yaml.safe_dump(_kubelet_configuration(settings, identities, folder)))
+    write_if_changed(config, yaml.safe_dump(_kubelet_configuration(settings, identities, folder)))
     kubeconfig = identities.kubeconfig("kubelet", f"system:node:{layout.NODE}", "system:nodes")
     argv = (
         str(settings.bin / "kubelet"),
@@ -77,14 +77,14 @@ def proxy(settings: Settings, identities: Identities) -> Component:
         "clusterCIDR": layout.POD_CIDR,
         "healthzBindAddress": f"{settings.address}:{_PROXY_HEALTH_PORT}",
         "metricsBindAddress": f"{settings.address}:{_PROXY_METRICS_PORT}",
-        "nodePortAddresses": ["127.0.0.0/8", f"{settings.address}/32"],
+        "nodePortAddresses": [f"{settings.address}/32"],
         "oomScoreAdj": 0,
         "conntrack": {"maxPerCore": 0, "min": 0},  # the machine's own setting stays
         # Pods share one bridge: without it the reply to a Service's call would come back past the rule that undoes
         # the translation.
         "nftables": {"masqueradeAll": True, "minSyncPeriod": "200ms"},
     }
-    config.write_text(yaml.safe_dump(content))
+    write_if_changed(config, yaml.safe_dump(content))
     argv = (str(settings.bin / "kube-proxy"), f"--config={config}")
     health = f"http://{settings.address}:{_PROXY_HEALTH_PORT}/livez"  # /healthz waits for the node
     return Component("kube-proxy", argv, lambda: http_ok(health))
@@ -94,7 +94,7 @@ def nameserver(settings: Settings, identities: Identities) -> Component:
     """CoreDNS on the bridge's address; forwards other names to the machine's name servers where it has any."""
     kubeconfig = identities.kubeconfig("coredns", "system:coredns")
     corefile = settings.directory / "Corefile"
-    corefile.write_text(_corefile(settings.address, kubeconfig, Path("/etc/resolv.conf")))
+    write_if_changed(corefile, _corefile(settings.address, kubeconfig, Path("/etc/resolv.conf")))
     argv = (str(settings.bin / "coredns"), f"-conf={corefile}")
     name = f"kubernetes.default.svc.{layout.CLUSTER_DOMAIN}"
     return Component("coredns", argv, lambda: network.resolves(name, settings.address))

@@ -1,10 +1,11 @@
-"""What the machine must have for a local cluster, looked at before any work: each lack is one line that says what to do.
+"""What the machine must have for a local cluster, looked at before any work: each lack is one line saying what to do.
 
 Changes nothing but for trials that it undoes at once.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import platform
 import shutil
@@ -18,6 +19,11 @@ from hack.cluster.progress import ClusterError
 COLD_GIB = 40
 WARM_GIB = 8
 _CONTROLLERS = {"cpu", "cpuset", "memory", "pids"}
+_TRY, _TRY_PEER = "trainyard-try", "trainyard-try2"
+_TRY_RULES = (
+    f"add table ip {_TRY}; add chain ip {_TRY} c {{ type nat hook postrouting priority 100; }};"
+    f"add rule ip {_TRY} c ip saddr {layout.POD_CIDR} counter masquerade"
+)
 
 
 def machine(*, warm: bool) -> None:
@@ -30,14 +36,20 @@ def machine(*, warm: bool) -> None:
         ClusterError: the first thing that is missing.
     """
     if platform.system() != "Linux":
-        raise ClusterError(f"system: want Linux, whose kernel runs the pods (or kind with a container engine); got {platform.system()}")
+        raise ClusterError(
+            "system: want Linux, whose kernel runs the pods, or a container engine and kind, or TRAINYARD_CONTEXT; "
+            f"got {platform.system()}"
+        )
     if os.geteuid() != 0:
-        raise ClusterError("rights: a local cluster needs root; run as root, or start a container engine and install kind, or set TRAINYARD_CONTEXT")
+        raise ClusterError(
+            "rights: a local cluster needs root; run as root, or start a container engine and install kind, "
+            f"or set TRAINYARD_CONTEXT; got user id {os.geteuid()}"
+        )
     packages.check(packages.CLUSTER)
     disk(layout.cache(), WARM_GIB if warm else COLD_GIB)
     controllers(cgroup_controllers())
-    overlay()
     addresses(Path("/proc/net/route").read_text())
+    overlay()
 
 
 def disk(folder: Path, gib: int) -> None:
@@ -45,24 +57,30 @@ def disk(folder: Path, gib: int) -> None:
     existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(existing).free >> 30
     if free < gib:
-        raise ClusterError(f"disk: want {gib} GB free under {existing} for builds and images; got {free} GB; free some or set TRAINYARD_CACHE to a folder on a larger disk")
+        raise ClusterError(
+            f"disk: want {gib} GB free under {existing} for builds and images; free some, "
+            f"or set TRAINYARD_CACHE to a folder on a larger disk; got {free} GB"
+        )
 
 
 def cgroup_controllers() -> set[str]:
-    """The kernel's enabled controllers, cgroup v1 or v2."""
-    unified = Path("/sys/fs/cgroup/cgroup.controllers")
+    """The kernel's controllers that are mounted, cgroup v1 or v2."""
+    base = Path("/sys/fs/cgroup")
+    unified = base / "cgroup.controllers"
     if unified.exists():
         return set(unified.read_text().split())
-    lines = [line.split() for line in Path("/proc/cgroups").read_text().splitlines()[1:]]
-    mounted = {folder.name for folder in Path("/sys/fs/cgroup").iterdir()}
-    return {name for name, _, _, enabled in lines if enabled == "1" and (name in mounted or name in _symlinked())}
+    # A v1 folder may hold two controllers, under a name such as `cpu,cpuacct`.
+    return {part for folder in base.glob("*") if (folder / "cgroup.procs").exists() for part in folder.name.split(",")}
 
 
 def controllers(present: set[str]) -> None:
     """Raises ClusterError unless every controller that limits pods is there."""
     lacking = sorted(_CONTROLLERS - present)
     if lacking:
-        raise ClusterError(f"kernel: want the cgroup controllers {' '.join(sorted(_CONTROLLERS))}, which hold pods to their limits; {' '.join(lacking)} not mounted under /sys/fs/cgroup")
+        raise ClusterError(
+            f"kernel: want the cgroup controllers {' '.join(sorted(_CONTROLLERS))}, which hold pods to their limits, "
+            f"mounted under /sys/fs/cgroup; lacking {' '.join(lacking)}"
+        )
 
 
 def overlay() -> None:
@@ -73,9 +91,12 @@ def overlay() -> None:
         for folder in (lower, upper, work, merged):
             folder.mkdir()
         options = f"lowerdir={lower},upperdir={upper},workdir={work}"
-        done = _run("mount", "-t", "overlay", "overlay", "-o", options, str(merged))
-        if done:
-            raise ClusterError(f"kernel: want overlay mounts under {layout.cache()} for images; mount says: {done}; load the module overlay, or set TRAINYARD_CACHE to a folder on ext4 or xfs")
+        failure = _run("mount", "-t", "overlay", "overlay", "-o", options, str(merged))
+        if failure:
+            raise ClusterError(
+                f"kernel: want overlay mounts under {layout.cache()} for images; load the module overlay, "
+                f"or set TRAINYARD_CACHE to a folder on ext4 or xfs; mount says: {failure}"
+            )
         _run("umount", str(merged))
 
 
@@ -86,48 +107,38 @@ def network() -> None:
         ClusterError: the kernel lacks one.
     """
     ip, nft = packages.find("ip") or "ip", packages.find("nft") or "nft"
+    remove = [ip, "link", "del", _TRY]
     trials = {
-        "bridge": ([ip, "link", "add", "trainyard-try", "type", "bridge"], [ip, "link", "del", "trainyard-try"]),
-        "veth": (
-            [ip, "link", "add", "trainyard-try", "type", "veth", "peer", "name", "trainyard-tr2"],
-            [ip, "link", "del", "trainyard-try"],
-        ),
-        "nf_tables and nft_masq": (
-            [nft, "add table ip trainyard-try; add chain ip trainyard-try c { type nat hook postrouting priority 100; }; "
-             "add rule ip trainyard-try c ip saddr 10.213.79.0/24 masquerade"],
-            [nft, "delete table ip trainyard-try"],
-        ),
-    }  # fmt: skip
+        "bridge": ([ip, "link", "add", _TRY, "type", "bridge"], remove),
+        "veth": ([ip, "link", "add", _TRY, "type", "veth", "peer", "name", _TRY_PEER], remove),
+        "nf_tables with nft_masq": ([nft, _TRY_RULES], [nft, f"delete table ip {_TRY}"]),
+    }
     for feature, (trial, undo) in trials.items():
         failure = _run(*trial)
         _run(*undo)
         if failure:
-            raise ClusterError(f"kernel: want {feature}, which carries the pods' network; {trial[0]} says: {failure}; load the modules or use another machine")
+            raise ClusterError(
+                f"kernel: want {feature}, which carries the pods' network; load its modules or use another machine; "
+                f"{trial[0]} says: {failure}"
+            )
 
 
 def addresses(routes: str) -> None:
     """Raises ClusterError if the machine already routes the cluster's addresses elsewhere.
 
     Args:
-        routes: the content of /proc/net/route.
+        routes: the content of /proc/net/route. Wide routes don't matter: the cluster's own are narrower and win.
     """
-    ours = _number(layout.POD_CIDR.split("/")[0])
-    block = 0xFFFFF800  # the two neighbouring /22 of pods and services
+    ours = [ipaddress.ip_network(each) for each in (layout.POD_CIDR, layout.SERVICE_CIDR)]
     for line in routes.splitlines()[1:]:
         device, destination, _, _, _, _, _, mask = line.split()[:8]
-        network, wide = _swapped(destination), _swapped(mask)
-        default = wide == 0
-        if device != layout.BRIDGE and not default and (network & wide & block) == (ours & wide & block):
-            raise ClusterError(f"addresses: {layout.POD_CIDR} and {layout.SERVICE_CIDR} are the cluster's, but this machine routes them to {device}; remove that route")
-
-
-def _symlinked() -> set[str]:
-    # Some machines mount two controllers together, under a name such as `cpu,cpuacct`.
-    return {part for folder in Path("/sys/fs/cgroup").iterdir() for part in folder.name.split(",")}
-
-
-def _number(address: str) -> int:
-    return int.from_bytes(bytes(int(part) for part in address.split(".")), "big")
+        network_address = ipaddress.ip_address(_swapped(destination))
+        route = ipaddress.ip_network(f"{network_address}/{_swapped(mask).bit_count()}")
+        if device != layout.BRIDGE and route.prefixlen >= 16 and any(route.overlaps(each) for each in ours):
+            raise ClusterError(
+                f"addresses: {layout.POD_CIDR} and {layout.SERVICE_CIDR} are the test cluster's; remove the route that "
+                f"takes them elsewhere; got {route} to {device}"
+            )
 
 
 def _swapped(text: str) -> int:

@@ -28,7 +28,9 @@ class Process:
     """When it started, in the kernel's clock ticks since boot, and which boot that was."""
 
 
-def start(folder: Path, name: str, argv: Sequence[str], *, log: Path, env: Mapping[str, str], tied: bool = False) -> Process:
+def start(
+    folder: Path, name: str, argv: Sequence[str], *, log: Path, env: Mapping[str, str], tied: bool = False
+) -> Process:
     """Starts a program in a session of its own, its output appended to a log, and notes it in the folder.
 
     Args:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hack.cluster import layout, network, packages
 from hack.cluster.api import http_ok
-from hack.cluster.component import Component
+from hack.cluster.component import Component, write_if_changed
 from hack.cluster.progress import ClusterError
 
 PAUSE_IMAGE = "trainyard.local/pause:1"
@@ -23,16 +23,15 @@ REGISTRY = f"127.0.0.1:{layout.REGISTRY_PORT}"
 
 
 def containerd(programs: Path) -> Component:
-    """containerd with a root, state and socket of its own: another one on the machine is not disturbed."""
+    """The container runtime with a root, state and socket of its own: another one on the machine is not disturbed."""
     folder = layout.cluster() / "containerd"
     network.plugin_configuration(folder / "cni")
-    hosts = folder / "registries" / REGISTRY
-    hosts.mkdir(parents=True, exist_ok=True)
-    (hosts / "hosts.toml").write_text(
-        f'server = "http://{REGISTRY}"\n[host."http://{REGISTRY}"]\ncapabilities = ["pull", "resolve"]\n'
+    write_if_changed(
+        folder / "registries" / REGISTRY / "hosts.toml",
+        f'server = "http://{REGISTRY}"\n[host."http://{REGISTRY}"]\ncapabilities = ["pull", "resolve"]\n',
     )
     config = folder / "config.toml"
-    config.write_text(_containerd_config(folder))
+    write_if_changed(config, _containerd_config(folder))
     path = f"{programs}:{os.environ.get('PATH', '')}:/usr/sbin:/usr/bin:/sbin:/bin"
     argv = (str(programs / "containerd"), f"--config={config}")
     return Component("containerd", argv, lambda: _answers(programs), {"PATH": path})
@@ -40,20 +39,15 @@ def containerd(programs: Path) -> Component:
 
 def registry(programs: Path) -> Component:
     """The image registry that pods' images are pushed to, on loopback only."""
-    folder = layout.cluster() / "registry"
-    folder.mkdir(parents=True, exist_ok=True)
     layout.registry_store().mkdir(parents=True, exist_ok=True)
-    config = folder / "config.json"  # JSON is YAML
-    config.write_text(
-        json.dumps(
-            {
-                "version": "0.1",
-                "log": {"level": "warn", "accesslog": {"disabled": True}},
-                "storage": {"filesystem": {"rootdirectory": str(layout.registry_store())}, "delete": {"enabled": True}},
-                "http": {"addr": REGISTRY},
-            }
-        )
-    )
+    config = layout.cluster() / "registry.json"  # JSON is YAML
+    content = {
+        "version": "0.1",
+        "log": {"level": "warn", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(layout.registry_store())}, "delete": {"enabled": True}},
+        "http": {"addr": REGISTRY},
+    }
+    write_if_changed(config, json.dumps(content, indent=1))
     argv = (str(programs / "registry"), "serve", str(config))
     quiet = {"OTEL_TRACES_EXPORTER": "none"}
     return Component("registry", argv, lambda: http_ok(f"http://{REGISTRY}/v2/"), quiet)
@@ -109,7 +103,10 @@ def _tar(files: dict[str, bytes], *, mode: int) -> bytes:
 
 def _answers(programs: Path) -> bool:
     command = [str(programs / "ctr"), "--address", str(layout.containerd_socket()), "--timeout", "2s", "version"]
-    return layout.containerd_socket().exists() and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    return (
+        layout.containerd_socket().exists()
+        and subprocess.run(command, capture_output=True, check=False).returncode == 0
+    )
 
 
 def _containerd_config(folder: Path) -> str:
@@ -117,7 +114,7 @@ def _containerd_config(folder: Path) -> str:
     return f"""version = 3
 root = "{layout.image_store()}"
 state = "{layout.runtime()}/containerd"
-disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt", "io.containerd.tracing.processor.v1.otlp"]
+disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt"]
 [grpc]
 address = "{layout.containerd_socket()}"
 [plugins."io.containerd.shim.v1.manager"]

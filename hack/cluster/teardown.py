@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -16,8 +16,6 @@ from pathlib import Path
 from hack.cluster import cgroup, layout, processes, runtime
 from hack.cluster.component import Host
 from hack.cluster.progress import ClusterError, say
-
-_CNI_RESULTS = Path("/var/lib/cni/results")
 
 
 def pods(programs: Path) -> None:
@@ -71,9 +69,21 @@ def _remove_notes() -> None:
     for link in layout.CONTAINER_LOG_LINKS.glob("*.log"):
         if link.is_symlink() and str(link.readlink()).startswith(str(layout.cluster())):
             link.unlink()
-    for note in _CNI_RESULTS.glob(f"{layout.NFT_TABLE}-*"):
+    for note in layout.CNI_RESULTS.glob(f"{layout.NFT_TABLE}-*"):
         note.unlink()
-    for folder in (layout.CONTAINER_LOG_LINKS, _CNI_RESULTS, _CNI_RESULTS.parent):
-        with contextlib.suppress(OSError):  # not there, or another's
-            folder.rmdir()
-    shutil.rmtree(layout.runtime() / "addresses", ignore_errors=True)
+    if not _listens(layout.DEVICE_PLUGINS / "kubelet.sock"):
+        (layout.DEVICE_PLUGINS / "kubelet.sock").unlink(missing_ok=True)
+    for places in (layout.CONTAINER_LOG_LINKS, layout.CNI_RESULTS, layout.DEVICE_PLUGINS):
+        for folder in (places, places.parent):
+            if folder != Path("/var/log"):
+                with contextlib.suppress(OSError):  # not there, or something of another program lies in it
+                    folder.rmdir()
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True
