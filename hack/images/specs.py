@@ -1,0 +1,106 @@
+"""Which images there are and what each is made of: the inputs whose content is its tag.
+
+Pure but for reading the inputs. A tag has two halves: the content of the slow layers (base, dependencies) and of the
+whole, so that a tag alone says whether an edit needs gigabytes or kilobytes. Builds nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+REPOSITORY = "trainyard"
+_HALF = 10
+
+
+@dataclass(frozen=True)
+class Image:
+    """One image: its Dockerfile, its build context and the inputs, by path relative to the repository's root."""
+
+    name: str
+    dockerfile: str
+    slow: tuple[str, ...]
+    """Inputs of the base and dependency layers."""
+    quick: tuple[str, ...] = ()
+    """Inputs of the layers above."""
+    on_base: bool = True
+    """Whether it starts from the Python base image."""
+    context: Path = ROOT
+    salt: str = ""
+    """Stands for the content of a context outside the repository."""
+
+
+PROJECT = ("pyproject.toml", "README.md", "LICENSE", ".dockerignore", "crds/trainyard_api")
+
+OPERATOR = Image(
+    "operator",
+    "operator/Dockerfile",
+    slow=("operator/Dockerfile", "requirements/operator.txt", "hack/images/tools.txt"),
+    quick=(*PROJECT, "operator/trainyard_operator"),
+)
+TRAINER = Image(
+    "trainer",
+    "trainer_image/Dockerfile",
+    slow=("trainer_image/Dockerfile", "requirements/trainer.txt", "hack/images/tools.txt"),
+    quick=(*PROJECT, "trainer_image/trainyard_trainer"),
+)
+POSTGRES = Image(
+    "postgres",
+    "hack/images/postgres/Dockerfile",
+    slow=("hack/images/postgres/Dockerfile",),
+    quick=("hack/images/postgres/start.sh",),
+    context=ROOT / "hack/images/postgres",
+)
+
+
+def s3(binaries: Path) -> Image:
+    """The S3 server's image: the binary in a folder that is named by its content, and nothing else."""
+    dockerfile = "hack/images/s3/Dockerfile"
+    return Image("s3", dockerfile, slow=(dockerfile,), on_base=False, context=binaries, salt=binaries.name)
+
+
+def tag(image: Image, base: str, root: Path = ROOT) -> str:
+    """The tag that the image's inputs give: `<slow layers>-<whole>`, hexadecimal.
+
+    Args:
+        image: what to name.
+        base: names the content of the base image.
+        root: the folder to which the inputs are relative.
+
+    Raises:
+        FileNotFoundError: an input is missing.
+    """
+    slow = hashlib.sha256(f"{base if image.on_base else ''}\0{image.salt}\0".encode())
+    for entry in image.slow:
+        _add(slow, root, entry)
+    whole = slow.copy()
+    for entry in image.quick:
+        _add(whole, root, entry)
+    return f"{slow.hexdigest()[:_HALF]}-{whole.hexdigest()[:_HALF]}"
+
+
+def same_slow_layers(one: str, other: str) -> bool:
+    """Whether two tags of one image differ at most in its last, small layers."""
+    return one.split("-", maxsplit=1)[0] == other.split("-", maxsplit=1)[0]
+
+
+def content(folder: Path) -> str:
+    """A digest of every file of a folder, in hexadecimal."""
+    digest = hashlib.sha256()
+    _add(digest, folder, ".")
+    return digest.hexdigest()
+
+
+def _add(digest: hashlib._Hash, root: Path, entry: str) -> None:
+    path = root / entry
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    if not path.exists():
+        raise FileNotFoundError(f"{entry}: an input of an image must exist; got nothing at {path}")
+    for file in files:
+        if "__pycache__" in file.parts:
+            continue
+        data = file.read_bytes()
+        executable = bool(file.stat().st_mode & 0o100)
+        digest.update(f"{file.relative_to(root)}\0{executable}\0{len(data)}\0".encode() + data)
