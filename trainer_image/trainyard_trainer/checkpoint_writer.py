@@ -48,8 +48,10 @@ class CheckpointWriter:
         return self._newest
 
     def close(self) -> None:
-        """Wait for the one in flight, whatever comes of it, and end the thread."""
+        """Wait for the one in flight and end the thread; what it raised and nobody waited for is logged."""
         self._thread.shutdown(wait=True)
+        if self._in_flight is not None and (error := self._in_flight.exception()) is not None:
+            _log.error("checkpoint not committed: %s: %s", type(error).__name__, error)
 
     def _write(self, snapshot: Snapshot) -> SavedCheckpoint:
         began = time.monotonic()

@@ -156,8 +156,8 @@ class PostgresLedger:
         current = "no such run" if row is None else f"attempt {row[0]}"
         raise RefusedError(
             TerminationReason.FENCED,
-            f"the ledger must name attempt {self._run.attempt} of run {self._run.uid} as the current one, for only that "
-            f"one may write; it names {current}",
+            f"the ledger must name attempt {self._run.attempt} of run {self._run.uid} as the current one, for only "
+            f"that one may write; it names {current}",
         )
 
     def _drop(self) -> None:

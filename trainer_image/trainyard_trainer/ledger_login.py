@@ -1,7 +1,7 @@
 """Logging in to the ledger's database, and telling the user's mistake from a database that is away.
 
-Place in the data's way: station 10. A wrong password must fail before any work and never be tried again; a database that
-restarts must not cost a run. No message of this module quotes the connection string.
+Place in the data's way: station 10. A wrong password must fail before any work and never be tried again; a database
+that restarts must not cost a run. No message of this module quotes the connection string.
 """
 
 from __future__ import annotations

@@ -1,0 +1,45 @@
+"""`python -m trainyard_trainer`: in a pod without arguments; `run MANIFEST --output DIR` without a cluster.
+
+Place in the data's way: station 4. Takes the signals and chooses between the two; nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from trainyard_trainer.stop import SignalStop
+
+_HELP = """\
+usage: python -m trainyard_trainer
+       python -m trainyard_trainer run MANIFEST --output DIR
+
+Without arguments: train as the run config of this pod says. Reads the file that TRAINYARD_RUN_CONFIG names
+(/etc/trainyard/run.json by default) and the secrets that the operator put into the environment.
+
+run: train the TrainingJob of a manifest in this process, without a cluster: checkpoints and trajectories go below DIR.
+     `python -m trainyard_trainer run --help` says more.
+
+Exit codes: 0 done; 10 stopped on request, after a checkpoint; 20 refused, and why, on the last line; else a crash.
+"""
+
+
+def main(arguments: list[str]) -> int:
+    """Run what the arguments ask for; the exit code."""
+    if arguments and arguments[0] in {"-h", "--help"}:
+        print(_HELP, end="")
+        return 0
+    # Imported late: torch takes seconds, in which --help must answer and a signal must not be lost (a container's first
+    # process ignores those that it hasn't taken).
+    if arguments:
+        from trainyard_trainer import local  # noqa: PLC0415
+
+        return local.main(arguments)
+    stop = SignalStop()
+    stop.install()
+    from trainyard_trainer import pod  # noqa: PLC0415
+
+    return pod.main(stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

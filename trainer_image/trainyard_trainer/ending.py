@@ -1,0 +1,67 @@
+"""How a pod ends: an exit code, and a message in the termination log.
+
+Place in the data's way: station 4, back to station 2. Every way for a run to end is mapped here, once. No message
+contains a secret that the pod was given.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from trainyard_api.termination import ExitCode, Termination, TerminationReason
+from trainyard_trainer.errors import RefusedError, StoppedError
+from trainyard_trainer.outlets import SavedCheckpoint
+
+_log = logging.getLogger(__name__)
+
+CRASHED: Final = 1
+"""Exit code of a crash."""
+_HIDDEN: Final = "[hidden]"
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """The text without the secrets."""
+    for secret in secrets:
+        text = text.replace(secret, _HIDDEN)
+    return text
+
+
+def completed(saved: SavedCheckpoint) -> Termination:
+    """The end of a run whose final checkpoint is committed."""
+    return Termination(
+        reason=TerminationReason.COMPLETED,
+        message=f"all {saved.step} steps are done",
+        last_step=saved.step,
+        committed_uri=saved.uri,
+    )
+
+
+def of_error(error: BaseException, secrets: Iterable[str]) -> tuple[int, Termination]:
+    """Exit code and message of a run that an error ended."""
+    if isinstance(error, StoppedError):
+        return ExitCode.STOPPED, Termination(
+            reason=TerminationReason.STOPPED,
+            message=str(error),
+            last_step=error.last_step,
+            committed_uri=error.committed_uri,
+        )
+    if isinstance(error, RefusedError):
+        return ExitCode.REFUSED, Termination(
+            reason=error.reason,
+            message=redact(str(error.args[0]), secrets)[:1024],
+            field_path=None if error.field_path is None else error.field_path[:256],
+            value=None if error.value is None else redact(error.value, secrets)[:256],
+        )
+    text = f"{type(error).__name__}: {error}"
+    return CRASHED, Termination(reason=TerminationReason.CRASHED, message=redact(text, secrets)[:1024])
+
+
+def write(termination: Termination, path: Path) -> None:
+    """Leave the message where the kubelet reads it. A pod's end doesn't fail for want of it."""
+    try:
+        path.write_bytes(termination.to_log())
+    except OSError as error:
+        _log.warning("termination: %s can't be written (%s)", path, type(error).__name__)

@@ -1,0 +1,150 @@
+"""A trainer pod from its environment to its exit code.
+
+Place in the data's way: station 4. Wires the loop to Postgres, S3 and the API server, after everything that a user can
+get wrong has been tried: a run that can't keep its results must not begin. Decides nothing about training.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from trainyard_api import names
+from trainyard_api.run_config import RunConfig, RunIdentity
+from trainyard_api.termination import ExitCode, TerminationReason
+from trainyard_trainer import ending, kube, logs, run
+from trainyard_trainer.checkpoint import Origin
+from trainyard_trainer.checkpoint_writer import CheckpointWriter
+from trainyard_trainer.errors import RefusedError, StoppedError
+from trainyard_trainer.first_model import fetch_model
+from trainyard_trainer.ledger import PostgresLedger
+from trainyard_trainer.ledger_login import Login
+from trainyard_trainer.outlets import Reporter, SavedCheckpoint, StopRequest
+from trainyard_trainer.pod_environment import PodEnvironment, read_environment
+from trainyard_trainer.progress import StatusReporter
+from trainyard_trainer.run_config_file import read_run_config
+from trainyard_trainer.storage_open import open_storage
+from trainyard_trainer.storage_s3 import Fields
+
+_log = logging.getLogger(__name__)
+
+
+class PodReporter(Reporter, Protocol):
+    """A reporter that also shows commits, and that can be closed."""
+
+    def checkpoint(self, saved: SavedCheckpoint) -> None:
+        """Show a committed checkpoint at once."""
+
+    def close(self) -> None:
+        """Show what is pending, within ten seconds."""
+
+
+def status_reporter(identity: RunIdentity) -> PodReporter:
+    """The reporter of a pod in a cluster."""
+    return StatusReporter(kube.in_cluster(identity).patch)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What differs between a pod and a test of one on a plain machine."""
+
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    termination_log: Path = Path(names.TERMINATION_LOG)
+    cache: Path = Path(names.CACHE_DIRECTORY)
+    make_reporter: Callable[[RunIdentity], PodReporter] = status_reporter
+
+
+def main(stop: StopRequest, surroundings: Surroundings | None = None) -> int:
+    """Run the pod; its exit code. The message is in the termination log by then.
+
+    Args:
+        stop: asked by the loop.
+        surroundings: by default a pod's.
+    """
+    here = surroundings or Surroundings()
+    environment = read_environment(here.variables)
+    logs.configure(environment.secrets)
+    try:
+        saved = _train(here, environment, stop)
+    except (RefusedError, StoppedError) as error:
+        code, termination = ending.of_error(error, environment.secrets)
+        _log.log(logging.ERROR if code == ExitCode.REFUSED else logging.INFO, "ended: %s", error)
+    except Exception as error:  # noqa: BLE001 (the last door: whatever it is must reach the log and the message)
+        code, termination = ending.of_error(error, environment.secrets)
+        _log.exception("crashed")
+    else:
+        code, termination = ExitCode.DONE, ending.completed(saved)
+        _log.info("done: step %d, %s", saved.step, saved.uri)
+    ending.write(termination, here.termination_log)
+    return int(code)
+
+
+def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -> SavedCheckpoint:
+    config = read_run_config(environment.run_config)
+    identity = config.run
+    _log.info(
+        "run %s/%s (%s), attempt %d, pod %s",
+        identity.namespace,
+        identity.name,
+        identity.uid,
+        identity.attempt,
+        environment.pod_uid,
+    )
+    with contextlib.ExitStack() as stack:
+        reporter = here.make_reporter(identity)
+        stack.callback(reporter.close)
+        ledger = PostgresLedger(_login(environment, config), identity)
+        stack.callback(ledger.close)
+        ledger.check()
+        _log.info("database: reached, attempt %d may write", identity.attempt)
+        writer = _checkpoint_writer(environment, config, ledger, reporter)
+        stack.callback(writer.close)
+        model_folder = fetch_model(config.model, environment.model, here.cache)
+        return run.run(config, model_folder, ledger=ledger, reporter=reporter, checkpointer=writer, stop=stop)
+
+
+def _login(environment: PodEnvironment, config: RunConfig) -> Login:
+    if environment.dsn:
+        return Login(environment.dsn, config.database_secret)
+    raise RefusedError(
+        TerminationReason.DATABASE_REFUSED,
+        f"the Secret's key {names.DSN_KEY} must hold a connection string; it is empty",
+        field_path="spec.database.secretRef.name",
+        value=config.database_secret,
+    )
+
+
+def _checkpoint_writer(
+    environment: PodEnvironment, config: RunConfig, ledger: PostgresLedger, reporter: PodReporter
+) -> CheckpointWriter:
+    identity, where = config.run, config.checkpoints.storage
+    if not environment.pod_uid:
+        raise RefusedError(
+            TerminationReason.INVALID_RUN_CONFIG,
+            "the pod must be given its own uid, under which its files lie",
+            field_path=names.ENV_POD_UID,
+            value="",
+        )
+    storage = open_storage(where, environment.checkpoints, Fields.below("spec.checkpoints.storage.s3"))
+    storage.check(write=True)
+    prefix = where.s3.prefix if where.s3 is not None else ""
+    parent = config.model.checkpoint
+    origin = Origin(
+        run=identity,
+        pod_uid=environment.pod_uid,
+        prefix=names.run_prefix(prefix, identity.namespace, identity.name, identity.uid),
+        parent_uri=None if parent is None else parent.uri,
+    )
+    _log.info("checkpoints: %s can be written", storage.uri(origin.prefix))
+
+    def on_commit(saved: SavedCheckpoint) -> None:
+        # The claim first: what is shown as the newest checkpoint is on its way to be an object.
+        ledger.record_checkpoint(saved)
+        reporter.checkpoint(saved)
+
+    return CheckpointWriter(storage, origin, on_commit)

@@ -1,0 +1,53 @@
+"""What a trainer pod is given besides its run config: its own identity, and secrets by reference.
+
+Place in the data's way: station 4. Environment variables, by the names of the contract. Nothing here is ever logged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trainyard_api import names
+from trainyard_trainer.storage_s3 import Credentials
+
+
+@dataclass(frozen=True, slots=True)
+class PodEnvironment:
+    """The pod's variables; `repr` shows no secret."""
+
+    run_config: Path
+    pod_uid: str
+    dsn: str
+    checkpoints: Credentials | None
+    model: Credentials | None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Texts that no log line and no message may contain."""
+        held = [self.dsn]
+        for credentials in (self.checkpoints, self.model):
+            if credentials is not None:
+                held += [credentials.access_key, credentials.secret_key]
+        return tuple(secret for secret in held if secret)
+
+    def __repr__(self) -> str:
+        return f"PodEnvironment(run_config={self.run_config}, pod_uid={self.pod_uid!r})"
+
+
+def read_environment(variables: Mapping[str, str]) -> PodEnvironment:
+    """The pod's environment; what is missing is found out by whoever needs it."""
+    default = f"{names.RUN_CONFIG_DIRECTORY}/{names.RUN_CONFIG_FILE}"
+    return PodEnvironment(
+        run_config=Path(variables.get(names.ENV_RUN_CONFIG) or default),
+        pod_uid=variables.get(names.ENV_POD_UID, ""),
+        dsn=variables.get(names.ENV_DATABASE_DSN, ""),
+        checkpoints=_credentials(variables, names.ENV_CHECKPOINTS_ACCESS_KEY, names.ENV_CHECKPOINTS_SECRET_KEY),
+        model=_credentials(variables, names.ENV_MODEL_ACCESS_KEY, names.ENV_MODEL_SECRET_KEY),
+    )
+
+
+def _credentials(variables: Mapping[str, str], access: str, secret: str) -> Credentials | None:
+    access_key, secret_key = variables.get(access, ""), variables.get(secret, "")
+    return Credentials(access_key, secret_key) if access_key and secret_key else None
