@@ -68,6 +68,11 @@ def runtime() -> Path:
     return Path("/run/trainyard")
 
 
+def node_runtime() -> Path:
+    """The part of it that is the cluster's, and goes with it; image builds have another."""
+    return runtime() / "cluster"
+
+
 def containerd_socket() -> Path:
     """The socket on which containerd listens."""
-    return runtime() / "containerd.sock"
+    return node_runtime() / "containerd.sock"

@@ -78,7 +78,7 @@ def down() -> None:
     for entry in layout.cluster().glob("*"):
         if entry != layout.logs():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    shutil.rmtree(layout.runtime(), ignore_errors=True)
+    shutil.rmtree(layout.node_runtime(), ignore_errors=True)
 
 
 def status() -> bool:
@@ -102,7 +102,7 @@ def status() -> bool:
 
 def leftovers() -> bool:
     """Whether an earlier cluster left something that must be cleared before a new one starts."""
-    return network.exists() or layout.runtime().exists() or bool(processes.names(layout.pids()))
+    return network.exists() or layout.node_runtime().exists() or bool(processes.names(layout.pids()))
 
 
 # The order of starting; of stopping, reversed.

@@ -65,7 +65,7 @@ def plugin_configuration(folder: Path) -> None:
         "isGateway": True,
         "isDefaultGateway": True,
         "hairpinMode": True,  # a pod may call the Service that it serves itself
-        "ipam": {"type": "host-local", "ranges": ranges, "dataDir": str(layout.runtime() / "addresses")},
+        "ipam": {"type": "host-local", "ranges": ranges, "dataDir": str(layout.node_runtime() / "addresses")},
     }
     content = {"cniVersion": "1.0.0", "name": layout.NFT_TABLE, "plugins": [bridge]}
     write_if_changed(folder / "10-trainyard.conflist", json.dumps(content, indent=1))
@@ -96,7 +96,7 @@ def _remember_forwarding() -> None:
 
 
 def _forwarding_note() -> Path:
-    return layout.runtime() / "ip_forward.before"
+    return layout.node_runtime() / "ip_forward.before"
 
 
 def _ip(*arguments: str) -> None:

@@ -40,7 +40,7 @@ def containerd(programs: Path) -> Component:
 def registry(programs: Path) -> Component:
     """The image registry that pods' images are pushed to, on loopback only."""
     layout.registry_store().mkdir(parents=True, exist_ok=True)
-    config = layout.cluster() / "registry.json"  # JSON is YAML
+    config = layout.cluster() / "registry" / "config.json"  # JSON is YAML
     content = {
         "version": "0.1",
         "log": {"level": "warn", "accesslog": {"disabled": True}},
@@ -113,12 +113,12 @@ def _containerd_config(folder: Path) -> str:
     plugins = json.dumps([str(each) for each in packages.CNI_FOLDERS])
     return f"""version = 3
 root = "{layout.image_store()}"
-state = "{layout.runtime()}/containerd"
+state = "{layout.node_runtime()}/containerd"
 disabled_plugins = ["io.containerd.nri.v1.nri", "io.containerd.internal.v1.opt"]
 [grpc]
 address = "{layout.containerd_socket()}"
 [plugins."io.containerd.shim.v1.manager"]
-socket_dir = "{layout.runtime()}/s"
+socket_dir = "{layout.node_runtime()}/s"
 [plugins."io.containerd.cri.v1.images"]
 snapshotter = "overlayfs"
 # The registry keeps the compressed layers; a second copy would only fill the disk.
@@ -139,6 +139,6 @@ use_internal_loopback = true
 runtime_type = "io.containerd.runc.v2"
 [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
 BinaryName = "{packages.find("runc")}"
-Root = "{layout.runtime()}/runc"
+Root = "{layout.node_runtime()}/runc"
 SystemdCgroup = false
 """

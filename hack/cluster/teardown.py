@@ -59,7 +59,7 @@ def _kill(ids: list[int]) -> None:
 
 
 def _mounts() -> list[str]:
-    ours = (str(layout.cluster()), str(layout.runtime()), str(layout.image_store()))
+    ours = (str(layout.cluster()), str(layout.node_runtime()), str(layout.image_store()))
     lines = Path("/proc/self/mounts").read_text().splitlines()
     targets = [line.split()[1].encode().decode("unicode_escape") for line in lines]
     return [target for target in targets if any(target.startswith(f"{folder}/") for folder in ours)]
