@@ -66,7 +66,7 @@ def _child(path: str, name: str, field: JsonSchema) -> str:
 
 
 def _type(field: JsonSchema) -> str:
-    member: JsonSchema = field.get("items", field.get("additionalProperties", field))
+    member: JsonSchema = field.get("items") or field.get("additionalProperties") or field
     name = {"array": "list of {}", "object": "map of {}" if "additionalProperties" in field else "{}"}.get(
         field["type"], "{}"
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from hack.generate import api_docs, crd
+from hack.generate import api_docs, chart_status, chart_values, crd
 from trainyard_api.fields import API_GROUP
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +23,16 @@ def outputs() -> Mapping[str, Callable[[], str]]:
         files[f"crds/{API_GROUP}_{kind.names.plural}.yaml"] = partial(crd.plain, kind)
         files[f"{CHART}/templates/crds/{kind.names.plural}.yaml"] = partial(crd.template, kind)
     files["docs/api.md"] = api_docs.api_reference
+    files[f"{CHART}/templates/_status.tpl"] = chart_status.operator_fields
+    files[f"{CHART}/values.yaml"] = chart_values.values_yaml
+    files[f"{CHART}/values.schema.json"] = chart_values.values_schema
+    files[f"{CHART}/README.md"] = _readme
     return files
+
+
+def _readme() -> str:
+    introduction = Path(__file__).with_name("chart_readme.md").read_text(encoding="utf-8")
+    return chart_values.chart_readme(introduction)
 
 
 # Folders in which every file of that form is generated: one that no generator makes any more is left over.
