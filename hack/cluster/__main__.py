@@ -10,6 +10,7 @@ import os
 import sys
 
 from hack.cluster import binaries, context, kind, local, state
+from hack.cluster.locks import exclusive
 from hack.cluster.progress import ClusterError, say
 
 
@@ -51,10 +52,9 @@ def main() -> int:
     parser.add_argument("command", choices=["up", "down", "status", "build"])
     command = parser.parse_args().command
     try:
-        if command == "up":
-            up()
-        elif command == "down":
-            down()
+        if command in {"up", "down"}:
+            with exclusive("cluster"):
+                up() if command == "up" else down()
         elif command == "status":
             return 0 if status() else 1
         else:

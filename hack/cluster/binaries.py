@@ -6,8 +6,6 @@ the scratch of a finished one is deleted.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import shutil
@@ -18,10 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hack.cluster import layout, state, toolchain
+from hack.cluster.locks import exclusive
 from hack.cluster.progress import ClusterError, say
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
 _MODULE = Path(__file__).parent / "go"
 _SAY_EVERY = 20.0
@@ -66,7 +65,7 @@ def ensure(names: Collection[str] = ()) -> Path:
     folder = layout.cache() / "bin" / fingerprint()
     if not missing(folder, wanted):
         return folder
-    with _lock():
+    with exclusive("build"):
         lacking = missing(folder, wanted)
         if lacking:
             _build(folder, lacking)
@@ -172,13 +171,3 @@ def _forget_older(keep: Collection[Path]) -> None:
     for folder in (layout.cache() / "bin").iterdir():
         if folder not in keep:
             shutil.rmtree(folder)
-
-
-@contextlib.contextmanager
-def _lock() -> Iterator[None]:
-    """Two commands that both find a program missing build it once: the second waits for the first."""
-    path = layout.cache() / "build.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
