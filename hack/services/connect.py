@@ -1,0 +1,57 @@
+"""How programs on this machine reach the services: DSNs, keys, endpoint, from Secrets and Services.
+
+The local cluster's Service addresses are reachable from its own machine. Starts nothing, changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hack.services import credentials, names
+from hack.services.errors import ServiceError
+from hack.services.kubectl import get, secret, the_cluster
+
+if TYPE_CHECKING:
+    from hack.cluster.state import ClusterState
+
+
+@dataclass(frozen=True)
+class Connections:
+    """The services as seen from this machine."""
+
+    operator_dsn: str = field(repr=False)
+    trainer_dsn: str = field(repr=False)
+    endpoint: str
+    bucket: str
+    access_key: str
+    secret_key: str = field(repr=False)
+
+
+def connect(cluster: ClusterState | None = None) -> Connections:
+    """Addresses and accounts of the services that are up.
+
+    Raises:
+        ServiceError: no cluster is up, or the services are not.
+    """
+    cluster = cluster or the_cluster()
+    known = secret(cluster, names.NAMESPACE, names.CREDENTIALS)
+    if known is None:
+        raise ServiceError("services: not up; run python -m hack.services up")
+    account = credentials.read(known)
+    postgres = _address(cluster, names.POSTGRES)
+    return Connections(
+        operator_dsn=names.dsn(names.OPERATOR_ROLE, account.operator_password, postgres),
+        trainer_dsn=names.dsn(names.TEAM_ROLE, account.team_password, postgres),
+        endpoint=names.endpoint(_address(cluster, names.S3)),
+        bucket=names.BUCKET,
+        access_key=account.access_key,
+        secret_key=account.secret_key,
+    )
+
+
+def _address(cluster: ClusterState, name: str) -> str:
+    found = get(cluster, names.NAMESPACE, "service", name)
+    if found is None:
+        raise ServiceError(f"services: {name}: has no Service; run python -m hack.services up")
+    return str(found["spec"]["clusterIP"])
