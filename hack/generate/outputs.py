@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from hack.generate import api_docs, chart_status, chart_values, crd
+from hack.generate import api_docs, chart_status, chart_values, crd, failure_docs
 from trainyard_api.fields import API_GROUP
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +23,7 @@ def outputs() -> Mapping[str, Callable[[], str]]:
         files[f"crds/{API_GROUP}_{kind.names.plural}.yaml"] = partial(crd.plain, kind)
         files[f"{CHART}/templates/crds/{kind.names.plural}.yaml"] = partial(crd.template, kind)
     files["docs/api.md"] = api_docs.api_reference
+    files["docs/failures.md"] = failure_docs.failure_reference
     files[f"{CHART}/templates/_status.tpl"] = chart_status.operator_fields
     files[f"{CHART}/values.yaml"] = chart_values.values_yaml
     files[f"{CHART}/values.schema.json"] = chart_values.values_schema
