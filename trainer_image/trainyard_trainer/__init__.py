@@ -7,3 +7,8 @@ Place in the data's way: stations 4 to 10. Tensor names carry their dimensions a
 
 `train` is the method on one screen; everything it calls is a pure function or one of the four seams in `seams`.
 """
+
+import os
+
+# Read by huggingface_hub when it is imported: a trainer never fetches a model or code from the network.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -6,10 +6,23 @@ no environment variable but the number of threads, and it ends no process.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import torch
+
 from trainyard_api.run_config import RunConfig
+from trainyard_trainer.evaluate import evaluate
 from trainyard_trainer.outlets import Checkpointer, Ledger, Reporter, SavedCheckpoint, StopRequest
+from trainyard_trainer.parts import Outlets, Parts, build_parts, steps_of
+from trainyard_trainer.board import ProgressBoard
+from trainyard_trainer.saving import finish, stop_here
+from trainyard_trainer.seams import RolloutInterruptedError
+from trainyard_trainer.sft import fine_tune
+from trainyard_trainer.train import train
+
+EVALUATION_TURNS = 20
+"""Turns of an answer when the algorithm has no limit of its own: GRPO's default."""
 
 
 def run(
@@ -38,4 +51,33 @@ def run(
         RefusedError: the user's mistake, or a run that can't go on.
         StoppedError: a stop was asked for; the newest state is committed.
     """
-    raise NotImplementedError
+    _set_threads()
+    steps = steps_of(config)
+    board = ProgressBoard(reporter, steps)
+    board.phase("loading")
+    parts = build_parts(config, model_folder, stop)
+    outlets = Outlets(ledger, board, checkpointer, stop, config.checkpoints.every_steps)
+    turns = config.algorithm.grpo.max_turns if config.algorithm.grpo else EVALUATION_TURNS
+    finished = 0
+    try:
+        evaluate(parts, outlets, finished, "before", turns)
+        _train(config, parts, outlets)
+        finished = steps
+        evaluate(parts, outlets, finished, "after", turns)
+    except RolloutInterruptedError:
+        stop_here(parts.policy, finished, None, outlets)
+    saved = finish(outlets)
+    board.done(saved)
+    return saved
+
+
+def _train(config: RunConfig, parts: Parts, outlets: Outlets) -> None:
+    if config.algorithm.grpo is not None:
+        train(config.algorithm.grpo, parts, outlets)
+    elif config.algorithm.sft is not None:
+        fine_tune(config.algorithm.sft, parts, outlets)
+
+
+def _set_threads() -> None:
+    """One thread unless OMP_NUM_THREADS says otherwise: equal bytes need an equal number, and tiny models gain by it."""
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))

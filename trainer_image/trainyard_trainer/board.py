@@ -1,0 +1,68 @@
+"""What the run says of itself while it goes on.
+
+Place in the data's way: station 11, on the trainer's side. Puts a `Progress` together piece by piece and hands it to the
+reporter; when it is really shown is the reporter's business.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from trainyard_api.decimals import measured
+from trainyard_api.training_job_status import Progress, ReportedCheckpoint, ReportedEvaluation
+from trainyard_trainer.outlets import Reporter, SavedCheckpoint, StepMetrics
+
+Phase = Literal["loading", "evaluation", "rollout", "update", "saving", "done"]
+
+
+class ProgressBoard:
+    """The newest progress of one run of `steps` steps."""
+
+    def __init__(self, reporter: Reporter, steps: int) -> None:
+        self._reporter = reporter
+        self._steps = steps
+        self._progress = Progress(step=0, steps=f"0/{steps}", percent=0)
+
+    def phase(self, phase: Phase) -> None:
+        """Show what the run is doing now."""
+        self._show(phase=phase)
+
+    def step_done(self, finished: int, metrics: StepMetrics) -> None:
+        """Show that `finished` steps are finished, and what the latest measured."""
+        values = metrics.values
+        seconds = values.get("step_seconds", 0.0)
+        shown = {
+            "reward": self._decimal(values.get("reward_mean")),
+            "loss": self._decimal(values.get("loss")),
+        }
+        self._show(
+            step=finished,
+            steps=f"{finished}/{self._steps}",
+            percent=100 * finished // self._steps,
+            tokens_per_second=int(values.get("tokens_per_second", 0.0)),
+            estimated_remaining_seconds=round(seconds * (self._steps - finished)),
+            **{name: text for name, text in shown.items() if text is not None},
+        )
+
+    def evaluated(self, questions: int, *, before: float | None = None, after: float | None = None) -> None:
+        """Show success on held-out questions, from 0 to 1, at once."""
+        old = self._progress.evaluation
+        evaluation = ReportedEvaluation(
+            questions=questions,
+            success_before=self._decimal(before) or (old.success_before if old else None),
+            success_after=self._decimal(after) or (old.success_after if old else None),
+        )
+        self._show(at_once=True, evaluation=evaluation)
+
+    def done(self, saved: SavedCheckpoint) -> None:
+        """Show the end and the final checkpoint, at once."""
+        last = ReportedCheckpoint(step=saved.step, uri=saved.uri, digest=saved.digest)
+        self._show(at_once=True, phase="done", last_checkpoint=last, estimated_remaining_seconds=0)
+
+    def _show(self, *, at_once: bool = False, **changes: Any) -> None:
+        self._progress = self._progress.model_copy(update=changes)
+        self._reporter.report(self._progress, at_once=at_once)
+
+    @staticmethod
+    def _decimal(value: float | None) -> str | None:
+        return None if value is None else measured(value, places=4)

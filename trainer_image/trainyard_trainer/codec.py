@@ -1,0 +1,75 @@
+"""Texts to token ids and back, and whether a tokenizer can write a task's texts at all.
+
+Place in the data's way: station 5. Only prompts and tool results are ever turned into ids; what the policy wrote stays the
+ids that were sampled, its text is for the environment and for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from trainyard_api.termination import TerminationReason
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.models import LoadedModel
+
+
+class Codec:
+    """A model's tokenizer, as the loop uses it.
+
+    Args:
+        loaded: the model, whose embeddings bound the ids, and its tokenizer.
+        stop_texts: texts that end a policy turn.
+
+    Raises:
+        RefusedError: MODEL_UNSUITABLE where a stop text isn't exactly one token.
+    """
+
+    def __init__(self, loaded: LoadedModel, stop_texts: Sequence[str]) -> None:
+        self._tokenizer: Any = loaded.tokenizer
+        self._embeddings: int = loaded.model.get_input_embeddings().num_embeddings
+        self._opening = self._opening_ids()
+        self.stop_ids = tuple(self._single(text) for text in stop_texts)
+
+    def prompt(self, text: str) -> tuple[int, ...]:
+        """Ids of the text that opens a conversation, with what the tokenizer puts before any text."""
+        return self._opening + self.continuation(text)
+
+    def continuation(self, text: str) -> tuple[int, ...]:
+        """Ids of a text inside a conversation."""
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def text(self, token_ids: Sequence[int]) -> str:
+        """Token ids as text, special tokens included."""
+        return self._tokenizer.decode(list(token_ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+
+    def require(self, alphabet: str) -> None:
+        """Refuse a tokenizer that can't write every character of `alphabet` and read it back.
+
+        Raises:
+            RefusedError: MODEL_UNSUITABLE, with the characters that it can't.
+        """
+        lost = [char for char in alphabet if not self._writes(char)]
+        if lost:
+            raise _unsuitable("its tokenizer must be able to write the task's alphabet", "".join(lost))
+
+    def _writes(self, char: str) -> bool:
+        ids = self.continuation(char)
+        return bool(ids) and max(ids) < self._embeddings and self.text(ids).strip() == char.strip()
+
+    def _single(self, text: str) -> int:
+        ids = self.continuation(text)
+        if len(ids) != 1:
+            raise _unsuitable(f"its tokenizer must have a single token for the end of a turn, not {len(ids)}", text)
+        return ids[0]
+
+    def _opening_ids(self) -> tuple[int, ...]:
+        """Special tokens that the tokenizer puts before a text; those after it would end the conversation."""
+        plain = list(self._tokenizer.encode("0", add_special_tokens=False))
+        whole = list(self._tokenizer.encode("0", add_special_tokens=True))
+        starts = [at for at in range(len(whole)) if whole[at : at + len(plain)] == plain]
+        return tuple(whole[: starts[0]]) if plain and starts else ()
+
+
+def _unsuitable(rule: str, value: str) -> RefusedError:
+    return RefusedError(TerminationReason.MODEL_UNSUITABLE, rule, field_path="spec.model", value=value)

@@ -1,0 +1,119 @@
+"""One rollout while it runs: tokens, masks and turns are appended and never changed.
+
+Place in the data's way: station 5. The one mutable value of the loop; it ends as a frozen `Trajectory`. No sampling, no
+environment, no clock but the times it is given.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+
+from trainyard_trainer.seams import Environment, Generation, Observation, Question, Session
+from trainyard_trainer.trajectory import (
+    Role,
+    Sampling,
+    Segment,
+    Trajectory,
+    TrajectoryId,
+    TrajectoryStatus,
+    Turn,
+)
+
+
+class Conversation:
+    """A rollout of one prompt: engine session, environment, and all tokens so far in one segment."""
+
+    def __init__(
+        self, identity: TrajectoryId, task: str, question: Question, environment: Environment, session: Session
+    ) -> None:
+        self.id = identity
+        self.question = question
+        self.environment = environment
+        self.session = session
+        self.unread: tuple[int, ...] = ()
+        """Tokens that the engine must read before it samples the next turn."""
+        self.status: TrajectoryStatus | None = None
+        """None while it runs."""
+        self.policy_turns = 0
+        self._task = task
+        self._started_at = datetime.now(UTC)
+        self._token_ids: list[int] = []
+        self._mask: list[bool] = []
+        self._logprobs: list[float] = []
+        self._versions: list[int] = []
+        self._turns: list[Turn] = []
+        self._observation: Observation | None = None
+        self._truncated_reason: str | None = None
+        self._error: str | None = None
+
+    def hear(
+        self, role: Role, text: str, token_ids: tuple[int, ...], version: int, *, observation: Observation | None = None
+    ) -> None:
+        """Append what the policy reads: the prompt, or what a tool answered."""
+        result = observation.tool_result if observation else None
+        self._append(token_ids, role, text, datetime.now(UTC), 0.0, tool_result=result)
+        self._mask += [False] * len(token_ids)
+        self._logprobs += [math.nan] * len(token_ids)
+        self._versions += [version] * len(token_ids)
+        self.unread = token_ids
+
+    def say(
+        self,
+        generation: Generation,
+        text: str,
+        sampling: Sampling,
+        started_at: datetime,
+        observation: Observation | None,
+    ) -> None:
+        """Append what the policy sampled; `observation` is what the environment made of it, None if it wasn't asked."""
+        seconds = (datetime.now(UTC) - started_at).total_seconds()
+        call = observation.tool_call if observation else None
+        self._append(
+            generation.token_ids, Role.POLICY, text, started_at, seconds, sampling=sampling,
+            finish_reason=generation.finish_reason, tool_call=call,
+        )  # fmt: skip
+        self._mask += [True] * len(generation.token_ids)
+        self._logprobs += generation.logprobs
+        self._versions += [generation.policy_version] * len(generation.token_ids)
+        self.unread = ()
+        self.policy_turns += 1
+        self._observation = observation or self._observation
+
+    def end(self, status: TrajectoryStatus, *, truncated_reason: str | None = None, error: str | None = None) -> None:
+        """It is over; nothing may be appended any more."""
+        self.status = status
+        self._truncated_reason = truncated_reason
+        self._error = error
+
+    def trajectory(self) -> Trajectory:
+        """The finished rollout, unscored."""
+        if self.status is None:
+            raise ValueError(f"{self.id} hasn't ended")
+        verdict = self._observation if self._observation and self._observation.done else None
+        failed = self.status is TrajectoryStatus.FAILED_ENVIRONMENT
+        segment = Segment(tuple(self._token_ids), tuple(self._mask), tuple(self._logprobs), tuple(self._versions))
+        return Trajectory(
+            id=self.id,
+            group=f"{self.id.step}/{self.id.prompt}",
+            task=self._task,
+            question=self.question.text,
+            expected=self.question.expected,
+            status=self.status,
+            segments=(segment,) if self._token_ids else (),
+            turns=tuple(self._turns),
+            started_at=self._started_at,
+            duration_seconds=(datetime.now(UTC) - self._started_at).total_seconds(),
+            truncated_reason=self._truncated_reason,
+            answer=verdict.answer if verdict else None,
+            success=None if failed else bool(verdict and verdict.success),
+            error=self._error,
+        )
+
+    def _append(
+        self, token_ids: tuple[int, ...], role: Role, text: str, started_at: datetime, seconds: float, **more: object
+    ) -> None:
+        start = len(self._token_ids)
+        self._token_ids += token_ids
+        end = len(self._token_ids)
+        self._turns.append(Turn(0, start, end, role, text, started_at, seconds, **more))  # type: ignore[arg-type]
