@@ -1,0 +1,25 @@
+"""Real servers for the trainer's edges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from tests import servers
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[servers.Postgres]:
+    with servers.postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: servers.Postgres) -> servers.Database:
+    return postgres.database()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[servers.S3Server]:
+    with servers.s3() as server:
+        yield server
