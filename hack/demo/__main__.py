@@ -11,12 +11,13 @@ import psycopg
 import yaml
 
 from hack.demo import checks, show
+from hack.demo.bucket import s3_client
 from hack.demo.install import NAMESPACE, RELEASE, ROOT, install_chart, run_module
 from hack.demo.phases import Story
 from hack.demo.readme import write_transcript
 from hack.demo.watch import watch
 from hack.kubectl import CommandError, Kubectl
-from hack.services import connect
+from hack.services.connect import connect
 from trainyard_api import names as labels
 
 EXAMPLES = [Path("crds/examples/calculator-sft.yaml"), Path("crds/examples/calculator-grpo.yaml")]
@@ -57,7 +58,8 @@ def run_jobs(kubectl: Kubectl, story: Story) -> str:
         show.show_objects(kubectl, namespace, story)
         sentences = [checks.check_completed(jobs)]
         grpo = jobs[-1]
-        with psycopg.connect(connect.operator_dsn(kubectl)) as database:
+        services = connect(kubectl.cluster)
+        with psycopg.connect(services.operator_dsn) as database:
             sentences.append(checks.check_trajectories(database, grpo))
             story.say(sentences[-1])
             show.show_trajectory(database, grpo["metadata"]["uid"], story)
@@ -65,11 +67,11 @@ def run_jobs(kubectl: Kubectl, story: Story) -> str:
             show.show_rewards(database, grpo, story)
         show.show_cost(jobs, story)
         story.say()
-        s3 = connect.s3_client(kubectl)
+        s3 = s3_client(services)
         stored = kubectl.items("checkpoints.trainyard.dev", "-n", namespace)
         uids = {job["metadata"]["uid"] for job in jobs}
         ours = [item for item in stored if item["status"]["trainingJobRef"]["uid"] in uids]
-        sentences += [checks.check_checkpoint(s3, item) for item in ours]
+        sentences += [checks.check_checkpoint(s3, checkpoint) for checkpoint in ours]
         sentences.append(checks.check_bill_is_safe(kubectl, grpo))
         for sentence in sentences:
             story.say(f"checked: {sentence}")

@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 
 import psycopg
 import yaml
-from mypy_boto3_s3 import S3Client
+from types_boto3_s3 import S3Client
 
 from hack.kubectl import Kubectl, condition
 from trainyard_api import names

@@ -31,7 +31,7 @@ def row(job: dict[str, Any]) -> tuple[str, ...]:
 
 def ended(job: dict[str, Any]) -> bool:
     """Whether a job's outcome is final."""
-    return condition(job, "Succeeded").get("status", "Unknown") != "Unknown"
+    return str(condition(job, "Succeeded").get("status", "Unknown")) != "Unknown"
 
 
 def _table(rows: list[tuple[str, ...]]) -> Table:

@@ -102,7 +102,7 @@ KEYS = tuple(_cases(""))
 @pytest.fixture(scope="module")
 def applied(clean: Kubectl) -> Iterator[dict[str, Case]]:
     """All cases, applied together: their waits pass side by side."""
-    reward_image = derive(Path(__file__).parent / "reward_image", "trainer-with-rewards")
+    reward_image = derive("trainer", Path(__file__).parent / "reward_image", "trainer-with-rewards")
     cases = _cases(reward_image)
     secret = clean.json("get", "secret", "trainyard-db", "-n", NAMESPACE)
     wrong = {

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from hack.kubectl import Kubectl, condition
-from hack.services import connect
+from hack.services.connect import connect
 from tests.e2e.manifests import example
 from tests.e2e.waiting import apply, ended
 
@@ -47,7 +47,7 @@ def jobs(clean: Kubectl) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def success(clean: Kubectl, jobs: dict[str, dict[str, Any]]) -> dict[str, float]:
     """Mean training success over steps 0-30 of each GRPO job, from the trajectories in Postgres."""
-    with psycopg.connect(connect.operator_dsn(clean)) as database:
+    with psycopg.connect(connect(clean.cluster).operator_dsn) as database:
         found = {}
         for name, item in jobs.items():
             row = database.execute(

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from hack.demo.bucket import s3_client
 from hack.kubectl import Kubectl, condition
-from hack.services import connect
+from hack.services.connect import connect
 from tests.e2e.llama_folder import save_random_llama
 from tests.e2e.manifests import example
 from tests.e2e.waiting import apply, ended
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.e2e
 def test_a_random_llama_with_its_own_tokenizer_trains_two_steps(clean: Kubectl, tmp_path: Path) -> None:
     """A Llama folder saved by transformers into S3, with another vocabulary, trains two GRPO steps through model.s3."""
     save_random_llama(tmp_path)
-    s3 = connect.s3_client(clean)
+    s3 = s3_client(connect(clean.cluster))
     for path in sorted(tmp_path.iterdir()):
         s3.upload_file(str(path), "trainyard", f"models/llama/{path.name}")
     job = example(

@@ -11,7 +11,7 @@ import pytest
 
 from hack.demo.install import NAMESPACE as SYSTEM
 from hack.kubectl import Kubectl, condition
-from hack.services import connect
+from hack.services.connect import connect
 from tests.e2e.manifests import NAMESPACE, example
 from tests.e2e.waiting import apply, ended, job, pods, settled, until
 
@@ -55,7 +55,7 @@ def test_killing_the_operator_changes_no_cent(clean: Kubectl) -> None:
     expected = _expected(all_pods[0], Decimal("0.1"), Decimal(2))
     assert Decimal(cost["settledUSD"]) == expected
     assert Decimal(cost["spentUSD"]) >= Decimal(cost["settledUSD"])
-    with psycopg.connect(connect.operator_dsn(clean)) as database:
+    with psycopg.connect(connect(clean.cluster).operator_dsn) as database:
         rows = database.execute(
             "SELECT amount_usd FROM trainyard.pod_spend WHERE run_uid = %s", (found["metadata"]["uid"],)
         ).fetchall()
@@ -80,7 +80,7 @@ def test_a_deleted_job_saves_books_and_goes(clean: Kubectl) -> None:
     until(lambda: None if pods(clean, "deleted") else True, "its pods stay", seconds=60)
     stored = clean.items("checkpoints.trainyard.dev", "-n", NAMESPACE, "-l", "trainyard.dev/training-job=deleted")
     assert stored, "no checkpoint was made of the stop"
-    with psycopg.connect(connect.operator_dsn(clean)) as database:
+    with psycopg.connect(connect(clean.cluster).operator_dsn) as database:
         spend = database.execute("SELECT amount_usd FROM trainyard.pod_spend WHERE run_uid = %s", (uid,)).fetchall()
         newest = database.execute("SELECT max(step) FROM trainyard.checkpoints WHERE run_uid = %s", (uid,)).fetchone()
     assert len(spend) == 1
