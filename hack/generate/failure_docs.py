@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 from enum import Enum
 
 from trainyard_api import termination
@@ -52,7 +53,7 @@ def member_texts(enum: type[Enum]) -> dict[str, str]:
     tree = ast.parse(inspect.getsource(termination))
     body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == enum.__name__)
     texts = {}
-    for member, text in zip(body, body[1:], strict=False):
+    for member, text in itertools.pairwise(body):
         if isinstance(member, ast.Assign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
             texts[ast.unparse(member.targets[0])] = " ".join(str(text.value.value).split())
     return texts

@@ -1,0 +1,113 @@
+"""Legal manifests that together hold every field of both kinds: what the contract's tests break, one rule at a time."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+EXAMPLES = Path(__file__).parents[2] / "crds/examples"
+DIGEST = "sha256:" + "0" * 64
+TIME = "2026-01-02T03:04:05Z"
+S3 = {"bucket": "bucket", "prefix": "a/b", "endpoint": "http://s3:7070", "region": "eu-1", "secretRef": {"name": "s"}}
+
+
+def example(name: str) -> dict[str, Any]:
+    """A manifest of crds/examples."""
+    return yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text())
+
+
+def training_jobs() -> list[dict[str, Any]]:
+    """TrainingJobs without status, each with another model; all fields of the spec occur."""
+    full = example("full")
+    full["metadata"]["namespace"] = "default"
+    full["spec"]["task"]["options"] = {"digits": "2"}
+    full["spec"]["trainer"]["nodeSelector"] = {"zone": "a"}
+    sft = {"type": "SFT", "seed": 1, "sft": {"steps": 5, "batchSize": 2, "learningRate": "1e-5"}}
+    scratch = {"architecture": "Qwen3", "hiddenSize": 64, "layers": 2, "attentionHeads": 4, "keyValueHeads": 2}
+    return [
+        full,
+        _with_model(full, {"scratch": scratch | {"headDim": 16, "intermediateSize": 128}}, sft),
+        _with_model(full, {"s3": S3}),
+        _with_model(full, {"path": "/model"}),
+        _with_model(full, {"checkpoint": {"name": "a-checkpoint"}}),
+    ]
+
+
+def training_job_status() -> dict[str, Any]:
+    """A TrainingJob's status with every field."""
+    checkpoint = {"step": 3, "uri": "s3://bucket/a/", "digest": DIGEST}
+    return {
+        "conditions": [_condition("Succeeded")],
+        "observedGeneration": 1,
+        "attempts": 1,
+        "jobRef": {"name": "full-1"},
+        "podRef": {"name": "full-1-abc", "uid": "uid-1"},
+        "modelRef": {"checkpoint": "a-checkpoint", "uid": "uid-2", "digest": DIGEST},
+        "startTime": TIME,
+        "completionTime": TIME,
+        "progress": {
+            "phase": "rollout",
+            "step": 3,
+            "steps": "3/60",
+            "percent": 5,
+            "reward": "0.5",
+            "loss": "-0.1",
+            "tokensPerSecond": 10,
+            "estimatedRemainingSeconds": 10,
+            "evaluation": {"questions": 512, "successBefore": "0.1", "successAfter": "0.9"},
+            "lastCheckpoint": checkpoint,
+            "lastReportTime": TIME,
+        },
+        "cost": {
+            "spentUSD": "1.5",
+            "settledUSD": "1.25",
+            "ratePerHourUSD": "2",
+            "projectedUSD": "3",
+            "openPods": [
+                {"uid": "uid-1", "name": "full-1-abc", "boundTime": TIME, "endTime": TIME, "ratePerHourUSD": "2"}
+            ],
+            "settledPods": [{"uid": "uid-0"}],
+        },
+        "budget": {"limitUSD": "25.00", "source": "Spec"},
+        "latestCheckpointRef": {"name": "a-checkpoint"},
+    }
+
+
+def checkpoint() -> dict[str, Any]:
+    """A Checkpoint without status."""
+    return {
+        "apiVersion": "trainyard.dev/v1alpha1",
+        "kind": "Checkpoint",
+        "metadata": {"name": "a-checkpoint", "namespace": "default"},
+        "spec": {"source": {"uri": "s3://bucket/a/", "digest": DIGEST}, "storage": {"s3": S3}},
+    }
+
+
+def checkpoint_status() -> dict[str, Any]:
+    """A Checkpoint's status with every field."""
+    return {
+        "conditions": [_condition("Ready")],
+        "uri": "s3://bucket/a/",
+        "digest": DIGEST,
+        "step": 3,
+        "size": "612Ki",
+        "reward": "0.5",
+        "metrics": {"loss": "0.1"},
+        "parentRef": {"name": "another"},
+        "trainingJobRef": {"name": "full", "uid": "uid-1"},
+    }
+
+
+def _condition(kind: str) -> dict[str, Any]:
+    words = {"type": kind, "status": "True", "reason": "Completed", "message": "All steps are done."}
+    return words | {"lastTransitionTime": TIME, "observedGeneration": 1}
+
+
+def _with_model(base: dict[str, Any], model: dict[str, Any], algorithm: dict[str, Any] | None = None) -> dict[str, Any]:
+    result = copy.deepcopy(base)
+    result["spec"]["model"] = model
+    result["spec"]["algorithm"] = algorithm or result["spec"]["algorithm"]
+    return result
