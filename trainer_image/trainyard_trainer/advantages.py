@@ -20,8 +20,8 @@ EPSILON = 1e-6
 def group_advantages(rewards_G: Sequence[float]) -> NDArray[np.float64]:
     """(r - mean) / (std + 1e-6) with the sample standard deviation (ddof 1); shape [G].
 
-    Exactly 0 when all rewards are equal, where float rounding would leave a remainder to be blown up, and for a group of
-    fewer than 2, which has no spread (DeepSeekMath, arXiv 2402.03300, section 4.1.2).
+    Exactly 0 when all rewards are equal, where float rounding would leave a remainder to be blown up, and for a group
+    of fewer than 2, which has no spread (DeepSeekMath, arXiv 2402.03300, section 4.1.2).
     """
     rewards = np.asarray(rewards_G, dtype=np.float64)
     if rewards.size < 2 or rewards.max() == rewards.min():

@@ -1,7 +1,7 @@
 """What the run says of itself while it goes on.
 
-Place in the data's way: station 11, on the trainer's side. Puts a `Progress` together piece by piece and hands it to the
-reporter; when it is really shown is the reporter's business.
+Place in the data's way: station 11, on the trainer's side. Puts a `Progress` together piece by piece and hands it to
+the reporter; when it is really shown is the reporter's business.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class ProgressBoard:
         """Show that `finished` steps are finished, and what the latest measured."""
         values = metrics.values
         seconds = values.get("step_seconds", 0.0)
-        shown = {
-            "reward": self._decimal(values.get("reward_mean")),
-            "loss": self._decimal(values.get("loss")),
+        measurements = {"reward": values.get("reward_mean"), "loss": values.get("loss")}
+        shown: dict[str, Any] = {
+            name: self._decimal(value) for name, value in measurements.items() if value is not None
         }
         self._show(
             step=finished,
@@ -41,7 +41,7 @@ class ProgressBoard:
             percent=100 * finished // self._steps,
             tokens_per_second=int(values.get("tokens_per_second", 0.0)),
             estimated_remaining_seconds=round(seconds * (self._steps - finished)),
-            **{name: text for name, text in shown.items() if text is not None},
+            **shown,
         )
 
     def evaluated(self, questions: int, *, before: float | None = None, after: float | None = None) -> None:

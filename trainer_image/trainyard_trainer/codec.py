@@ -1,7 +1,7 @@
 """Texts to token ids and back, and whether a tokenizer can write a task's texts at all.
 
-Place in the data's way: station 5. Only prompts and tool results are ever turned into ids; what the policy wrote stays the
-ids that were sampled, its text is for the environment and for people.
+Place in the data's way: station 5. Only prompts and tool results are ever turned into ids; what the policy wrote stays
+the ids that were sampled, its text is for the environment and for people.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Attention keys and values of many conversations, kept from one turn to the next.
 
-Place in the data's way: station 5, below the sampler. A block holds the rows of one decoded batch; conversations point at
-their row in it, and a later batch is put together from such rows. Columns that a row doesn't use are masked. Nothing here
-knows of tokens or turns.
+Place in the data's way: station 5, below the sampler. A block holds the rows of one decoded batch; conversations point
+at their row in it, and a later batch is put together from such rows. Columns that a row doesn't use are masked. Nothing
+here knows of tokens or turns.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Losses of single tokens, and the one denominator that turns them into the loss of an update.
 
-Place in the data's way: station 8. Pure. An update's loss is the sum over all its tokens of loss x weight; the weights hold
-the denominator over the whole update, however it is cut into micro-batches: never a mean of means.
+Place in the data's way: station 8. Pure. An update's loss is the sum over all its tokens of loss x weight; the weights
+hold the denominator over the whole update, however it is cut into micro-batches: never a mean of means.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What is measured of a step, as named numbers.
 
-Place in the data's way: from stations 5 to 8 to stations 9, 10 and 11. Pure. A value that doesn't exist is absent; seconds
-stand under names that end in `_seconds`.
+Place in the data's way: from stations 5 to 8 to stations 9, 10 and 11. Pure. A value that doesn't exist is absent;
+seconds stand under names that end in `_seconds`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ FAILED = frozenset({TrajectoryStatus.FAILED_ENVIRONMENT, TrajectoryStatus.FAILED
 def rollout_values(trajectories: Sequence[Trajectory]) -> dict[str, float]:
     """Rewards, verdicts and tokens of trajectories.
 
-    `reward_std` has ddof 1. `success_rate` and `tool_rate` are shares of the trajectories with a verdict. `tokens` counts
-    what the policy read and sampled, `policy_tokens` what it sampled.
+    `reward_std` has ddof 1. `success_rate` and `tool_rate` are shares of the trajectories with a verdict. `tokens`
+    counts what the policy read and sampled, `policy_tokens` what it sampled.
     """
     rewards = [trajectory.total_reward for trajectory in trajectories if trajectory.total_reward is not None]
     judged = [trajectory for trajectory in trajectories if trajectory.success is not None]
@@ -72,6 +72,7 @@ def grpo_metrics(
 def sft_metrics(
     step: int,
     policy_version: int,
+    *,
     tokens: int,
     policy_tokens: int,
     outcome: UpdateOutcome,

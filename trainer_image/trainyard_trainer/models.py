@@ -1,7 +1,8 @@
 """Where a policy's first weights and its tokenizer come from: random ones, or a folder of this machine.
 
-Place in the data's way: station 4. Transformers' own model code; safetensors only, no code from a model's folder, nothing
-from the network. A folder that doesn't hold a causal language model with its tokenizer is the user's mistake, and said so.
+Place in the data's way: station 4. Transformers' own model code; safetensors only, no code from a model's folder,
+nothing from the network. A folder that doesn't hold a causal language model with its tokenizer is the user's mistake,
+and said so.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class LoadedModel:
 
 
 def scratch(spec: ScratchModel, alphabet: str, seed: int) -> LoadedModel:
-    """A randomly initialised Qwen3 whose vocabulary is `alphabet` and two special tokens; equal seeds, equal weights."""
+    """A randomly initialised Qwen3 with the characters of `alphabet` and two special tokens as its vocabulary."""
     tokenizer = char_tokenizer(alphabet)
     config = Qwen3Config(
         vocab_size=len(tokenizer),
@@ -85,7 +86,7 @@ def load_folder(folder: Path, *, field_path: str = "spec.model.path", value: str
         model, report = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, use_safetensors=True, output_loading_info=True, **_LOCAL
         )
-    except Exception as error:  # transformers has no common base class for what a bad folder makes it raise
+    except Exception as error:
         raise unsuitable(f"must hold a causal language model; {_first_line(error)}") from error
     missing = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
     if missing:
@@ -93,7 +94,7 @@ def load_folder(folder: Path, *, field_path: str = "spec.model.path", value: str
         raise unsuitable(f"must hold every weight of {type(model).__name__}; missing or of another shape: {missing[0]}")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, **_LOCAL)
-    except Exception as error:  # as above
+    except Exception as error:
         raise unsuitable(f"must hold the model's tokenizer; {_first_line(error)}") from error
     pad_id = tokenizer.pad_token_id
     return LoadedModel(model, tokenizer, 0 if pad_id is None else pad_id)

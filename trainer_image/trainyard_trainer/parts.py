@@ -10,11 +10,11 @@ from pathlib import Path
 
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_spec import Evaluation
+from trainyard_trainer.board import ProgressBoard
 from trainyard_trainer.codec import Codec
 from trainyard_trainer.models import LoadedModel, load_folder, scratch
 from trainyard_trainer.outlets import Checkpointer, Ledger, StopRequest
 from trainyard_trainer.policy import TorchPolicy
-from trainyard_trainer.board import ProgressBoard
 from trainyard_trainer.questions import Questions
 from trainyard_trainer.registry import WeightedReward, load_rewards, make_task
 from trainyard_trainer.rollout import SynchronousRollouts
@@ -61,14 +61,14 @@ def build_parts(config: RunConfig, model_folder: Path | None, stop: StopRequest)
     codec.require(task.alphabet)
     policy = TorchPolicy(loaded, float(_learning_rate(config)))
     rollouts = SynchronousRollouts(
-        InProcessEngine(policy),
-        task,
-        config.task.name,
-        codec,
-        config.run.uid,
-        seed,
-        lambda: policy.version,
-        stop,
+        engine=InProcessEngine(policy),
+        task=task,
+        task_name=config.task.name,
+        codec=codec,
+        run=config.run.uid,
+        seed=seed,
+        version=lambda: policy.version,
+        stop=stop,
     )
     return Parts(policy, rollouts, questions, rewards, codec, config.evaluation)
 

@@ -1,7 +1,8 @@
 """The weights in torch, with AdamW: log-probabilities, updates, state.
 
-Place in the data's way: stations 5 and 8. Implements `seams.Policy` on one device. The model is in eval mode throughout:
-dropout would make the ratio to the sampler's distribution wrong. No file is read; `models` brings the model.
+Place in the data's way: stations 5 and 8. Implements `seams.Policy` on one device. The model is in eval mode
+throughout: dropout would make the ratio to the sampler's distribution wrong. No file is read; `models` brings the
+model.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which questions are asked when: training questions by step, and the held-out ones that are never trained on.
 
-Place in the data's way: station 5. A question is held out by a hash of its text, so both kinds are disjoint whatever the
-seed, the task and the number of steps; the run checks that all the same. Nothing is stored: a step's questions follow
-from the seed and the step's number, so the stream's position is the number of finished steps.
+Place in the data's way: station 5. A question is held out by a hash of its text, so both kinds are disjoint whatever
+the seed, the task and the number of steps; the run checks that all the same. Nothing is stored: a step's questions
+follow from the seed and the step's number, so the stream's position is the number of finished steps.
 """
 
 from __future__ import annotations

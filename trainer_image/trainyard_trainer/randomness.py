@@ -1,8 +1,8 @@
 """Every random number of a run, as a function of a key: no generator is carried along, none is shared.
 
-Place in the data's way: stations 4 and 5. Philox is counter-based: the key names the stream, the counter the place in it,
-so a draw doesn't depend on what was drawn before, on batch order, slot, rank, or on a resume in between. Two streams
-never overlap, for no two share key and counter.
+Place in the data's way: stations 4 and 5. Philox is counter-based: the key names the stream, the counter the place in
+it, so a draw doesn't depend on what was drawn before, on batch order, slot, rank, or on a resume in between. Two
+streams never overlap, for no two share key and counter.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ def _load(group: str, name: str, reason: TerminationReason, path: str) -> Any:
         )
     try:
         found = point.load()
-    except Exception as error:  # importing a user's module runs a user's code, which may raise anything
+    except Exception as error:
         raise RefusedError(
             reason,
             f"its entry point {point.value} can't be imported; {type(error).__name__}: {error}",

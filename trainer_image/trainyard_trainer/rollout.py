@@ -1,7 +1,7 @@
 """Rollouts in this process: all conversations of a batch take their turns together.
 
-Place in the data's way: station 5. Implements `seams.RolloutSource` on an engine and a task. Rounds of turns: the engine
-samples one turn for every open conversation, then all environments step side by side.
+Place in the data's way: station 5. Implements `seams.RolloutSource` on an engine and a task. Rounds of turns: the
+engine samples one turn for every open conversation, then all environments step side by side.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class SynchronousRollouts:
 
     def __init__(
         self,
+        *,
         engine: Engine,
         task: Task,
         task_name: str,
@@ -98,7 +99,7 @@ class SynchronousRollouts:
     async def _open(self, conversation: Conversation) -> None:
         try:
             text = await conversation.environment.reset(conversation.question)
-        except Exception as error:  # the environment may be a user's code; it fails this trajectory only
+        except Exception as error:  # noqa: BLE001 (a user's environment may raise anything; it fails this trajectory only)
             conversation.end(TrajectoryStatus.FAILED_ENVIRONMENT, error=f"{type(error).__name__}: {error}")
             return
         conversation.hear(Role.PROMPT, text, self._codec.prompt(text), self._version())
@@ -129,7 +130,7 @@ class SynchronousRollouts:
         if generation.finish_reason is FinishReason.STOP:
             try:
                 observation = await conversation.environment.step(text)
-            except Exception as raised:  # as above
+            except Exception as raised:  # noqa: BLE001 (as above)
                 error = raised
         conversation.say(generation, text, sampling, started_at, observation)
         if error is not None:

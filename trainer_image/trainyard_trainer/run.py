@@ -1,7 +1,7 @@
 """One run from its config to its last checkpoint: the entry that a pod and a run without a cluster share.
 
-Place in the data's way: station 4, between the outside (`outlets`) and the loop. It reads no file but the model's folder,
-no environment variable but the number of threads, and it ends no process.
+Place in the data's way: station 4, between the outside (`outlets`) and the loop. It reads no file but the model's
+folder, no environment variable but the number of threads, and it ends no process.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 
 from trainyard_api.run_config import RunConfig
+from trainyard_trainer.board import ProgressBoard
 from trainyard_trainer.evaluate import evaluate
 from trainyard_trainer.outlets import Checkpointer, Ledger, Reporter, SavedCheckpoint, StopRequest
 from trainyard_trainer.parts import Outlets, Parts, build_parts, steps_of
-from trainyard_trainer.board import ProgressBoard
 from trainyard_trainer.saving import finish, stop_here
 from trainyard_trainer.seams import RolloutInterruptedError
 from trainyard_trainer.sft import fine_tune
@@ -36,7 +36,8 @@ def run(
 ) -> SavedCheckpoint:
     """Train as `config` says and return the final checkpoint, committed.
 
-    The checkpointer tells ledger and reporter of each commit by itself; the loop hands it snapshots and waits at the end.
+    The checkpointer tells ledger and reporter of each commit by itself; the loop hands it snapshots and waits at the
+    end.
 
     Args:
         config: what to train, with every reference resolved.
@@ -79,5 +80,5 @@ def _train(config: RunConfig, parts: Parts, outlets: Outlets) -> None:
 
 
 def _set_threads() -> None:
-    """One thread unless OMP_NUM_THREADS says otherwise: equal bytes need an equal number, and tiny models gain by it."""
+    """One thread unless OMP_NUM_THREADS says otherwise: equal bytes need equal threads, and tiny models gain."""
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))

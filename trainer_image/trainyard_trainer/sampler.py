@@ -1,8 +1,8 @@
 """The engine in this process: the policy's own model decodes many conversations at once.
 
-Place in the data's way: station 5. Token by inverse CDF from one uniform number per token, so what a conversation samples
-doesn't depend on its slot or on its neighbours. Keys and values stay from turn to turn: a tool's result is appended, the
-history isn't read again. What runs when follows from token counts alone, never from the clock.
+Place in the data's way: station 5. Token by inverse CDF from one uniform number per token, so what a conversation
+samples doesn't depend on its slot or on its neighbours. Keys and values stay from turn to turn: a tool's result is
+appended, the history isn't read again. What runs when follows from token counts alone, never from the clock.
 """
 
 from __future__ import annotations

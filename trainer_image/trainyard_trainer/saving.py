@@ -1,7 +1,7 @@
 """When a checkpoint is taken, and how a run that was asked to stop leaves.
 
-Place in the data's way: station 9, on the loop's side. Snapshots are taken between two steps only; how they become files
-is the checkpointer's business.
+Place in the data's way: station 9, on the loop's side. Snapshots are taken between two steps only; how they become
+files is the checkpointer's business.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rewards of finished trajectories, and what becomes of those that can't be scored.
 
-Place in the data's way: station 6. A reward is a user's code: what goes wrong in it fails one trajectory, unless it goes
-wrong for a whole step. Knows nothing of groups or losses.
+Place in the data's way: station 6. A reward is a user's code: what goes wrong in it fails one trajectory, unless it
+goes wrong for a whole step. Knows nothing of groups or losses.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def score(trajectories: Sequence[Trajectory], rewards: Sequence[WeightedReward])
 def _number(reward: WeightedReward, trajectory: Trajectory) -> float:
     try:
         value = reward.function(trajectory)
-    except Exception as error:  # a user's code may raise anything; it fails this trajectory only
+    except Exception as error:
         where = _place_of(error, reward.function)
         raise _RewardFailedError(reward, f"raised {type(error).__name__}: {error} at {where}") from error
     if not isinstance(value, Real) or not math.isfinite(value):

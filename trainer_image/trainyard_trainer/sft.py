@@ -1,7 +1,7 @@
 """Supervised fine-tuning on one screen.
 
-Place in the data's way: station 8, and the calls that lead to 9, 10 and 11. For each step: draw demonstrations, update the
-policy towards its own turns in them. There are no rollouts and no rewards.
+Place in the data's way: station 8, and the calls that lead to 9, 10 and 11. For each step: draw demonstrations, update
+the policy towards its own turns in them. There are no rollouts and no rewards.
 """
 
 from __future__ import annotations
@@ -41,7 +41,9 @@ def fine_tune(config: SFTConfig, parts: Parts, outlets: Outlets, *, first_step: 
         outcome = update_by_sft(policy, rows)
         tokens, trained = sum(len(row.token_ids) for row in rows), sum(sum(row.mask) for row in rows)
         seconds = {"update": now() - begun, "step": now() - begun}
-        metrics = sft_metrics(step, policy.version, tokens, trained, outcome, seconds)
+        metrics = sft_metrics(
+            step, policy.version, tokens=tokens, policy_tokens=trained, outcome=outcome, seconds=seconds
+        )
         outlets.ledger.record_step([], metrics)
         outlets.board.step_done(step + 1, metrics)
         if is_due(step + 1, outlets.every_steps, config.steps):

@@ -1,8 +1,8 @@
 """GRPO on one screen.
 
-Place in the data's way: stations 5 to 8, and the calls that lead to 9, 10 and 11. For each step: draw prompts, roll out a
-group of trajectories for each, score them, compare each with its group, update the policy. Whatever it calls is a pure
-function or one of the seams.
+Place in the data's way: stations 5 to 8, and the calls that lead to 9, 10 and 11. For each step: draw prompts, roll out
+a group of trajectories for each, score them, compare each with its group, update the policy. Whatever it calls is a
+pure function or one of the seams.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From a scored batch to an optimizer update.
 
-Place in the data's way: station 8. Makes the rows that are trained and decides which updates a run survives; the gradient
-itself is the policy's business.
+Place in the data's way: station 8. Makes the rows that are trained and decides which updates a run survives; the
+gradient itself is the policy's business.
 """
 
 from __future__ import annotations

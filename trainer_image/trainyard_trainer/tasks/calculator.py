@@ -7,8 +7,8 @@ Place in the data's way: station 5, and station 4 for demonstrations. A conversa
     R04371;        ... the environment answers ...
     A04371$        ... and the agent answers; it may answer at once, too
 
-Numbers have five places, zeros and sign included (`00007`, `-0042`). The environment reads what was sampled, so a call for
-other numbers gets their result. Anything else ends the conversation without an answer.
+Numbers have five places, zeros and sign included (`00007`, `-0042`). The environment reads what was sampled, so a call
+for other numbers gets their result. Anything else ends the conversation without an answer.
 """
 
 from __future__ import annotations
