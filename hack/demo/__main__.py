@@ -46,8 +46,8 @@ def run_jobs(kubectl: Kubectl, story: Story) -> str:
     with story.phase("clearing away earlier runs"):
         files = [part for path in EXAMPLES for part in ("-f", str(ROOT / path))]
         kubectl("delete", "--ignore-not-found", "--timeout=180s", *files)
-        ours = f"{labels.JOB_LABEL} in ({','.join(names)})"
-        kubectl("delete", "checkpoints.trainyard.dev", "-n", namespace, "-l", ours, "--ignore-not-found")
+        selector = f"{labels.JOB_LABEL} in ({','.join(names)})"
+        kubectl("delete", "checkpoints.trainyard.dev", "-n", namespace, "-l", selector, "--ignore-not-found")
     with story.phase("both jobs"):
         for path in EXAMPLES:
             story.say(f"$ kubectl apply -f {path}")
