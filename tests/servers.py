@@ -94,6 +94,10 @@ def postgres() -> Iterator[Postgres]:
 
     server = pgserver.get_server(folder / "data", cleanup_mode="stop")
     try:
+        with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+            # No test pulls the plug, so nothing needs to reach the disk.
+            connection.execute("ALTER SYSTEM SET fsync = off")
+            connection.execute("SELECT pg_reload_conf()")
         yield Postgres(server, folder / "data")
     finally:
         server.cleanup()

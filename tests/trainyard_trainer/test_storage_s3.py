@@ -1,0 +1,89 @@
+"""A bucket: the user's mistakes name their field, an unreachable server is none, and content is verified."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from tests import servers
+from trainyard_api.termination import TerminationReason
+from trainyard_api.training_job_spec import S3Location, SecretReference
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.storage_s3 import Credentials, Fields, S3Storage
+
+pytestmark = pytest.mark.integration
+
+FIELD = "spec.checkpoints.storage.s3"
+
+
+def bucket_at(endpoint: str, bucket: str, access: str, secret: str, prefix: str = "") -> S3Storage:
+    location = S3Location(
+        bucket=bucket, prefix=prefix, endpoint=endpoint, secret_ref=SecretReference(name="trainyard-s3")
+    )
+    return S3Storage(location, Credentials(access, secret), Fields.below(FIELD))
+
+
+def refusal_of(storage: S3Storage) -> RefusedError:
+    with pytest.raises(RefusedError) as refused:
+        storage.check(write=True)
+    storage.close()
+    return refused.value
+
+
+def test_a_missing_bucket_names_the_bucket(s3: servers.S3Server) -> None:
+    """The field, the server and the bucket's name stand in the message."""
+    error = refusal_of(bucket_at(s3.endpoint, "nowhere", s3.access_key, s3.secret_key))
+    assert error.reason == TerminationReason.STORAGE_UNAVAILABLE
+    assert str(error) == f"{FIELD}.bucket: the bucket must exist at {s3.endpoint}; got 'nowhere'"
+
+
+@pytest.mark.parametrize(("access", "secret"), [("test-access", "wrong"), ("nobody", "test-secret-key")])
+def test_refused_credentials_name_the_secret_and_not_the_keys(s3: servers.S3Server, access: str, secret: str) -> None:
+    """A wrong key of either kind."""
+    error = refusal_of(bucket_at(s3.endpoint, s3.make_bucket(), access, secret))
+    assert error.reason == TerminationReason.STORAGE_UNAVAILABLE
+    assert (error.field_path, error.value) == (f"{FIELD}.secretRef.name", "trainyard-s3")
+    assert access not in str(error)
+    assert secret not in str(error)
+
+
+def test_an_upload_into_a_missing_bucket_is_refused_too(s3: servers.S3Server) -> None:
+    """The bucket may go while a run is on its way."""
+    storage = bucket_at(s3.endpoint, "nowhere", s3.access_key, s3.secret_key)
+    with pytest.raises(RefusedError, match="the bucket must exist"):
+        storage.put("key", b"content")
+    with pytest.raises(RefusedError, match="the bucket must exist"):
+        storage.put("key", b"content" * 3_000_000)
+    storage.close()
+
+
+def test_an_unreachable_server_is_not_the_users_mistake() -> None:
+    """A crash, which another attempt may survive."""
+    storage = bucket_at("http://127.0.0.1:1", "bucket", "access", "secret")
+    with pytest.raises(EndpointConnectionError):
+        storage.check(write=False)
+    storage.close()
+
+
+def test_the_server_verifies_what_it_is_sent(s3: servers.S3Server) -> None:
+    """Each upload carries its SHA-256, and the server refuses content of another one."""
+    storage = bucket_at(s3.endpoint, s3.make_bucket(), s3.access_key, s3.secret_key)
+    storage.put("key", b"content")
+    reply = storage._client.head_object(Bucket=storage._bucket, Key="key", ChecksumMode="ENABLED")
+    assert reply["ChecksumSHA256"] == "7XACtDnprIRfIjV9giusFERzD722AW0+yUMil7nsn3M="
+    with pytest.raises(ClientError, match="BadDigest"):
+        storage._client.put_object(
+            Bucket=storage._bucket, Key="bad", Body=b"other", ChecksumSHA256=reply["ChecksumSHA256"]
+        )
+    storage.close()
+
+
+def test_the_address_is_the_buckets_whatever_the_prefix(s3: servers.S3Server) -> None:
+    """Keys count from the bucket's root, so that a URI means the same to every reader."""
+    storage = bucket_at(s3.endpoint, "bucket", s3.access_key, s3.secret_key, prefix="demo")
+    assert storage.uri("demo/x") == "s3://bucket/demo/x"
+    storage.close()
+
+
+def test_credentials_do_not_show() -> None:
+    """Neither in a log line nor in a traceback with values."""
+    assert "secret" not in repr(Credentials("access", "secret"))
