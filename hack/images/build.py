@@ -182,7 +182,8 @@ def _build_one(builder: Engine, each: Target, base: str) -> None:
         if "ca_bundle" in secrets:
             arguments["SSL_CERT_FILE"] = downloads.MOUNTED_CA
         dockerfile = specs.ROOT / each.image.dockerfile
-        seconds = builder.build(each.local, dockerfile, each.image.context, arguments, secrets)
+        context = specs.stage(each.image, Path(folder) / "context")
+        seconds = builder.build(each.local, dockerfile, context, arguments, secrets)
     builder.forget(name, each.tag)
     say(f"{name}: built in {seconds:.1f} s")
 

@@ -25,6 +25,7 @@ PACKAGES = {"buildah": "buildah", "debootstrap": "debootstrap"}
 _MOUNTED_CACHE = "/var/tmp"
 # Each edit leaves a handful of small intermediate images; looking for a cached step slows down with their number.
 _MANY = 150
+_LARGE = ("operator", "trainer")
 
 
 class Buildah:
@@ -92,8 +93,6 @@ class Buildah:
             f"--volume={downloads.uv_cache()}:{_MOUNTED_CACHE}:rw",
         ]
         command += [f"--secret=id={name},src={path}" for name, path in secrets.items()]
-        ignore = context / ".dockerignore"
-        command += [f"--ignorefile={ignore}"] if ignore.exists() else []
         command += [f"--file={dockerfile}", f"--tag={local}", str(context)]
         scratch = layout.cache() / "images" / "tmp"
         scratch.mkdir(parents=True, exist_ok=True)
@@ -124,11 +123,14 @@ class Buildah:
         return {each.removeprefix(prefix).split(":")[0] for each in names if each.startswith(prefix)} - {"base"}
 
     def forget(self, name: str, keep: str) -> None:
-        """Deletes every other tag of the image; with them, when the slow layers differ, whatever hung on those."""
+        """Deletes every other tag of the image; where gigabytes or many steps are left behind, unused steps too.
+
+        Not each time: the unused ones are what the next edit is built on.
+        """
         stale = [tag for tag in self.tags(name) if tag != keep]
         if stale:
             answer([*self.command(), "rmi", "--force", *(self.local(name, tag) for tag in stale)])
-        slow = any(not same_slow_layers(tag, keep) for tag in stale)
+        slow = name in _LARGE and any(not same_slow_layers(tag, keep) for tag in stale)
         if slow or len(answer([*self.command(), "images", "--all", "--quiet"]).splitlines()) > _MANY:
             answer([*self.command(), "rmi", "--prune", "--force"])
 

@@ -7,12 +7,16 @@ whole, so that a tag alone says whether an edit needs gigabytes or kilobytes. Bu
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = "trainyard"
 _HALF = 10
+# Any moment does that a zip archive can hold, for the project travels in a wheel.
+_TIME = 946684800
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,24 @@ def tag(image: Image, base: str, root: Path = ROOT) -> str:
     return f"{slow.hexdigest()[:_HALF]}-{whole.hexdigest()[:_HALF]}"
 
 
+def stage(image: Image, folder: Path, root: Path = ROOT) -> Path:
+    """Copies the inputs of an image out of the repository, and nothing else; returns the build context.
+
+    What a build sees is thus what its tag names. All times are the same, so that a layer's bytes are, too. A context
+    outside the repository is used as it is.
+    """
+    if image.context != ROOT:
+        return image.context
+    for entry in (*image.slow, *image.quick):
+        for file in _files(root / entry):
+            copy = folder / file.relative_to(root)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
+    for path in (folder, *folder.rglob("*")):
+        os.utime(path, (_TIME, _TIME))
+    return folder
+
+
 def same_slow_layers(one: str, other: str) -> bool:
     """Whether two tags of one image differ at most in its last, small layers."""
     return one.split("-", maxsplit=1)[0] == other.split("-", maxsplit=1)[0]
@@ -95,12 +117,14 @@ def content(folder: Path) -> str:
 
 def _add(digest: hashlib._Hash, root: Path, entry: str) -> None:
     path = root / entry
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     if not path.exists():
         raise FileNotFoundError(f"{entry}: an input of an image must exist; got nothing at {path}")
-    for file in files:
-        if "__pycache__" in file.parts:
-            continue
+    for file in _files(path):
         data = file.read_bytes()
         executable = bool(file.stat().st_mode & 0o100)
         digest.update(f"{file.relative_to(root)}\0{executable}\0{len(data)}\0".encode() + data)
+
+
+def _files(path: Path) -> list[Path]:
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    return [file for file in files if "__pycache__" not in file.parts]
