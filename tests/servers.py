@@ -5,19 +5,16 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
-from trainyard_operator import migrate
 
-from hack.cluster import binaries
+from hack.services import local_s3
+from trainyard_operator import migrate
 
 PASSWORD = "correct-horse-battery"
 
@@ -122,35 +119,6 @@ class S3Server:
 
 @contextmanager
 def s3() -> Iterator[S3Server]:
-    """A versitygw over a folder."""
-    program = binaries.ensure(["versitygw"]) / "versitygw"
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="trainyard-s3-") as folder:
-        server = S3Server(f"http://127.0.0.1:{port}", "test-access", "test-secret-key", Path(folder))
-        keys = {"ROOT_ACCESS_KEY_ID": server.access_key, "ROOT_SECRET_ACCESS_KEY": server.secret_key}
-        process = subprocess.Popen(
-            [program, "--port", f"127.0.0.1:{port}", "--quiet", "posix", folder],
-            env={**os.environ, **keys},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            _wait_for(port, process)
-            yield server
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
-def _wait_for(port: int, process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 10
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+    """An S3 server over a folder."""
+    with tempfile.TemporaryDirectory(prefix="trainyard-s3-") as folder, local_s3(Path(folder)) as server:
+        yield S3Server(server.endpoint, server.access_key, server.secret_key, Path(folder))

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+
 from tests import servers
 from trainyard_api.names import TRAINER_DATABASE_ROLE
 from trainyard_operator.migrate import Migration, MigrationError, apply, available
@@ -18,16 +19,19 @@ TABLES = {"runs", "attempts", "trajectories", "segments", "turns", "training_met
 
 @pytest.fixture(scope="module")
 def postgres() -> Iterator[servers.Postgres]:
+    """One server for this file."""
     with servers.postgres() as server:
         yield server
 
 
 def versions(dsn: str) -> list[int]:
+    """What a database says was applied."""
     with psycopg.connect(dsn) as connection:
         return [row[0] for row in connection.execute("SELECT version FROM trainyard.schema_migrations ORDER BY 1")]
 
 
 def apply_to(dsn: str, *migrations: Migration) -> list[int]:
+    """Apply these, or all that the code carries; the versions applied now."""
     with psycopg.connect(dsn) as connection:
         return [done.version for done in apply(connection, migrations or None)]
 
@@ -46,7 +50,7 @@ def test_a_new_database_gets_every_table_and_a_second_run_does_nothing(postgres:
 
 
 def test_every_table_and_column_says_what_it_holds(postgres: servers.Postgres) -> None:
-    """`\\d+` in psql documents the ledger."""
+    r"""`\d+` in psql documents the ledger."""
     with psycopg.connect(postgres.database().owner) as connection:
         silent = connection.execute(
             """

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+
 from tests import servers
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[servers.Postgres]:
+    """One server for all tests."""
     with servers.postgres() as server:
         yield server
 
 
 @pytest.fixture
 def database(postgres: servers.Postgres) -> servers.Database:
+    """A migrated database of the test's own."""
     return postgres.database()
 
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[servers.S3Server]:
+    """One server for all tests; each makes its own bucket."""
     with servers.s3() as server:
         yield server

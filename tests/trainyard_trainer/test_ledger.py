@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
+
 from tests import servers
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
@@ -76,10 +77,12 @@ def trajectory(step: int, prompt: int, sample: int, *, tokens: int = 8) -> Traje
 
 
 def batch(step: int, prompts: int = 2, samples: int = 3) -> list[Trajectory]:
+    """A step's rollouts."""
     return [trajectory(step, prompt, sample) for prompt in range(prompts) for sample in range(samples)]
 
 
 def metrics(step: int, **values: float) -> StepMetrics:
+    """A step's measurements."""
     return StepMetrics("step", step, step, values or {"reward_mean": 1.0, "rollout_seconds": 0.5})
 
 
@@ -95,12 +98,14 @@ def run(database: servers.Database) -> servers.Database:
 
 @pytest.fixture
 def ledger(run: servers.Database):
+    """Attempt 1's ledger, as the trainers' login."""
     ledger = PostgresLedger(Login(run.trainer, "trainyard-db"), RUN)
     yield ledger
     ledger.close()
 
 
 def counts(database: servers.Database) -> dict[str, int]:
+    """Rows of each table that a step writes."""
     return {table: database.rows(f"SELECT count(*) FROM trainyard.{table}")[0][0] for table in TABLES}
 
 
@@ -134,7 +139,9 @@ def test_metrics_are_columns_and_clocked_ones_lie_apart(ledger: PostgresLedger, 
     )
     values = {"reward_mean": 0.25, "success_rate": 0.5}, {"update_seconds": 2.0, "tokens_per_second": 9.0}
     assert row == [(*values, 0.25, 0.5, 2.0)]
-    assert run.rows("SELECT step, success_rate FROM trainyard.training_metrics WHERE kind = 'evaluation'") == [(3, 0.75)]
+    assert run.rows("SELECT step, success_rate FROM trainyard.training_metrics WHERE kind = 'evaluation'") == [
+        (3, 0.75)
+    ]
 
 
 def test_a_replayed_step_takes_the_place_of_its_rows(ledger: PostgresLedger, run: servers.Database) -> None:
@@ -223,7 +230,7 @@ def test_a_succession_waits_for_the_step_being_written(run: servers.Database) ->
 
     successor = threading.Thread(target=succeed)
 
-    def work(cursor: psycopg.Cursor) -> None:
+    def work(_: psycopg.Cursor) -> None:
         successor.start()
         successor.join(0.5)
         order.append("written")
@@ -262,7 +269,9 @@ def test_a_checkpoint_is_claimed_once(ledger: PostgresLedger, run: servers.Datab
     saved = SavedCheckpoint(2, "s3://b/x/", "sha256:" + "1" * 64, 77, {"reward": "0.5"}, "s3://b/parent/")
     ledger.record_checkpoint(saved)
     ledger.record_checkpoint(saved)
-    row = run.rows("SELECT run_uid, attempt, step, uri, digest, size_bytes, metrics, parent_uri FROM trainyard.checkpoints")
+    row = run.rows(
+        "SELECT run_uid, attempt, step, uri, digest, size_bytes, metrics, parent_uri FROM trainyard.checkpoints"
+    )
     assert row == [(RUN.uid, 1, 2, saved.uri, saved.digest, 77, {"reward": "0.5"}, "s3://b/parent/")]
 
 
@@ -273,6 +282,7 @@ def test_a_trajectory_of_another_step_is_refused(ledger: PostgresLedger) -> None
 
 
 def refusal_of(dsn: str) -> RefusedError:
+    """What the check at the start raises."""
     ledger = PostgresLedger(Login(dsn, "trainyard-db"), RUN)
     with pytest.raises(RefusedError) as refused:
         ledger.check()

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from tests import servers
 from trainyard_api.training_job_spec import S3Location, SecretReference
 from trainyard_trainer.storage import Storage
@@ -80,7 +81,11 @@ def test_list_gives_every_file_below_a_prefix(storage: Storage) -> None:
     """By key and size; a prefix need not end at a slash; nothing else is shown."""
     for key in ("a/b/one", "a/b/deep/two", "a/bc", "other"):
         storage.put(key, key.encode())
-    assert {found.key: found.size_bytes for found in storage.list("a/b")} == {"a/b/one": 7, "a/b/deep/two": 12, "a/bc": 4}
+    assert {found.key: found.size_bytes for found in storage.list("a/b")} == {
+        "a/b/one": 7,
+        "a/b/deep/two": 12,
+        "a/bc": 4,
+    }
     assert {found.key for found in storage.list("a/b/")} == {"a/b/one", "a/b/deep/two"}
     assert list(storage.list("nowhere/")) == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from trainyard_api.run_config import Folder, RunStorage
 from trainyard_api.training_job_spec import S3Location, SecretReference
 from trainyard_trainer.errors import RefusedError
@@ -32,5 +33,7 @@ def test_a_bucket_is_opened_with_the_pods_credentials() -> None:
 
 def test_a_bucket_without_credentials_names_the_secret() -> None:
     """A Secret with an empty key is the user's mistake."""
-    with pytest.raises(RefusedError, match=r"storage\.s3\.secretRef\.name: .*AWS_SECRET_ACCESS_KEY.* got 'trainyard-s3'"):
+    with pytest.raises(
+        RefusedError, match=r"storage\.s3\.secretRef\.name: .*AWS_SECRET_ACCESS_KEY.* got 'trainyard-s3'"
+    ):
         open_storage(BUCKET, None, FIELDS)

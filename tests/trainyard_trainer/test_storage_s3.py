@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+
 from tests import servers
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import S3Location, SecretReference
@@ -16,6 +17,7 @@ FIELD = "spec.checkpoints.storage.s3"
 
 
 def bucket_at(endpoint: str, bucket: str, access: str, secret: str, prefix: str = "") -> S3Storage:
+    """A storage over one bucket."""
     location = S3Location(
         bucket=bucket, prefix=prefix, endpoint=endpoint, secret_ref=SecretReference(name="trainyard-s3")
     )
@@ -23,6 +25,7 @@ def bucket_at(endpoint: str, bucket: str, access: str, secret: str, prefix: str 
 
 
 def refusal_of(storage: S3Storage) -> RefusedError:
+    """What a check of it raises."""
     with pytest.raises(RefusedError) as refused:
         storage.check(write=True)
     storage.close()
@@ -36,9 +39,11 @@ def test_a_missing_bucket_names_the_bucket(s3: servers.S3Server) -> None:
     assert str(error) == f"{FIELD}.bucket: the bucket must exist at {s3.endpoint}; got 'nowhere'"
 
 
-@pytest.mark.parametrize(("access", "secret"), [("test-access", "wrong"), ("nobody", "test-secret-key")])
-def test_refused_credentials_name_the_secret_and_not_the_keys(s3: servers.S3Server, access: str, secret: str) -> None:
+@pytest.mark.parametrize("wrong", ["access", "secret"])
+def test_refused_credentials_name_the_secret_and_not_the_keys(s3: servers.S3Server, wrong: str) -> None:
     """A wrong key of either kind."""
+    access = "nobody" if wrong == "access" else s3.access_key
+    secret = "not-the-key" if wrong == "secret" else s3.secret_key
     error = refusal_of(bucket_at(s3.endpoint, s3.make_bucket(), access, secret))
     assert error.reason == TerminationReason.STORAGE_UNAVAILABLE
     assert (error.field_path, error.value) == (f"{FIELD}.secretRef.name", "trainyard-s3")

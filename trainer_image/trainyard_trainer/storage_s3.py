@@ -26,9 +26,8 @@ from trainyard_trainer.storage import StoredObject
 
 _NO_BUCKET: Final = frozenset({"NoSuchBucket"})
 _NO_KEY: Final = frozenset({"NoSuchKey", "404"})
-_REFUSED: Final = frozenset(
-    {"AccessDenied", "403", "Forbidden", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"}
-)
+_UNKNOWN_KEY: Final = frozenset({"XAdminUserNotFound"})
+"""How servers call an access key that they don't know, where they don't answer 401 or 403."""
 _EXISTS: Final = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
 
 
@@ -172,7 +171,7 @@ class S3Storage:
                 field_path=self._fields.bucket,
                 value=self._bucket,
             )
-        if code in _REFUSED:
+        if code in _UNKNOWN_KEY or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in {401, 403}:
             return RefusedError(
                 TerminationReason.STORAGE_UNAVAILABLE,
                 f"the Secret's keys must be valid and allowed to list, read and write bucket {self._bucket!r} "
