@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -21,50 +21,57 @@ from trainyard_trainer.trajectory import Trajectory, TrajectoryStatus
 SCORED = frozenset({TrajectoryStatus.OK, TrajectoryStatus.TRUNCATED})
 
 
-class _RewardFailedError(Exception):
+@dataclass(frozen=True, slots=True)
+class _Failure:
     """One reward gave no number for one trajectory."""
 
-    def __init__(self, reward: WeightedReward, problem: str) -> None:
-        self.reward = reward
-        super().__init__(f"reward {reward.name} {problem}")
+    reward: WeightedReward
+    problem: str
+
+    def __str__(self) -> str:
+        return f"reward {self.reward.name} {self.problem}"
 
 
 def score(trajectories: Sequence[Trajectory], rewards: Sequence[WeightedReward]) -> list[Trajectory]:
     """The trajectories with raw rewards by name and their weighted sum, or with the status of what failed.
 
+    A reward without a finite number is NaN.
+
     Raises:
         RefusedError: REWARD_FAILED; not one could be scored, because of rewards.
         TrainerError: not one could be scored, because of the environment.
     """
-    first_failure: _RewardFailedError | None = None
+    first_failure: _Failure | None = None
     scored = []
     for trajectory in trajectories:
         if trajectory.status not in SCORED:
             scored.append(trajectory)
             continue
-        try:
-            raw = {reward.name: _number(reward, trajectory) for reward in rewards}
-        except _RewardFailedError as failure:
-            first_failure = first_failure or failure
-            scored.append(replace(trajectory, status=TrajectoryStatus.FAILED_REWARD, error=str(failure)))
-        else:
+        outcomes = {reward.name: _call(reward, trajectory) for reward in rewards}
+        raw = {name: math.nan if isinstance(value, _Failure) else value for name, value in outcomes.items()}
+        failure = next((value for value in outcomes.values() if isinstance(value, _Failure)), None)
+        if failure is None:
             total = math.fsum(raw[reward.name] * reward.weight for reward in rewards)
             scored.append(replace(trajectory, rewards=raw, total_reward=total))
+        else:
+            first_failure = first_failure or failure
+            failed = TrajectoryStatus.FAILED_REWARD
+            scored.append(replace(trajectory, rewards=raw, status=failed, error=str(failure)))
     if scored and not any(trajectory.scored for trajectory in scored):
         raise _none_scored(scored, first_failure)
     return scored
 
 
-def _number(reward: WeightedReward, trajectory: Trajectory) -> float:
+def _call(reward: WeightedReward, trajectory: Trajectory) -> float | _Failure:
     try:
         value = reward.function(trajectory)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (a user's code may raise anything; it fails this trajectory only)
         where = _place_of(error, reward.function)
-        raise _RewardFailedError(reward, f"raised {type(error).__name__}: {error} at {where}") from error
+        return _Failure(reward, f"raised {type(error).__name__}: {error} at {where}")
     if not isinstance(value, Real) or not math.isfinite(value):
         code = getattr(reward.function, "__code__", None)
         where = f" at {code.co_filename}:{code.co_firstlineno}" if code else ""
-        raise _RewardFailedError(reward, f"returned {value!r}, not a finite number{where}")
+        return _Failure(reward, f"returned {value!r}, not a finite number{where}")
     return float(value)
 
 
@@ -76,7 +83,7 @@ def _place_of(error: Exception, function: Any) -> str:
     return f"{frame.filename}:{frame.lineno}" if frame else str(own)
 
 
-def _none_scored(trajectories: Sequence[Trajectory], failure: _RewardFailedError | None) -> TrainerError:
+def _none_scored(trajectories: Sequence[Trajectory], failure: _Failure | None) -> TrainerError:
     if failure is None:
         error = next((trajectory.error for trajectory in trajectories if trajectory.error), "no error was given")
         return TrainerError(f"the environment failed in all {len(trajectories)} trajectories; the first: {error}")

@@ -1,0 +1,82 @@
+"""Progress for a person: a bar on a terminal, plain lines elsewhere.
+
+Place in the data's way: station 11, where there is no API server. Shows; decides nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from trainyard_api.training_job_status import Progress as RunProgress
+from trainyard_trainer.outlets import SavedCheckpoint
+
+PLAIN_SECONDS = 2.0
+"""Least seconds between two plain lines that nothing hurries."""
+
+
+class ConsoleReporter:
+    """A `Reporter` on a console; use it in a `with` statement, which puts the terminal right at the end."""
+
+    def __init__(self, console: Console, name: str) -> None:
+        self._console = console
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            columns = (
+                TextColumn("[bold]{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[line]}"),
+                TimeElapsedColumn(),
+            )
+            self._bar = Progress(*columns, console=console)
+            self._task = self._bar.add_task(name, total=100, line="")
+        self._last_line = ""
+        self._last_time = -PLAIN_SECONDS
+
+    def __enter__(self) -> Self:
+        if self._bar:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def report(self, progress: RunProgress, *, at_once: bool = False) -> None:
+        """Show this; plain lines that come too fast are left out, unless `at_once`."""
+        line = describe(progress)
+        if self._bar:
+            self._bar.update(self._task, completed=progress.percent or 0, line=f"{progress.phase}  {line}")
+            return
+        now = time.monotonic()
+        if line != self._last_line and (at_once or now - self._last_time >= PLAIN_SECONDS):
+            self._print(line)
+            self._last_line, self._last_time = line, now
+
+    def checkpoint(self, saved: SavedCheckpoint) -> None:
+        """Say where a checkpoint was committed."""
+        self._print(f"checkpoint of step {saved.step}: {saved.uri}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def describe(progress: RunProgress) -> str:
+    """A progress in one line: `step 31/60  reward 0.84  loss -0.01  12000 tokens/s  10 s left`."""
+    if not progress.step:
+        words = [progress.phase or "starting"]
+    else:
+        words = [f"step {progress.steps}"]
+        words += [f"reward {progress.reward}"] if progress.reward is not None else []
+        words += [f"loss {progress.loss}"] if progress.loss is not None else []
+        words += [f"{progress.tokens_per_second} tokens/s", f"{progress.estimated_remaining_seconds} s left"]
+    if progress.evaluation:
+        words += [f"held-out success {progress.evaluation.success_before} before"]
+        words += [f"{progress.evaluation.success_after} after"] if progress.evaluation.success_after else []
+    return "  ".join(words)

@@ -1,0 +1,81 @@
+"""`python -m trainyard_trainer run MANIFEST --output DIR`: a TrainingJob in this process, without a cluster.
+
+Place in the data's way: station 1, where there is no API server. Reads the manifest as strictly as `kubectl apply`
+would and says what is wrong with it before torch is even loaded; `local_run` does the work. Turns errors into exit
+codes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from pydantic import ValidationError
+
+from trainyard_api.termination import ExitCode, TerminationReason
+from trainyard_api.training_job import TrainingJob
+from trainyard_api.validation import check_manifest, explain
+from trainyard_trainer.errors import RefusedError, StoppedError
+from trainyard_trainer.stop import SignalStop
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run what the arguments say; the exit code: 0 done, 10 stopped on request, 20 refused."""
+    arguments = _parser().parse_args(argv)
+    stop = SignalStop()
+    stop.install()
+    try:
+        job = read_manifest(arguments.manifest)
+        from trainyard_trainer.local_run import run_here  # noqa: PLC0415 (loads torch, which takes seconds)
+
+        print(run_here(job, arguments.manifest, arguments.output, stop))
+    except RefusedError as error:
+        print(f"refused ({error.reason}): {error}", file=sys.stderr)
+        return ExitCode.REFUSED
+    except StoppedError as error:
+        print(f"{error}; saved: {error.committed_uri}", file=sys.stderr)
+        return ExitCode.STOPPED
+    return ExitCode.DONE
+
+
+def read_manifest(path: Path) -> TrainingJob:
+    """The TrainingJob in a YAML file; every fault in it has its line.
+
+    Raises:
+        RefusedError: INVALID_MANIFEST.
+    """
+    try:
+        documents = [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise _invalid(f"{path} must be a YAML file; {error}") from error
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        raise _invalid(f"{path} must hold one TrainingJob; got {len(documents)} documents")
+    try:
+        return check_manifest(documents[0])
+    except ValidationError as error:
+        raise _invalid("\n".join(explain(error))) from error
+
+
+def _invalid(text: str) -> RefusedError:
+    return RefusedError(TerminationReason.INVALID_MANIFEST, text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m trainyard_trainer",
+        description="Run a TrainingJob's manifest in this process. Secrets, database, S3 and budget aren't read.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="train without a cluster")
+    run.add_argument("manifest", type=Path, help="YAML file with one TrainingJob")
+    run.add_argument(
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for checkpoints, trajectories and metrics: DIR/<namespace>/<job>/<uid>/",
+    )
+    return parser
