@@ -70,10 +70,15 @@ class Termination(ApiModel):
     """Folder of the newest committed checkpoint."""
 
     def to_log(self) -> bytes:
-        """The JSON text to write, bounded by the fields' bounds and, with wide characters, by cutting the message."""
+        """The JSON text to write: cut, where wide characters make it too long, at the value, the message, the rest."""
         cut = self
         while len(text := json.dumps(cut.to_wire(), ensure_ascii=False).encode()) > MAX_BYTES:
-            cut = cut.model_copy(update={"message": cut.message[: max(0, len(cut.message) - 64)], "value": None})
+            if cut.value is not None:
+                cut = cut.model_copy(update={"value": None})
+            elif cut.message:
+                cut = cut.model_copy(update={"message": cut.message[:-64]})
+            else:
+                cut = cut.model_copy(update={"field_path": None, "committed_uri": None})
         return text
 
 
