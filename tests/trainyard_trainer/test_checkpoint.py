@@ -1,0 +1,182 @@
+"""A checkpoint counts only when it is whole, and is read only when every digest holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests import servers
+from trainyard_api.checkpoint_manifest import CheckpointManifest, digest_of
+from trainyard_api.run_config import RunIdentity
+from trainyard_api.termination import TerminationReason
+from trainyard_api.training_job_spec import S3Location, SecretReference
+from trainyard_trainer.checkpoint import Origin, load_checkpoint, newest_committed, write_checkpoint
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.outlets import SavedCheckpoint, Snapshot
+from trainyard_trainer.storage_folder import FolderStorage
+from trainyard_trainer.storage_s3 import Credentials, Fields, S3Storage
+
+RUN = RunIdentity(namespace="team-a", name="calculator", uid="11111111-2222", attempt=1)
+ORIGIN = Origin(RUN, "abcdef01-2345", "demo/team-a/calculator/11111111-2222/", "s3://bucket/parent/")
+FOLDER = ORIGIN.prefix + "step-3-abcdef01/"
+
+
+def snapshot(step: int = 3) -> Snapshot:
+    """A state of two files and a tensor."""
+    files = {"model.safetensors": b"weights" * 1000, "tokenizer/vocab.json": b"{}"}
+    return Snapshot(step, step, files, {"moments": torch.arange(4.0), "step": step}, {"reward": "0.5"})
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> FolderStorage:
+    """An empty folder."""
+    return FolderStorage(tmp_path / "bucket")
+
+
+@pytest.fixture
+def into(tmp_path: Path) -> Path:
+    """Where files are copied to."""
+    folder = tmp_path / "into"
+    folder.mkdir()
+    return folder
+
+
+def load(storage: FolderStorage, saved: SavedCheckpoint, into: Path) -> CheckpointManifest:
+    """Load what was saved."""
+    return load_checkpoint(storage, saved.uri, saved.digest, into)
+
+
+def refusal_of(storage: FolderStorage, saved: SavedCheckpoint, into: Path) -> RefusedError:
+    """What loading it raises."""
+    with pytest.raises(RefusedError) as refused:
+        load(storage, saved, into)
+    assert refused.value.field_path == "spec.model.checkpoint"
+    return refused.value
+
+
+def test_what_is_saved_can_be_loaded(storage: FolderStorage, into: Path) -> None:
+    """Files come back byte for byte; the trainer's state without running code of it."""
+    saved = write_checkpoint(storage, ORIGIN, snapshot())
+    manifest = load(storage, saved, into)
+
+    assert saved.uri == storage.uri(FOLDER)
+    assert (saved.step, saved.parent_uri, saved.metrics) == (3, "s3://bucket/parent/", {"reward": "0.5"})
+    assert (manifest.training_job, manifest.run_uid, manifest.attempt, manifest.step) == ("calculator", RUN.uid, 1, 3)
+    assert {path: (into / path).read_bytes() for path in snapshot().files} == snapshot().files
+    state = torch.load(into / "trainer_state.pt", weights_only=True)
+    assert torch.equal(state["moments"], torch.arange(4.0))
+    assert saved.size_bytes == sum(path.stat().st_size for path in into.rglob("*") if path.is_file())
+
+
+def test_commit_is_last_and_names_the_manifest(storage: FolderStorage) -> None:
+    """Whatever is there before `COMMIT` is a folder without meaning."""
+    order = []
+    put, put_if_absent = storage.put, storage.put_if_absent
+    storage.put = lambda key, content: (order.append(key), put(key, content))[1]
+    storage.put_if_absent = lambda key, content: (order.append(key), put_if_absent(key, content))[1]
+
+    saved = write_checkpoint(storage, ORIGIN, snapshot())
+
+    assert [key.removeprefix(FOLDER) for key in order[-2:]] == ["manifest.json", "COMMIT"]
+    assert digest_of(storage.get(FOLDER + "manifest.json")) == saved.digest
+    assert json.loads(storage.get(FOLDER + "COMMIT")) == {"manifestDigest": saved.digest}
+
+
+def test_a_save_cut_off_before_commit_is_no_checkpoint(storage: FolderStorage, into: Path) -> None:
+    """The pod dies while writing: readers find nothing, and say where they looked."""
+    saved = write_checkpoint(storage, ORIGIN, snapshot())
+    (into.parent / "bucket" / FOLDER / "COMMIT").unlink()
+
+    assert newest_committed(storage, ORIGIN.prefix) is None
+    error = refusal_of(storage, saved, into)
+    assert error.reason == TerminationReason.CHECKPOINT_NOT_FOUND
+    assert error.value == saved.uri
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("model.safetensors", b"weightz" * 1000, "must have 7000 bytes with SHA-256"),
+        ("model.safetensors", b"short", "got '5 bytes"),
+        ("model.safetensors", None, "got 'no model.safetensors'"),
+        ("manifest.json", b"{}", "that COMMIT names"),
+        ("COMMIT", b"{}", "COMMIT must hold the digest"),
+    ],
+)
+def test_a_file_that_was_changed_is_refused(
+    storage: FolderStorage, into: Path, file: str, content: bytes | None, words: str
+) -> None:
+    """One byte, one missing file, or another manifest: nothing of it is trained on."""
+    saved = write_checkpoint(storage, ORIGIN, snapshot())
+    path = into.parent / "bucket" / FOLDER / file
+    path.unlink() if content is None else path.write_bytes(content)
+
+    error = refusal_of(storage, saved, into)
+    assert error.reason == TerminationReason.DIGEST_MISMATCH
+    assert words in str(error)
+
+
+def test_another_digest_than_pinned_is_refused(storage: FolderStorage, into: Path) -> None:
+    """A folder that was committed anew isn't what the job was pinned to."""
+    saved = write_checkpoint(storage, ORIGIN, snapshot())
+    with pytest.raises(RefusedError, match=f"got '{saved.digest}'") as refused:
+        load_checkpoint(storage, saved.uri, "sha256:" + "0" * 64, into)
+    assert refused.value.reason == TerminationReason.DIGEST_MISMATCH
+
+
+def test_an_address_elsewhere_is_refused(storage: FolderStorage, into: Path) -> None:
+    """The files must lie in the storage that the Checkpoint names."""
+    with pytest.raises(RefusedError, match="must lie in the storage") as refused:
+        load_checkpoint(storage, "s3://elsewhere/x/", "sha256:" + "0" * 64, into)
+    assert refused.value.reason == TerminationReason.CHECKPOINT_NOT_FOUND
+
+
+def test_a_folder_is_committed_once(storage: FolderStorage) -> None:
+    """A second commit of one folder fails, and the first stays."""
+    saved = write_checkpoint(storage, ORIGIN, snapshot())
+    with pytest.raises(FileExistsError, match="already committed"):
+        write_checkpoint(storage, ORIGIN, snapshot())
+    assert json.loads(storage.get(FOLDER + "COMMIT")) == {"manifestDigest": saved.digest}
+
+
+def test_a_path_that_climbs_out_is_refused(storage: FolderStorage) -> None:
+    """Before anything is written."""
+    bad = Snapshot(1, 1, {"../escape": b""}, {}, {})
+    with pytest.raises(ValueError, match="path"):
+        write_checkpoint(storage, ORIGIN, bad)
+    assert list(storage.list("")) == []
+
+
+def test_the_newest_committed_is_the_one_with_most_steps(storage: FolderStorage) -> None:
+    """By number, not by name; a folder whose manifest doesn't fit its COMMIT doesn't count."""
+    for step in (9, 10):
+        write_checkpoint(storage, ORIGIN, snapshot(step))
+    broken = write_checkpoint(storage, ORIGIN, snapshot(11))
+    storage.put(storage.key_of(broken.uri) + "manifest.json", b"{}")
+
+    newest = newest_committed(storage, "demo/team-a/calculator/")
+    assert newest is not None
+    assert newest.step == 10
+    assert newest.uri.endswith("/step-10-abcdef01/")
+    assert newest_committed(storage, "demo/team-a/other/") is None
+
+
+@pytest.mark.integration
+def test_a_bucket_holds_the_same(s3: servers.S3Server, into: Path) -> None:
+    """On a real S3 server: saved, found, loaded, and no object of the folder is newer than COMMIT."""
+    location = S3Location(
+        bucket=s3.make_bucket(), endpoint=s3.endpoint, secret_ref=SecretReference(name="trainyard-s3")
+    )
+    storage = S3Storage(location, Credentials(s3.access_key, s3.secret_key), Fields.below("spec"))
+    saved = write_checkpoint(storage, ORIGIN, snapshot())
+    newest = newest_committed(storage, ORIGIN.prefix)
+
+    assert newest is not None
+    assert (newest.uri, newest.digest) == (saved.uri, saved.digest)
+    assert load_checkpoint(storage, saved.uri, saved.digest, into).size_bytes == saved.size_bytes
+    times = {found.key: found.modified for found in storage.list(FOLDER)}
+    assert max(times.values()) == times[FOLDER + "COMMIT"]
+    storage.close()
