@@ -24,7 +24,7 @@ from hack.cluster import (
     teardown,
 )
 from hack.cluster.component import Component, Host
-from hack.cluster.progress import say
+from hack.cluster.progress import ClusterError, say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +67,11 @@ def up() -> state.ClusterState:
 
 
 def down() -> None:
-    """Takes the cluster away; keeps binaries, images and logs."""
+    """Takes the cluster away; keeps binaries, images and logs.
+
+    Raises:
+        ClusterError: something is still mounted under its folders.
+    """
     known = state.load()
     programs = known.bin if known else layout.cache() / "bin" / binaries.fingerprint()
     teardown.pods(programs)
@@ -75,6 +79,9 @@ def down() -> None:
         processes.stop(layout.pids(), name, grace=3 if name in ("containerd", "registry") else 0)
     teardown.sweep()
     network.down()
+    if teardown.mounts():
+        # A pod may have had a folder of the machine itself mounted: what lies there must not be deleted with ours.
+        raise ClusterError(f"down: still mounted, so nothing was deleted: {' '.join(teardown.mounts())}; unmount them")
     for entry in layout.cluster().glob("*"):
         if entry != layout.logs():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()

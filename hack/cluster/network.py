@@ -71,14 +71,14 @@ def plugin_configuration(folder: Path) -> None:
     write_if_changed(folder / "10-trainyard.conflist", json.dumps(content, indent=1))
 
 
-def resolves(name: str, server: str) -> bool:
+def resolves(name: str, server: str, *, port: int = 53) -> bool:
     """Whether a name server answers a question for an IPv4 address with at least one."""
     labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
     question = struct.pack(">6H", 0x7479, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:
         wire.settimeout(1)
         try:
-            wire.sendto(question, (server, 53))
+            wire.sendto(question, (server, port))
             reply = wire.recv(512)
         except OSError:
             return False

@@ -57,7 +57,7 @@ def import_pause_image(programs: Path) -> None:
     """Puts the image of every pod's sandbox into containerd's store unless it is there."""
     if PAUSE_IMAGE not in ctr(programs, "images", "list", "--quiet").split():
         archive = layout.cluster() / "pause.tar"
-        archive.write_bytes(pause_archive((programs / "pause").read_bytes()))
+        archive.write_bytes(image_archive(PAUSE_IMAGE, programs / "pause"))
         ctr(programs, "images", "import", str(archive))
         archive.unlink()
 
@@ -75,19 +75,24 @@ def ctr(programs: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def pause_archive(program: bytes) -> bytes:
-    """An image archive with one layer that holds one static program."""
-    layer = _tar({"pause": program}, mode=0o755)
+def image_archive(image: str, program: Path) -> bytes:
+    """An image archive with one layer that holds one static program, which is what a container of it runs.
+
+    Args:
+        image: the image's name with its tag.
+        program: needs nothing but itself.
+    """
+    layer = _tar({program.name: program.read_bytes()}, mode=0o755)
     architecture = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
     config = json.dumps(
         {
             "architecture": architecture,
             "os": "linux",
-            "config": {"Entrypoint": ["/pause"], "User": "65535:65535"},
+            "config": {"Entrypoint": [f"/{program.name}"], "User": "65535:65535"},
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
         }
     ).encode()
-    manifest = json.dumps([{"Config": "config.json", "RepoTags": [PAUSE_IMAGE], "Layers": ["layer.tar"]}]).encode()
+    manifest = json.dumps([{"Config": "config.json", "RepoTags": [image], "Layers": ["layer.tar"]}]).encode()
     return _tar({"manifest.json": manifest, "config.json": config, "layer.tar": layer}, mode=0o644)
 
 

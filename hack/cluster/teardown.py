@@ -46,7 +46,7 @@ def sweep() -> None:
             break
         _kill(lingering)
         time.sleep(0.1)
-    for mount in reversed(_mounts()):
+    for mount in reversed(mounts()):
         subprocess.run(["umount", "--lazy", mount], check=False, capture_output=True)
     cgroup.remove()
     _remove_notes()
@@ -58,7 +58,8 @@ def _kill(ids: list[int]) -> None:
             os.kill(each, signal.SIGKILL)
 
 
-def _mounts() -> list[str]:
+def mounts() -> list[str]:
+    """What is mounted under the cluster's folders, parents before children."""
     ours = (str(layout.cluster()), str(layout.node_runtime()), str(layout.image_store()))
     lines = Path("/proc/self/mounts").read_text().splitlines()
     targets = [line.split()[1].encode().decode("unicode_escape") for line in lines]

