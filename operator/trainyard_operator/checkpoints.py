@@ -1,6 +1,7 @@
 """Checkpoint objects: made from a claim, or found because a person made them.
 
-Place in the data's way: station 9. Pure builders of what `apply.py` sends. No ownerReference: checkpoints outlive their job.
+Place in the data's way: station 9. Pure builders of what `apply.py` sends. No ownerReference: checkpoints outlive their
+job.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from trainyard_api.conditions import ConditionType, Reason
 from trainyard_api.decimals import size_text
 from trainyard_api.fields import API_VERSION
 from trainyard_api.training_job_spec import Storage
-
 from trainyard_operator.claims import Claim
 from trainyard_operator.clock import format_time
 
@@ -80,9 +80,16 @@ def imported_status(checkpoint: Checkpoint, now: datetime) -> dict[str, Any]:
     }
 
 
-def needs_import(checkpoint: Checkpoint) -> bool:
-    """Whether nobody has reported on this object yet."""
-    return not (checkpoint.status and checkpoint.status.conditions) and checkpoint.metadata.deletion_timestamp is None
+def is_orphan_import(checkpoint: Checkpoint, job_uids: set[str]) -> bool:
+    """Whether nobody has reported on this object yet, and no job that lives will.
+
+    Args:
+        checkpoint: the object.
+        job_uids: uids of all TrainingJobs.
+    """
+    reported = checkpoint.status is not None and bool(checkpoint.status.conditions)
+    claimed = checkpoint.metadata.labels.get(names.JOB_UID_LABEL) in job_uids
+    return not reported and not claimed and checkpoint.metadata.deletion_timestamp is None
 
 
 def _is_number(text: str) -> bool:

@@ -1,7 +1,7 @@
 """Which of a run's claims to have committed a checkpoint become Checkpoint objects.
 
-Place in the data's way: station 9. A row of the ledger was written from a pod in which user code runs, so namespace, run
-and prefix are checked before an object is made of it. Pure; `checkpoints.py` builds the objects.
+Place in the data's way: station 9. A row of the ledger was written from a pod in which user code runs, so namespace,
+run and prefix are checked before an object is made of it. Pure; `checkpoints.py` builds the objects.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from trainyard_api import names
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.conditions import ConditionType
 from trainyard_api.training_job_spec import Storage
-
 from trainyard_operator.checkpoint_uri import inside_run
 from trainyard_operator.messages import at_field
 

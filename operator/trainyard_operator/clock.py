@@ -1,6 +1,7 @@
 """Points in time as the API writes them.
 
-Place in the data's way: stations 11 and 12. Seconds are all that Kubernetes keeps, so that is all we compute with. Pure.
+Place in the data's way: stations 11 and 12. Seconds are all that Kubernetes keeps, so that is all we compute with.
+Pure.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ def parse_time(text: str) -> datetime:
     Raises:
         ValueError: it is no such text.
     """
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(UTC)
+    return datetime.fromisoformat(text).astimezone(UTC)
 
 
 def format_time(moment: datetime) -> str:

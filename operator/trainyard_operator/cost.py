@@ -1,7 +1,8 @@
 """What a pod costs: its rate, its time, their product.
 
-Place in the data's way: station 12. Rates are fixed when a pod is bound; amounts are pure functions of times that the API
-keeps and of the stored rate, so that no restart changes a cent. Decimal throughout. Booking order is `booking.py`'s.
+Place in the data's way: station 12. Rates are fixed when a pod is bound; amounts are pure functions of times that the
+API keeps and of the stored rate, so that no restart changes a cent. Decimal throughout. Booking order is
+`booking.py`'s.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from decimal import ROUND_UP, Decimal
 from typing import Final
 
 from trainyard_api import names
-
 from trainyard_operator.pod import Resources
 from trainyard_operator.prices import GpuPrice, Prices
 
@@ -45,7 +45,8 @@ def assumed_rate(
     entries = [
         entry
         for entry in _entries_of(prices, resources, read_nodes=read_nodes)
-        if entry.instance_type is None or node_selector.get(INSTANCE_TYPE_LABEL, entry.instance_type) == entry.instance_type
+        if entry.instance_type is None
+        or node_selector.get(INSTANCE_TYPE_LABEL, entry.instance_type) == entry.instance_type
     ]
     return _rate(prices, resources, max((entry.usd_per_gpu_hour for entry in entries), default=None))
 
@@ -88,7 +89,7 @@ def end_of_billing(bound: datetime, finished: datetime | None, first_seen_ended:
 def missing_price(resources: Resources) -> str:
     """The message for a GPU that no entry prices."""
     return (
-        f"spec.trainer.gpus.product: no price for this product in the operator's price table (chart value prices.gpus), "
+        "spec.trainer.gpus.product: no price for this product in the operator's price table (chart value prices.gpus), "
         f'so its cost would be unknown; got "{resources.gpu_product}"'
     )
 

@@ -1,7 +1,7 @@
 """How an attempt can end, as one table: what was seen → the reason, and whether another attempt would make sense.
 
-Place in the data's way: from station 4 back to station 2. The table is data, and `docs/failures.md` is generated from it;
-the first row that matches counts. What a person reads about it is composed in `outcome.py`.
+Place in the data's way: from station 4 back to station 2. The table is data, and `docs/failures.md` is generated from
+it; the first row that matches counts. What a person reads about it is composed in `outcome.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which checkpoint a job starts from: resolved once, then pinned for ever.
 
-Place in the data's way: station 2. Two manifests applied together arrive in any order, so what isn't there yet is waited
-for; what can never come ends the job. Pure: the objects it looks at are observed elsewhere.
+Place in the data's way: station 2. Two manifests applied together arrive in any order, so what isn't there yet is
+waited for; what can never come ends the job. Pure: the objects it looks at are observed elsewhere.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from trainyard_api.conditions import ConditionType
 from trainyard_api.training_job import TrainingJob
 from trainyard_api.training_job_spec import CheckpointSource
 from trainyard_api.training_job_status import ModelReference
-
 from trainyard_operator.messages import at_field
 
 _PATH = "spec.model.checkpoint"
@@ -76,11 +75,15 @@ def resolve(source: CheckpointSource, view: SourceView, own_name: str) -> Resolu
     checkpoint = view.checkpoint
     if checkpoint is None:
         if source.training_job is not None:
-            return Never(at_field(f"{_PATH}.{field}", "that TrainingJob has ended and its Checkpoint was deleted", name))
+            return Never(
+                at_field(f"{_PATH}.{field}", "that TrainingJob has ended and its Checkpoint was deleted", name)
+            )
         return Waiting(at_field(f"{_PATH}.{field}", "waiting for a Checkpoint of this name", name))
     digest = _digest_if_ready(checkpoint)
     if digest is None:
-        return Waiting(at_field(f"{_PATH}.{field}", f"waiting for Checkpoint {checkpoint.metadata.name} to be Ready", name))
+        return Waiting(
+            at_field(f"{_PATH}.{field}", f"waiting for Checkpoint {checkpoint.metadata.name} to be Ready", name)
+        )
     return Pinned(ModelReference(checkpoint=checkpoint.metadata.name, uid=checkpoint.metadata.uid, digest=digest))
 
 

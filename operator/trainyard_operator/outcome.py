@@ -1,7 +1,7 @@
 """What a pod's end, or its failure to begin, means for its job.
 
-Place in the data's way: from station 4 back to station 2. Collects the signs, looks the row up in `failure.py`, and composes
-what a person reads. The termination message is hostile input: user code runs in that pod.
+Place in the data's way: from station 4 back to station 2. Collects the signs, looks the row up in `failure.py`, and
+composes what a person reads. The termination message is hostile input: user code runs in that pod.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from trainyard_api import names
 from trainyard_api.conditions import Reason
 from trainyard_api.termination import ExitCode, Termination, TerminationReason, parse_termination
 from trainyard_api.training_job_spec import TrainingJobSpec
-
 from trainyard_operator import failure
 from trainyard_operator.checkpoint_uri import inside_run
 from trainyard_operator.failure import Sign
@@ -27,7 +26,9 @@ IMAGE_WAITS: Final = frozenset(
 )
 CONFIG_WAITS: Final = frozenset({"CreateContainerConfigError"})
 _REFUSALS: Final = frozenset(TerminationReason) - {TerminationReason.COMPLETED, TerminationReason.STOPPED}
-_SECRET: Final = re.compile(r"secret \"(?P<missing>[^\"]+)\" not found|key (?P<key>\S+) in Secret [^/\s]+/(?P<holder>\S+)")
+_SECRET: Final = re.compile(
+    r"secret \"(?P<missing>[^\"]+)\" not found|key (?P<key>\S+) in Secret [^/\s]+/(?P<holder>\S+)"
+)
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def judge_end(pod: PodView | None, run: Run, *, stop_asked: bool) -> Outcome:
 
 
 def judge_start(pod: PodView, run: Run, now: datetime) -> tuple[Outcome | None, Outcome | None]:
-    """What keeps a bound pod from starting: (the end of the attempt, or None; the trouble that may still resolve, or None)."""
+    """What keeps a bound pod from starting: (the attempt's end, or None; trouble that may still resolve, or None)."""
     if pod.started or pod.ended or pod.bound_time is None:
         return None, None
     late = now >= pod.bound_time + timedelta(seconds=run.spec.trainer.start_deadline_seconds)

@@ -13,7 +13,6 @@ from decimal import Decimal
 from typing import Any
 
 from trainyard_api import names
-
 from trainyard_operator.clock import parse_time
 from trainyard_operator.quantities import GIB, parse_quantity
 

@@ -1,7 +1,7 @@
 """The price table: what a GPU, a core and a gibibyte cost per hour.
 
-Place in the data's way: station 12. The chart's values become one YAML file, read once at start. Money is Decimal. Which
-entry a pod is charged by is decided in `cost.py`.
+Place in the data's way: station 12. The chart's values become one YAML file, read once at start. Money is Decimal.
+Which entry a pod is charged by is decided in `cost.py`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,107 @@
+"""Entry point: `python -m trainyard_operator` runs the operator; with `release` it lets everything go.
+
+Place in the data's way: before all of it. Reads settings and prices, joins the parts, and hands over to kopf's event
+loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import kopf
+
+from trainyard_operator import handlers, health, kube, tick
+from trainyard_operator.apply import Applier
+from trainyard_operator.ledger import Ledger
+from trainyard_operator.metrics import Metrics
+from trainyard_operator.passes import Passes
+from trainyard_operator.prices import PricesError, parse_prices
+from trainyard_operator.release import ReleaseError, release
+from trainyard_operator.settings import Settings, SettingsError, read_release_settings, read_settings
+
+log = logging.getLogger("trainyard_operator")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command; returns the exit code: 0 done, 1 failed, 2 settings can't be used."""
+    if arguments not in ([], ["release"]):
+        sys.stderr.write("usage: python -m trainyard_operator [release]\n")
+        return 2
+    try:
+        if arguments:
+            return _release()
+        settings = read_settings(os.environ)
+        return asyncio.run(_operate(settings))
+    except (SettingsError, PricesError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except (kube.KubeError, ReleaseError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+def _release() -> int:
+    kopf.configure(log_format=kopf.LogFormat.PLAIN)
+    count = asyncio.run(release(kube.connect(), read_release_settings(os.environ)))
+    log.info("released %d objects", count)
+    return 0
+
+
+async def _operate(settings: Settings) -> int:
+    _log(settings)
+    prices = parse_prices(settings.prices_file.read_text(encoding="utf-8"))
+    api, ledger, metrics = kube.connect(), Ledger(settings.dsn_file), Metrics()
+    applier = Applier(api, ledger, settings.trainer_image, settings.image_pull_policy)
+    passes = Passes(api, ledger, applier, prices, settings, metrics)
+    state = health.Health(settings.tick_seconds)
+    health_server = health.serve(state, settings.health_port)
+    metrics_server, _ = metrics.serve(settings.metrics_port)
+    ticking = asyncio.create_task(tick.Tick(passes, state).run(), name="tick")
+    try:
+        # kopf looks for its resources once: they must be served by then.
+        await _until_served(api, settings)
+        await kopf.operator(
+            registry=handlers.registry(passes, state),
+            standalone=True,
+            clusterwide=not settings.watch_namespaces,
+            namespaces=settings.watch_namespaces,
+        )
+    finally:
+        ticking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await ticking
+        await passes.settle()
+        await ledger.close()
+        health_server.shutdown()
+        metrics_server.shutdown()
+    return 0
+
+
+async def _until_served(api: kube.Kube, settings: Settings) -> None:
+    namespace = settings.watch_namespaces[0] if settings.watch_namespaces else None
+    while True:
+        try:
+            for kind in (kube.TRAINING_JOBS, kube.CHECKPOINTS):
+                await api.list_objects(kind, namespace)
+        except kube.KubeError as error:
+            log.warning("API server: waiting for the kinds of trainyard.dev; %s", error)
+            await asyncio.sleep(settings.tick_seconds)
+        else:
+            return
+
+
+def _log(settings: Settings) -> None:
+    wanted = kopf.LogFormat.JSON if settings.log_format == "json" else kopf.LogFormat.FULL
+    kopf.configure(log_format=wanted)
+    logging.getLogger().setLevel(settings.log_level)
+    # What kopf says about each event of a watch would drown what passes say.
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,211 @@
+"""Carrying a plan out: actions in order, then the status, each half at most once.
+
+Place in the data's way: station 2, after the decision. Every step may find itself done by a pass that was cut off. A
+conflict ends the pass: the world has changed, so it is looked at again. Decides nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from trainyard_api import names
+from trainyard_api.fields import API_VERSION
+from trainyard_api.training_job import ObjectMeta
+from trainyard_operator import plan as planned
+from trainyard_operator.access import access_bodies
+from trainyard_operator.checkpoints import checkpoint_body, claimed_status
+from trainyard_operator.child_job import Rendering, child_job_body
+from trainyard_operator.claims import Claim
+from trainyard_operator.kube import (
+    CHECKPOINTS,
+    CONFIG_MAPS,
+    JOBS,
+    PODS,
+    ROLE_BINDINGS,
+    ROLES,
+    SERVICE_ACCOUNTS,
+    TRAINING_JOBS,
+    Kube,
+    KubeError,
+)
+from trainyard_operator.ledger import Ledger, LedgerUnavailable
+from trainyard_operator.plan import Observed, Plan
+from trainyard_operator.run_config import config_map_body, config_map_name, run_config_text
+from trainyard_operator.status import halves
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Applier:
+    """The hands of the operator."""
+
+    kube: Kube
+    ledger: Ledger
+    default_image: str
+    pull_policy: str
+    refusals: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Run uid → checkpoint URI → why the API server refused its object."""
+
+    async def carry_out(self, observed: Observed, plan: Plan, now: datetime) -> bool:
+        """Does what the plan says; returns whether anything was written.
+
+        Raises:
+            KubeError: a request failed, or the job has changed since it was observed (`conflict`).
+            LedgerUnavailable: a row could not be written.
+        """
+        version: str | None = observed.metadata.resource_version
+        for action in plan.actions:
+            match action:
+                case planned.AddFinalizer() | planned.RemoveFinalizer():
+                    version = await self._change_finalizer(observed.metadata, action, version or "")
+                    if version is None or isinstance(action, planned.RemoveFinalizer):
+                        return True
+                case planned.StartAttempt(attempt):
+                    await self._start(observed, attempt)
+                case planned.EnsureRunConfig(child):
+                    await self._ensure_run_config(observed.metadata.namespace, child)
+                case planned.DeleteChild(child):
+                    await self.kube.delete(JOBS.path(observed.metadata.namespace, child.name), child.uid)
+                case planned.ReleasePod(pod):
+                    rest = [name for name in pod.finalizers if name != names.ACCOUNTING_FINALIZER]
+                    await self.kube.set_finalizers(PODS.path(pod.namespace, pod.name), pod.resource_version, rest)
+                case planned.StoreCheckpoint(claim, required):
+                    await self._store(observed, claim, now, required=required)
+                case planned.BookSpend() | planned.EndRun():
+                    await self._write_ledger(observed.metadata, action)
+        wrote = await self._write_status(observed, plan, version or "")
+        return wrote or bool(plan.actions)
+
+    async def _change_finalizer(
+        self, metadata: ObjectMeta, action: planned.AddFinalizer | planned.RemoveFinalizer, version: str
+    ) -> str | None:
+        rest = [name for name in metadata.finalizers if name != names.SETTLEMENT_FINALIZER]
+        wanted = [*rest, names.SETTLEMENT_FINALIZER] if isinstance(action, planned.AddFinalizer) else rest
+        body = await self.kube.set_finalizers(TRAINING_JOBS.path(metadata.namespace, metadata.name), version, wanted)
+        return body["metadata"]["resourceVersion"] if body is not None else None
+
+    async def _start(self, observed: Observed, attempt: int) -> None:
+        metadata, namespace = observed.metadata, observed.metadata.namespace
+        child_name = names.child_job(metadata.name, attempt)
+        # The row first: from here on trainers of an earlier attempt are refused.
+        await self.ledger.begin_attempt(
+            run_uid=metadata.uid, namespace=namespace, name=metadata.name, attempt=attempt, job_name=child_name
+        )
+        for kind, body in zip((SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS), access_bodies(observed.job), strict=True):
+            await self.kube.apply(kind.path(namespace, body["metadata"]["name"]), body, names.OPERATOR_MANAGER)
+        text = run_config_text(observed.job, attempt, observed.pinned)
+        config_map = config_map_name(metadata.name, attempt, text)
+        rendering = Rendering(attempt, self.default_image, self.pull_policy, config_map, text, observed.pinned)
+        child = await self.kube.create(JOBS.path(namespace), child_job_body(observed.job, rendering))
+        await self._create_once(CONFIG_MAPS.path(namespace), config_map_body(config_map, text, child))
+
+    async def _ensure_run_config(self, namespace: str, child: planned.ChildView) -> None:
+        if child.run_config is None:
+            return
+        name, text = child.run_config
+        if await self.kube.get(CONFIG_MAPS.path(namespace, name)) is not None:
+            return
+        body = await self.kube.get(JOBS.path(namespace, child.name))
+        if body is not None and body["metadata"]["uid"] == child.uid:
+            await self._create_once(CONFIG_MAPS.path(namespace), config_map_body(name, text, body))
+
+    async def _create_once(self, path: str, body: dict[str, Any]) -> None:
+        try:
+            await self.kube.create(path, body)
+        except KubeError as error:
+            if error.status != 409:
+                raise
+
+    async def _store(self, observed: Observed, claim: Claim, now: datetime, *, required: bool) -> None:
+        metadata = observed.metadata
+        remembered = self.refusals.setdefault(metadata.uid, {})
+        try:
+            await self._store_checkpoint(observed, claim, now)
+            remembered.pop(claim.uri, None)
+        except KubeError as error:
+            if error.status in {0, 429} or error.status >= 500:
+                raise
+            log.warning("%s/%s: checkpoint %s: %s", metadata.namespace, metadata.name, claim.uri, error)
+            if required:
+                remembered[claim.uri] = f"checkpoints.uri: the Checkpoint object was refused: {error}; got {claim.uri}"
+
+    async def _store_checkpoint(self, observed: Observed, claim: Claim, now: datetime) -> None:
+        metadata, storage = observed.metadata, observed.spec.checkpoints.storage
+        body = checkpoint_body(claim, storage, namespace=metadata.namespace, job=metadata.name, job_uid=metadata.uid)
+        name = body["metadata"]["name"]
+        existing = await self.kube.get(CHECKPOINTS.path(metadata.namespace, name))
+        if existing is None:
+            existing = await self.kube.create(CHECKPOINTS.path(metadata.namespace), body)
+        if existing["spec"]["source"]["uri"] != claim.uri:
+            raise KubeError(409, "NameConflict", f"metadata.name: Checkpoint {name} stands for other files")
+        reference = observed.status.model_ref
+        status = claimed_status(
+            claim,
+            job=metadata.name,
+            job_uid=metadata.uid,
+            parent=reference.checkpoint if reference else None,
+            generation=existing["metadata"]["generation"],
+            now=now,
+        )
+        await write_checkpoint_status(self.kube, existing, status)
+
+    async def _write_ledger(self, metadata: ObjectMeta, action: planned.BookSpend | planned.EndRun) -> None:
+        try:
+            if isinstance(action, planned.EndRun):
+                await self.ledger.end_run(metadata.uid, action.reason)
+            else:
+                await self.ledger.book(
+                    action.pod,
+                    action.amount,
+                    run_uid=metadata.uid,
+                    namespace=metadata.namespace,
+                    name=metadata.name,
+                )
+        except LedgerUnavailable as error:
+            if action.required:
+                raise
+            log.warning("%s/%s: the namespace goes, unbooked: %s; %s", metadata.namespace, metadata.name, action, error)
+
+    async def _write_status(self, observed: Observed, plan: Plan, version: str) -> bool:
+        metadata = observed.metadata
+        operator_half, budget_half = halves(observed.raw_status)
+        wrote = False
+        for before, after, manager in (
+            (operator_half, plan.operator_half, names.OPERATOR_MANAGER),
+            (budget_half, plan.budget_half, names.BUDGET_MANAGER),
+        ):
+            if before == after:
+                continue
+            version = await write_half(self.kube, metadata, version, after, manager)
+            wrote = True
+        return wrote
+
+
+async def write_half(kube: Kube, metadata: ObjectMeta, version: str, half: Mapping[str, Any], manager: str) -> str:
+    """Applies one half of a TrainingJob's status to the version that was observed; returns the version it made.
+
+    Raises:
+        KubeError: it was refused; a conflict where the object has changed since.
+    """
+    body = _status_body("TrainingJob", metadata.namespace, metadata.name, version, half)
+    path = TRAINING_JOBS.path(metadata.namespace, metadata.name, "status")
+    written = await kube.apply(path, body, manager)
+    return str(written["metadata"]["resourceVersion"])
+
+
+async def write_checkpoint_status(kube: Kube, existing: Mapping[str, Any], status: dict[str, Any]) -> None:
+    """Writes the status of a Checkpoint as it was read; raises a conflict where it has changed since."""
+    metadata = existing["metadata"]
+    body = _status_body("Checkpoint", metadata["namespace"], metadata["name"], metadata["resourceVersion"], status)
+    path = CHECKPOINTS.path(metadata["namespace"], metadata["name"], "status")
+    await kube.apply(path, body, names.OPERATOR_MANAGER)
+
+
+def _status_body(kind: str, namespace: str, name: str, version: str, status: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace, "resourceVersion": version}
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "status": dict(status)}

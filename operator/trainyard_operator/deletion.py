@@ -1,0 +1,82 @@
+"""Letting a deleted TrainingJob go: stop, wait, settle, keep its checkpoints, release.
+
+Place in the data's way: station 2, at the end. Nothing on this path needs a create to succeed; in a namespace that is
+terminating everything is settled and released at once. Otherwise the object waits for the ledger, because a pod's spend
+that isn't in it would be forgotten. Pure.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from trainyard_api import names
+from trainyard_api.conditions import ConditionType, Reason
+from trainyard_operator import attempt, claims
+from trainyard_operator.booking import Books
+from trainyard_operator.clock import parse_time
+from trainyard_operator.gates import NO_LEDGER
+from trainyard_operator.plan import (
+    Action,
+    DeleteChild,
+    EndRun,
+    Observed,
+    ReleasePod,
+    RemoveFinalizer,
+    StoreCheckpoint,
+)
+from trainyard_operator.status import StatusDraft
+
+MARGIN: Final = timedelta(seconds=60)
+"""How much longer than its grace a pod is waited for."""
+ENDED_BY_DELETION: Final = "Deleted"
+
+
+def overdue(observed: Observed, now: datetime) -> bool:
+    """Whether the pods of a deleted job have been waited for long enough."""
+    asked = observed.metadata.deletion_timestamp
+    grace = timedelta(seconds=observed.spec.checkpoints.stop_grace_seconds)
+    return asked is not None and now >= parse_time(asked) + grace + MARGIN
+
+
+def decide(observed: Observed, books: Books, draft: StatusDraft, now: datetime) -> tuple[Action, ...]:
+    """The next steps of a deletion."""
+    if names.SETTLEMENT_FINALIZER not in observed.metadata.finalizers:
+        return ()
+    stop = _stop(observed)
+    if observed.namespace_terminating:
+        holds = tuple(ReleasePod(pod) for pod in observed.pods if pod.held)
+        return (*stop, *holds, EndRun(ENDED_BY_DELETION, required=False), RemoveFinalizer())
+    if not attempt.has_ended(observed):
+        draft.condition(
+            ConditionType.SUCCEEDED, None, Reason.STOPPING, "Deleted: its pod stops and its cost is booked."
+        )
+        draft.condition(ConditionType.RECONCILING, True, Reason.STOPPING)
+    if observed.claims is None:
+        draft.condition(ConditionType.DEGRADED, True, Reason.DATABASE_UNAVAILABLE, NO_LEDGER)
+        return stop
+    waiting = not overdue(observed, now) and not all(pod.ended for pod in observed.pods)
+    if stop or waiting or books.open_pods or books.to_book:
+        # Booked in this pass: the next one sees it in the status and goes on.
+        return (*stop, *attempt.releases(observed))
+    holds = tuple(ReleasePod(pod) for pod in observed.pods if pod.held)
+    stores = tuple(StoreCheckpoint(claim, required=False) for claim in _outstanding(observed))
+    return (*stores, *holds, EndRun(ENDED_BY_DELETION), RemoveFinalizer())
+
+
+def _stop(observed: Observed) -> tuple[Action, ...]:
+    child = observed.child
+    return (DeleteChild(child),) if child is not None and child.ours and not child.deleting else ()
+
+
+def _outstanding(observed: Observed) -> tuple[claims.Claim, ...]:
+    metadata = observed.metadata
+    reviewed = claims.review(
+        observed.claims or (),
+        observed.checkpoints,
+        observed.spec.checkpoints.storage,
+        namespace=metadata.namespace,
+        job=metadata.name,
+        job_uid=metadata.uid,
+    )
+    return (*reviewed.to_create, *reviewed.to_fill)

@@ -1,0 +1,36 @@
+"""A TrainingJob that this version can't read: said so in its status, and left alone.
+
+Place in the data's way: station 2, in place of a pass. It happens to an object that was admitted under another version
+of the CRD. What runs goes on; nothing is written but the one condition.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import pydantic
+
+from trainyard_api import names
+from trainyard_api.conditions import ConditionType, Reason
+from trainyard_api.training_job import ObjectMeta
+from trainyard_operator.apply import write_half
+from trainyard_operator.kube import Kube
+from trainyard_operator.messages import at_field
+from trainyard_operator.status import StatusDraft, halves
+
+
+async def report(kube: Kube, body: dict[str, Any], error: pydantic.ValidationError, now: datetime) -> None:
+    """Sets `Degraded` with the field, the rule and the value; writes nothing where it says so already.
+
+    Raises:
+        KubeError: the write failed.
+    """
+    first = error.errors(include_url=False)[0]
+    path = ".".join(str(part) for part in first["loc"]) or "spec"
+    draft = StatusDraft(body.get("status", {}), generation=body["metadata"]["generation"], now=now)
+    message = at_field(path, f"this version of the operator can't read it ({first['msg']})", str(first["input"])[:200])
+    draft.condition(ConditionType.DEGRADED, True, Reason.INVALID_SPEC, message)
+    if draft.operator_half() != halves(body.get("status", {}))[0]:
+        metadata = ObjectMeta.model_validate(body["metadata"])
+        await write_half(kube, metadata, metadata.resource_version, draft.operator_half(), names.OPERATOR_MANAGER)

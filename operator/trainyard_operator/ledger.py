@@ -1,0 +1,203 @@
+"""The ledger, as far as the operator writes it: runs, attempts, what pods have cost; and the claims of checkpoints.
+
+Place in the data's way: station 10. The only module that speaks SQL to Postgres besides `migrate.py`. One connection,
+opened when needed and opened anew after a failure; the DSN is read from its file each time, for it may be rotated.
+Decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import psycopg
+
+from trainyard_api.training_job_status import OpenPod
+from trainyard_operator import migrate
+from trainyard_operator.claims import Claim
+from trainyard_operator.clock import parse_time
+
+T = TypeVar("T")
+
+_OPTIONS: Final = "-c statement_timeout=10000 -c lock_timeout=5000 -c timezone=UTC"
+_CONNECT_SECONDS: Final = 5
+_RETRY_SECONDS: Final = 2.0
+_CLAIMS: Final = """
+    SELECT uri, run_uid, attempt, step, digest, size_bytes, metrics, parent_uri, committed_at
+    FROM trainyard.checkpoints WHERE run_uid = ANY(%s) ORDER BY step, attempt, committed_at LIMIT 100000
+"""
+
+
+class LedgerUnavailable(Exception):  # noqa: N818 - a state of the world, not a mistake
+    """The ledger can't be reached or refused a statement; the text holds no password."""
+
+
+class Ledger:
+    """The operator's login to Postgres."""
+
+    def __init__(self, dsn_file: Path) -> None:
+        self._dsn_file = dsn_file
+        self._connection: psycopg.Connection | None = None
+        self._lock = asyncio.Lock()
+        self._retry_at = 0.0
+
+    async def migrate(self) -> int:
+        """Brings the schema to this version; returns how many migrations were applied.
+
+        Raises:
+            LedgerUnavailable: it failed.
+        """
+        return await self._run(lambda connection: len(migrate.apply(connection)))
+
+    async def begin_attempt(self, *, run_uid: str, namespace: str, name: str, attempt: int, job_name: str) -> None:
+        """Makes an attempt the run's current one; from here on the trainers of earlier attempts are refused.
+
+        Raises:
+            LedgerUnavailable: it failed.
+        """
+
+        def write(connection: psycopg.Connection) -> None:
+            with connection.transaction():
+                connection.execute(
+                    """
+                    INSERT INTO trainyard.runs (uid, namespace, name, attempt) VALUES (%s, %s, %s, %s)
+                    ON CONFLICT (uid) DO UPDATE SET attempt = greatest(runs.attempt, excluded.attempt)
+                    """,
+                    (run_uid, namespace, name, attempt),
+                )
+                connection.execute(
+                    """
+                    INSERT INTO trainyard.attempts (run_uid, attempt, job_name) VALUES (%s, %s, %s)
+                    ON CONFLICT DO NOTHING
+                    """,
+                    (run_uid, attempt, job_name),
+                )
+
+        await self._run(write)
+
+    async def end_run(self, run_uid: str, reason: str) -> None:
+        """Writes why a run and its last attempt ended; a second call changes nothing.
+
+        Raises:
+            LedgerUnavailable: it failed.
+        """
+
+        def write(connection: psycopg.Connection) -> None:
+            with connection.transaction():
+                connection.execute(
+                    "UPDATE trainyard.runs SET ended_at = now() WHERE uid = %s AND ended_at IS NULL", (run_uid,)
+                )
+                connection.execute(
+                    """
+                    UPDATE trainyard.attempts SET ended_at = now(), reason = %s
+                    WHERE run_uid = %s AND ended_at IS NULL
+                    """,
+                    (reason, run_uid),
+                )
+
+        await self._run(write)
+
+    async def book(self, pod: OpenPod, amount: Any, *, run_uid: str, namespace: str, name: str) -> None:
+        """Writes what an ended pod has cost; a pod is booked once, whatever a second call says.
+
+        Args:
+            pod: with its end time.
+            amount: Decimal US dollars.
+            run_uid: uid of its TrainingJob.
+            namespace: of its TrainingJob.
+            name: of its TrainingJob.
+
+        Raises:
+            LedgerUnavailable: it failed.
+        """
+        bound, ended = parse_time(pod.bound_time), parse_time(pod.end_time or pod.bound_time)
+        row = (pod.uid, run_uid, namespace, name, pod.name, bound, ended, pod.rate_per_hour_usd, amount)
+        await self._run(
+            lambda connection: connection.execute(
+                """
+                INSERT INTO trainyard.pod_spend (pod_uid, run_uid, namespace, name, pod_name,
+                                                 bound_at, ended_at, rate_per_hour_usd, amount_usd)
+                VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (pod_uid) DO NOTHING
+                """,
+                row,
+            )
+        )
+
+    async def claims(self, run_uids: Iterable[str]) -> dict[str, tuple[Claim, ...]]:
+        """The checkpoints that runs claim to have committed, by run uid; every asked uid is a key.
+
+        Raises:
+            LedgerUnavailable: it failed.
+        """
+        asked = list(run_uids)
+        rows = await self._run(lambda connection: connection.execute(_CLAIMS, (asked,)).fetchall()) if asked else []
+        found: dict[str, list[Claim]] = {uid: [] for uid in asked}
+        for row in rows:
+            found[row[1]].append(_claim(row))
+        return {uid: tuple(claims) for uid, claims in found.items()}
+
+    async def close(self) -> None:
+        """Ends the connection."""
+        async with self._lock:
+            await asyncio.to_thread(self._drop)
+
+    async def _run(self, work: Callable[[psycopg.Connection], T]) -> T:
+        # One at a time: a connection is no pool, and statements here are short.
+        async with self._lock:
+            return await asyncio.to_thread(self._attempt, work)
+
+    def _attempt(self, work: Callable[[psycopg.Connection], T]) -> T:
+        fresh = self._connection is None
+        try:
+            return work(self._connected())
+        except psycopg.OperationalError as error:
+            self._drop()
+            if fresh:
+                raise LedgerUnavailable(_said(error)) from error
+        except (psycopg.Error, migrate.MigrationError) as error:
+            raise LedgerUnavailable(_said(error)) from error
+        # The server went away since the last call and may be back: every statement here may be repeated.
+        try:
+            return work(self._connected())
+        except (psycopg.Error, migrate.MigrationError) as error:
+            self._drop()
+            raise LedgerUnavailable(_said(error)) from error
+
+    def _connected(self) -> psycopg.Connection:
+        if self._connection is None or self._connection.closed:
+            if time.monotonic() < self._retry_at:
+                raise LedgerUnavailable("Postgres could not be reached a moment ago")
+            # Many jobs ask: each would wait for the same time-out.
+            self._retry_at = time.monotonic() + _RETRY_SECONDS
+            try:
+                dsn = self._dsn_file.read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise LedgerUnavailable(
+                    f"TRAINYARD_DSN_FILE: must be a readable file; got {error.filename}: {error.strerror}"
+                ) from error
+            self._connection = psycopg.connect(
+                dsn, autocommit=True, options=_OPTIONS, connect_timeout=_CONNECT_SECONDS, application_name="trainyard"
+            )
+            self._retry_at = 0.0
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _claim(row: tuple[Any, ...]) -> Claim:
+    uri, run_uid, attempt, step, digest, size_bytes, metrics, parent_uri, committed = row
+    # A trainer's row: the column may hold any JSON.
+    texts = (
+        {key: value for key, value in metrics.items() if isinstance(value, str)} if isinstance(metrics, dict) else {}
+    )
+    return Claim(uri, run_uid, attempt, step, digest, size_bytes, texts, parent_uri, committed)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"

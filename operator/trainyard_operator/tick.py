@@ -1,0 +1,110 @@
+"""The tick: one look at everything, every few seconds, however many jobs there are.
+
+Place in the data's way: stations 2 and 12. Catches what a watch has missed, and what only time changes: cost,
+deadlines. It asks for passes and never writes a TrainingJob itself; a job that needs nothing costs no request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pydantic
+
+from trainyard_api.checkpoint import Checkpoint
+from trainyard_operator.apply import write_checkpoint_status
+from trainyard_operator.checkpoints import imported_status, is_orphan_import
+from trainyard_operator.health import Health
+from trainyard_operator.kube import KubeError
+from trainyard_operator.ledger import LedgerUnavailable
+from trainyard_operator.orphans import orphans_in, settle_orphan
+from trainyard_operator.passes import Passes
+from trainyard_operator.world import Body, ListedWorld, Lists, list_all
+
+log = logging.getLogger(__name__)
+
+_BREATH = 20
+"""Jobs between two moments at which other tasks may run."""
+
+
+@dataclass
+class Tick:
+    """Looks at all jobs, again and again."""
+
+    passes: Passes
+    health: Health
+
+    async def run(self) -> None:
+        """Ticks until cancelled; a tick that fails is logged, and liveness notices if all do."""
+        while True:
+            begun = time.monotonic()
+            try:
+                await self._migrate()
+                await self.once()
+            except (KubeError, LedgerUnavailable) as error:
+                log.warning("tick: %s", error)
+            except Exception:
+                # A defect must not end the loop silently: it is logged with its trace and liveness stops being renewed.
+                log.exception("tick: failed")
+            seconds = time.monotonic() - begun
+            self.passes.metrics.tick_done(seconds)
+            await asyncio.sleep(max(0.1, self.passes.settings.tick_seconds - seconds))
+
+    async def once(self) -> None:
+        """One look at everything.
+
+        Raises:
+            KubeError: a list failed.
+        """
+        passes = self.passes
+        lists = await list_all(passes.kube, passes.ledger, passes.settings.watch_namespaces)
+        world = ListedWorld(lists, passes.live)
+        for number, ((namespace, name), body) in enumerate(lists.jobs.items()):
+            if await passes.is_needed(body, world):
+                passes.ask(namespace, name)
+            if number % _BREATH == 0:
+                await asyncio.sleep(0)
+        uids = {body["metadata"]["uid"] for body in lists.jobs.values()}
+        await self._orphans(lists, uids)
+        for body in lists.checkpoints.values():
+            await self.look_at_checkpoint(body, uids)
+        passes.forget(uids)
+        passes.metrics.listed(lists.jobs.values())
+        self.health.ticked({b["metadata"]["uid"]: b["metadata"]["resourceVersion"] for b in lists.jobs.values()})
+
+    async def look_at_checkpoint(self, body: Body, job_uids: set[str]) -> None:
+        """Reports on a Checkpoint that a person has made; those of a living job are its own pass's."""
+        try:
+            checkpoint = Checkpoint.model_validate(body)
+            if is_orphan_import(checkpoint, job_uids):
+                await write_checkpoint_status(self.passes.kube, body, imported_status(checkpoint, _now()))
+        except (KubeError, pydantic.ValidationError) as error:
+            log.warning("checkpoint %s/%s: %s", body["metadata"]["namespace"], body["metadata"]["name"], error)
+
+    async def _orphans(self, lists: Lists, job_uids: set[str]) -> None:
+        passes = self.passes
+        for pod in orphans_in(lists.pods, job_uids):
+            try:
+                await settle_orphan(
+                    passes.kube, passes.ledger, passes.prices, pod, _now(), read_nodes=passes.settings.read_nodes
+                )
+            except (KubeError, LedgerUnavailable) as error:
+                log.warning("orphan %s/%s: %s", pod.namespace, pod.name, error)
+
+    async def _migrate(self) -> None:
+        if not self.health.migrated:
+            try:
+                count = await self.passes.ledger.migrate()
+            except LedgerUnavailable as error:
+                # Jobs that run are looked after all the same.
+                log.warning("database: not migrated; %s", error)
+                return
+            self.health.migrated = True
+            log.info("database: %d migrations applied", count)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(microsecond=0)
