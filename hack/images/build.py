@@ -144,18 +144,23 @@ def make(
         ImageError: a step failed.
     """
     builder.prepare()
-    lacking = {each.local for each in targets if not builder.exists(each.local)}
+    lacking = [each for each in targets if not builder.exists(each.local)]
     if lacking:
         base = base or builder.build_base()
+    # Nothing is deleted while anything is built: what looks unused may be a step that a build has just made.
+    for each in lacking:
+        _make_room(builder, each)
 
     def one(each: Target) -> None:
-        if each.local in lacking:
+        if each in lacking:
             _build_one(builder, each, base)
         then(each)
 
     with ThreadPoolExecutor(max_workers=2) as pool:
         for done in [pool.submit(one, each) for each in targets]:
             done.result()
+    for each in lacking:
+        builder.forget(each.image.name, each.tag)
 
 
 @contextlib.contextmanager
@@ -168,13 +173,17 @@ def lock() -> Iterator[None]:
         yield
 
 
-def _build_one(builder: Engine, each: Target, base: str) -> None:
-    name = each.image.name
-    if any(not specs.same_slow_layers(tag, each.tag) for tag in builder.tags(name)):
-        builder.forget(name, each.tag)  # room for the new gigabytes
+def _make_room(builder: Engine, each: Target) -> None:
+    """Deletes gigabytes that are about to be replaced by others, with what was derived from them."""
+    if any(not specs.same_slow_layers(tag, each.tag) for tag in builder.tags(each.image.name)):
         for derived in builder.repositories() if each.image == specs.TRAINER else ():
             if derived.startswith(DERIVED):
                 builder.forget(derived, "")
+        builder.forget(each.image.name, each.tag)
+
+
+def _build_one(builder: Engine, each: Target, base: str) -> None:
+    name = each.image.name
     say(f"{name}: building")
     with tempfile.TemporaryDirectory() as folder:
         secrets = downloads.secrets(Path(folder), builder.release())
@@ -184,7 +193,6 @@ def _build_one(builder: Engine, each: Target, base: str) -> None:
         dockerfile = specs.ROOT / each.image.dockerfile
         context = specs.stage(each.image, Path(folder) / "context")
         seconds = builder.build(each.local, dockerfile, context, arguments, secrets)
-    builder.forget(name, each.tag)
     say(f"{name}: built in {seconds:.1f} s")
 
 
