@@ -15,9 +15,17 @@ from hack.cluster.progress import ClusterError, say
 
 
 def up() -> None:
-    """Brings a cluster up, heals it, or notes the one to use."""
+    """Brings a cluster up, heals it, or notes the one to use.
+
+    Raises:
+        ClusterError: the machine lacks something, or two kinds of cluster would get in each other's way.
+    """
     known = state.load()
     if os.environ.get("TRAINYARD_CONTEXT"):
+        if known and known.kind != "context":
+            raise ClusterError(
+                "TRAINYARD_CONTEXT: a cluster of ours is up; take it down first: python -m hack.cluster down"
+            )
         context.use(os.environ["TRAINYARD_CONTEXT"])
     elif (known is None or known.kind != "local") and kind.engine_answers():
         kind.up()

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hack.cluster import processes
+from hack.cluster import layout, processes
 from hack.cluster.progress import ClusterError, say, wait_until
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Host:
             component.name,
             component.argv,
             log=self.log(component),
-            env={**os.environ, **component.env},
+            env={**os.environ, **_without_proxy(), **component.env},
             tied=self.tied,
         )
         return True
@@ -99,3 +99,11 @@ class Host:
     def _tail(self, component: Component) -> str:
         lines = self.log(component).read_text(errors="replace").splitlines()[-8:]
         return "\n".join([f"the end of {self.log(component)}:", *lines])
+
+
+def _without_proxy() -> dict[str, str]:
+    # A machine's proxy is for the way out; components that asked it for each other would not find each other.
+    inside = [layout.POD_CIDR, layout.SERVICE_CIDR, "127.0.0.1", "localhost", ".svc", f".{layout.CLUSTER_DOMAIN}"]
+    given = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    value = ",".join([*filter(None, [given]), *inside])
+    return {"NO_PROXY": value, "no_proxy": value}

@@ -73,6 +73,11 @@ def node_runtime() -> Path:
     return runtime() / "cluster"
 
 
+def owner_note() -> Path:
+    """The file that names the cache folder of the cluster which this machine has now."""
+    return node_runtime() / "owner"
+
+
 def containerd_socket() -> Path:
     """The socket on which containerd listens."""
     return node_runtime() / "containerd.sock"

@@ -36,13 +36,16 @@ def up() -> state.ClusterState:
     Raises:
         ClusterError: the machine lacks something, or a component doesn't come up.
     """
-    running = _running()
-    if not running:
+    refuse_another_owners(layout.owner_note())
+    if not _running():
         _prepare_machine()
         if leftovers():
             say("an earlier cluster was not taken down (a reboot?): clearing what is left of it")
             down()
+        shutil.rmtree(layout.logs(), ignore_errors=True)  # kept until now for whoever asks why the last one failed
     programs = binaries.ensure()
+    layout.owner_note().parent.mkdir(parents=True, exist_ok=True)
+    layout.owner_note().write_text(str(layout.cache()))
     network.up()
     cgroup.make()
     settings, identities = _control_plane(programs)
@@ -70,8 +73,9 @@ def down() -> None:
     """Takes the cluster away; keeps binaries, images and logs.
 
     Raises:
-        ClusterError: something is still mounted under its folders.
+        ClusterError: it is another cache's, or something is still mounted under its folders.
     """
+    refuse_another_owners(layout.owner_note())
     known = state.load()
     programs = known.bin if known else layout.cache() / "bin" / binaries.fingerprint()
     teardown.pods(programs)
@@ -105,6 +109,20 @@ def status() -> bool:
             verdict = "healthy" if healthy else f"{'unhealthy' if runs else 'not running'}, see {host.log(component)}"
             print(f"{component.name:26}{verdict}")
     return well
+
+
+def refuse_another_owners(note: Path) -> None:
+    """Raises ClusterError if the cluster on this machine was brought up with another cache folder.
+
+    Args:
+        note: names the folder; bridge, addresses and cgroup are one per machine, so that there is one cluster at most.
+    """
+    owner = note.read_text() if note.exists() else str(layout.cache())
+    if owner != str(layout.cache()):
+        raise ClusterError(
+            f"cluster: this machine already has one, of the cache {owner}; take it down first: "
+            f"TRAINYARD_CACHE={owner} python -m hack.cluster down"
+        )
 
 
 def leftovers() -> bool:

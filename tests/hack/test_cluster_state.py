@@ -93,3 +93,14 @@ def test_a_name_resolves_only_with_an_answer(flags, answers, resolved):
         assert network.resolves("a.bc", "127.0.0.1", port=server.getsockname()[1]) is resolved
         thread.join()
     assert asked[0][12:] == b"\1a\2bc\0" + struct.pack(">2H", 1, 1)
+
+
+def test_the_cluster_of_another_cache_is_not_touched(cache, tmp_path):
+    """A second checkout with a cache of its own stops before it would clear away the first one's running cluster."""
+    note = tmp_path / "owner"
+    local.refuse_another_owners(note)
+    note.write_text(str(cache))
+    local.refuse_another_owners(note)
+    note.write_text("/home/other/.cache/trainyard")
+    with pytest.raises(ClusterError, match=r"TRAINYARD_CACHE=/home/other/.cache/trainyard python -m hack.cluster down"):
+        local.refuse_another_owners(note)
