@@ -12,7 +12,7 @@ from hack.images.commands import logged
 from hack.images.specs import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from hack.cluster.state import ClusterState
 
@@ -47,8 +47,26 @@ def load(cluster: ClusterState, references: Collection[str]) -> None:
 
 
 def forget(cluster: ClusterState, name: str, keep: str) -> None:
-    """Deletes the node's other tags of an image; containers that still run keep their files."""
-    prefix = f"{cluster.registry}/{REPOSITORY}/{name}:"
-    stale = [each for each in present(cluster) if each.startswith(prefix) and each != f"{prefix}{keep}"]
+    """Deletes the node's other versions of an image; containers that still run keep their files."""
+    records = {line.split()[0]: line.split()[2] for line in ctr(cluster.bin, "images", "list").splitlines()[1:]}
+    stale = outdated(records, f"{cluster.registry}/{REPOSITORY}/{name}", keep)
     if stale:
         ctr(cluster.bin, "images", "remove", *stale)
+
+
+def outdated(records: Mapping[str, str], repository: str, keep: str) -> list[str]:
+    """Which of containerd's image records to delete, so that only one tag of an image is left.
+
+    For each image that pods may use, containerd keeps two or three records: its tag, `REPOSITORY@DIGEST` if the kubelet
+    pulled it, and the bare digest of its configuration. Any of them holds the image's files.
+
+    Args:
+        records: the digest of each record's manifest, by the record's name.
+        repository: the image, without its tag.
+        keep: the tag to keep; empty for none.
+    """
+    kept = f"{repository}:{keep}"
+    ours = [name for name in records if name.startswith((f"{repository}:", f"{repository}@"))]
+    stale = [name for name in ours if name != kept and not ("@" in name and records[name] == records.get(kept))]
+    in_use = {digest for name, digest in records.items() if not name.startswith("sha256:") and name not in stale}
+    return stale + [name for name, digest in records.items() if name.startswith("sha256:") and digest not in in_use]
