@@ -59,6 +59,7 @@ class Applier:
             LedgerUnavailable: a row could not be written.
         """
         version: str | None = observed.metadata.resource_version
+        acted = False
         for action in plan.actions:
             match action:
                 case planned.AddFinalizer() | planned.RemoveFinalizer():
@@ -68,7 +69,8 @@ class Applier:
                 case planned.StartAttempt(attempt):
                     await self._start(observed, attempt)
                 case planned.EnsureRunConfig(child):
-                    await self._ensure_run_config(observed.metadata.namespace, child)
+                    if not await self._ensure_run_config(observed.metadata.namespace, child):
+                        continue
                 case planned.DeleteChild(child):
                     await self.kube.delete(JOBS.path(observed.metadata.namespace, child.name), child.uid)
                 case planned.ReleasePod(pod):
@@ -78,8 +80,9 @@ class Applier:
                     await self._store(observed, claim, now, required=required)
                 case planned.BookSpend() | planned.EndRun():
                     await self._write_ledger(observed.metadata, action)
+            acted = True
         wrote = await self._write_status(observed, plan, version or "")
-        return wrote or bool(plan.actions)
+        return wrote or acted
 
     async def _change_finalizer(
         self, metadata: ObjectMeta, action: planned.AddFinalizer | planned.RemoveFinalizer, version: str
@@ -104,15 +107,17 @@ class Applier:
         child = await self.kube.create(JOBS.path(namespace), child_job_body(observed.job, rendering))
         await self._create_once(CONFIG_MAPS.path(namespace), config_map_body(config_map, text, child))
 
-    async def _ensure_run_config(self, namespace: str, child: planned.ChildView) -> None:
+    async def _ensure_run_config(self, namespace: str, child: planned.ChildView) -> bool:
         if child.run_config is None:
-            return
+            return False
         name, text = child.run_config
         if await self.kube.get(CONFIG_MAPS.path(namespace, name)) is not None:
-            return
+            return False
         body = await self.kube.get(JOBS.path(namespace, child.name))
-        if body is not None and body["metadata"]["uid"] == child.uid:
-            await self._create_once(CONFIG_MAPS.path(namespace), config_map_body(name, text, body))
+        if body is None or body["metadata"]["uid"] != child.uid:
+            return False
+        await self._create_once(CONFIG_MAPS.path(namespace), config_map_body(name, text, body))
+        return True
 
     async def _create_once(self, path: str, body: dict[str, Any]) -> None:
         try:
