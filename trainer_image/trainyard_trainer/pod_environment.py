@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 from trainyard_api import names
 from trainyard_trainer.storage_s3 import Credentials
 
@@ -25,12 +28,12 @@ class PodEnvironment:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Texts that no log line and no message may contain."""
-        held = [self.dsn]
+        """Texts that no log line and no message may contain; longer ones first, for some contain others."""
+        held = [self.dsn, _password(self.dsn)]
         for credentials in (self.checkpoints, self.model):
             if credentials is not None:
                 held += [credentials.access_key, credentials.secret_key]
-        return tuple(secret for secret in held if secret)
+        return tuple(sorted({secret for secret in held if secret}, key=len, reverse=True))
 
     def __repr__(self) -> str:
         return f"PodEnvironment(run_config={self.run_config}, pod_uid={self.pod_uid!r})"
@@ -51,3 +54,10 @@ def read_environment(variables: Mapping[str, str]) -> PodEnvironment:
 def _credentials(variables: Mapping[str, str], access: str, secret: str) -> Credentials | None:
     access_key, secret_key = variables.get(access, ""), variables.get(secret, "")
     return Credentials(access_key, secret_key) if access_key and secret_key else None
+
+
+def _password(dsn: str) -> str:
+    try:
+        return str(conninfo_to_dict(dsn).get("password") or "")
+    except psycopg.ProgrammingError:
+        return ""  # no connection string: whoever logs in says so

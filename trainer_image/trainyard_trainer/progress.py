@@ -1,8 +1,8 @@
-"""Reports of a pod, shown in its TrainingJob's `status.progress`.
+"""Progress, shown where `kubectl get trainingjobs` reads it, without ever holding up training.
 
-Place in the data's way: station 11. Reports that come too fast are coalesced into the newest; a commit and an
-evaluation are shown at once. Showing never holds training up and never fails it: a patch that doesn't arrive is logged,
-and the next report says what it said.
+Place in the data's way: station 11. Reports are coalesced to the newest and sent from a thread of their own. A report
+that doesn't arrive is tried again; none fails the run, for the operator may not have named this pod yet, and the ledger
+holds the truth.
 """
 
 from __future__ import annotations
@@ -21,75 +21,104 @@ from trainyard_trainer.outlets import SavedCheckpoint
 _log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS: Final = 15.0
-"""Least seconds between two patches that nothing hurries."""
-CLOSE_SECONDS: Final = 10.0
-"""Most seconds that `close` waits for the last patch."""
+"""Least time between two reports that aren't urgent, and most between two tries."""
+_FIRST_RETRY_SECONDS: Final = 1.0
+_LAST_FLUSH_SECONDS: Final = 10.0
 
 
 class StatusReporter:
-    """A `Reporter` over a patch of `status.progress`.
+    """A `Reporter` that sends each report with `send`, which raises KubeError when it didn't arrive.
 
-    Args:
-        patch: makes the field hold a progress; may raise KubeError.
-        interval_seconds: least seconds between two patches that nothing hurries.
+    A commit and a new evaluation are urgent by themselves. The interval begins when a report has arrived.
     """
 
-    def __init__(self, patch: Callable[[Progress], None], interval_seconds: float = INTERVAL_SECONDS) -> None:
-        self._patch = patch
+    def __init__(self, send: Callable[[Progress], None], *, interval_seconds: float = INTERVAL_SECONDS) -> None:
+        self._send = send
         self._interval = interval_seconds
         self._changed = threading.Condition()
-        self._pending: Progress | None = None
-        self._newest = Progress()
-        self._last_checkpoint: ReportedCheckpoint | None = None
-        self._hurry = False
+        self._progress = Progress()
+        self._pending = False
+        self._urgent = False
         self._closing = False
-        self._thread = threading.Thread(target=self._show_reports, name="progress", daemon=True)
+        self._failures = 0
+        self._last_try = time.monotonic() - interval_seconds
+        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
         self._thread.start()
 
     def report(self, progress: Progress, *, at_once: bool = False) -> None:
-        """Show this soon, or at once; never waits, never raises."""
+        """Show this soon; keeps the newest checkpoint that was reported where `progress` names none."""
         with self._changed:
-            self._newest = progress
-            self._pend(at_once)
+            known = self._progress
+            if progress.last_checkpoint is None:
+                progress = progress.model_copy(update={"last_checkpoint": known.last_checkpoint})
+            self._put(progress, urgent=at_once or progress.evaluation != known.evaluation)
 
     def checkpoint(self, saved: SavedCheckpoint) -> None:
-        """Show a committed checkpoint at once, here and in every later report."""
+        """Show a committed checkpoint at once."""
+        newest = ReportedCheckpoint(step=saved.step, uri=saved.uri, digest=saved.digest)
         with self._changed:
-            self._last_checkpoint = ReportedCheckpoint(step=saved.step, uri=saved.uri, digest=saved.digest)
-            self._pend(at_once=True)
+            self._put(self._progress.model_copy(update={"last_checkpoint": newest}), urgent=True)
 
     def close(self) -> None:
-        """Show what is pending, within ten seconds."""
+        """Send what is pending, for at most ten seconds, and end the thread."""
         with self._changed:
             self._closing = True
             self._changed.notify()
-        self._thread.join(CLOSE_SECONDS)
+        self._thread.join(_LAST_FLUSH_SECONDS)
+        if self._thread.is_alive():
+            _log.warning("the last report did not arrive within %.0f s", _LAST_FLUSH_SECONDS)
 
-    def _pend(self, at_once: bool) -> None:
-        self._pending = self._newest.model_copy(
-            update={"last_checkpoint": self._last_checkpoint or self._newest.last_checkpoint}
-        )
-        self._hurry = self._hurry or at_once
+    def _put(self, progress: Progress, *, urgent: bool) -> None:
+        self._progress = progress
+        self._pending = True
+        self._urgent = self._urgent or urgent
         self._changed.notify()
 
-    def _show_reports(self) -> None:
-        last_shown = -self._interval
-        while (progress := self._next(last_shown + self._interval)) is not None:
-            last_shown = time.monotonic()
-            now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    def _run(self) -> None:
+        trouble: str | None = None
+        while (progress := self._take()) is not None:
             try:
-                self._patch(progress.model_copy(update={"last_report_time": now}))
+                self._send(progress.model_copy(update={"last_report_time": _now()}))
             except KubeError as error:
-                _log.warning("progress not shown: %s", error)
+                if str(error) != trouble:
+                    _log.warning("a report was not shown (%s), trying again", error)
+                trouble = str(error)
+                self._tried(arrived=False)
+            else:
+                if trouble is not None:
+                    _log.info("reports are shown again")
+                trouble = None
+                self._tried(arrived=True)
 
-    def _next(self, not_before: float) -> Progress | None:
-        """Wait for a report whose time has come; None when there is none any more."""
+    def _take(self) -> Progress | None:
+        """Wait until a report is due; None when closed with nothing left to send."""
         with self._changed:
             while True:
-                wait = not_before - time.monotonic()
-                if self._pending is not None and (self._hurry or self._closing or wait <= 0):
-                    progress, self._pending, self._hurry = self._pending, None, False
-                    return progress
-                if self._closing:
-                    return None
-                self._changed.wait(wait if self._pending is not None else None)
+                if not self._pending:
+                    if self._closing:
+                        return None
+                    self._changed.wait()
+                    continue
+                wait = self._due() - time.monotonic()
+                if wait <= 0:
+                    break
+                self._changed.wait(wait)
+            self._pending = self._urgent = False
+            return self._progress
+
+    def _due(self) -> float:
+        """When the pending report may go; after a failure even an urgent one waits for the next try."""
+        if self._failures:
+            longest = _FIRST_RETRY_SECONDS if self._closing else self._interval
+            return self._last_try + min(_FIRST_RETRY_SECONDS * 2.0 ** min(self._failures - 1, 10), longest)
+        return 0.0 if self._urgent or self._closing else self._last_try + self._interval
+
+    def _tried(self, *, arrived: bool) -> None:
+        with self._changed:
+            self._last_try = time.monotonic()
+            self._failures = 0 if arrived else self._failures + 1
+            self._pending = self._pending or not arrived
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,41 @@
+"""A pod's variables are read by the contract's names, and don't show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from trainyard_trainer.pod_environment import read_environment
+
+GIVEN = {
+    "TRAINYARD_POD_UID": "uid-1",
+    "TRAINYARD_DATABASE_DSN": "postgresql://app:dsn-secret@db/x",
+    "TRAINYARD_CHECKPOINTS_ACCESS_KEY_ID": "c-access",
+    "TRAINYARD_CHECKPOINTS_SECRET_ACCESS_KEY": "c-secret",
+    "TRAINYARD_MODEL_ACCESS_KEY_ID": "m-access",
+    "TRAINYARD_MODEL_SECRET_ACCESS_KEY": "m-secret",
+}
+
+
+def test_everything_is_read() -> None:
+    """Identity, login and both pairs of keys; the run config's place has a default."""
+    environment = read_environment(GIVEN)
+    assert environment.run_config == Path("/etc/trainyard/run.json")
+    assert environment.pod_uid == "uid-1"
+    assert environment.checkpoints is not None
+    assert environment.model is not None
+    assert (environment.checkpoints.access_key, environment.model.secret_key) == ("c-access", "m-secret")
+    assert read_environment({"TRAINYARD_RUN_CONFIG": "/x/run.json"}).run_config == Path("/x/run.json")
+
+
+def test_half_a_pair_of_keys_is_none() -> None:
+    """Whoever needs it names the Secret."""
+    assert read_environment({"TRAINYARD_MODEL_ACCESS_KEY_ID": "m-access"}).model is None
+
+
+def test_secrets_are_known_and_do_not_show() -> None:
+    """Log lines and messages are cleaned of exactly these."""
+    environment = read_environment(GIVEN)
+    secret = set(GIVEN.values()) - {"uid-1"}
+    assert set(environment.secrets) >= secret
+    assert "dsn-secret" in environment.secrets
+    assert not any(value in repr(environment) for value in secret)
