@@ -79,13 +79,14 @@ def parse(suffix: str, text: str) -> list[Source]:
 
 
 def own(sources: Iterable[Source], distribution: str, codename: str) -> list[Source]:
-    """Those that carry the release itself, its updates and security fixes: no third party's, no backports."""
+    """Those that carry the release itself, its updates and security fixes: no third party's, no backports.
+
+    A third party's repository may have a suite of the same name; mirrors have the distribution's name in their path.
+    Where none has, a mirror of another layout is all there is.
+    """
     suites = {codename, f"{codename}-updates", f"{codename}-security"}
-    return [
-        source
-        for source in sources
-        if source.suite in suites and "main" in source.components and distribution in urlparse(source.uri).path
-    ]
+    possible = [source for source in sources if source.suite in suites and "main" in source.components]
+    return [source for source in possible if distribution in urlparse(source.uri).path] or possible
 
 
 def proxy_and_checks() -> str:

@@ -77,6 +77,12 @@ def test_only_the_release_itself_is_used() -> None:
     assert own([*others, release, security], "debian", "bookworm") == [release, security]
 
 
+def test_mirror_of_another_layout_will_do() -> None:
+    """Where no path names the distribution, the suite and the component decide."""
+    mirror = Source("http://mirror.test/main-archive", "bookworm", ("main",), "")
+    assert own([mirror], "debian", "bookworm") == [mirror]
+
+
 def test_line_names_the_mounted_keyring() -> None:
     """In a build the keyring lies elsewhere than on the machine."""
     signed = Source("http://mirror.test/debian", "bookworm", ("main", "contrib"), "/etc/apt/keyrings/a.gpg")
