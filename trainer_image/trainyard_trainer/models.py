@@ -88,6 +88,9 @@ def load_folder(folder: Path, *, field_path: str = "spec.model.path", value: str
         )
     except Exception as error:
         raise unsuitable(f"must hold a causal language model; {_first_line(error)}") from error
+    if not (folder / "tokenizer_config.json").is_file():
+        # Transformers would make an empty tokenizer up.
+        raise unsuitable("must hold the model's tokenizer, as save_pretrained writes it: tokenizer_config.json")
     missing = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
     if missing:
         # Transformers would fill them with random numbers and go on.

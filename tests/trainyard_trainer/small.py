@@ -1,0 +1,168 @@
+"""Small runs for tests: a run config, and outlets that keep what they are told in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from trainyard_api.model_source import ScratchModel
+from trainyard_api.run_config import RunConfig
+from trainyard_api.training_job_status import Progress
+from trainyard_trainer.board import ProgressBoard
+from trainyard_trainer.codec import Codec
+from trainyard_trainer.models import scratch
+from trainyard_trainer.outlets import SavedCheckpoint, Snapshot, StepMetrics
+from trainyard_trainer.parts import Outlets, Parts, build_parts
+from trainyard_trainer.policy import TorchPolicy
+from trainyard_trainer.rollout import SynchronousRollouts
+from trainyard_trainer.sampler import InProcessEngine
+from trainyard_trainer.tasks.calculator import CalculatorTask
+from trainyard_trainer.trajectory import Segment, Trajectory, TrajectoryId, TrajectoryStatus
+
+GRPO = {"steps": 2, "promptsPerStep": 3, "groupSize": 4, "learningRate": "1e-3"}
+SFT = {"steps": 2, "batchSize": 8, "learningRate": "3e-3"}
+
+
+def config(kind: str = "GRPO", **changes: Any) -> RunConfig:
+    """A run config of a tiny scratch model; `changes` replace whole members by their wire name."""
+    settings = {"grpo": GRPO} if kind == "GRPO" else {"sft": SFT}
+    body = {
+        "version": 1,
+        "run": {"namespace": "team-a", "name": "small", "uid": "run-1", "attempt": 1},
+        "model": {"scratch": {}},
+        "algorithm": {"type": kind, "seed": 0, **settings},
+        "task": {"name": "calculator", "rewards": [{"name": "exact"}]},
+        "checkpoints": {"everySteps": 100, "stopGraceSeconds": 30, "storage": {"folder": {"directory": "/nowhere"}}},
+    }
+    return RunConfig.model_validate(body | changes, extra="forbid")
+
+
+@dataclass
+class Outside:
+    """Ledger, reporter, checkpointer and stop request in one, all in memory."""
+
+    steps: list[tuple[list[Trajectory], StepMetrics]] = field(default_factory=list)
+    evaluations: list[StepMetrics] = field(default_factory=list)
+    reports: list[Progress] = field(default_factory=list)
+    snapshots: list[Snapshot] = field(default_factory=list)
+    stop_when: Callable[[Outside], bool] = lambda _: False
+
+    def record_step(self, trajectories: Sequence[Trajectory], metrics: StepMetrics) -> None:
+        self.steps.append((list(trajectories), metrics))
+
+    def record_evaluation(self, metrics: StepMetrics) -> None:
+        self.evaluations.append(metrics)
+
+    def record_checkpoint(self, saved: SavedCheckpoint) -> None:
+        raise AssertionError("the checkpointer claims commits, not the loop")
+
+    def report(self, progress: Progress, *, at_once: bool = False) -> None:
+        self.reports.append(progress)
+
+    def save(self, snapshot: Snapshot) -> None:
+        if not self.snapshots or self.snapshots[-1].step != snapshot.step:
+            self.snapshots.append(snapshot)
+
+    def finish(self) -> SavedCheckpoint | None:
+        if not self.snapshots:
+            return None
+        newest = self.snapshots[-1]
+        return SavedCheckpoint(newest.step, f"file:///x/{newest.step}/", "sha256:" + "0" * 64, 1, newest.metrics, None)
+
+    def requested(self) -> bool:
+        return self.stop_when(self)
+
+    def edges(self) -> dict[str, Any]:
+        """As keyword arguments of `run`."""
+        return {"ledger": self, "reporter": self, "checkpointer": self, "stop": self}
+
+    def outlets(self, steps: int, every_steps: int = 100) -> Outlets:
+        """As the loops take them."""
+        return Outlets(self, ProgressBoard(self, steps), self, self, every_steps)
+
+
+def policy(learning_rate: float = 1e-3, seed: int = 0) -> TorchPolicy:
+    """A tiny scratch model for the calculator's alphabet."""
+    return TorchPolicy(scratch(ScratchModel(), CalculatorTask.alphabet, seed), learning_rate)
+
+
+def codec_of(chosen: TorchPolicy) -> Codec:
+    """The codec of a policy for the calculator task."""
+    from trainyard_trainer.models import LoadedModel
+
+    return Codec(LoadedModel(chosen.model, chosen.tokenizer, chosen.pad_id), CalculatorTask.stop_texts)
+
+
+def rollouts(chosen: TorchPolicy, outside: Outside | None = None, task: Any = None) -> SynchronousRollouts:
+    """Rollouts of the calculator task, or of another, by this policy."""
+    return SynchronousRollouts(
+        engine=InProcessEngine(chosen),
+        task=task or CalculatorTask({}),
+        task_name="calculator",
+        codec=codec_of(chosen),
+        run="run-1",
+        seed=0,
+        version=lambda: chosen.version,
+        stop=outside or Outside(),
+    )
+
+
+def parts(outside: Outside, chosen: RunConfig | None = None, folder: Path | None = None) -> Parts:
+    """The parts of a small run."""
+    return build_parts(chosen or config(), folder, outside)
+
+
+def write(snapshot: Snapshot, folder: Path) -> Path:
+    """A snapshot's transformers files in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in snapshot.files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def trajectory(
+    reward: float | None = None,
+    *,
+    prompt: int = 0,
+    sample: int = 0,
+    tokens: int = 3,
+    status: TrajectoryStatus = TrajectoryStatus.OK,
+    **changes: Any,
+) -> Trajectory:
+    """A trajectory of one prompt token and `tokens` sampled ones."""
+    length = tokens + 1
+    segment = Segment(
+        token_ids=tuple(1 + number % 7 for number in range(length)),
+        mask=(False,) + (True,) * tokens,
+        logprobs=(float("nan"),) + (-1.0,) * tokens,
+        policy_versions=(0,) * length,
+    )
+    fields = {
+        "id": TrajectoryId("run-1", 0, prompt, sample),
+        "group": f"0/{prompt}",
+        "task": "calculator",
+        "question": "Q10+10;",
+        "expected": "00020",
+        "status": status,
+        "segments": (segment,),
+        "turns": (),
+        "started_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "duration_seconds": 0.1,
+        "success": False,
+        "total_reward": reward,
+    }
+    return Trajectory(**(fields | changes))
+
+
+def scored(one: Trajectory, reward: float) -> Trajectory:
+    """The trajectory with a reward, and the reward less a half as its advantage."""
+    return replace(one, total_reward=reward, advantage=reward - 0.5)
+
+
+def replace_logprobs(one: Trajectory) -> Trajectory:
+    """The trajectory as if no sampler's log-probabilities were known."""
+    segments = tuple(replace(part, logprobs=(float("nan"),) * len(part.token_ids)) for part in one.segments)
+    return replace(one, segments=segments)
