@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from hack.cluster.progress import ClusterError
+from hack.kubectl import CommandError
 from hack.services import lifecycle
 
 
@@ -15,7 +16,7 @@ def main() -> int:
     parser.add_argument("command", choices=["up", "down"])
     try:
         getattr(lifecycle, parser.parse_args().command)()
-    except ClusterError as error:
+    except (ClusterError, CommandError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hack.kubectl import Kubectl
 from hack.services import credentials, names
+from hack.services.cluster import secret, the_cluster
 from hack.services.errors import ServiceError
-from hack.services.kubectl import get, secret, the_cluster
 
 if TYPE_CHECKING:
     from hack.cluster.state import ClusterState
@@ -33,25 +34,23 @@ def connect(cluster: ClusterState | None = None) -> Connections:
 
     Raises:
         ServiceError: no cluster is up, or the services are not.
+        CommandError: the API server refused.
     """
-    cluster = cluster or the_cluster()
-    known = secret(cluster, names.NAMESPACE, names.CREDENTIALS)
+    kubectl = Kubectl(cluster) if cluster else the_cluster()
+    known = secret(kubectl, names.NAMESPACE, names.CREDENTIALS)
     if known is None:
         raise ServiceError("services: not up; run python -m hack.services up")
     account = credentials.read(known)
-    postgres = _address(cluster, names.POSTGRES)
+    postgres = _address(kubectl, names.POSTGRES)
     return Connections(
         operator_dsn=names.dsn(names.OPERATOR_ROLE, account.operator_password, postgres),
         trainer_dsn=names.dsn(names.TEAM_ROLE, account.team_password, postgres),
-        endpoint=names.endpoint(_address(cluster, names.S3)),
+        endpoint=names.endpoint(_address(kubectl, names.S3)),
         bucket=names.BUCKET,
         access_key=account.access_key,
         secret_key=account.secret_key,
     )
 
 
-def _address(cluster: ClusterState, name: str) -> str:
-    found = get(cluster, names.NAMESPACE, "service", name)
-    if found is None:
-        raise ServiceError(f"services: {name}: has no Service; run python -m hack.services up")
-    return str(found["spec"]["clusterIP"])
+def _address(kubectl: Kubectl, name: str) -> str:
+    return str(kubectl.json("get", "service", name, "--namespace", names.NAMESPACE)["spec"]["clusterIP"])

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from hack.cluster import layout
 from hack.cluster.progress import say
 from hack.images import load_refs
+from hack.kubectl import CommandError, Kubectl
 from hack.services import credentials, database, manifests, names
+from hack.services.cluster import secret, the_cluster
 from hack.services.errors import ServiceError
-from hack.services.kubectl import run, secret, the_cluster
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,22 +32,23 @@ def up() -> None:
     """Postgres and S3 ready, with their roles, database, bucket and Secrets.
 
     Raises:
-        ServiceError: no cluster is up, or a step failed.
+        ServiceError: no cluster is up, or a server does not become ready.
+        CommandError: the cluster refused a step.
         ImageError: the images were not built yet.
     """
-    cluster = the_cluster()
+    kubectl = the_cluster()
     images = load_refs()
-    storage = _storage(cluster)
-    known = secret(cluster, names.NAMESPACE, names.CREDENTIALS)
+    storage = _storage(kubectl.cluster)
+    known = secret(kubectl, names.NAMESPACE, names.CREDENTIALS)
     account = credentials.read(known) if known else credentials.draw()
     wanted = {"apiVersion": "v1", "kind": "List", "items": manifests.objects(account, images, storage)}
     apply = ("apply", "--server-side", "--force-conflicts", "--field-manager=trainyard-services", "--filename=-")
-    run(cluster, *apply, stdin=json.dumps(wanted))
+    kubectl(*apply, stdin=json.dumps(wanted))
     for name in (names.POSTGRES, names.S3):
         say(f"services: waiting for {name}")
-        _wait(cluster, name)
-    _make_roles(cluster, account)
-    _make_bucket(cluster, account)
+        _wait(kubectl, name)
+    _make_roles(kubectl, account)
+    _make_bucket(kubectl, account)
     say(f"services: ready: {names.POSTGRES}.{names.NAMESPACE}.svc:{names.POSTGRES_PORT} and {names.endpoint()}")
 
 
@@ -54,14 +56,15 @@ def down() -> None:
     """Deletes the services, their data and their Secrets; the namespaces of the operator and the team stay.
 
     Raises:
-        ServiceError: no cluster is up, or it refused.
+        ServiceError: no cluster is up.
+        CommandError: it refused.
     """
-    cluster = the_cluster()
-    run(cluster, "delete", "namespace", names.NAMESPACE, "--ignore-not-found", "--wait")
+    kubectl = the_cluster()
+    kubectl("delete", "namespace", names.NAMESPACE, "--ignore-not-found", "--wait")
     for namespace, name in manifests.secret_names():
-        run(cluster, "delete", "secret", name, "--namespace", namespace, "--ignore-not-found")
+        kubectl("delete", "secret", name, "--namespace", namespace, "--ignore-not-found")
     storage = _folder()
-    if cluster.kind == "local" and storage.exists():
+    if kubectl.cluster.kind == "local" and storage.exists():
         shutil.rmtree(storage)
     say("services: gone, with their data")
 
@@ -82,28 +85,27 @@ def _storage(cluster: ClusterState) -> Path | None:
     return _folder()
 
 
-def _wait(cluster: ClusterState, name: str) -> None:
+def _wait(kubectl: Kubectl, name: str) -> None:
     try:
-        run(
-            cluster,
+        kubectl(
             *("rollout", "status", f"statefulset/{name}", "--namespace", names.NAMESPACE, f"--timeout={_READY_WITHIN}"),
         )
-    except ServiceError as error:
-        pods = run(cluster, "get", "pods", "--namespace", names.NAMESPACE)
+    except CommandError as error:
+        pods = kubectl("get", "pods", "--namespace", names.NAMESPACE)
         raise ServiceError(f"services: {name}: not ready: {error}\n{pods}") from None
 
 
-def _make_roles(cluster: ClusterState, account: Credentials) -> None:
+def _make_roles(kubectl: Kubectl, account: Credentials) -> None:
     psql = ("psql", "--host=/tmp", "--username=postgres", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-")
     pod = ("exec", "--stdin", f"{names.POSTGRES}-0", "--namespace", names.NAMESPACE, "--")
-    run(cluster, *pod, *psql, stdin=database.setup(account))
+    kubectl(*pod, *psql, stdin=database.setup(account))
 
 
-def _make_bucket(cluster: ClusterState, account: Credentials) -> None:
+def _make_bucket(kubectl: Kubectl, account: Credentials) -> None:
     pod = ("exec", f"{names.S3}-0", "--namespace", names.NAMESPACE, "--")
     admin = ("/versitygw", "admin", "--endpoint-url", f"http://127.0.0.1:{names.S3_PORT}")
     try:
-        run(cluster, *pod, *admin, "create-bucket", "--owner", account.access_key, "--bucket", names.BUCKET)
-    except ServiceError as error:
+        kubectl(*pod, *admin, "create-bucket", "--owner", account.access_key, "--bucket", names.BUCKET)
+    except CommandError as error:
         if "BucketAlreadyOwnedByYou" not in str(error):
             raise
