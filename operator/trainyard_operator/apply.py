@@ -61,28 +61,33 @@ class Applier:
         version: str | None = observed.metadata.resource_version
         acted = False
         for action in plan.actions:
-            match action:
-                case planned.AddFinalizer() | planned.RemoveFinalizer():
-                    version = await self._change_finalizer(observed.metadata, action, version or "")
-                    if version is None or isinstance(action, planned.RemoveFinalizer):
-                        return True
-                case planned.StartAttempt(attempt):
-                    await self._start(observed, attempt)
-                case planned.EnsureRunConfig(child):
-                    if not await self._ensure_run_config(observed.metadata.namespace, child):
-                        continue
-                case planned.DeleteChild(child):
-                    await self.kube.delete(JOBS.path(observed.metadata.namespace, child.name), child.uid)
-                case planned.ReleasePod(pod):
-                    rest = [name for name in pod.finalizers if name != names.ACCOUNTING_FINALIZER]
-                    await self.kube.set_finalizers(PODS.path(pod.namespace, pod.name), pod.resource_version, rest)
-                case planned.StoreCheckpoint(claim, required):
-                    await self._store(observed, claim, now, required=required)
-                case planned.BookSpend() | planned.EndRun():
-                    await self._write_ledger(observed.metadata, action)
-            acted = True
+            if isinstance(action, planned.AddFinalizer | planned.RemoveFinalizer):
+                version = await self._change_finalizer(observed.metadata, action, version or "")
+                if version is None or isinstance(action, planned.RemoveFinalizer):
+                    return True
+                acted = True
+            else:
+                acted = await self._act(observed, action, now) or acted
         wrote = await self._write_status(observed, plan, version or "")
         return wrote or acted
+
+    async def _act(self, observed: Observed, action: planned.Action, now: datetime) -> bool:
+        """One action; returns whether there was anything to do."""
+        match action:
+            case planned.StartAttempt(attempt):
+                await self._start(observed, attempt)
+            case planned.EnsureRunConfig(child):
+                return await self._ensure_run_config(observed.metadata.namespace, child)
+            case planned.DeleteChild(child):
+                await self.kube.delete(JOBS.path(observed.metadata.namespace, child.name), child.uid)
+            case planned.ReleasePod(pod):
+                rest = [name for name in pod.finalizers if name != names.ACCOUNTING_FINALIZER]
+                await self.kube.set_finalizers(PODS.path(pod.namespace, pod.name), pod.resource_version, rest)
+            case planned.StoreCheckpoint(claim, required):
+                await self._store(observed, claim, now, required=required)
+            case planned.BookSpend() | planned.EndRun():
+                await self._write_ledger(observed.metadata, action)
+        return True
 
     async def _change_finalizer(
         self, metadata: ObjectMeta, action: planned.AddFinalizer | planned.RemoveFinalizer, version: str

@@ -311,7 +311,7 @@ class Bench:
         )
         return uri
 
-    def finish(self, job: str, pod: dict[str, Any], uri: str) -> None:
+    def finish(self, pod: dict[str, Any], uri: str) -> None:
         """Ends a pod as a trainer that is done."""
         self.api.end(pod, 0, f'{{"reason": "Completed", "committedUri": "{uri}", "lastStep": 10}}')
 
