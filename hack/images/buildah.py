@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -34,7 +35,9 @@ class Buildah:
     name = "buildah"
 
     def prepare(self) -> None:
-        """Installs what is missing.
+        """Installs what is missing, and clears away what a build that was cut off has left: it may be gigabytes.
+
+        The caller holds the lock: no other build uses the store.
 
         Raises:
             ClusterError: it can't be installed.
@@ -43,6 +46,10 @@ class Buildah:
         packages.ensure(PACKAGES)
         if os.geteuid() != 0:
             raise ImageError("images: building by buildah needs root (or start a container engine); run as root")
+        if answer([*self.command(), "containers", "--quiet"]):
+            answer([*self.command(), "rm", "--all"])
+        shutil.rmtree(_scratch(), ignore_errors=True)
+        _scratch().mkdir(parents=True)
 
     def base_key(self) -> str:
         """Names the content of the base image."""
@@ -94,19 +101,16 @@ class Buildah:
         ]
         command += [f"--secret=id={name},src={path}" for name, path in secrets.items()]
         command += [f"--file={dockerfile}", f"--tag={local}", str(context)]
-        scratch = layout.cache() / "images" / "tmp"
-        scratch.mkdir(parents=True, exist_ok=True)
-        return logged(f"{_short(local)}: build", command, {"TMPDIR": str(scratch)})
+        return logged(f"{_short(local)}: build", command, {"TMPDIR": str(_scratch())})
 
     def push(self, local: str, reference: str) -> float:
         """Sends the layers that the registry lacks; returns the seconds.
 
         The fastest level of zstd: it costs less time than writing and reading the gigabytes that it saves.
         """
-        scratch = {"TMPDIR": str(layout.cache() / "images" / "tmp")}
         compression = ["--compression-format=zstd", "--compression-level=1"]
         command = [*self.command(), "push", "--tls-verify=false", *compression, local, f"docker://{reference}"]
-        return logged(f"{_short(local)}: push", command, scratch)
+        return logged(f"{_short(local)}: push", command, {"TMPDIR": str(_scratch())})
 
     def tags(self, name: str) -> list[str]:
         """The tags of one image in the store."""
@@ -148,6 +152,11 @@ class Buildah:
     def _driver(self) -> str:
         # Overlay works on any ordinary file system; in a container whose own root is one, only plain copies do.
         return "overlay" if succeeds([*self._store, "--storage-driver", "overlay", "info"]) else "vfs"
+
+
+def _scratch() -> Path:
+    """Where layers lie while they are packed: beside the store, since a memory-backed /tmp could not hold them."""
+    return layout.cache() / "images" / "tmp"
 
 
 def _short(local: str) -> str:
