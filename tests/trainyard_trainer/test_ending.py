@@ -47,8 +47,10 @@ def test_a_long_end_still_fits(tmp_path: Path) -> None:
     """The kubelet keeps 4 KiB; what is longer is cut, and still one that the operator can read."""
     error = RefusedError(TerminationReason.REWARD_FAILED, "ü" * 5000, field_path="f" * 500, value="ü" * 5000)
     _, termination = ending.of_error(error, ())
-    ending.write(termination, tmp_path / "log")
-    text = (tmp_path / "log").read_bytes()
+    log = tmp_path / "log"
+    log.write_bytes(b"x" * 10_000)
+    ending.write(termination, log)
+    text = log.read_bytes()
     assert len(text) <= MAX_BYTES
     assert parse_termination(text.decode()) is not None
 
@@ -56,5 +58,6 @@ def test_a_long_end_still_fits(tmp_path: Path) -> None:
 def test_a_log_that_cannot_be_written_ends_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The exit code says the most important by itself."""
     with caplog.at_level(logging.WARNING):
-        ending.write(Termination(reason="Completed"), tmp_path / "nowhere" / "log")
+        ending.write(Termination(reason="Completed"), tmp_path / "log")
+    assert not list(tmp_path.iterdir())
     assert "can't be written (FileNotFoundError)" in caplog.text

@@ -62,6 +62,8 @@ def of_error(error: BaseException, secrets: Iterable[str]) -> tuple[int, Termina
 def write(termination: Termination, path: Path) -> None:
     """Leave the message where the kubelet reads it. A pod's end doesn't fail for want of it."""
     try:
-        path.write_bytes(termination.to_log())
+        with path.open("r+b") as file:  # the kubelet has made it; elsewhere none must come into being
+            file.write(termination.to_log())
+            file.truncate()
     except OSError as error:
         _log.warning("termination: %s can't be written (%s)", path, type(error).__name__)

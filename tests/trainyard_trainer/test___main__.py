@@ -1,0 +1,52 @@
+"""The entry point chooses between a pod and a run without a cluster, and answers before torch is loaded."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def trainer(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """`python -m trainyard_trainer`, with nothing in its environment that a pod has."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("TRAINYARD_")}
+    command = [sys.executable, "-m", "trainyard_trainer", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment | variables, timeout=120, check=False
+    )
+
+
+def test_help_explains_both_ways() -> None:
+    """With the exit codes."""
+    done = trainer("--help")
+    assert done.returncode == 0
+    assert "run MANIFEST --output DIR" in done.stdout
+    assert "20 refused" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "/nowhere.yaml", "--output", "/nowhere"]])
+def test_torch_is_not_loaded_for_an_answer_that_needs_none(arguments: list[str]) -> None:
+    """Seconds that a user would wait for an error message."""
+    code = (
+        f"import sys; from trainyard_trainer.__main__ import main; main({arguments!r}); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    """As every command line does."""
+    done = trainer("jump")
+    assert done.returncode == 2
+    assert "usage:" in done.stderr
+
+
+def test_a_pod_without_a_run_config_is_refused_in_one_line(tmp_path: Path) -> None:
+    """Exit 20, and the last line of the log says why."""
+    done = trainer(TRAINYARD_RUN_CONFIG=str(tmp_path / "run.json"))
+    assert done.returncode == 20
+    assert "ERROR trainyard_trainer.pod: ended: runConfig: the run config must be a readable" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,70 @@
+"""A run's first weights are on this machine, verified, before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import servers
+from trainyard_api.run_config import Folder, PinnedCheckpoint, RunIdentity, RunModel, RunStorage
+from trainyard_api.termination import TerminationReason
+from trainyard_api.training_job_spec import S3Location, ScratchModel, SecretReference
+from trainyard_trainer.checkpoint import Origin, write_checkpoint
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.first_model import fetch_model
+from trainyard_trainer.outlets import Snapshot
+from trainyard_trainer.storage_folder import FolderStorage
+from trainyard_trainer.storage_s3 import Credentials, Fields, S3Storage
+
+
+def test_random_weights_need_nothing(tmp_path: Path) -> None:
+    """The run makes them."""
+    assert fetch_model(RunModel(scratch=ScratchModel()), None, tmp_path) is None
+
+
+def test_a_folder_in_the_container_must_be_there(tmp_path: Path) -> None:
+    """It is read where it lies; a path that isn't there is named."""
+    assert fetch_model(RunModel(path=str(tmp_path)), None, tmp_path) is None
+    with pytest.raises(RefusedError, match=r"spec\.model\.path: .*; got '/nowhere'") as refused:
+        fetch_model(RunModel(path="/nowhere"), None, tmp_path)
+    assert refused.value.reason == TerminationReason.MODEL_NOT_FOUND
+
+
+def test_a_pinned_checkpoint_is_copied_and_verified(tmp_path: Path) -> None:
+    """With the digest that the run was pinned to; another one is refused."""
+    storage = FolderStorage(tmp_path / "bucket")
+    origin = Origin(RunIdentity(namespace="n", name="j", uid="u", attempt=1), "pod-uid-1", "n/j/u/", None)
+    saved = write_checkpoint(storage, origin, Snapshot(1, 1, {"config.json": b"{}"}, {}, {}))
+    where = RunStorage(folder=Folder(directory=str(tmp_path / "bucket")))
+
+    pinned = PinnedCheckpoint(uri=saved.uri, digest=saved.digest, storage=where)
+    folder = fetch_model(RunModel(checkpoint=pinned), None, tmp_path / "cache")
+    assert folder is not None
+    assert (folder / "config.json").read_bytes() == b"{}"
+
+    other = pinned.model_copy(update={"digest": "sha256:" + "0" * 64})
+    with pytest.raises(RefusedError) as refused:
+        fetch_model(RunModel(checkpoint=other), None, tmp_path / "again")
+    assert refused.value.reason == TerminationReason.DIGEST_MISMATCH
+
+
+@pytest.mark.integration
+def test_a_folder_in_a_bucket_is_copied(s3: servers.S3Server, tmp_path: Path) -> None:
+    """With the model's own credentials; without them the Secret is named."""
+    location = S3Location(
+        bucket=s3.make_bucket(), prefix="llama", endpoint=s3.endpoint, secret_ref=SecretReference(name="models")
+    )
+    keys = Credentials(s3.access_key, s3.secret_key)
+    storage = S3Storage(location, keys, Fields.below("spec"))
+    for name in ("config.json", "model.safetensors"):
+        storage.put(f"llama/{name}", name.encode())
+    storage.close()
+
+    folder = fetch_model(RunModel(s3=location), keys, tmp_path)
+    assert folder is not None
+    assert (folder / "model.safetensors").read_bytes() == b"model.safetensors"
+    with pytest.raises(RefusedError, match=r"spec\.model\.s3\.secretRef\.name: .*; got 'models'"):
+        fetch_model(RunModel(s3=location), None, tmp_path)
+    with pytest.raises(RefusedError, match=r"spec\.model\.s3\.bucket: .*; got 'nowhere'"):
+        fetch_model(RunModel(s3=location.model_copy(update={"bucket": "nowhere"})), keys, tmp_path)
