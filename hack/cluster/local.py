@@ -6,6 +6,7 @@ only binaries, images and logs.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,8 @@ def down() -> None:
         if entry != layout.logs():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     shutil.rmtree(layout.node_runtime(), ignore_errors=True)
+    with contextlib.suppress(OSError):  # not there, or an image build's files lie in it
+        layout.runtime().rmdir()
 
 
 def status() -> bool:

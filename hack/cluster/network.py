@@ -53,7 +53,7 @@ def down() -> None:
 
 def exists() -> bool:
     """Whether the bridge is there."""
-    return Path("/sys/class/net", layout.BRIDGE).exists()
+    return any(name == layout.BRIDGE for _, name in socket.if_nameindex())
 
 
 def plugin_configuration(folder: Path) -> None:

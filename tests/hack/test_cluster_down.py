@@ -1,0 +1,34 @@
+"""Down leaves nothing on the machine, seen on a second cluster in namespaces of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hack.cluster import binaries
+
+pytestmark = pytest.mark.e2e
+
+
+def test_down_leaves_no_process_mount_interface_rule_or_cgroup(tmp_path):
+    """With a pod running, twice: everything is there while the cluster is up, and nothing but logs after `down`."""
+    (tmp_path / "bin").symlink_to(binaries.ensure().parent)
+    report = tmp_path / "report.json"
+    script = Path(__file__).with_name("isolated_cluster.py")
+    command = ["unshare", "--net", "--mount", sys.executable, str(script), str(report)]
+    environment = {**os.environ, "TRAINYARD_CACHE": str(tmp_path), "PYTHONPATH": str(Path.cwd())}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for seen in json.loads(report.read_text()):
+        during, after = seen["during"], seen["after"]
+        for kind in ("processes", "mounts", "interfaces", "tables", "routes", "cgroups", "files elsewhere"):
+            assert during[kind], f"{kind}: none were seen while the cluster was up, so the search is wrong"
+            assert after[kind] == []
+        assert during["forwarding"] == ["1"]
+        assert after["forwarding"] == ["0"]
+        assert after["files"] == ["logs"]
