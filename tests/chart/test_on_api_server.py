@@ -28,19 +28,18 @@ STATUS = ("trainingjobs/status.trainyard.dev", "checkpoints/status.trainyard.dev
 GRANTED = ("serviceaccounts", "roles.rbac.authorization.k8s.io", "rolebindings.rbac.authorization.k8s.io")
 MAY_EVERYWHERE = [
     *((verb, "trainingjobs.trainyard.dev") for verb in ("get", "list", "watch", "patch")),
-    *((verb, "checkpoints.trainyard.dev") for verb in ("get", "list", "watch", "patch", "create")),
+    *((verb, "checkpoints.trainyard.dev") for verb in ("get", "list", "watch", "create")),
     *((verb, "jobs.batch") for verb in ("get", "list", "watch", "create", "delete")),
     *((verb, "pods") for verb in ("get", "list", "watch", "patch")),
     *((verb, "configmaps") for verb in ("get", "create")),
     *((verb, kind) for verb in ("get", "create", "patch") for kind in GRANTED),
     *((verb, kind) for verb in ("get", "patch") for kind in STATUS),
-    ("create", "events"),
     ("create", "events.events.k8s.io"),
 ]
 MAY_NOWHERE = [
     *((verb, "secrets") for verb in ("get", "list", "watch", "create", "update", "patch", "delete")),
     *((verb, "trainingjobs.trainyard.dev") for verb in ("create", "delete", "update")),
-    *((verb, "checkpoints.trainyard.dev") for verb in ("delete",)),
+    *((verb, "checkpoints.trainyard.dev") for verb in ("delete", "patch")),
     *((verb, "pods") for verb in ("create", "delete")),
     ("create", "pods/exec"),
     ("get", "pods/log"),
