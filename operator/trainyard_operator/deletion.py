@@ -46,6 +46,8 @@ def decide(observed: Observed, books: Books, draft: StatusDraft, now: datetime) 
     stop = _stop(observed)
     if observed.namespace_terminating:
         holds = tuple(ReleasePod(pod) for pod in observed.pods if pod.held)
+        if observed.metadata.deletion_timestamp is None:
+            return (*stop, *holds)
         return (*stop, *holds, EndRun(ENDED_BY_DELETION, required=False), RemoveFinalizer())
     if not attempt.has_ended(observed):
         draft.condition(

@@ -34,7 +34,7 @@ class KubeError(Exception):
     @property
     def conflict(self) -> bool:
         """The object has changed since it was read, or exists already."""
-        return self.status == 409 or (self.status == 422 and "test operation" in self.message.lower())
+        return self.status == 409
 
 
 @dataclass(frozen=True)
@@ -115,6 +115,9 @@ class Kube:
         except KubeError as error:
             if error.status == 404:
                 return None
+            if error.status == 422:
+                # A failed `test` is answered as an invalid request, without a word about which.
+                raise KubeError(409, "Conflict", f"{path}: has changed since version {resource_version}") from error
             raise
 
     async def scale(self, path: str, replicas: int) -> None:

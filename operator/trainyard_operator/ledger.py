@@ -8,6 +8,7 @@ Decides nothing.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -19,6 +20,8 @@ from trainyard_api.training_job_status import OpenPod
 from trainyard_operator import migrate
 from trainyard_operator.claims import Claim
 from trainyard_operator.clock import parse_time
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -43,6 +46,7 @@ class Ledger:
         self._connection: psycopg.Connection | None = None
         self._lock = asyncio.Lock()
         self._retry_at = 0.0
+        self._trouble: str | None = None
 
     async def migrate(self) -> int:
         """Brings the schema to this version; returns how many migrations were applied.
@@ -147,41 +151,44 @@ class Ledger:
     async def _run(self, work: Callable[[psycopg.Connection], T]) -> T:
         # One at a time: a connection is no pool, and statements here are short.
         async with self._lock:
-            return await asyncio.to_thread(self._attempt, work)
+            if self._connection is None and time.monotonic() < self._retry_at:
+                raise LedgerUnavailable(self._trouble or "not connected")
+            try:
+                result = await asyncio.to_thread(self._attempt, work)
+            except (psycopg.Error, migrate.MigrationError, OSError) as error:
+                raise self._failed(error) from error
+            if self._trouble is not None:
+                log.info("ledger: Postgres answers again")
+            self._trouble = None
+            return result
 
     def _attempt(self, work: Callable[[psycopg.Connection], T]) -> T:
         fresh = self._connection is None
         try:
             return work(self._connected())
-        except psycopg.OperationalError as error:
+        except psycopg.OperationalError:
             self._drop()
             if fresh:
-                raise LedgerUnavailable(_said(error)) from error
-        except (psycopg.Error, migrate.MigrationError) as error:
-            raise LedgerUnavailable(_said(error)) from error
+                raise
         # The server went away since the last call and may be back: every statement here may be repeated.
-        try:
-            return work(self._connected())
-        except (psycopg.Error, migrate.MigrationError) as error:
-            self._drop()
-            raise LedgerUnavailable(_said(error)) from error
+        return work(self._connected())
+
+    def _failed(self, error: Exception) -> LedgerUnavailable:
+        # Many jobs ask: each would wait for the same time-out, and say the same.
+        self._retry_at = time.monotonic() + _RETRY_SECONDS
+        lines = str(error).strip().splitlines()
+        said = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+        if said != self._trouble:
+            log.warning("ledger: %s", said)
+        self._trouble = said
+        return LedgerUnavailable(said)
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
-            if time.monotonic() < self._retry_at:
-                raise LedgerUnavailable("Postgres could not be reached a moment ago")
-            # Many jobs ask: each would wait for the same time-out.
-            self._retry_at = time.monotonic() + _RETRY_SECONDS
-            try:
-                dsn = self._dsn_file.read_text(encoding="utf-8").strip()
-            except OSError as error:
-                raise LedgerUnavailable(
-                    f"TRAINYARD_DSN_FILE: must be a readable file; got {error.filename}: {error.strerror}"
-                ) from error
+            dsn = self._dsn_file.read_text(encoding="utf-8").strip()
             self._connection = psycopg.connect(
                 dsn, autocommit=True, options=_OPTIONS, connect_timeout=_CONNECT_SECONDS, application_name="trainyard"
             )
-            self._retry_at = 0.0
         return self._connection
 
     def _drop(self) -> None:
@@ -197,7 +204,3 @@ def _claim(row: tuple[Any, ...]) -> Claim:
         {key: value for key, value in metrics.items() if isinstance(value, str)} if isinstance(metrics, dict) else {}
     )
     return Claim(uri, run_uid, attempt, step, digest, size_bytes, texts, parent_uri, committed)
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"

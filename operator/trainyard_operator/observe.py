@@ -57,6 +57,9 @@ async def observe(
         return seen
     ended = attempt.has_ended(seen)
     source, pinned = (SourceView(), None) if ended or deleted else await _model(world, first)
+    claims = await world.claims(metadata.uid)
+    # Where namespaces are deleted in order, pods go first and the job's own deletion comes later.
+    leaving = deleted or (claims is None and any(pod.deletion_time for pod in pods))
     return Observed(
         job=job,
         raw_status=raw_status,
@@ -64,11 +67,11 @@ async def observe(
         pods=pods,
         node_labels=await _node_labels(world, seen, read_nodes=read_nodes),
         checkpoints=() if ended and not deleted else await _checkpoints(world, job),
-        claims=await world.claims(metadata.uid),
+        claims=claims,
         source=source,
         pinned=pinned,
         refusals=refusals or {},
-        namespace_terminating=deleted and _terminating(await world.namespace(namespace)),
+        namespace_terminating=leaving and _terminating(await world.namespace(namespace)),
     )
 
 

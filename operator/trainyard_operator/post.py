@@ -56,5 +56,6 @@ async def post_events(kube: Kube, job: TrainingJob, notes: Iterable[EventNote], 
         try:
             await kube.create(EVENTS.path(job.metadata.namespace), event_body(job, note, now))
         except KubeError as error:
-            if error.status != 409:
+            terminating = "because it is being terminated" in error.message
+            if error.status != 409 and not terminating:
                 log.warning("%s/%s: event %s: %s", job.metadata.namespace, job.metadata.name, note.reason, error)

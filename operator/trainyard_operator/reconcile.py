@@ -57,11 +57,11 @@ def plan(observed: Observed, context: Context) -> Plan:
         context.now,
         ledger_up=observed.claims is not None,
         refresh=context.refresh_cost and not attempt.has_ended(observed),
-        close_now=deleted and (observed.namespace_terminating or deletion.overdue(observed, context.now)),
-        at_once=deleted and observed.namespace_terminating,
+        close_now=observed.namespace_terminating or deletion.overdue(observed, context.now),
+        at_once=observed.namespace_terminating,
     )
     draft.put("cost", books.cost)
-    if deleted:
+    if deleted or observed.namespace_terminating:
         actions = deletion.decide(observed, books, draft, context.now)
     elif attempt.has_ended(observed):
         actions = _tidy(observed)

@@ -98,10 +98,8 @@ class Tick:
         if not self.health.migrated:
             try:
                 count = await self.passes.ledger.migrate()
-            except LedgerUnavailable as error:
-                # Jobs that run are looked after all the same.
-                log.warning("database: not migrated; %s", error)
-                return
+            except LedgerUnavailable:
+                return  # the ledger has logged it; jobs that run are looked after all the same
             self.health.migrated = True
             log.info("database: %d migrations applied", count)
 

@@ -6,7 +6,7 @@ out which jobs need a pass, and never writes from them. TrainingJobs are listed 
 
 from __future__ import annotations
 
-import logging
+import contextlib
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,8 +16,6 @@ from trainyard_api import names
 from trainyard_operator.claims import Claim
 from trainyard_operator.kube import CHECKPOINTS, JOBS, NAMESPACES, NODES, PODS, TRAINING_JOBS, Kube
 from trainyard_operator.ledger import Ledger, LedgerUnavailable
-
-log = logging.getLogger(__name__)
 
 Body = dict[str, Any]
 Key = tuple[str, str]
@@ -85,9 +83,8 @@ class LiveWorld:
         """A run's claims; None: the ledger can't be read."""
         try:
             return (await self._ledger.claims([job_uid]))[job_uid]
-        except LedgerUnavailable as error:
-            log.warning("ledger: %s", error)
-            return None
+        except LedgerUnavailable:
+            return None  # the ledger has logged it
 
     async def node(self, name: str) -> Body | None:
         """A node."""
@@ -117,10 +114,9 @@ async def list_all(kube: Kube, ledger: Ledger, namespaces: tuple[str, ...]) -> L
         lists.children |= _by_key(await kube.list_objects(JOBS, namespace, MANAGED))
         lists.pods += await kube.list_objects(PODS, namespace, MANAGED)
         lists.checkpoints |= _by_key(await kube.list_objects(CHECKPOINTS, namespace))
-    try:
+    # Where the ledger is away the claims stay None; it has logged that.
+    with contextlib.suppress(LedgerUnavailable):
         lists.claims = await ledger.claims(body["metadata"]["uid"] for body in lists.jobs.values() if _is_open(body))
-    except LedgerUnavailable as error:
-        log.warning("ledger: %s", error)
     return lists
 
 

@@ -46,7 +46,7 @@ def finished(operator_bench: Bench) -> dict[str, Any]:
 
 
 def test_the_child_job_makes_one_pod_that_waits_to_be_booked(bench: Bench, finished: dict[str, Any]) -> None:
-    """With backoffLimit 0, no replacement before failure, our finalizer on the pod, and the TrainingJob as controller."""
+    """No retries, no replacement before failure, our finalizer on the pod, the TrainingJob as controller."""
     child = bench.api.get(JOBS, "whole-way-1")
     assert child is not None
     assert (child["spec"]["backoffLimit"], child["spec"]["podReplacementPolicy"]) == (0, "Failed")

@@ -1,0 +1,212 @@
+"""Deleting on a real API server: stop, wait, settle, keep checkpoints, release; nothing hangs, nothing is forgotten."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tests.trainyard_operator.bench import NAMESPACE, ROOT, Bench, condition, training_job, until
+from trainyard_api import names
+from trainyard_operator.kube import CHECKPOINTS, DEPLOYMENTS, JOBS, NAMESPACES, PODS, TRAINING_JOBS
+
+pytestmark = pytest.mark.integration
+
+
+def _stop_pod(bench: Bench, pod: dict[str, Any], namespace: str = NAMESPACE) -> None:
+    """Waits until a pod is told to stop, and lets it end as a trainer that has saved."""
+
+    def told() -> bool | None:
+        body = bench.api.get(PODS, pod["metadata"]["name"], namespace)
+        return True if body is not None and "deletionTimestamp" in body["metadata"] else None
+
+    until(told, "the pod isn't told to stop")
+    bench.api.end(pod, 10, '{"reason": "Stopped"}')
+    bench.api.delete(PODS, pod["metadata"]["name"], namespace, gracePeriodSeconds=0)
+
+
+def _gone(bench: Bench, name: str, *, seconds: float = 15) -> None:
+    until(lambda: True if bench.api.get(TRAINING_JOBS, name) is None else None, f"{name} stays", seconds=seconds)
+
+
+def _spend(bench: Bench, uid: str) -> list[tuple]:
+    return bench.database.rows("SELECT amount_usd FROM trainyard.pod_spend WHERE run_uid = %s", uid)
+
+
+def test_a_deleted_job_stops_saves_books_and_goes(bench: Bench) -> None:
+    """The pod gets its grace; its spend is booked, its last checkpoint becomes an object, then all is released."""
+    pod = bench.running("bygone")
+    job = bench.api.job("bygone")
+    bench.api.delete(TRAINING_JOBS, "bygone")
+    bench.api.wait_condition("bygone", "Succeeded", reason="Stopping")
+    assert bench.api.job("bygone")["metadata"]["finalizers"] == [names.SETTLEMENT_FINALIZER]
+    bench.claim(job, 4)
+    _stop_pod(bench, pod)
+    _gone(bench, "bygone")
+    assert len(_spend(bench, job["metadata"]["uid"])) == 1
+    stored = bench.api.get(CHECKPOINTS, names.checkpoint("bygone", job["metadata"]["uid"], 1, 4))
+    assert stored is not None
+    assert condition(stored, "Ready")["status"] == "True"
+    until(lambda: True if not bench.api.pods("bygone") else None, "its pod stays")
+    until(lambda: True if bench.api.get(JOBS, "bygone-1") is None else None, "its child Job stays")
+
+
+def test_a_job_that_never_began_goes_at_once(bench: Bench) -> None:
+    """Nothing to settle: a waiting job is gone within seconds of its deletion."""
+    bench.submit("waiting", model={"checkpoint": {"trainingJob": "not-there"}})
+    bench.api.wait_condition("waiting", "ModelAvailable", reason="WaitingForCheckpoint")
+    bench.api.delete(TRAINING_JOBS, "waiting")
+    _gone(bench, "waiting", seconds=5)
+
+
+def test_a_refused_checkpoint_doesnt_hold_a_deletion(bench: Bench) -> None:
+    """A stranger holds the object's name: the deletion goes through; row and files stay."""
+    pod = bench.running("blocked")
+    job = bench.api.job("blocked")
+    name = names.checkpoint("blocked", job["metadata"]["uid"], 1, 6)
+    spec = {
+        "source": {"uri": "s3://models/elsewhere/", "digest": f"sha256:{9:064x}"},
+        "storage": training_job("x")["spec"]["checkpoints"]["storage"],
+    }
+    body = {"apiVersion": "trainyard.dev/v1alpha1", "kind": "Checkpoint", "metadata": {"name": name}, "spec": spec}
+    bench.api.create(CHECKPOINTS, body)
+    uri = bench.claim(job, 6)
+    bench.api.wait_condition("blocked", "Degraded", reason="CheckpointRefused", status="True")
+    bench.api.delete(TRAINING_JOBS, "blocked")
+    _stop_pod(bench, pod)
+    _gone(bench, "blocked")
+    assert bench.database.rows("SELECT uri FROM trainyard.checkpoints WHERE uri = %s", uri) == [(uri,)]
+
+
+def test_a_terminating_namespace_is_let_go(bench: Bench) -> None:
+    """A namespace with a running job goes: everything in it is settled and released at once."""
+    namespace = "team-gone"
+    bench.api.create(NAMESPACES, {"metadata": {"name": namespace}}, None)
+    body = training_job("doomed")
+    body["metadata"]["namespace"] = namespace
+    job = bench.api.create(TRAINING_JOBS, body, namespace)
+    pod = bench.api.pod("doomed", namespace)
+    bench.api.bind(pod)
+    bench.api.run(pod)
+    until(
+        lambda: bench.api.job("doomed", namespace)["status"].get("cost", {}).get("openPods"),
+        "the pod isn't being billed",
+    )
+    bench.api.delete(NAMESPACES, namespace, None)
+    _stop_pod(bench, pod, namespace)
+    until(lambda: True if bench.api.get(NAMESPACES, namespace, None) is None else None, "it hangs", seconds=60)
+    assert len(_spend(bench, job["metadata"]["uid"])) == 1
+
+
+def test_a_terminating_namespace_doesnt_wait_for_postgres(bench: Bench) -> None:
+    """With the ledger away too, pods are released, billed in the status to the end of their grace, and all goes."""
+    namespace = "team-lost"
+    bench.api.create(NAMESPACES, {"metadata": {"name": namespace}}, None)
+    body = training_job("forsaken")
+    body["metadata"]["namespace"] = namespace
+    bench.api.create(TRAINING_JOBS, body, namespace)
+    pod = bench.api.pod("forsaken", namespace)
+    bench.api.bind(pod)
+    bench.api.run(pod)
+    until(
+        lambda: bench.api.job("forsaken", namespace)["status"].get("cost", {}).get("openPods"), "it isn't being billed"
+    )
+    good = bench.operator.dsn
+    bench.operator.stop()
+    bench.operator.dsn = "postgresql:///nowhere?host=/nonexistent"
+    bench.operator.start_only()
+    try:
+        bench.api.delete(NAMESPACES, namespace, None)
+        _stop_pod(bench, pod, namespace)
+        until(lambda: True if bench.api.get(NAMESPACES, namespace, None) is None else None, "it hangs", seconds=60)
+    finally:
+        bench.operator.stop()
+        bench.operator.dsn = good
+
+
+def test_without_postgres_a_first_start_waits_and_a_deletion_too(bench: Bench) -> None:
+    """Degraded with DatabaseUnavailable; no pod, no release, until the database is back; then both go on."""
+    pod = bench.running("holds")
+    uid = bench.api.job("holds")["metadata"]["uid"]
+    dsn_file = bench.operator.directory / "dsn"
+    good = dsn_file.read_text()
+    bench.operator.stop()
+    bench.operator.dsn = "postgresql:///nowhere?host=/nonexistent"
+    bench.operator.start_only()
+    try:
+        bench.submit("patient")
+        job = bench.api.wait_condition("patient", "Degraded", reason="DatabaseUnavailable", status="True", seconds=30)
+        assert condition(job, "Succeeded")["reason"] == "Queued"
+        bench.api.delete(TRAINING_JOBS, "holds")
+        _stop_pod(bench, pod)
+        bench.api.wait_condition("holds", "Degraded", reason="DatabaseUnavailable", status="True", seconds=30)
+        assert bench.operator.probe("readyz") == 503
+        time.sleep(3)
+        assert bench.api.pods("patient") == []
+        assert bench.api.get(TRAINING_JOBS, "holds") is not None
+    finally:
+        bench.operator.dsn = good
+        dsn_file.write_text(good)
+    _gone(bench, "holds", seconds=30)
+    assert len(_spend(bench, uid)) == 1
+    bench.api.pod("patient")
+    bench.api.wait_condition("patient", "Degraded", reason="AsExpected", status="False")
+
+
+def test_a_pod_that_outlives_its_job_is_booked_and_released(bench: Bench) -> None:
+    """Somebody took our finalizer off the TrainingJob: the pod is still paid for, and not held for ever."""
+    pod = bench.running("orphaned")
+    uid = bench.api.job("orphaned")["metadata"]["uid"]
+    bench.operator.kill()
+    bench.api.merge(TRAINING_JOBS.path(NAMESPACE, "orphaned"), {"metadata": {"finalizers": None}})
+    bench.api.delete(TRAINING_JOBS, "orphaned")
+    bench.operator.start()
+    _stop_pod(bench, pod)
+    until(lambda: True if not bench.api.pods("orphaned") else None, "the pod stays")
+    rows = _spend(bench, uid)
+    assert len(rows) == 1
+    assert rows[0][0] > Decimal(0)
+
+
+def test_release_stops_the_operator_and_lets_everything_go(bench: Bench) -> None:
+    """`release` scales the Deployment away, then takes our finalizers off jobs and pods; their objects stay."""
+    bench.running("kept")
+    bench.operator.kill()
+    labels = {"app": "trainyard"}
+    container = {"name": "operator", "image": "operator:1"}
+    deployment = {
+        "metadata": {"name": "trainyard"},
+        "spec": {
+            "replicas": 1,
+            "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+        },
+    }
+    bench.api.create(DEPLOYMENTS, deployment, "trainyard-system")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT / 'crds'}:{ROOT / 'operator'}",
+        "KUBECONFIG": str(bench.api.kubeconfig),
+        "TRAINYARD_OPERATOR_NAMESPACE": "trainyard-system",
+        "TRAINYARD_OPERATOR_DEPLOYMENT": "trainyard",
+    }
+    command = [sys.executable, "-m", "trainyard_operator", "release"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    found = bench.api.get(DEPLOYMENTS, "trainyard", "trainyard-system")
+    assert found is not None
+    assert found["spec"]["replicas"] == 0
+    held = [*bench.api.items(TRAINING_JOBS), *bench.api.items(PODS)]
+    assert not any("trainyard.dev/" in json.dumps(body["metadata"].get("finalizers", [])) for body in held)
+    assert bench.api.get(TRAINING_JOBS, "kept") is not None
+    bench.operator.start()
+    until(
+        lambda: True if bench.api.job("kept")["metadata"].get("finalizers") else None,
+        "a reinstalled operator doesn't take the job up again",
+    )
