@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
-import tempfile
-from pathlib import Path
+import ssl
+import urllib.error
+import urllib.request
 from typing import Any
 from urllib.parse import urlparse
 
@@ -16,6 +18,7 @@ from types_boto3_s3 import S3Client
 from hack.kubectl import Kubectl, condition
 from trainyard_api import names
 from trainyard_api.checkpoint_manifest import CheckpointManifest, Commit, digest_of
+from trainyard_api.fields import API_VERSION
 
 
 class CheckError(RuntimeError):
@@ -91,22 +94,22 @@ def trainer_token(kubectl: Kubectl, namespace: str, job: str, pod: str) -> str:
 
 
 def patch_status_as(kubectl: Kubectl, token: str, namespace: str, job: str, status: dict[str, Any]) -> tuple[int, str]:
-    """Merge-patch a job's status with a bearer token only; (exit status, what kubectl said)."""
+    """Merge-patch a job's status with a bearer token and nothing else, as a pod would; (HTTP status, body)."""
     config = yaml.safe_load(kubectl.cluster.kubeconfig.read_text())
     context = next(entry["context"] for entry in config["contexts"] if entry["name"] == kubectl.cluster.context)
-    config["users"] = [{"name": "token", "user": {"token": token}}]
-    config["contexts"] = [{"name": "token", "context": {"cluster": context["cluster"], "user": "token"}}]
-    config["current-context"] = "token"
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "kubeconfig"
-        path.touch(mode=0o600)
-        path.write_text(yaml.safe_dump(config))
-        patch = json.dumps({"status": status})
-        arguments = ("-n", namespace, "--subresource=status", "--type=merge", "-p", patch)
-        where = ("--kubeconfig", str(path), "--context", "token")
-        token_only = Kubectl(kubectl.cluster)
-        code, out, err = token_only.try_("patch", "trainingjobs.trainyard.dev", job, *arguments, *where)
-    return code, out + err
+    cluster = next(entry["cluster"] for entry in config["clusters"] if entry["name"] == context["cluster"])
+    authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    request = urllib.request.Request(  # noqa: S310 - the API server's own address
+        f"{cluster['server']}/apis/{API_VERSION}/namespaces/{namespace}/trainingjobs/{job}/status",
+        method="PATCH",
+        data=json.dumps({"status": status}).encode(),
+        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/merge-patch+json"},
+    )
+    try:
+        with urllib.request.urlopen(request, context=ssl.create_default_context(cadata=authority)) as reply:
+            return reply.status, reply.read().decode()
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, refusal.read().decode()
 
 
 def check_bill_is_safe(kubectl: Kubectl, job: dict[str, Any]) -> str:
@@ -115,6 +118,6 @@ def check_bill_is_safe(kubectl: Kubectl, job: dict[str, Any]) -> str:
     token = trainer_token(kubectl, namespace, name, job["status"]["podRef"]["name"])
     code, said = patch_status_as(kubectl, token, namespace, name, {"cost": {"spentUSD": "999.0000"}})
     after = kubectl.json("get", "trainingjobs.trainyard.dev", name, "-n", namespace)["status"]["cost"]
-    if code == 0 or after != job["status"]["cost"] or "denied request" not in said:
+    if code < 400 or after != job["status"]["cost"] or "ValidatingAdmissionPolicy" not in said:
         raise CheckError(f"the trainer's token could change the bill, or was refused for another reason: {said}")
     return "a patch of status.cost with the trainer's token is refused"
