@@ -1,0 +1,63 @@
+"""Claims about the kinds of values a manifest may hold: what each takes and refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from trainyard_api import fields
+
+CASES: list[tuple[str, list[str], list[str]]] = [
+    ("Money", ["0", "0.50", "25", "999999999.999999"], ["", "-1", ".5", "1.", "1e3", "1,5", "1.1234567", " 1", "1\n"]),
+    ("SignedDecimal", ["-1.0", "0", "0.123456789"], ["+1", "--1", "1e-3", "NaN", "inf"]),
+    ("LearningRate", ["0", "1e-6", "3E-4", "0.001", "1.0"], ["1e3", "1e-", "10", "-1e-3", "1.5", "nan", "9"]),
+    ("ObservedDecimal", ["-0.1", "12345678901234567890"], ["1e9", "nan", ""]),
+    ("Quantity", ["1", "500m", "2Gi", "0.5"], ["-1", "1 Gi", "1gb", "2GiB", ""]),
+    ("ObjectName", ["a", "a-b.c", "0"], ["A", "-a", "a-", "a_b", "", "a/b", "a" * 254]),
+    ("JobName", ["a" * 40, "calculator-sft"], ["a" * 41, "a.b", "A", "a-"]),
+    ("Identifier", ["exact", "My_Task-1.2"], ["1a", "a b", "", "a/b", "a" * 64]),
+    ("Bucket", ["my-bucket.x"], ["ab", "My-bucket", "-bucket", "bucket-", "a/b", "a" * 64]),
+    ("KeyPrefix", ["", "a", "a/b-c/d_e.f", "team=a/x"], ["/a", "a/", "a//b", "..", "a/../b", ".a", "a/.b", "a b"]),
+    (
+        "Endpoint",
+        ["https://s3.example.com", "http://s3.team.svc:7070", "http://[::1]:9000/s3"],
+        ["s3.example.com", "ftp://a", "http://user:pw@host", "http://a?x=1", "http://a b", "https://"],
+    ),
+    ("Uri", ["s3://bucket/a/", "file:///tmp/a"], ["http://a", "s3://", "s3://a b", "javascript:x"]),
+    ("Digest", ["sha256:" + "0" * 64], ["sha256:" + "0" * 63, "md5:" + "0" * 64, "sha256:" + "G" * 64]),
+    ("Uid", ["0b1c-2d"], ["", "a/b", "a b", "a" * 65]),
+]
+
+
+def adapter(name: str) -> TypeAdapter[Any]:
+    """Checks values of one kind."""
+    return TypeAdapter(getattr(fields, name))
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, taken, _ in CASES for value in taken])
+def test_legal_value_is_taken(name: str, value: str) -> None:
+    """What people write is accepted and kept as written."""
+    assert adapter(name).validate_python(value) == value
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, _, refused in CASES for value in refused])
+def test_illegal_value_is_refused(name: str, value: str) -> None:
+    """What could mean something else, leave its folder or carry a login is refused."""
+    with pytest.raises(ValidationError):
+        adapter(name).validate_python(value)
+
+
+def test_wire_has_no_null() -> None:
+    """What isn't set is absent on the wire, and names are those of the API."""
+
+    class Sample(fields.ApiModel):
+        """A sample."""
+
+        max_cost_usd: str = "1"
+        """Set."""
+        other: str | None = None
+        """Not set."""
+
+    assert Sample().to_wire() == {"maxCostUSD": "1"}
