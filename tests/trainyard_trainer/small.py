@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from trainyard_api.model_source import ScratchModel
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_status import Progress
@@ -48,6 +50,7 @@ class Outside:
     evaluations: list[StepMetrics] = field(default_factory=list)
     reports: list[Progress] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
+    hurried: int = 0
     stop_when: Callable[[Outside], bool] = lambda _: False
 
     def record_step(self, trajectories: Sequence[Trajectory], metrics: StepMetrics) -> None:
@@ -57,10 +60,11 @@ class Outside:
         self.evaluations.append(metrics)
 
     def record_checkpoint(self, saved: SavedCheckpoint) -> None:
-        raise AssertionError("the checkpointer claims commits, not the loop")
+        raise AssertionError(f"the checkpointer claims {saved.uri}, not the loop")
 
     def report(self, progress: Progress, *, at_once: bool = False) -> None:
         self.reports.append(progress)
+        self.hurried += at_once
 
     def save(self, snapshot: Snapshot) -> None:
         if not self.snapshots or self.snapshots[-1].step != snapshot.step:
@@ -166,3 +170,29 @@ def replace_logprobs(one: Trajectory) -> Trajectory:
     """The trajectory as if no sampler's log-probabilities were known."""
     segments = tuple(replace(part, logprobs=(float("nan"),) * len(part.token_ids)) for part in one.segments)
     return replace(one, segments=segments)
+
+
+LENGTH_TASK = {"name": "calculator", "rewards": [{"name": "length"}]}
+"""Rewards that differ even for an untrained model, with the fixture `length_reward`."""
+
+
+def tensors(value: Any) -> list[torch.Tensor]:
+    """All tensors in nested maps and lists, in a fixed order."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return [tensor for item in items for tensor in tensors(item)]
+
+
+def tokens(trajectories: Sequence[Trajectory]) -> list[tuple[int, ...]]:
+    """Token ids of all segments."""
+    return [segment.token_ids for one in trajectories for segment in one.segments]
+
+
+def install_reward(folder: Path, name: str, body: str) -> None:
+    """Make `folder`, once on sys.path, an installed package whose reward `name` has this body."""
+    (folder / f"reward_{name}.py").write_text(f"def {name}(trajectory):\n    {body}\n")
+    info = folder / f"reward_{name}-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: reward-{name}\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(f"[trainyard.rewards]\n{name} = reward_{name}:{name}\n")

@@ -7,8 +7,8 @@ import statistics
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.trainyard_trainer.small import trajectory
 
+from tests.trainyard_trainer.small import trajectory
 from trainyard_trainer.advantages import group_advantages, with_advantages, zero_variance_groups
 from trainyard_trainer.trajectory import TrajectoryStatus
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.trainyard_trainer import small
 from tokenizers import Tokenizer, decoders
 from tokenizers.models import BPE
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
+from tests.trainyard_trainer import small
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.codec import Codec
 from trainyard_trainer.errors import RefusedError

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.trainyard_trainer.small import trajectory
 
+from tests.trainyard_trainer.small import trajectory
 from trainyard_trainer.rewards.exact import exact
 
 

@@ -18,6 +18,7 @@ def block(*lengths: int, columns: int, value: int) -> Block:
 
 
 def content(found: Block, row: int) -> tuple[list[float], list[float]]:
+    """Keys and values of a row's used columns."""
     used = found.mask[row].bool()
     keys, values = found.layers[0]
     return keys[row, 0, used, 0].tolist(), values[row, 0, used, 0].tolist()

@@ -29,6 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def refusal(path: Path) -> RefusedError:
+    """The refusal of a folder, with field and value checked."""
     with pytest.raises(RefusedError) as caught:
         load_folder(path)
     assert (caught.value.field_path, caught.value.value) == ("spec.model.path", str(path))

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.trainyard_trainer import small
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.trainyard_trainer import small
 from trainyard_trainer.batches import MicroBatch, Row, micro_batches
 from trainyard_trainer.policy import TorchPolicy
 
@@ -17,14 +17,17 @@ ROWS = [Row(tuple(range(1, n + 2)), (False,) + (True,) * n, (1.0,) * (n + 1), 1 
 
 
 def nll(logprobs: torch.Tensor, _: MicroBatch) -> torch.Tensor:
+    """Negative log-likelihood."""
     return -logprobs
 
 
 def weights(policy: TorchPolicy) -> torch.Tensor:
+    """All weights as one vector."""
     return torch.cat([parameter.detach().flatten() for parameter in policy.model.parameters()])
 
 
 def gradient(policy: TorchPolicy) -> torch.Tensor:
+    """All gradients as one vector."""
     return torch.cat([parameter.grad.flatten() for parameter in policy.model.parameters()])
 
 

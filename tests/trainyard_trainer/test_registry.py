@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.trainyard_trainer.small import trajectory
 
+from tests.trainyard_trainer.small import trajectory
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import RewardTerm, TaskSpec
 from trainyard_trainer.errors import RefusedError

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from tests.trainyard_trainer import small
 
+from tests.trainyard_trainer import small
 from trainyard_trainer.policy import TorchPolicy
 from trainyard_trainer.randomness import Stream
 from trainyard_trainer.rollout import SynchronousRollouts
@@ -33,7 +33,7 @@ class Scripted:
     def open_session(self) -> list[str]:
         return []
 
-    def generate(self, requests: Sequence[Any], interrupted: Any) -> list[Generation]:
+    def generate(self, requests: Sequence[Any], _: Any) -> list[Generation]:
         return [self._turn(request) for request in requests]
 
     def _turn(self, request: Any) -> Generation:

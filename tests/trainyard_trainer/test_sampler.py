@@ -6,9 +6,9 @@ import math
 
 import pytest
 import torch
-from tests.trainyard_trainer import small
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from tests.trainyard_trainer import small
 from trainyard_trainer.batches import Row, micro_batches
 from trainyard_trainer.char_tokenizer import char_tokenizer
 from trainyard_trainer.models import LoadedModel
@@ -25,6 +25,7 @@ RESULTS = [(4, 4, 5), (6,), (9, 9), (10, 12), (1,), (2, 2, 2, 2)]
 
 
 def draw(logits: list[float], uniform: float, temperature: float = 1.0) -> tuple[int, float]:
+    """One token and its log-probability."""
     tokens, logprobs = draw_tokens(
         torch.tensor([logits]), torch.tensor([temperature]), torch.tensor([uniform], dtype=torch.float64)
     )
@@ -32,6 +33,7 @@ def draw(logits: list[float], uniform: float, temperature: float = 1.0) -> tuple
 
 
 def llama() -> TorchPolicy:
+    """A policy of another model class."""
     tokenizer = char_tokenizer(CalculatorTask.alphabet)
     sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
     torch.manual_seed(0)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.trainyard_trainer.small import trajectory
 
+from tests.trainyard_trainer.small import trajectory
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError, TrainerError
 from trainyard_trainer.registry import WeightedReward
@@ -19,14 +19,17 @@ STEP = [trajectory(sample=0, answer="7"), trajectory(sample=1, answer=None)]
 
 
 def reward(function: Callable[[Trajectory], Any], weight: float = 1.0, name: str = "mine") -> WeightedReward:
+    """A reward as the registry gives it."""
     return WeightedReward(name, weight, function, "spec.task.rewards[0].name")
 
 
 def if_answered(value: Any) -> Callable[[Trajectory], Any]:
+    """A reward of 1.0 for an answer, `value` for none."""
     return lambda trajectory: 1.0 if trajectory.answer else value
 
 
 def broken(trajectory: Trajectory) -> float:
+    """A reward that always raises."""
     return {}[trajectory.question]
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from tests.trainyard_trainer import small
 from tests.trainyard_trainer.small import trajectory
-
 from trainyard_api.algorithm import LossType
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.batches import Row

@@ -1,0 +1,44 @@
+"""What is shown of a run."""
+
+from __future__ import annotations
+
+from tests.trainyard_trainer.small import Outside
+from trainyard_api.training_job_status import Progress, ReportedEvaluation
+from trainyard_trainer.board import ProgressBoard
+from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
+
+
+def test_progress_is_put_together_step_by_step() -> None:
+    """Steps, percent rounded down, reward and loss as decimals, speed, and the rest at the latest speed."""
+    outside = Outside()
+    board = ProgressBoard(outside, 60)
+    board.phase("rollout")
+    values = {"reward_mean": 0.84375, "loss": -0.0125, "tokens_per_second": 1234.9, "step_seconds": 0.5}
+    board.step_done(31, StepMetrics("step", 30, 31, values))
+    assert outside.reports[-1] == Progress(
+        phase="rollout", step=31, steps="31/60", percent=51, reward="0.8438", loss="-0.0125",
+        tokens_per_second=1234, estimated_remaining_seconds=14,
+    )  # fmt: skip
+    assert outside.hurried == 0
+
+
+def test_a_step_without_a_reward_keeps_the_last_one() -> None:
+    """SFT has none; a skipped update has no loss."""
+    outside = Outside()
+    board = ProgressBoard(outside, 2)
+    board.step_done(1, StepMetrics("step", 0, 1, {"loss": 0.5}))
+    board.step_done(2, StepMetrics("step", 1, 1, {}))
+    assert (outside.reports[-1].reward, outside.reports[-1].loss) == (None, "0.5000")
+
+
+def test_evaluation_and_end_are_shown_at_once() -> None:
+    """Before stays when after comes; the end names the final checkpoint."""
+    outside = Outside()
+    board = ProgressBoard(outside, 1)
+    board.evaluated(512, before=0.0)
+    board.evaluated(512, after=0.9121)
+    board.done(SavedCheckpoint(1, "file:///x/", "sha256:" + "a" * 64, 5, {}, None))
+    last = outside.reports[-1]
+    assert last.evaluation == ReportedEvaluation(questions=512, success_before="0.0000", success_after="0.9121")
+    assert (last.phase, last.last_checkpoint.step, last.last_checkpoint.uri) == ("done", 1, "file:///x/")
+    assert outside.hurried == 3

@@ -1,0 +1,53 @@
+"""Progress for a person."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from trainyard_api.training_job_status import Progress, ReportedEvaluation
+from trainyard_trainer.console import ConsoleReporter, describe
+from trainyard_trainer.outlets import SavedCheckpoint
+
+STEP = Progress(
+    phase="update", step=31, steps="31/60", percent=51, reward="0.84", loss="-0.01",
+    tokens_per_second=12000, estimated_remaining_seconds=10,
+)  # fmt: skip
+
+
+def reporter(*, terminal: bool) -> tuple[ConsoleReporter, io.StringIO]:
+    """A reporter and what it writes to."""
+    written = io.StringIO()
+    return ConsoleReporter(Console(file=written, force_terminal=terminal, width=120), "calculator-grpo"), written
+
+
+def test_a_line_says_step_reward_speed_and_the_rest() -> None:
+    """And success on held-out questions, once it is known."""
+    assert describe(STEP) == "step 31/60  reward 0.84  loss -0.01  12000 tokens/s  10 s left"
+    known = ReportedEvaluation(questions=9, success_before="0.2", success_after="0.9")
+    assert describe(Progress(phase="loading", evaluation=known)) == ("loading  held-out success 0.2 before  0.9 after")
+
+
+def test_elsewhere_than_on_a_terminal_lines_are_plain_and_few() -> None:
+    """No control characters; what comes too fast is left out, unless it is asked for at once."""
+    shown, written = reporter(terminal=False)
+    with shown:
+        shown.report(STEP)
+        shown.report(STEP.model_copy(update={"reward": "0.85"}))
+        shown.report(STEP.model_copy(update={"reward": "0.86"}), at_once=True)
+        shown.checkpoint(SavedCheckpoint(31, "file:///tmp/[x]/", "", 0, {}, None))
+    lines = written.getvalue().splitlines()
+    assert [line.split("  ")[1:2] for line in lines[:2]] == [["reward 0.84"], ["reward 0.86"]]
+    assert lines[2:] == ["checkpoint of step 31: file:///tmp/[x]/"]
+    assert "\x1b" not in written.getvalue()
+
+
+def test_on_a_terminal_there_is_a_bar() -> None:
+    """With the job's name and the same words."""
+    shown, written = reporter(terminal=True)
+    with shown:
+        shown.report(STEP)
+    assert "\x1b[" in written.getvalue()
+    assert "calculator-grpo" in written.getvalue()
+    assert "step 31/60" in written.getvalue()

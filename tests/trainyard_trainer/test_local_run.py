@@ -1,0 +1,112 @@
+"""A TrainingJob in this process: the same manifest, with files where a cluster has servers."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.trainyard_trainer.small import Outside
+from trainyard_api.training_job import TrainingJob
+from trainyard_api.validation import check_manifest
+from trainyard_trainer.checkpoint import load_checkpoint, newest_committed
+from trainyard_trainer.errors import RefusedError, StoppedError
+from trainyard_trainer.local_run import local_run_config, run_here
+from trainyard_trainer.storage_folder import FolderStorage
+
+EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"
+GRPO = EXAMPLES / "calculator-grpo.yaml"
+SMALL_SFT = {"steps": 3, "batchSize": 4, "learningRate": "1e-3"}
+SMALL_GRPO = {"steps": 3, "promptsPerStep": 2, "groupSize": 2, "learningRate": "1e-3"}
+
+
+def job(example: str, **changes: Any) -> TrainingJob:
+    """An example with parts of its spec replaced."""
+    body = yaml.safe_load((EXAMPLES / f"{example}.yaml").read_text())
+    body["spec"] |= changes
+    return check_manifest(body)
+
+
+def sft(seed: int = 0) -> TrainingJob:
+    """A short fine-tuning."""
+    return job("calculator-sft", algorithm={"type": "SFT", "seed": seed, "sft": SMALL_SFT}, evaluation=None)
+
+
+def grpo(**changes: Any) -> TrainingJob:
+    """A short GRPO from the fine-tuning's checkpoint."""
+    return job("calculator-grpo", algorithm={"type": "GRPO", "grpo": SMALL_GRPO}, evaluation=None, **changes)
+
+
+def only(output: Path, name: str) -> Path:
+    """The folder of the only run of a job."""
+    (folder,) = (output / "team-a" / name).iterdir()
+    return folder
+
+
+def test_two_jobs_follow_each_other_through_the_output_folder(tmp_path: Path) -> None:
+    """The second starts from the first's committed checkpoint; rows and files lie as in a bucket."""
+    run_here(sft(), EXAMPLES / "calculator-sft.yaml", tmp_path, Outside())
+    said = run_here(grpo(), GRPO, tmp_path, Outside())
+    folder = only(tmp_path, "calculator-grpo")
+    assert str(folder) in said
+    trajectories = [json.loads(line) for line in (folder / "trajectories.jsonl").read_text().splitlines()]
+    assert len(trajectories) == 3 * 2 * 2
+    assert {t["id"]["run"] for t in trajectories} == {folder.name}
+    assert len((folder / "metrics.jsonl").read_text().splitlines()) == 3
+    storage = FolderStorage(tmp_path)
+    found = newest_committed(storage, f"team-a/calculator-grpo/{folder.name}/")
+    manifest = load_checkpoint(storage, found.uri, found.digest, tmp_path)
+    warm = only(tmp_path, "calculator-sft")
+    assert (manifest.step, manifest.run_uid) == (3, folder.name)
+    assert manifest.parent_uri == (warm / f"step-3-{warm.name[:8]}").as_uri() + "/"
+    assert "reward_mean" in manifest.metrics
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == [f"step-3-{folder.name[:8]}"]
+
+
+def test_without_the_checkpoint_the_command_that_makes_it_is_shown(tmp_path: Path) -> None:
+    """Field, job and the exact command, with the manifest beside this one."""
+    with pytest.raises(RefusedError) as refusal:
+        run_here(grpo(), GRPO, tmp_path / "my out", Outside())
+    assert refusal.value.field_path == "spec.model.checkpoint.trainingJob"
+    assert refusal.value.value == "calculator-sft"
+    command = f"python -m trainyard_trainer run {EXAMPLES}/calculator-sft.yaml --output '{tmp_path}/my out'"
+    assert command in str(refusal.value)
+
+
+def test_the_newest_run_counts_and_uncommitted_folders_do_not(tmp_path: Path) -> None:
+    """Of two runs the later one, even where files of a third were cut off before COMMIT."""
+    for seed in (0, 1):
+        run_here(sft(seed), EXAMPLES / "calculator-sft.yaml", tmp_path, Outside())
+    runs = sorted((tmp_path / "team-a" / "calculator-sft").iterdir(), key=lambda path: path.stat().st_mtime)
+    torn = tmp_path / "team-a" / "calculator-sft" / "torn" / "step-9-torn"
+    torn.mkdir(parents=True)
+    (torn / "model.safetensors").write_bytes(b"half")
+    config = local_run_config(grpo(), GRPO, tmp_path, "uid-1")
+    assert f"/{runs[-1].name}/" in config.model.checkpoint.uri
+
+
+def test_a_stop_leaves_a_checkpoint_that_is_named(tmp_path: Path) -> None:
+    """As in a pod."""
+    with pytest.raises(StoppedError) as stop:
+        run_here(sft(), EXAMPLES / "calculator-sft.yaml", tmp_path, Outside(stop_when=lambda _: True))
+    assert stop.value.last_step == 1
+    assert re.search(r"/step-1-[0-9a-f]{8}/$", stop.value.committed_uri)
+
+
+@pytest.mark.parametrize(
+    ("model", "field"),
+    [
+        ({"s3": {"bucket": "models", "secretRef": {"name": "s"}}}, "spec.model.s3"),
+        ({"checkpoint": {"name": "calculator-sft-12345-1-250"}}, "spec.model.checkpoint.name"),
+        ({"path": "/absent"}, "spec.model.path"),
+    ],
+)
+def test_models_that_are_not_here_are_refused(model: dict[str, Any], field: str, tmp_path: Path) -> None:
+    """Nothing of a cluster is guessed."""
+    with pytest.raises(RefusedError) as refusal:
+        run_here(grpo(model=model), GRPO, tmp_path, Outside())
+    assert refusal.value.field_path == field

@@ -1,0 +1,60 @@
+"""What a run is made of is put together, or refused, before any work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.trainyard_trainer import small
+from tests.trainyard_trainer.small import Outside
+from trainyard_api.run_config import RunConfig
+from trainyard_api.termination import TerminationReason
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.parts import build_parts, steps_of
+
+LOCATION = {"bucket": "models", "prefix": "llama", "secretRef": {"name": "s"}}
+PINNED = {"uri": "s3://b/x/", "digest": "sha256:" + "0" * 64, "storage": {"s3": LOCATION}}
+
+
+def refusal(config: RunConfig, folder: Path | None = None) -> tuple[Any, ...]:
+    """Reason, field and value of the refusal."""
+    with pytest.raises(RefusedError) as caught:
+        build_parts(config, folder, Outside())
+    return caught.value.reason, caught.value.field_path, caught.value.value
+
+
+def test_a_model_is_refused_at_the_field_that_named_it(tmp_path: Path) -> None:
+    """A path, a bucket's folder or a checkpoint, whichever it was."""
+    missing = tmp_path / "absent"
+    found = refusal(small.config(model={"path": str(missing)}))
+    assert found == (TerminationReason.MODEL_NOT_FOUND, "spec.model.path", str(missing))
+    found = refusal(small.config(model={"s3": LOCATION}), tmp_path)
+    assert found == (TerminationReason.MODEL_UNSUITABLE, "spec.model.s3", "s3://models/llama")
+    found = refusal(small.config(model={"checkpoint": PINNED}), tmp_path)
+    assert found == (TerminationReason.MODEL_UNSUITABLE, "spec.model.checkpoint", "s3://b/x/")
+
+
+def test_names_are_refused_before_a_model_is_loaded(tmp_path: Path) -> None:
+    """A typing error in the task costs no download."""
+    config = small.config(model={"path": str(tmp_path)}, task={"name": "chess", "rewards": [{"name": "exact"}]})
+    assert refusal(config) == (TerminationReason.UNKNOWN_TASK, "spec.task.name", "chess")
+
+
+def test_a_saved_model_whose_tokenizer_lacks_the_alphabet_is_refused(tmp_path: Path) -> None:
+    """A model for other texts than the task's."""
+    from trainyard_api.model_source import ScratchModel
+    from trainyard_trainer.models import scratch
+
+    loaded = scratch(ScratchModel(), "0123456789QCRA;$", 0)
+    loaded.model.save_pretrained(tmp_path)
+    loaded.tokenizer.save_pretrained(tmp_path)
+    found = refusal(small.config(model={"path": str(tmp_path)}))
+    assert found == (TerminationReason.MODEL_UNSUITABLE, "spec.model", "+-*")
+
+
+def test_steps_are_those_of_the_algorithm() -> None:
+    """Of GRPO or of SFT."""
+    assert steps_of(small.config()) == small.GRPO["steps"]
+    assert steps_of(small.config("SFT", algorithm={"type": "SFT", "sft": small.SFT | {"steps": 7}})) == 7

@@ -1,0 +1,52 @@
+"""Supervised fine-tuning: only the policy's own turns are trained."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.trainyard_trainer import small
+from tests.trainyard_trainer.small import Outside
+from trainyard_trainer.errors import StoppedError
+from trainyard_trainer.sft import demonstration_rows, fine_tune
+from trainyard_trainer.tasks.task import DemonstrationTurn
+from trainyard_trainer.trajectory import Role
+
+SHOWN = [
+    (
+        DemonstrationTurn(Role.PROMPT, "Q47*93;"),
+        DemonstrationTurn(Role.POLICY, "C47*93;"),
+        DemonstrationTurn(Role.TOOL, "R04371;"),
+        DemonstrationTurn(Role.POLICY, "A04371$"),
+    ),
+    (DemonstrationTurn(Role.PROMPT, "Q10-99;"), DemonstrationTurn(Role.POLICY, "A00007$")),
+]
+
+
+def test_prompt_and_tool_tokens_are_not_trained_and_the_loss_is_a_mean_over_tokens() -> None:
+    """Rows hold the tokens that a rollout would have; weights of trained tokens sum to one over all rows."""
+    codec = small.codec_of(small.policy())
+    rows = demonstration_rows(SHOWN, codec)
+    assert [codec.text(row.token_ids) for row in rows] == ["Q47*93;C47*93;R04371;A04371$", "Q10-99;A00007$"]
+    trained = [codec.text([i for i, chosen in zip(row.token_ids, row.mask, strict=True) if chosen]) for row in rows]
+    assert trained == ["C47*93;A04371$", "A00007$"]
+    assert sum(sum(row.mask) * row.weight for row in rows) == pytest.approx(1.0)
+
+
+def test_fine_tuning_lowers_the_loss_and_records_every_step() -> None:
+    """Metrics for each step, trajectories for none, a checkpoint when due and at the end."""
+    outside = Outside()
+    config = small.config("SFT", algorithm={"type": "SFT", "sft": small.SFT | {"steps": 25}})
+    fine_tune(config.algorithm.sft, small.parts(outside, config), outside.outlets(25, every_steps=10))
+    assert [(rows, metrics.step) for rows, metrics in outside.steps] == [([], step) for step in range(25)]
+    assert outside.steps[-1][1].values["loss"] < 0.7 * outside.steps[0][1].values["loss"]
+    assert [snapshot.step for snapshot in outside.snapshots] == [10, 20, 25]
+    assert outside.reports[-1].step == 25
+
+
+def test_a_stop_saves_after_the_step() -> None:
+    """Between steps."""
+    outside = Outside(stop_when=lambda outside: len(outside.steps) == 3)
+    config = small.config("SFT", algorithm={"type": "SFT", "sft": small.SFT | {"steps": 9}})
+    with pytest.raises(StoppedError) as stop:
+        fine_tune(config.algorithm.sft, small.parts(outside, config), outside.outlets(9))
+    assert (stop.value.last_step, outside.snapshots[-1].step) == (3, 3)

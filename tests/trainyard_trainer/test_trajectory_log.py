@@ -1,0 +1,42 @@
+"""Lines of JSON: everything of a step, in strict JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.trainyard_trainer.small import trajectory
+from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
+from trainyard_trainer.trajectory_log import TrajectoryLog
+
+
+def test_records_are_lines_of_strict_json(tmp_path: Path) -> None:
+    """NaN is null, times are ISO 8601, ids and tokens are complete; files only grow."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    def lines(name: str) -> list[dict[str, object]]:
+        text = (tmp_path / "run" / name).read_text(encoding="utf-8")
+        return [json.loads(line, parse_constant=refuse) for line in text.splitlines()]
+
+    log = TrajectoryLog(tmp_path / "run")
+    log.record_evaluation(StepMetrics("evaluation", 0, 0, {"success_rate": 0.25}))
+    for step in (0, 1):
+        log.record_step(
+            [trajectory(1.0), trajectory(0.0, sample=1)], StepMetrics("step", step, step + 1, {"loss": 0.5})
+        )
+    log.record_checkpoint(SavedCheckpoint(2, "file:///x/", "sha256:" + "0" * 64, 10, {}, None))
+    first = lines("trajectories.jsonl")[0]
+    assert len(lines("trajectories.jsonl")) == 4
+    assert first["id"] == {"run": "run-1", "step": 0, "prompt": 0, "sample": 0}
+    assert first["segments"][0]["logprobs"] == [None, -1.0, -1.0, -1.0]
+    assert (first["status"], first["started_at"]) == ("ok", "2026-01-01T00:00:00+00:00")
+    assert [(m["kind"], m["step"]) for m in lines("metrics.jsonl")] == [("evaluation", 0), ("step", 0), ("step", 1)]
+    assert lines("checkpoints.jsonl")[0]["uri"] == "file:///x/"
+
+
+def test_a_step_without_trajectories_leaves_no_empty_file(tmp_path: Path) -> None:
+    """Supervised fine-tuning has metrics only."""
+    TrajectoryLog(tmp_path).record_step([], StepMetrics("step", 0, 1, {}))
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics.jsonl"]
