@@ -88,9 +88,9 @@ class Outside:
         return Outlets(self, ProgressBoard(self, steps), self, self, every_steps)
 
 
-def policy(learning_rate: float = 1e-3, seed: int = 0) -> TorchPolicy:
+def policy(learning_rate: float = 1e-3, **options: Any) -> TorchPolicy:
     """A tiny scratch model for the calculator's alphabet."""
-    return TorchPolicy(scratch(ScratchModel(), CalculatorTask.alphabet, seed), learning_rate)
+    return TorchPolicy(scratch(ScratchModel(), CalculatorTask.alphabet, 0), learning_rate, **options)
 
 
 def codec_of(chosen: TorchPolicy) -> Codec:

@@ -68,7 +68,7 @@ def test_a_whole_step_without_a_reward_is_refused_and_names_the_users_line() -> 
     error = refusal.value
     assert error.reason is TerminationReason.REWARD_FAILED
     assert (error.field_path, error.value) == ("spec.task.rewards[1].name", "bad")
-    line = broken.__code__.co_firstlineno + 1
+    line = broken.__code__.co_firstlineno + 2
     assert f"KeyError: 'Q10+10;' at {__file__}:{line}" in str(error)
 
 

@@ -19,7 +19,7 @@ from trainyard_trainer.questions import Questions
 from trainyard_trainer.registry import WeightedReward, load_rewards, make_task
 from trainyard_trainer.rollout import SynchronousRollouts
 from trainyard_trainer.sampler import InProcessEngine
-from trainyard_trainer.seams import RolloutSource
+from trainyard_trainer.seams import Policy, RolloutSource
 from trainyard_trainer.tasks.task import Task
 
 
@@ -27,7 +27,7 @@ from trainyard_trainer.tasks.task import Task
 class Parts:
     """What the loop works with."""
 
-    policy: TorchPolicy
+    policy: Policy
     rollouts: RolloutSource
     questions: Questions
     rewards: tuple[WeightedReward, ...]

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from trainyard_trainer.batches import MicroBatch
+from trainyard_trainer.batches import MAX_TOKENS, MicroBatch, Row, micro_batches
 from trainyard_trainer.models import LoadedModel
 from trainyard_trainer.outlets import Snapshot
 from trainyard_trainer.seams import TokenLoss, UpdateOutcome
@@ -32,13 +32,22 @@ class TorchPolicy:
         loaded: model and tokenizer.
         learning_rate: AdamW's, constant.
         device: where weights and batches live. Default: a GPU where there is one.
+        max_tokens: most tokens, padding included, of one pass of an update.
     """
 
-    def __init__(self, loaded: LoadedModel, learning_rate: float, device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        learning_rate: float,
+        device: torch.device | None = None,
+        max_tokens: int = MAX_TOKENS,
+    ) -> None:
+        self._max_tokens = max_tokens
         self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model = loaded.model.to(self.device).eval()
         self.tokenizer = loaded.tokenizer
         self.pad_id: int = loaded.pad_id
+        self.architecture = type(loaded.model).__name__
         self.learning_rate = learning_rate
         self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY)
         self._version = 0
@@ -64,14 +73,14 @@ class TorchPolicy:
         pad = (1, 0)
         return torch.nn.functional.pad(taken_BT, pad), torch.nn.functional.pad(entropies_BT, pad)
 
-    def update(self, batches: Sequence[MicroBatch], token_loss: TokenLoss) -> UpdateOutcome:
-        """One optimizer update on the weighted sum of the token losses of all batches.
+    def update(self, rows: Sequence[Row], token_loss: TokenLoss) -> UpdateOutcome:
+        """One optimizer update on the weighted sum of all rows' token losses, in as many passes as they need.
 
         Gradients are clipped to norm 1. A loss or gradient that isn't finite changes nothing and is counted.
         """
         self._optimizer.zero_grad(set_to_none=True)
         loss, entropy, tokens, gap = 0.0, 0.0, 0, None
-        for host_batch in batches:
+        for host_batch in micro_batches(rows, self.pad_id, self._max_tokens):
             batch = host_batch.to(self.device)
             logprobs_BT, entropies_BT = self.logprobs(batch)
             losses_BT = torch.where(batch.mask, token_loss(logprobs_BT, batch), 0.0)

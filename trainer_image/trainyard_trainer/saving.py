@@ -12,7 +12,7 @@ from trainyard_trainer.errors import StoppedError
 from trainyard_trainer.metrics import as_decimals
 from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
 from trainyard_trainer.parts import Outlets
-from trainyard_trainer.policy import TorchPolicy
+from trainyard_trainer.seams import Policy
 
 
 def is_due(finished: int, every_steps: int, steps: int) -> bool:
@@ -20,13 +20,13 @@ def is_due(finished: int, every_steps: int, steps: int) -> bool:
     return finished == steps or finished % every_steps == 0
 
 
-def save(policy: TorchPolicy, finished: int, metrics: StepMetrics | None, outlets: Outlets) -> None:
+def save(policy: Policy, finished: int, metrics: StepMetrics | None, outlets: Outlets) -> None:
     """Begin a checkpoint of the state after `finished` steps; training may go on at once."""
     outlets.board.phase("saving")
     outlets.checkpointer.save(policy.snapshot(finished, as_decimals(metrics)))
 
 
-def stop_here(policy: TorchPolicy, finished: int, metrics: StepMetrics | None, outlets: Outlets) -> NoReturn:
+def stop_here(policy: Policy, finished: int, metrics: StepMetrics | None, outlets: Outlets) -> NoReturn:
     """Save the state after `finished` steps and end the run.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import torch
 
-from trainyard_trainer.batches import MicroBatch
+from trainyard_trainer.batches import MicroBatch, Row
 from trainyard_trainer.outlets import Snapshot
 from trainyard_trainer.randomness import Stream, StreamKey
 from trainyard_trainer.trajectory import FinishReason, Sampling, Trajectory
@@ -152,7 +152,15 @@ class UpdateOutcome:
 
 
 class Policy(Protocol):
-    """The weights and their optimizer: the only place that knows how they are spread over devices."""
+    """The weights and their optimizer: the only place that knows how they are spread over devices.
+
+    Attributes:
+        architecture: name of the model's class.
+        learning_rate: the optimizer's.
+    """
+
+    architecture: str
+    learning_rate: float
 
     @property
     def version(self) -> int:
@@ -165,8 +173,8 @@ class Policy(Protocol):
     def logprobs(self, batch: MicroBatch) -> tuple[torch.Tensor, torch.Tensor]:
         """Log-probability of each token given those before it, and the entropy there; both [B, T], 0 at T = 0."""
 
-    def update(self, batches: Sequence[MicroBatch], token_loss: TokenLoss) -> UpdateOutcome:
-        """One optimizer update on the weighted sum of the token losses of all batches."""
+    def update(self, rows: Sequence[Row], token_loss: TokenLoss) -> UpdateOutcome:
+        """One optimizer update on the weighted sum of all rows' token losses, however many passes it takes."""
 
     def state(self) -> dict[str, Any]:
         """What a continuation needs besides the weights, copied to host memory."""

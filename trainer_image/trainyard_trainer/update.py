@@ -12,11 +12,10 @@ import torch
 
 from trainyard_api.algorithm import LossType
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.batches import MicroBatch, Row, micro_batches
+from trainyard_trainer.batches import MicroBatch, Row
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.losses import CLIPS, clipped_surrogate, denominator, token_weight
-from trainyard_trainer.policy import TorchPolicy
-from trainyard_trainer.seams import UpdateOutcome
+from trainyard_trainer.seams import Policy, UpdateOutcome
 from trainyard_trainer.trajectory import Trajectory
 
 MAX_SKIPPED = 3
@@ -25,7 +24,7 @@ MAX_SAMPLER_GAP = 0.05
 """Largest difference of log-probabilities, in nats, between sampler and policy; float32 rounding stays below 1e-4."""
 
 
-def update_by_grpo(policy: TorchPolicy, trajectories: Sequence[Trajectory], loss: LossType) -> UpdateOutcome:
+def update_by_grpo(policy: Policy, trajectories: Sequence[Trajectory], loss: LossType) -> UpdateOutcome:
     """One update on all scored trajectories of a step.
 
     Raises:
@@ -35,19 +34,19 @@ def update_by_grpo(policy: TorchPolicy, trajectories: Sequence[Trajectory], loss
     def token_loss(logprobs_BT: torch.Tensor, batch: MicroBatch) -> torch.Tensor:
         return clipped_surrogate(logprobs_BT, logprobs_BT.detach(), batch.advantages, CLIPS[loss])
 
-    outcome = policy.update(micro_batches(grpo_rows(trajectories, loss), policy.pad_id), token_loss)
+    outcome = policy.update(grpo_rows(trajectories, loss), token_loss)
     if outcome.sampler_gap is not None and outcome.sampler_gap > MAX_SAMPLER_GAP:
         raise RefusedError(
             TerminationReason.MODEL_UNSUITABLE,
             "must be a model class whose keys and values can be kept from turn to turn; decoding and training disagree "
             f"by {outcome.sampler_gap:.3g} nats about a token",
             field_path="spec.model",
-            value=type(policy.model).__name__,
+            value=policy.architecture,
         )
     return _survived(policy, outcome, "spec.algorithm.grpo.learningRate")
 
 
-def update_by_sft(policy: TorchPolicy, rows: Sequence[Row]) -> UpdateOutcome:
+def update_by_sft(policy: Policy, rows: Sequence[Row]) -> UpdateOutcome:
     """One update on demonstrations.
 
     Raises:
@@ -57,7 +56,7 @@ def update_by_sft(policy: TorchPolicy, rows: Sequence[Row]) -> UpdateOutcome:
     def token_loss(logprobs_BT: torch.Tensor, _: MicroBatch) -> torch.Tensor:
         return -logprobs_BT
 
-    outcome = policy.update(micro_batches(rows, policy.pad_id), token_loss)
+    outcome = policy.update(rows, token_loss)
     return _survived(policy, outcome, "spec.algorithm.sft.learningRate")
 
 
@@ -78,7 +77,7 @@ def grpo_rows(trajectories: Sequence[Trajectory], loss: LossType) -> list[Row]:
     ]
 
 
-def _survived(policy: TorchPolicy, outcome: UpdateOutcome, rate_field: str) -> UpdateOutcome:
+def _survived(policy: Policy, outcome: UpdateOutcome, rate_field: str) -> UpdateOutcome:
     if policy.skipped_in_a_row >= MAX_SKIPPED:
         raise RefusedError(
             TerminationReason.NOT_FINITE,
