@@ -84,14 +84,16 @@ def look(observed: Observed, run: Run, now: datetime) -> AttemptView:
 def stop_if_alive(observed: Observed) -> tuple[Action, ...]:
     """Deletes the child Job where it has a pod that goes on, or could make another.
 
-    One whose pod has reached its end makes no more (backoffLimit 0), and is kept with the pod's log. The kubelet may
-    report the container's end some time before the pod's phase, so the phase alone doesn't tell.
+    One whose pod has run to its end makes no more (backoffLimit 0), and is kept with the pod's log. The kubelet may
+    report the container's end some time before the pod's phase, so the phase alone doesn't tell; a pod that is gone
+    without either may yet be replaced.
     """
     child = observed.child
     if child is None or not child.ours or child.deleting or child.finished:
         return ()
     mine = [pod for pod in observed.pods if pod.attempt == observed.attempt]
-    return () if mine and all(pod.ended for pod in mine) else (DeleteChild(child),)
+    ran_out = all(pod.terminal or pod.exit_code is not None for pod in mine)
+    return () if mine and ran_out else (DeleteChild(child),)
 
 
 def releases(observed: Observed) -> tuple[Action, ...]:

@@ -23,4 +23,4 @@ def run_uri(storage: Storage, namespace: str, job: str, job_uid: str) -> str:
 def inside_run(uri: str, storage: Storage, namespace: str, job: str, job_uid: str) -> bool:
     """Whether a URI names a checkpoint folder right below the run's prefix."""
     prefix = run_uri(storage, namespace, job, job_uid)
-    return uri.startswith(prefix) and _FOLDER.match(uri.removeprefix(prefix)) is not None
+    return uri.startswith(prefix) and _FOLDER.fullmatch(uri.removeprefix(prefix)) is not None

@@ -53,7 +53,7 @@ def claimed_status(
         generation: of the Checkpoint object.
         now: time of the condition.
     """
-    metrics = {name: text for name, text in claim.metrics.items() if _METRIC_NAME.match(name) and _is_number(text)}
+    metrics = {name: text for name, text in claim.metrics.items() if _METRIC_NAME.fullmatch(name) and _is_number(text)}
     status: dict[str, Any] = {
         "conditions": [_ready(Reason.COMMITTED, "All files are committed.", generation, now)],
         "uri": claim.uri,
@@ -93,7 +93,7 @@ def is_orphan_import(checkpoint: Checkpoint, job_uids: set[str]) -> bool:
 
 
 def _is_number(text: str) -> bool:
-    return len(text) <= 32 and _NUMBER.match(text) is not None
+    return len(text) <= 32 and _NUMBER.fullmatch(text) is not None
 
 
 def _ready(reason: Reason, message: str, generation: int, now: datetime) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def _refusal(claim: Claim, storage: Storage, *, namespace: str, job: str, job_ui
         return at_field("checkpoints.run_uid", f"must be this run's, {job_uid}", claim.run_uid)
     if not inside_run(claim.uri, storage, namespace, job, job_uid):
         return at_field("checkpoints.uri", "must be a folder right below this run's prefix", claim.uri)
-    if not _DIGEST.match(claim.digest):
+    if not _DIGEST.fullmatch(claim.digest):
         return at_field("checkpoints.digest", "must be sha256: and 64 hex digits", claim.digest)
     return None
 

@@ -25,7 +25,7 @@ def parse_quantity(text: str) -> Decimal:
     Raises:
         ValueError: it is no quantity.
     """
-    match = _FORM.match(text)
+    match = _FORM.fullmatch(text)
     if match is None:
         raise ValueError(f"quantity: must be a number with an optional unit, as 500m or 2Gi; got {text!r}")
     return Decimal(match[1]) * _FACTORS[match[2] or ""]

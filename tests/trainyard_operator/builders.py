@@ -1,0 +1,193 @@
+"""Observations made by hand, for the tests of pure decisions."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from tests.trainyard_operator.bench import IMAGE, PRICES, training_job
+from trainyard_api import names
+from trainyard_api.checkpoint import Checkpoint
+from trainyard_api.conditions import ConditionType
+from trainyard_api.training_job import TrainingJob
+from trainyard_operator import reconcile
+from trainyard_operator.claims import Claim
+from trainyard_operator.outcome import Run
+from trainyard_operator.plan import ChildView, Observed, Plan
+from trainyard_operator.pod import PodView, Resources
+from trainyard_operator.prices import Prices
+
+NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
+UID = "5b1c0b2e-0000-4000-8000-000000000001"
+POD_UID = "9d2f0c3e-0000-4000-8000-000000000002"
+NAME = "sums"
+PREFIX = f"s3://models/p/team-a/{NAME}/{UID}/"
+TABLE = Prices.model_validate(PRICES)
+
+
+def at(seconds: int) -> datetime:
+    """A moment relative to NOW."""
+    return NOW + timedelta(seconds=seconds)
+
+
+def time_text(seconds: int) -> str:
+    """The same as the API writes it."""
+    return at(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def job_body(*, status: dict[str, Any] | None = None, deleted: int | None = None, **spec: Any) -> dict[str, Any]:
+    """A TrainingJob as the API server has it."""
+    body = training_job(NAME, **spec)
+    body["metadata"] |= {
+        "uid": UID,
+        "generation": 1,
+        "resourceVersion": "7",
+        "creationTimestamp": time_text(-1000),
+        "finalizers": [names.SETTLEMENT_FINALIZER],
+    }
+    if deleted is not None:
+        body["metadata"]["deletionTimestamp"] = time_text(deleted)
+    return body | ({"status": status} if status else {})
+
+
+def job(**changes: Any) -> TrainingJob:
+    """The same, parsed."""
+    return TrainingJob.model_validate(job_body(**changes))
+
+
+def run(**changes: Any) -> Run:
+    """What the judge of pods is told."""
+    return Run("team-a", NAME, UID, job(**changes).spec, IMAGE)
+
+
+def pod(**changes: Any) -> PodView:
+    """A pod of the first attempt that has run for 100 s."""
+    facts: dict[str, Any] = {
+        "uid": POD_UID,
+        "name": f"{NAME}-1-abcde",
+        "namespace": "team-a",
+        "resource_version": "3",
+        "job_name": NAME,
+        "job_uid": UID,
+        "attempt": 1,
+        "finalizers": (names.ACCOUNTING_FINALIZER,),
+        "resources": Resources(Decimal(1), Decimal(1)),
+        "created_time": at(-101),
+        "node_name": "node-1",
+        "phase": "Running",
+        "bound_time": at(-100),
+        "started": True,
+        "running": True,
+    }
+    return PodView(**facts | changes)
+
+
+def ended_pod(exit_code: int, text: str = "", **changes: Any) -> PodView:
+    """A pod that ended 10 s ago, after 90 s."""
+    facts = {
+        "phase": "Succeeded" if exit_code == 0 else "Failed",
+        "running": False,
+        "exit_code": exit_code,
+        "termination_text": text,
+        "finished_time": at(-10),
+    }
+    return pod(**facts | changes)
+
+
+def child(**changes: Any) -> ChildView:
+    """The first attempt's Job."""
+    facts: dict[str, Any] = {"name": f"{NAME}-1", "uid": "child-uid", "ours": True, "run_config": ("c", "{}")}
+    return ChildView(**facts | changes)
+
+
+def claim(step: int = 10, **changes: Any) -> Claim:
+    """A claim that is in order."""
+    facts: dict[str, Any] = {
+        "uri": f"{PREFIX}step-{step}-9d2f0c3e/",
+        "run_uid": UID,
+        "attempt": 1,
+        "step": step,
+        "digest": f"sha256:{step:064x}",
+        "size_bytes": 2048,
+        "metrics": {"reward_mean": "0.75"},
+        "parent_uri": None,
+        "committed_time": at(-20),
+    }
+    return Claim(**facts | changes)
+
+
+def checkpoint(of: Claim, *, ready: bool = True, name: str | None = None) -> Checkpoint:
+    """The object of a claim."""
+    condition = {"type": "Ready", "status": "True", "reason": "Committed", "lastTransitionTime": time_text(-10)}
+    status = {"conditions": [condition], "uri": of.uri, "digest": of.digest, "step": of.step}
+    body: dict[str, Any] = {
+        "metadata": {
+            "name": name or names.checkpoint(NAME, UID, of.attempt, of.step),
+            "namespace": "team-a",
+            "uid": "checkpoint-uid",
+            "generation": 1,
+        },
+        "spec": {
+            "source": {"uri": of.uri, "digest": of.digest},
+            "storage": training_job(NAME)["spec"]["checkpoints"]["storage"],
+        },
+    }
+    return Checkpoint.model_validate(body | ({"status": status} if ready else {}))
+
+
+def reported(kind: ConditionType, status: str, reason: str, message: str = "") -> dict[str, Any]:
+    """A condition as it was written before."""
+    return {
+        "type": kind.value,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": time_text(-500),
+        "observedGeneration": 1,
+    }
+
+
+def open_pod(*, end: int | None = None) -> dict[str, Any]:
+    """The pod as status.cost knows it."""
+    entry = {"uid": POD_UID, "name": f"{NAME}-1-abcde", "boundTime": time_text(-100), "ratePerHourUSD": "1.500000"}
+    return entry | ({"endTime": time_text(end)} if end is not None else {})
+
+
+def running_status(*conditions: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """The status of a job whose pod runs."""
+    base: dict[str, Any] = {
+        "conditions": list(conditions),
+        "observedGeneration": 1,
+        "attempts": 1,
+        "jobRef": {"name": f"{NAME}-1"},
+        "podRef": {"name": f"{NAME}-1-abcde", "uid": POD_UID},
+        "startTime": time_text(-110),
+        "cost": {"spentUSD": "0.0100", "settledUSD": "0.000000", "openPods": [open_pod()]},
+        "budget": {"limitUSD": "5.00", "source": "Spec"},
+    }
+    return base | fields
+
+
+def observed(
+    *,
+    status: dict[str, Any] | None = None,
+    deleted: int | None = None,
+    spec: dict[str, Any] | None = None,
+    **around: Any,
+) -> Observed:
+    """A TrainingJob and what is around it."""
+    parsed = job(status=status, deleted=deleted, **(spec or {}))
+    return Observed(parsed, status or {}, **around)
+
+
+def decide(seen: Observed, *, now: datetime = NOW, refresh_cost: bool = False, prices: Prices = TABLE) -> Plan:
+    """The plan for an observation."""
+    context = reconcile.Context(prices, IMAGE, read_nodes=True, now=now, refresh_cost=refresh_cost)
+    return reconcile.plan(seen, context)
+
+
+def conditions(plan: Plan) -> dict[str, dict[str, Any]]:
+    """All conditions of a plan by type."""
+    both = (*plan.operator_half.get("conditions", ()), *plan.budget_half.get("conditions", ()))
+    return {entry["type"]: entry for entry in both}

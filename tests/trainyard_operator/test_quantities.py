@@ -1,0 +1,25 @@
+"""Claims about Kubernetes quantities."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from trainyard_operator.quantities import parse_quantity
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", 1), ("500m", "0.5"), ("1.5", "1.5"), ("2k", 2000), ("2Gi", 2**31), ("1Ki", 1024), ("3T", 3 * 10**12)],
+)
+def test_a_quantity_is_an_exact_number(text: str, value: object) -> None:
+    """Binary and decimal units, without a float in between."""
+    assert parse_quantity(text) == Decimal(str(value))
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1e3", "Gi", "1 Gi", "1gi"])
+def test_what_is_no_quantity_is_refused(text: str) -> None:
+    """The error shows the text."""
+    with pytest.raises(ValueError, match="quantity: "):
+        parse_quantity(text)
