@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
 from trainyard_api.training_job_status import Progress as RunProgress
 from trainyard_trainer.outlets import SavedCheckpoint
@@ -26,11 +27,12 @@ class ConsoleReporter:
         self._console = console
         self._bar: Progress | None = None
         if console.is_terminal:
+            # On a narrow terminal the end of the line is cut, not the name.
+            whole = Column(no_wrap=True, min_width=len(name))
             columns = (
-                TextColumn("[bold]{task.description}"),
-                BarColumn(),
+                TextColumn("[bold]{task.description}", table_column=whole),
+                BarColumn(bar_width=16),
                 TextColumn("{task.fields[line]}"),
-                TimeElapsedColumn(),
             )
             self._bar = Progress(*columns, console=console)
             self._task = self._bar.add_task(name, total=100, line="")
@@ -52,7 +54,7 @@ class ConsoleReporter:
         """Show this; plain lines that come too fast are left out, unless `at_once`."""
         line = describe(progress)
         if self._bar:
-            self._bar.update(self._task, completed=progress.percent or 0, line=f"{progress.phase}  {line}")
+            self._bar.update(self._task, completed=progress.percent or 0, line=line)
             return
         now = time.monotonic()
         if line != self._last_line and (at_once or now - self._last_time >= PLAIN_SECONDS):
