@@ -10,22 +10,23 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+DEV = "requirements/dev.txt"
 SELECTIONS = {
-    "dev": ["--all-extras", "--group", "dev"],  # first: the others are constrained to its versions
-    "operator": ["--extra", "operator"],
-    "trainer": ["--extra", "trainer"],
+    DEV: ["--all-extras", "--group", "dev", "pyproject.toml"],  # first: the others are constrained to its versions
+    "requirements/operator.txt": ["--extra", "operator", "pyproject.toml"],
+    "requirements/trainer.txt": ["--extra", "trainer", "pyproject.toml"],
+    "hack/images/tools.txt": ["hack/images/tools.in"],  # what builds the project inside an image
 }
 
 
 def main() -> None:
     """Compile each selection; operator and trainer get the very versions that the tests run with."""
-    for name, selection in SELECTIONS.items():
-        output = f"requirements/{name}.txt"
-        constraint = [] if name == "dev" else ["--constraint", "requirements/dev.txt"]
+    for output, selection in SELECTIONS.items():
+        constraint = [] if output == DEV else ["--constraint", DEV]
         command = [
             *(sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"),
             *("--generate-hashes", "--no-emit-index-url", "--no-annotate", "--custom-compile-command"),
-            *("make requirements", *selection, *constraint, "pyproject.toml", "--output-file", output),
+            *("make requirements", *selection, *constraint, "--output-file", output),
         ]
         print(f"compiling {output}")
         subprocess.run(command, check=True, cwd=ROOT)

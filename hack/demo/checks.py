@@ -99,7 +99,7 @@ def patch_status_as(kubectl: Kubectl, token: str, namespace: str, job: str, stat
     context = next(entry["context"] for entry in config["contexts"] if entry["name"] == kubectl.cluster.context)
     cluster = next(entry["cluster"] for entry in config["clusters"] if entry["name"] == context["cluster"])
     authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    request = urllib.request.Request(  # noqa: S310 - the API server's own address
+    request = urllib.request.Request(
         f"{cluster['server']}/apis/{API_VERSION}/namespaces/{namespace}/trainingjobs/{job}/status",
         method="PATCH",
         data=json.dumps({"status": status}).encode(),

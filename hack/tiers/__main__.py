@@ -14,6 +14,8 @@ from hack.tiers.counts import Count, read_report, required_end_to_end
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
+SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
+"""One process per core, a file's tests in one of them; the end-to-end tests share one cluster and run alone."""
 
 
 def _tool(*command: str) -> bool:
@@ -31,10 +33,11 @@ def _types() -> Count:
     return Count(passed=1) if _tool("mypy") else Count(failed=1)
 
 
-def _pytest(selection: str) -> Count:
+def _pytest(selection: str, *options: str) -> Count:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = ["pytest", "-q", "-m", selection, "--durations=5", "-p", "no:cacheprovider", f"--junitxml={report}"]
+        always = ("-q", "--durations=5", "-p", "no:cacheprovider", f"--junitxml={report}")
+        command = ["pytest", *always, "-m", selection, *options]
         passed = _tool(*command)
         return read_report(report, passed=passed)
 
@@ -50,8 +53,8 @@ def _end_to_end() -> Count:
 TIERS: dict[str, Callable[[], Count]] = {
     "lint": _lint,
     "types": _types,
-    "unit": lambda: _pytest("not integration and not e2e"),
-    "integration": lambda: _pytest("integration"),
+    "unit": lambda: _pytest("not integration and not e2e", *SIDE_BY_SIDE),
+    "integration": lambda: _pytest("integration", *SIDE_BY_SIDE),
     "e2e": _end_to_end,
 }
 

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import yaml
-
 from hack.kubectl import Kubectl, condition
 from tests.e2e.manifests import NAMESPACE, Manifest
 
@@ -26,8 +24,8 @@ def until(look: Callable[[], T | None], what: str, *, seconds: float) -> T:
 
 
 def apply(kubectl: Kubectl, *manifests: Manifest) -> None:
-    """Apply manifests as a person would."""
-    kubectl.apply(yaml.safe_dump_all(manifests))
+    """Apply manifests as a person would; as JSON, because PyYAML and kubectl disagree on whether 1e-3 is a number."""
+    kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
 
 
 def job(kubectl: Kubectl, name: str) -> dict[str, Any]:

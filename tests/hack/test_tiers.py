@@ -50,11 +50,17 @@ def test_a_run_without_tests_or_with_a_broken_module_is_refused(tmp_path: Path) 
 
 def test_every_required_end_to_end_test_exists() -> None:
     """The list names only tests that are there, and every test that is there is in the list."""
-    required = required_end_to_end(ROOT / "tests/e2e/required.txt")
+    collected = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "e2e", "-p", "no:cacheprovider", "tests"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout
     there = {
-        f"{path.stem}::{line.split('(')[0].removeprefix('def ')}"
-        for path in (ROOT / "tests/e2e").glob("test_*.py")
-        for line in path.read_text().splitlines()
-        if line.startswith("def test_")
+        f"{Path(module).stem}::{test.split('[')[0]}"
+        for line in collected.splitlines()
+        if "::" in line
+        for module, _, test in [line.partition("::")]
     }
-    assert required == there
+    assert required_end_to_end(ROOT / "tests/e2e/required.txt") == there
