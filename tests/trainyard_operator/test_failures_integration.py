@@ -256,7 +256,7 @@ def test_a_claim_outside_the_runs_prefix_is_refused(bench: Bench) -> None:
     bench.claim(job, 3, folder="../../team-b/other/step-3-abc/")
     job = bench.api.wait_condition("liar", "Degraded", reason="CheckpointRefused", status="True")
     assert "team-b" in condition(job, "Degraded")["message"]
-    made = [c for c in bench.api.items(CHECKPOINTS) if c["metadata"]["labels"].get(names.JOB_LABEL) == "liar"]
+    made = [c for c in bench.api.items(CHECKPOINTS) if c["metadata"].get("labels", {}).get(names.JOB_LABEL) == "liar"]
     assert made == []
 
 
