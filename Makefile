@@ -4,10 +4,12 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 UV_VERSION := 0.13.8
 READY := $(VENV)/.ready
+PYTHON_IS_NEW := $(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) \
+  else "Python 3.11 or newer is needed; got %s: set PYTHON=..." % sys.version.split()[0])'
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test test-fast lint types unit integration e2e fmt verify generate requirements \
+.PHONY: help setup machine demo demo-down test test-fast lint types unit integration e2e fmt verify generate requirements \
         cluster-up cluster-down cluster-status images clean
 
 help: ## List the targets
@@ -15,7 +17,7 @@ help: ## List the targets
 
 setup: $(READY) ## Make the development environment in .venv
 $(READY): requirements/dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; set PYTHON=...")'
+	@$(PYTHON_IS_NEW)
 	@echo "Installing the development environment into $(VENV) ..."
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
 	@$(RUN) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
@@ -23,13 +25,17 @@ $(READY): requirements/dev.txt pyproject.toml
 	@$(VENV)/bin/uv pip install --quiet --python $(RUN) --no-deps -e .
 	@touch $@
 
-demo: setup ## Run the main job on a real cluster and check what it left behind
+machine: # What a local cluster needs is looked at before any work
+	@$(PYTHON_IS_NEW)
+	@$(PYTHON) -m hack.cluster.prepare
+
+demo: machine setup ## Run the main job on a real cluster and check what it left behind
 	@$(RUN) -m hack.demo
 
 demo-down: setup ## Remove what the demo made, keep the cluster
 	@$(RUN) -m hack.demo down
 
-test: setup ## Every test: lint, types, unit, integration, end-to-end
+test: machine setup ## Every test: lint, types, unit, integration, end-to-end
 	@$(RUN) -m hack.tiers lint types unit integration e2e
 
 test-fast: setup ## The inner loop: everything that needs no node
@@ -50,7 +56,7 @@ verify: setup ## Fail if a generated file isn't what its source gives
 requirements: setup ## Compile the exact versions again
 	@$(RUN) -m hack.requirements
 
-cluster-up: setup ## Start the test cluster
+cluster-up: machine setup ## Start the test cluster
 	@$(RUN) -m hack.cluster up
 
 cluster-down: setup ## Stop the test cluster, keep its images

@@ -10,6 +10,7 @@ import os
 import sys
 
 from hack.cluster import binaries, context, kind, local, state
+from hack.cluster.engine import engine_answers
 from hack.cluster.locks import exclusive
 from hack.cluster.progress import ClusterError, say
 
@@ -27,7 +28,7 @@ def up() -> None:
                 "TRAINYARD_CONTEXT: a cluster of ours is up; take it down first: python -m hack.cluster down"
             )
         context.use(os.environ["TRAINYARD_CONTEXT"])
-    elif (known is None or known.kind != "local") and kind.engine_answers():
+    elif (known is None or known.kind != "local") and engine_answers():
         kind.up()
     else:
         local.up()

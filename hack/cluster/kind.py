@@ -15,12 +15,6 @@ from hack.cluster.progress import ClusterError, say
 _NAME = "trainyard-test"
 
 
-def engine_answers() -> bool:
-    """Whether a container engine runs here."""
-    docker = shutil.which("docker")
-    return bool(docker) and subprocess.run([str(docker), "info"], capture_output=True, check=False).returncode == 0
-
-
 def up() -> state.ClusterState:
     """Creates the cluster unless it exists, and notes it.
 

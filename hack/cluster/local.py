@@ -17,8 +17,8 @@ from hack.cluster import (
     layout,
     network,
     node,
-    packages,
     preflight,
+    prepare,
     processes,
     runtime,
     state,
@@ -39,7 +39,8 @@ def up() -> state.ClusterState:
     """
     refuse_another_owners(layout.owner_note())
     if not _running():
-        _prepare_machine()
+        prepare.machine()
+        preflight.network()
         if leftovers():
             say("an earlier cluster was not taken down (a reboot?): clearing what is left of it")
             down()
@@ -143,15 +144,6 @@ STAGES = (
 
 def _running() -> bool:
     return any(processes.find(layout.pids(), name) for name in processes.names(layout.pids()))
-
-
-def _prepare_machine() -> None:
-    warm = layout.image_store().exists() and not binaries.missing(
-        layout.cache() / "bin" / binaries.fingerprint(), binaries.PROGRAMS
-    )
-    preflight.machine(warm=warm)
-    packages.ensure(packages.CLUSTER)
-    preflight.network()
 
 
 def _control_plane(programs: Path) -> tuple[controlplane.Settings, controlplane.Identities]:

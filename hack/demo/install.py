@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from hack.cluster import layout
 from hack.images import load_refs
 from hack.kubectl import Kubectl
 
@@ -24,6 +27,22 @@ def run_module(*arguments: str) -> None:
     status = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT, check=False).returncode
     if status != 0:
         raise SystemExit(status)
+
+
+@contextmanager
+def images_in_background() -> Iterator[None]:
+    """Begin to build the images while other set-up goes on; a foreground build waits for it by its own lock."""
+    log = layout.cache() / "images-in-background.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w") as output:
+        command = [sys.executable, "-m", "hack.images", "build", "--no-push"]
+        builder = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            yield  # whatever went wrong in it goes wrong again, and is told, in the foreground
+        finally:
+            if builder.poll() is None:
+                builder.terminate()
+            builder.wait()
 
 
 def install_chart(kubectl: Kubectl, *overrides: str) -> None:
