@@ -23,6 +23,7 @@ from trainyard_operator.passes import Passes
 from trainyard_operator.prices import PricesError, parse_prices
 from trainyard_operator.release import ReleaseError, release
 from trainyard_operator.settings import Settings, SettingsError, read_release_settings, read_settings
+from trainyard_operator.steps import Steps
 
 log = logging.getLogger("trainyard_operator")
 
@@ -61,7 +62,7 @@ async def _operate(settings: Settings) -> int:
     state = health.Health(settings.tick_seconds)
     health_server = health.serve(state, settings.health_port)
     metrics_server, _ = metrics.serve(settings.metrics_port)
-    ticking = asyncio.create_task(tick.Tick(passes, state).run(), name="tick")
+    ticking = asyncio.create_task(tick.Tick(passes, state, Steps(ledger, metrics)).run(), name="tick")
     try:
         # kopf looks for its resources once: they must be served by then.
         await _until_served(api, settings)

@@ -6,6 +6,7 @@ conflict ends the pass: the world has changed, so it is looked at again. Decides
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -104,8 +105,13 @@ class Applier:
         await self.ledger.begin_attempt(
             run_uid=metadata.uid, namespace=namespace, name=metadata.name, attempt=attempt, job_name=child_name
         )
-        for kind, body in zip((SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS), access_bodies(observed.job), strict=True):
-            await self.kube.apply(kind.path(namespace, body["metadata"]["name"]), body, names.OPERATOR_MANAGER)
+        access = zip((SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS), access_bodies(observed.job), strict=True)
+        await asyncio.gather(
+            *(
+                self.kube.apply(kind.path(namespace, body["metadata"]["name"]), body, names.OPERATOR_MANAGER)
+                for kind, body in access
+            )
+        )
         text = run_config_text(observed.job, attempt, observed.pinned)
         config_map = config_map_name(metadata.name, attempt, text)
         rendering = Rendering(attempt, self.default_image, self.pull_policy, config_map, text, observed.pinned)

@@ -33,7 +33,6 @@ class Claim:
     digest: str
     size_bytes: int
     metrics: Mapping[str, str]
-    parent_uri: str | None
     committed_time: datetime
 
 

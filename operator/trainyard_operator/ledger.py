@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -28,10 +29,27 @@ T = TypeVar("T")
 _OPTIONS: Final = "-c statement_timeout=10000 -c lock_timeout=5000 -c timezone=UTC"
 _CONNECT_SECONDS: Final = 5
 _RETRY_SECONDS: Final = 2.0
+_STEP_TIMINGS: Final = """
+    SELECT m.run_uid, m.step, m.step_seconds, m.rollout_seconds, m.update_seconds
+    FROM unnest(%s::text[], %s::integer[]) AS seen (uid, step)
+    JOIN trainyard.training_metrics m ON m.run_uid = seen.uid AND m.kind = 'step' AND m.step > seen.step
+    ORDER BY m.run_uid, m.step LIMIT 10000
+"""
 _CLAIMS: Final = """
-    SELECT uri, run_uid, attempt, step, digest, size_bytes, metrics, parent_uri, committed_at
+    SELECT uri, run_uid, attempt, step, digest, size_bytes, metrics, committed_at
     FROM trainyard.checkpoints WHERE run_uid = ANY(%s) ORDER BY step, attempt, committed_at LIMIT 100000
 """
+
+
+@dataclass(frozen=True)
+class StepTiming:
+    """How long a step of a run took, in seconds; None: not measured."""
+
+    run_uid: str
+    step: int
+    step_seconds: float | None
+    rollout_seconds: float | None
+    update_seconds: float | None
 
 
 class LedgerUnavailable(Exception):  # noqa: N818 - a state of the world, not a mistake
@@ -143,6 +161,21 @@ class Ledger:
             found[row[1]].append(_claim(row))
         return {uid: tuple(claims) for uid, claims in found.items()}
 
+    async def step_timings(self, seen: Mapping[str, int]) -> list[StepTiming]:
+        """Durations of the steps that runs have finished lately, in order.
+
+        Args:
+            seen: run uid → its last step that is already known; -1 for none.
+
+        Raises:
+            LedgerUnavailable: it failed.
+        """
+        if not seen:
+            return []
+        uids, steps = list(seen), list(seen.values())
+        rows = await self._run(lambda connection: connection.execute(_STEP_TIMINGS, (uids, steps)).fetchall())
+        return [StepTiming(*row) for row in rows]
+
     async def close(self) -> None:
         """Ends the connection."""
         async with self._lock:
@@ -198,9 +231,9 @@ class Ledger:
 
 
 def _claim(row: tuple[Any, ...]) -> Claim:
-    uri, run_uid, attempt, step, digest, size_bytes, metrics, parent_uri, committed = row
+    uri, run_uid, attempt, step, digest, size_bytes, metrics, committed = row
     # A trainer's row: the column may hold any JSON.
     texts = (
         {key: value for key, value in metrics.items() if isinstance(value, str)} if isinstance(metrics, dict) else {}
     )
-    return Claim(uri, run_uid, attempt, step, digest, size_bytes, texts, parent_uri, committed)
+    return Claim(uri, run_uid, attempt, step, digest, size_bytes, texts, committed)

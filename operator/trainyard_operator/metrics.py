@@ -18,10 +18,12 @@ from prometheus_client.registry import Collector
 
 from trainyard_api.conditions import ConditionType
 from trainyard_operator.clock import parse_time
+from trainyard_operator.ledger import StepTiming
 from trainyard_operator.plan import Observed, Plan
 
 _HOURS: Final = 3600.0
 _DURATIONS: Final = tuple(_HOURS * hours for hours in (1 / 60, 1 / 12, 0.5, 1, 2, 4, 8, 24, 72, 168))
+_STEP_DURATIONS: Final = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 
 
 class Metrics:
@@ -40,6 +42,14 @@ class Metrics:
             buckets=_DURATIONS,
             registry=self.registry,
         )
+        self._iteration, self._generation, self._update = (
+            Histogram(name, text, buckets=_STEP_DURATIONS, registry=self.registry)
+            for name, text in (
+                ("training_iteration_duration_seconds", "Duration of a training step"),
+                ("training_trajectory_generation_duration_seconds", "Duration of a step's rollouts"),
+                ("training_policy_update_duration_seconds", "Duration of a step's updates"),
+            )
+        )
         self._passes = Counter(
             "trainyard_reconcile_passes", "Reconcile passes by result", ("result",), registry=self.registry
         )
@@ -49,6 +59,16 @@ class Metrics:
         self._tick_seconds = Histogram(
             "trainyard_tick_duration_seconds", "Duration of a look at all jobs", registry=self.registry
         )
+
+    def step_done(self, timing: StepTiming) -> None:
+        """Counts a training step of any job."""
+        for histogram, seconds in (
+            (self._iteration, timing.step_seconds),
+            (self._generation, timing.rollout_seconds),
+            (self._update, timing.update_seconds),
+        ):
+            if seconds is not None:
+                histogram.observe(seconds)
 
     def serve(self, port: int) -> tuple[WSGIServer, threading.Thread]:
         """Serves /metrics on all addresses until the server that it returns is shut down."""

@@ -40,7 +40,6 @@ class Outcome:
     success: bool = False
     committed_uri: str | None = None
     """The final checkpoint, where it succeeded."""
-    counts: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,14 @@ def judge_end(pod: PodView | None, run: Run, *, stop_asked: bool) -> Outcome:
     if row.success and termination is not None:
         return Outcome(row.reason or termination.reason, "All steps are done.", True, termination.committed_uri)
     reason = row.reason or (termination.reason if termination else Reason.TRAINER_CRASHED)
-    return Outcome(str(reason), _message_of_exit(pod, termination, run), counts=row.counts)
+    return Outcome(str(reason), _message_of_exit(pod, termination, run))
+
+
+def unclaimed(outcome: Outcome) -> Outcome:
+    """What becomes of a success whose checkpoint the ledger lacks: user code may write any message and exit 0."""
+    uri = outcome.committed_uri or "nothing"
+    rule = "the ledger must hold a claim to it that was accepted"
+    return Outcome(Reason.RESULT_MISSING, at_field("committedUri", rule, uri))
 
 
 def judge_start(pod: PodView, run: Run, now: datetime) -> tuple[Outcome | None, Outcome | None]:
@@ -157,4 +163,4 @@ def _message_without_exit(pod: PodView | None) -> str:
 
 def _outcome(exit_code: int | None, signs: set[Sign], *, stop_asked: bool, message: str) -> Outcome:
     row = failure.classify(exit_code, frozenset(signs), stop_asked=stop_asked)
-    return Outcome(str(row.reason), message, counts=row.counts)
+    return Outcome(str(row.reason), message)

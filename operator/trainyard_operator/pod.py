@@ -56,7 +56,6 @@ class PodView:
     """The scheduler's message."""
     started: bool = False
     """Whether its container has ever run."""
-    running: bool = False
     waiting_reason: str | None = None
     waiting_message: str = ""
     exit_code: int | None = None
@@ -157,7 +156,7 @@ def _container(status: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     state = trainer.get("state", {})
     waiting, ended = state.get("waiting"), state.get("terminated")
-    facts: dict[str, Any] = {"started": "running" in state or ended is not None, "running": "running" in state}
+    facts: dict[str, Any] = {"started": "running" in state or ended is not None}
     if waiting is not None:
         facts |= {"waiting_reason": waiting.get("reason"), "waiting_message": waiting.get("message", "")}
     if ended is not None:

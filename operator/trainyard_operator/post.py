@@ -6,6 +6,7 @@ repeated pass posts nothing twice. An event that can't be posted is logged: the 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Iterable
@@ -52,10 +53,13 @@ def event_body(job: TrainingJob, note: EventNote, now: datetime) -> dict[str, An
 
 async def post_events(kube: Kube, job: TrainingJob, notes: Iterable[EventNote], now: datetime) -> None:
     """Posts each event that isn't there yet."""
-    for note in notes:
-        try:
-            await kube.create(EVENTS.path(job.metadata.namespace), event_body(job, note, now))
-        except KubeError as error:
-            terminating = "because it is being terminated" in error.message
-            if error.status != 409 and not terminating:
-                log.warning("%s/%s: event %s: %s", job.metadata.namespace, job.metadata.name, note.reason, error)
+    await asyncio.gather(*(_post(kube, job, note, now) for note in notes))
+
+
+async def _post(kube: Kube, job: TrainingJob, note: EventNote, now: datetime) -> None:
+    try:
+        await kube.create(EVENTS.path(job.metadata.namespace), event_body(job, note, now))
+    except KubeError as error:
+        terminating = "because it is being terminated" in error.message
+        if error.status != 409 and not terminating:
+            log.warning("%s/%s: event %s: %s", job.metadata.namespace, job.metadata.name, note.reason, error)

@@ -15,7 +15,7 @@ from trainyard_api.conditions import ConditionType, Reason
 from trainyard_operator import attempt, claims, deletion, events, gates
 from trainyard_operator.booking import Books, keep_books
 from trainyard_operator.clock import format_time
-from trainyard_operator.outcome import Outcome, Run
+from trainyard_operator.outcome import Outcome, Run, unclaimed
 from trainyard_operator.plan import (
     Action,
     AddFinalizer,
@@ -105,6 +105,9 @@ def _active(observed: Observed, books: Books, draft: StatusDraft, context: Conte
     stores: tuple[Action, ...] = tuple(StoreCheckpoint(c) for c in (*reviewed.to_create, *reviewed.to_fill))
     if view.pod is not None:
         draft.put("podRef", {"name": view.pod.name, "uid": view.pod.uid})
+    if view.pod is not None or (observed.child is not None and observed.child.ours):
+        # The pass that made the child may have ended before it could say so.
+        _report_start(observed, draft, context.now)
     problems = (*gate.problems, *view.problems, *_claim_problems(observed, reviewed))
     _report_problems(draft, problems)
     outcome = gate.final or view.outcome
@@ -112,14 +115,18 @@ def _active(observed: Observed, books: Books, draft: StatusDraft, context: Conte
         done = books.open_pods == () and reviewed.complete and observed.claims is not None and view.pods_gone
         return (*first, *stores, *_end(observed, outcome, reviewed, draft, context, done=done))
     if not view.begun and gate.open and not view.problems:
-        draft.put("attempts", observed.attempt)
-        draft.put("jobRef", {"name": names.child_job(metadata.name, observed.attempt)})
-        draft.put("startTime", draft.get("startTime") or format_time(context.now))
+        _report_start(observed, draft, context.now)
         _summarise(draft, None, Reason.STARTING, "The trainer pod is being made.")
         return (*first, *stores, StartAttempt(observed.attempt))
     reason, message = (view.reason, view.message) if view.begun else (Reason.QUEUED, gate.message or view.message)
     _summarise(draft, None, reason, message)
     return (*first, *stores, *view.actions)
+
+
+def _report_start(observed: Observed, draft: StatusDraft, now: datetime) -> None:
+    draft.put("attempts", observed.attempt)
+    draft.put("jobRef", {"name": names.child_job(observed.metadata.name, observed.attempt)})
+    draft.put("startTime", draft.get("startTime") or format_time(now))
 
 
 def _end(
@@ -132,22 +139,23 @@ def _end(
     done: bool,
 ) -> tuple[Action, ...]:
     """The attempt's end is known: pods are stopped, spend is booked, checkpoints are made; then the job has ended."""
-    if outcome.success:
-        stored = any(claim.uri == outcome.committed_uri for claim in reviewed.stored)
-        if not (done and stored):
-            _summarise(
-                draft, None, Reason.RUNNING, "All steps are done; its cost and its final checkpoint are recorded."
-            )
-            return ()
+    if outcome.success and not done:
+        _summarise(draft, None, Reason.RUNNING, "All steps are done; its cost and its final checkpoint are recorded.")
+        return ()
+    if outcome.success and any(claim.uri == outcome.committed_uri for claim in reviewed.stored):
         draft.put("completionTime", format_time(context.now))
         _summarise(draft, True, Reason.COMPLETED, outcome.message)
         return (EndRun(outcome.reason),)
+    if outcome.success:
+        # Its pod has ended, so no row of that checkpoint will ever come.
+        outcome = unclaimed(outcome)
     draft.condition(ConditionType.STALLED, True, outcome.reason, outcome.message)
-    if not done:
+    stop = attempt.stop_if_alive(observed)
+    if stop or not done:
         _summarise(draft, None, Reason.STOPPING, outcome.message)
         # The verdict must be on record before the evidence may go.
         on_record = observed.reported(ConditionType.STALLED).get("status") == "True"
-        return (*attempt.stop_if_alive(observed), *attempt.releases(observed)) if on_record else ()
+        return (*stop, *attempt.releases(observed)) if on_record else ()
     draft.put("completionTime", format_time(context.now))
     _summarise(draft, False, Reason.FAILED, outcome.message)
     return (EndRun(outcome.reason),)

@@ -7,6 +7,7 @@ deadlines. It asks for passes and never writes a TrainingJob itself; a job that 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from trainyard_operator.kube import KubeError
 from trainyard_operator.ledger import LedgerUnavailable
 from trainyard_operator.orphans import orphans_in, settle_orphan
 from trainyard_operator.passes import Passes
+from trainyard_operator.steps import Steps
 from trainyard_operator.world import Body, ListedWorld, Lists, list_all
 
 log = logging.getLogger(__name__)
@@ -36,6 +38,7 @@ class Tick:
 
     passes: Passes
     health: Health
+    steps: Steps
 
     async def run(self) -> None:
         """Ticks until cancelled; a tick that fails is logged, and liveness notices if all do."""
@@ -69,6 +72,9 @@ class Tick:
                 await asyncio.sleep(0)
         uids = {body["metadata"]["uid"] for body in lists.jobs.values()}
         await self._orphans(lists, uids)
+        if lists.claims is not None:
+            with contextlib.suppress(LedgerUnavailable):
+                await self.steps.count(lists.claims)
         for body in lists.checkpoints.values():
             await self.look_at_checkpoint(body, uids)
         passes.forget(uids)

@@ -78,7 +78,6 @@ def pod(**changes: Any) -> PodView:
         "phase": "Running",
         "bound_time": at(-100),
         "started": True,
-        "running": True,
     }
     return PodView(**facts | changes)
 
@@ -87,7 +86,6 @@ def ended_pod(exit_code: int, text: str = "", **changes: Any) -> PodView:
     """A pod that ended 10 s ago, after 90 s."""
     facts = {
         "phase": "Succeeded" if exit_code == 0 else "Failed",
-        "running": False,
         "exit_code": exit_code,
         "termination_text": text,
         "finished_time": at(-10),
@@ -111,7 +109,6 @@ def claim(step: int = 10, **changes: Any) -> Claim:
         "digest": f"sha256:{step:064x}",
         "size_bytes": 2048,
         "metrics": {"reward_mean": "0.75"},
-        "parent_uri": None,
         "committed_time": at(-20),
     }
     return Claim(**facts | changes)

@@ -28,7 +28,6 @@ UNBOUND: dict[str, Any] = {
     "node_name": None,
     "phase": "Pending",
     "started": False,
-    "running": False,
 }
 
 
@@ -61,8 +60,8 @@ def test_a_child_that_isnt_ours_stands_in_the_way(other: dict[str, bool]) -> Non
         ({}, "Running", []),
         (UNBOUND, "Starting", []),
         (UNBOUND | {"unschedulable": "0/3 nodes"}, "Starting", ["Unschedulable"]),
-        ({"started": False, "running": False}, "Starting", []),
-        ({"started": False, "running": False, "waiting_reason": "ErrImagePull"}, "Starting", ["ImageUnavailable"]),
+        ({"started": False}, "Starting", []),
+        ({"started": False, "waiting_reason": "ErrImagePull"}, "Starting", ["ImageUnavailable"]),
         ({"deletion_time": at(5)}, "Stopping", []),
     ],
 )

@@ -47,7 +47,7 @@ def _body(**status: Any) -> dict[str, Any]:
 def test_a_running_pod_is_bound_started_and_charged_by_its_requests() -> None:
     """Billing begins with the PodScheduled transition."""
     seen = read_pod(BODY)
-    assert (seen.bound_time, seen.started, seen.running, seen.ended) == (at(-100), True, True, False)
+    assert (seen.bound_time, seen.started, seen.ended) == (at(-100), True, False)
     assert seen.resources == Resources(Decimal("1.5"), Decimal(2), 2, "L4")
     assert (seen.job_name, seen.job_uid, seen.attempt, seen.held) == (NAME, UID, 1, True)
 
@@ -59,7 +59,6 @@ def test_an_ended_pod_has_code_message_and_time() -> None:
     assert (seen.exit_code, seen.termination_text, seen.finished_time) == (20, "why", at(-10))
     assert seen.ended
     assert seen.terminal
-    assert not seen.running
 
 
 def test_a_waiting_pod_says_why() -> None:
@@ -102,7 +101,7 @@ def test_deleted_without_grace_means_ended() -> None:
 
 def test_a_pod_deleted_before_it_was_bound_has_ended() -> None:
     """Nothing will ever run in it."""
-    assert pod(bound_time=None, node_name=None, deletion_time=at(0), started=False, running=False).ended
+    assert pod(bound_time=None, node_name=None, deletion_time=at(0), started=False).ended
 
 
 @pytest.mark.parametrize("broken", ["labels", "containers"])

@@ -91,23 +91,52 @@ def test_success_waits_for_booking_and_the_final_checkpoint() -> None:
     assert "completionTime" in last.operator_half
 
 
-@pytest.mark.parametrize("claims", [(), None, (claim(5),)])
-def test_without_the_row_of_its_final_checkpoint_no_job_succeeds(claims: tuple | None) -> None:
-    """Not when it is missing, nor when the ledger is away, nor by another one."""
-    objects = tuple(checkpoint(each) for each in claims or ())
-    seen = observed(
-        status=running_status(cost=BOOKED),
-        child=child(),
-        pods=(ended_pod(0, DONE),),
-        claims=claims,
-        checkpoints=objects,
-    )
+@pytest.mark.parametrize("claims", [(), (claim(5),), (claim(10, digest="md5:0"),)])
+def test_without_an_accepted_claim_to_its_final_checkpoint_a_job_has_failed(claims: tuple) -> None:
+    """Its pod has ended, so the row can't come any more: to wait would be to wait for ever."""
+    objects = tuple(checkpoint(each) for each in claims if each.step == 5)
+    status = running_status(cost=BOOKED)
+    seen = observed(status=status, child=child(), pods=(ended_pod(0, DONE),), claims=claims, checkpoints=objects)
+    plan = decide(seen)
+    assert _summary(plan) == ("False", "Failed")
+    stalled = conditions(plan)[ConditionType.STALLED]
+    assert stalled["reason"] == "ResultMissing"
+    assert stalled["message"].startswith("committedUri: ")
+    assert stalled["message"].endswith(f'got "{PREFIX}step-10-9d2f0c3e/"')
+
+
+def test_while_the_ledger_is_away_no_job_succeeds_or_fails_by_its_claims() -> None:
+    """The row may be there."""
+    seen = observed(status=running_status(cost=BOOKED), child=child(), pods=(ended_pod(0, DONE),), claims=None)
     assert _summary(decide(seen)) == ("Unknown", "Running")
+
+
+@pytest.mark.parametrize("pods", [(), (pod(bound_time=None, node_name=None, started=False),)])
+def test_a_start_that_was_cut_off_is_still_on_record(pods: tuple) -> None:
+    """The pass that made the child died, or met a conflict, before its status was written: the next one says it."""
+    status = {"conditions": [reported(ConditionType.SUCCEEDED, "Unknown", "Queued")]}
+    plan = decide(observed(status=status, child=child(), pods=pods))
+    assert (plan.operator_half["attempts"], plan.operator_half["jobRef"]) == (1, {"name": "sums-1"})
+    first = plan.operator_half["startTime"]
+    later = decide(observed(status=_next_status(plan), child=child(), pods=pods), now=at(50))
+    assert later.operator_half["startTime"] == first
+
+
+def test_a_job_has_failed_only_when_its_child_can_make_no_more_pods() -> None:
+    """A pod that was deleted before it had a node cost nothing, and its Job may not have noticed yet."""
+    gone = pod(bound_time=None, node_name=None, started=False, phase="Pending", deletion_time=at(0))
+    status = running_status(cost={"spentUSD": "0.0000", "settledUSD": "0.000000"})
+    first = decide(observed(status=status, child=child(), pods=(gone,)))
+    assert (_summary(first), first.actions) == (("Unknown", "Stopping"), ())
+    second = decide(observed(status=_next_status(first), child=child(), pods=(gone,)))
+    assert (_summary(second), second.actions) == (("Unknown", "Stopping"), (DeleteChild(child()), ReleasePod(gone)))
+    last = decide(observed(status=_next_status(second), child=child(deleting=True)))
+    assert _summary(last) == ("False", "Failed")
 
 
 def test_a_verdict_is_on_record_before_the_child_is_stopped() -> None:
     """The evidence goes with the pod: first Stalled, then the deletion."""
-    waiting = pod(started=False, running=False, waiting_reason="ErrImagePull", bound_time=at(-700))
+    waiting = pod(started=False, waiting_reason="ErrImagePull", bound_time=at(-700))
     first = decide(observed(status=running_status(), child=child(), pods=(waiting,)))
     assert first.actions == ()
     assert conditions(first)[ConditionType.STALLED]["reason"] == "ImageUnavailable"
@@ -170,8 +199,8 @@ def _worlds() -> st.SearchStrategy[Observed]:
         st.sampled_from(
             [
                 pod(),
-                pod(bound_time=None, node_name=None, started=False, running=False),
-                pod(started=False, running=False, waiting_reason="ErrImagePull", bound_time=at(-700)),
+                pod(bound_time=None, node_name=None, started=False),
+                pod(started=False, waiting_reason="ErrImagePull", bound_time=at(-700)),
                 pod(deletion_time=at(3)),
                 pod(force_deleted=True, deletion_time=at(0)),
                 ended_pod(0, DONE),

@@ -1,0 +1,58 @@
+"""Claims about the durations of training steps, on a real Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers import Database, postgres
+from tests.trainyard_operator.builders import UID
+from trainyard_operator.ledger import Ledger
+from trainyard_operator.metrics import Metrics
+from trainyard_operator.steps import Steps
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    """A migrated database."""
+    with postgres() as server:
+        yield server.database()
+
+
+def _step(database: Database, step: int, timings: str) -> None:
+    database.execute(
+        "INSERT INTO trainyard.training_metrics (run_uid, kind, step, attempt, policy_version, measurements, timings)"
+        " VALUES (%s, 'step', %s, 1, 1, '{}', %s)",
+        *(UID, step, timings),
+    )
+
+
+def test_each_step_is_counted_once_from_when_this_process_began(database: Database, tmp_path: Path) -> None:
+    """Earlier steps aren't; later ones are, each measurement that it has; a run that has ended is forgotten."""
+    (tmp_path / "dsn").write_text(database.owner)
+    ledger, metrics = Ledger(tmp_path / "dsn"), Metrics()
+    steps = Steps(ledger, metrics)
+
+    async def go() -> None:
+        await ledger.begin_attempt(run_uid=UID, namespace="n", name="j", attempt=1, job_name="j-1")
+        _step(database, 0, '{"step_seconds": 100, "rollout_seconds": 50, "update_seconds": 40}')
+        await steps.count([UID])
+        _step(database, 1, '{"step_seconds": 2.5, "rollout_seconds": 1.5, "update_seconds": 0.5}')
+        _step(database, 2, '{"step_seconds": 3.5}')
+        await steps.count([UID])
+        await steps.count([UID])
+        await steps.count([])
+        await ledger.close()
+
+    asyncio.run(go())
+    values = {
+        name: metrics.registry.get_sample_value(f"training_{name}_duration_seconds_sum")
+        for name in ("iteration", "trajectory_generation", "policy_update")
+    }
+    assert values == {"iteration": 6.0, "trajectory_generation": 1.5, "policy_update": 0.5}
+    assert metrics.registry.get_sample_value("training_iteration_duration_seconds_count") == 2
