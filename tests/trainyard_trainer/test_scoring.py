@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -49,6 +50,33 @@ def test_what_is_no_finite_number_fails_that_trajectory_only(value: Any) -> None
     assert math.isnan(failed.rewards["mine"])
     assert failed.rewards["other"] == 0.5
     assert repr(value) in failed.error
+
+
+@pytest.mark.parametrize(
+    ("value", "weight"), [(1e308, 100.0), (-1e308, 100.0), (10**400, 1.0)], ids=["large", "small", "no float"]
+)
+def test_a_number_too_large_fails_that_trajectory_only(value: float, weight: float) -> None:
+    """An infinite sum would turn its whole group's statistics into NaN; an integer may not even be a float."""
+    good, failed = score(STEP, [reward(if_answered(value), weight), reward(lambda _: 0.5, name="other")])
+    assert (good.status, good.total_reward) == (TrajectoryStatus.OK, weight + 0.5)
+    assert (failed.status, failed.total_reward) == (TrajectoryStatus.FAILED_REWARD, None)
+
+
+def test_a_reward_that_ends_the_process_fails_that_trajectory_only() -> None:
+    """A `sys.exit(0)` in a user's code would look like a run that is done."""
+    good, failed = score(STEP, [reward(lambda t: 1.0 if t.answer else sys.exit(0))])
+    assert good.total_reward == 1.0
+    assert "SystemExit: 0" in failed.error
+
+
+def test_what_a_reward_says_is_kept_in_bounds() -> None:
+    """A row of the ledger can't be blown up by a value or by an exception's text."""
+
+    def shouts(_: Trajectory) -> float:
+        raise ValueError("x" * 10**6)
+
+    for loud in (if_answered("x" * 10**6), lambda t: 1.0 if t.answer else shouts(t)):
+        assert len(score(STEP, [reward(loud)])[1].error) < 2000
 
 
 def test_a_reward_that_raises_for_one_fails_that_one() -> None:

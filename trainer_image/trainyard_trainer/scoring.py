@@ -19,6 +19,8 @@ from trainyard_trainer.registry import WeightedReward
 from trainyard_trainer.trajectory import Trajectory, TrajectoryStatus
 
 SCORED = frozenset({TrajectoryStatus.OK, TrajectoryStatus.TRUNCATED})
+MAX_SAID = 500
+"""Most characters that are kept of what a user's code says of itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,10 @@ def score(trajectories: Sequence[Trajectory], rewards: Sequence[WeightedReward])
         outcomes = {reward.name: _call(reward, trajectory) for reward in rewards}
         raw = {name: math.nan if isinstance(value, _Failure) else value for name, value in outcomes.items()}
         failure = next((value for value in outcomes.values() if isinstance(value, _Failure)), None)
+        total = math.nan if failure else sum(raw[reward.name] * reward.weight for reward in rewards)
+        if failure is None and not math.isfinite(total):
+            failure = _Failure(rewards[0], "and the others have a weighted sum that isn't finite")
         if failure is None:
-            total = math.fsum(raw[reward.name] * reward.weight for reward in rewards)
             scored.append(replace(trajectory, rewards=raw, total_reward=total))
         else:
             first_failure = first_failure or failure
@@ -65,17 +69,18 @@ def score(trajectories: Sequence[Trajectory], rewards: Sequence[WeightedReward])
 def _call(reward: WeightedReward, trajectory: Trajectory) -> float | _Failure:
     try:
         value = reward.function(trajectory)
-    except Exception as error:  # noqa: BLE001 (a user's code may raise anything; it fails this trajectory only)
-        where = _place_of(error, reward.function)
-        return _Failure(reward, f"raised {type(error).__name__}: {error} at {where}")
-    if not isinstance(value, Real) or not math.isfinite(value):
+        number = float(value) if isinstance(value, Real) else math.nan  # an integer may be too large for that
+        if math.isfinite(number):
+            return number
         code = getattr(reward.function, "__code__", None)
         where = f" at {code.co_filename}:{code.co_firstlineno}" if code else ""
-        return _Failure(reward, f"returned {value!r}, not a finite number{where}")
-    return float(value)
+        return _Failure(reward, f"returned {repr(value)[:MAX_SAID]}, not a finite number{where}")
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (a user's code may raise anything; it fails this trajectory)
+        where = _place_of(error, reward.function)
+        return _Failure(reward, f"raised {type(error).__name__}: {str(error)[:MAX_SAID]} at {where}")
 
 
-def _place_of(error: Exception, function: Any) -> str:
+def _place_of(error: BaseException, function: Any) -> str:
     """File and line in the reward's own file if the traceback passes through it, else the innermost one."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
     own = getattr(getattr(function, "__code__", None), "co_filename", None)
