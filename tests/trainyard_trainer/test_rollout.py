@@ -136,6 +136,30 @@ def test_an_environment_that_raises_fails_its_own_trajectory() -> None:
     assert (never.status, never.error, never.segments) == (TrajectoryStatus.FAILED_ENVIRONMENT, "OSError: no tool", ())
 
 
+@pytest.mark.parametrize(
+    "answer", [None, Observation(done=False, text=7), SystemExit(0)], ids=["none", "no text", "exit"]
+)
+def test_an_environment_that_answers_nonsense_fails_its_own_trajectory(answer: Any) -> None:
+    """What isn't an observation is the environment's fault, not a turn that was too long; the others go on."""
+
+    class Strange(CalculatorTask):
+        def environment(self) -> CalculatorEnvironment:
+            class Odd(CalculatorEnvironment):
+                async def step(self, text: str) -> Observation:
+                    if not text.startswith("C"):
+                        return await super().step(text)
+                    if isinstance(answer, SystemExit):
+                        raise answer
+                    return answer
+
+            return Odd()
+
+    (failed, fine, _), _ = play([["C47*93;"], ["A-0089$"], ["A00020$"]], task=Strange({}))
+    assert (failed.status, failed.truncated_reason, failed.success) == (TrajectoryStatus.FAILED_ENVIRONMENT, None, None)
+    assert failed.error
+    assert fine.success
+
+
 def test_every_prompt_gets_its_group_and_repeats_exactly() -> None:
     """Group size many samples per prompt, all different streams; a second rollout gives the same ids."""
     policy = small.policy()

@@ -99,10 +99,11 @@ class SynchronousRollouts:
     async def _open(self, conversation: Conversation) -> None:
         try:
             text = await conversation.environment.reset(conversation.question)
-        except Exception as error:  # noqa: BLE001 (a user's environment may raise anything; it fails this trajectory only)
+            ids = self._codec.prompt(text)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (a user's code may raise anything; it fails this one only)
             conversation.end(TrajectoryStatus.FAILED_ENVIRONMENT, error=f"{type(error).__name__}: {error}")
             return
-        conversation.hear(Role.PROMPT, text, self._codec.prompt(text), self._version())
+        conversation.hear(Role.PROMPT, text, ids, self._version())
 
     async def _answer(
         self,
@@ -126,11 +127,15 @@ class SynchronousRollouts:
         """Append a sampled turn and the environment's answer to it, or end the conversation."""
         text = self._codec.text(generation.token_ids)
         observation: Observation | None = None
-        error: Exception | None = None
+        heard: tuple[int, ...] = ()
+        error: BaseException | None = None
         if generation.finish_reason is FinishReason.STOP:
             try:
-                observation = await conversation.environment.step(text)
-            except Exception as raised:  # noqa: BLE001 (as above)
+                # Whatever it is that comes back, reading it may fail this trajectory only.
+                answer = await conversation.environment.step(text)
+                heard = () if answer.done else self._codec.continuation(answer.text)
+                observation = answer
+            except (Exception, SystemExit) as raised:  # noqa: BLE001 (as above)
                 error = raised
         conversation.say(generation, text, sampling, started_at, observation)
         if error is not None:
@@ -142,8 +147,7 @@ class SynchronousRollouts:
         elif conversation.policy_turns >= max_turns:
             conversation.end(TrajectoryStatus.TRUNCATED, truncated_reason=MAX_TURNS)
         else:
-            ids = self._codec.continuation(observation.text)
-            conversation.hear(Role.TOOL, observation.text, ids, self._version(), observation=observation)
+            conversation.hear(Role.TOOL, observation.text, heard, self._version(), observation=observation)
 
     def _key(self, conversation: Conversation, plan: RolloutPlan) -> StreamKey:
         identity = conversation.id
