@@ -103,7 +103,9 @@ UNPRICED = short_sft("bad-price", spec__trainer__gpus={"product": "NVIDIA-Imagin
 TAKEN = short_sft("taken")
 HELD = (UNPRICED, TAKEN)
 STRANGER = {
-    "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "taken-1", "namespace": NAMESPACE},
+    "apiVersion": "batch/v1",
+    "kind": "Job",
+    "metadata": {"name": "taken-1", "namespace": NAMESPACE},
     "spec": {
         "suspend": True,
         "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "none:1"}]}},
