@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -135,11 +136,20 @@ def test_an_address_elsewhere_is_refused(storage: FolderStorage, into: Path) -> 
 
 
 def test_a_folder_is_committed_once(storage: FolderStorage) -> None:
-    """A second commit of one folder fails, and the first stays."""
+    """A second commit of one folder with another content fails, and the first stays."""
     saved = write_checkpoint(storage, ORIGIN, snapshot())
+    other = replace(snapshot(), metrics={"reward": "0.6"})
     with pytest.raises(FileExistsError, match="already committed"):
-        write_checkpoint(storage, ORIGIN, snapshot())
+        write_checkpoint(storage, ORIGIN, other)
     assert json.loads(storage.get(FOLDER + "COMMIT")) == {"manifestDigest": saved.digest}
+
+
+def test_a_commit_whose_reply_was_lost_counts(storage: FolderStorage, into: Path) -> None:
+    """The client library's second try finds the key there; the checkpoint is committed all the same."""
+    put_if_absent = storage.put_if_absent
+    storage.put_if_absent = lambda key, content: put_if_absent(key, content) and put_if_absent(key, content)
+    saved = write_checkpoint(storage, ORIGIN, snapshot())
+    assert load(storage, saved, into).step == 3
 
 
 def test_a_path_that_climbs_out_is_refused(storage: FolderStorage) -> None:

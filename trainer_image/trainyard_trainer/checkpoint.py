@@ -58,7 +58,7 @@ def write_checkpoint(storage: Storage, origin: Origin, snapshot: Snapshot) -> Sa
     """Write a snapshot's files and commit them.
 
     Raises:
-        FileExistsError: the folder is already committed, by something else than this process.
+        FileExistsError: the folder is already committed, with other files.
     """
     folder = origin.prefix + checkpoint_folder(snapshot.step, origin.pod_uid)
     entries = []
@@ -82,8 +82,10 @@ def write_checkpoint(storage: Storage, origin: Origin, snapshot: Snapshot) -> Sa
     text = canonical_json(manifest.to_wire())
     digest = digest_of(text)
     storage.put(folder + MANIFEST_FILE, text)
-    if not storage.put_if_absent(folder + COMMIT_FILE, canonical_json(Commit(manifest_digest=digest).to_wire())):
-        raise FileExistsError(f"{storage.uri(folder)}: already committed; a pod writes each of its folders once")
+    commit = canonical_json(Commit(manifest_digest=digest).to_wire())
+    # A client library repeats a put whose reply was lost, and is told then that the key exists: by its own first try.
+    if not storage.put_if_absent(folder + COMMIT_FILE, commit) and storage.get(folder + COMMIT_FILE) != commit:
+        raise FileExistsError(f"{storage.uri(folder)}: already committed, with other files; a pod writes each once")
     return SavedCheckpoint(
         step=snapshot.step,
         uri=storage.uri(folder),
