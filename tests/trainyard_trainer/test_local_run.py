@@ -47,7 +47,16 @@ def only(output: Path, name: str) -> Path:
     return folder
 
 
-def test_two_jobs_follow_each_other_through_the_output_folder(tmp_path: Path) -> None:
+def test_an_output_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    """With the path, not with a traceback."""
+    (tmp_path / "file").touch()
+    with pytest.raises(RefusedError, match=r"--output: must be a folder .*; got '.*/file'"):
+        run_here(sft(), EXAMPLES / "calculator-sft.yaml", tmp_path / "file", Outside())
+
+
+def test_two_jobs_follow_each_other_through_the_output_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The second starts from the first's committed checkpoint; rows and files lie as in a bucket."""
     run_here(sft(), EXAMPLES / "calculator-sft.yaml", tmp_path, Outside())
     said = run_here(grpo(), GRPO, tmp_path, Outside())
@@ -63,6 +72,7 @@ def test_two_jobs_follow_each_other_through_the_output_folder(tmp_path: Path) ->
     warm = only(tmp_path, "calculator-sft")
     assert (manifest.step, manifest.run_uid) == (3, folder.name)
     assert manifest.parent_uri == (warm / f"step-3-{warm.name[:8]}").as_uri() + "/"
+    assert f"first weights: {manifest.parent_uri}" in capsys.readouterr().out
     assert "reward_mean" in manifest.metrics
     assert [path.name for path in folder.iterdir() if path.is_dir()] == [f"step-3-{folder.name[:8]}"]
 
@@ -74,7 +84,7 @@ def test_without_the_checkpoint_the_command_that_makes_it_is_shown(tmp_path: Pat
     assert refusal.value.field_path == "spec.model.checkpoint.trainingJob"
     assert refusal.value.value == "calculator-sft"
     command = f"python -m trainyard_trainer run {EXAMPLES}/calculator-sft.yaml --output '{tmp_path}/my out'"
-    assert command in str(refusal.value)
+    assert command in str(refusal.value).splitlines(), "on a line of its own, to be copied"
 
 
 def test_the_newest_run_counts_and_uncommitted_folders_do_not(tmp_path: Path) -> None:

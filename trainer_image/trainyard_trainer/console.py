@@ -58,14 +58,15 @@ class ConsoleReporter:
             return
         now = time.monotonic()
         if line != self._last_line and (at_once or now - self._last_time >= PLAIN_SECONDS):
-            self._print(line)
+            self.say(line)
             self._last_line, self._last_time = line, now
 
     def checkpoint(self, saved: SavedCheckpoint) -> None:
         """Say where a checkpoint was committed."""
-        self._print(f"checkpoint of step {saved.step}: {saved.uri}")
+        self.say(f"checkpoint of step {saved.step}: {saved.uri}")
 
-    def _print(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

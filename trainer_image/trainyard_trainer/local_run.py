@@ -47,7 +47,15 @@ def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest) 
     """
     output = output.absolute()
     storage = FolderStorage(output)
-    storage.check(write=True)
+    try:
+        storage.check(write=True)
+    except OSError as error:
+        raise RefusedError(
+            TerminationReason.STORAGE_UNAVAILABLE,
+            f"must be a folder that can be written ({error.strerror})",
+            field_path="--output",
+            value=str(output),
+        ) from error
     config = local_run_config(job, manifest, output, uid=str(uuid.uuid4()))
     identity = config.run
     prefix = names.run_prefix("", identity.namespace, identity.name, identity.uid)
@@ -62,6 +70,8 @@ def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest) 
         writer = CheckpointWriter(storage, Origin(identity, identity.uid, prefix, parent), on_commit)
         try:
             folder = fetch_model(config.model, None, Path(cache))
+            if parent is not None:
+                reporter.say(f"first weights: {parent}")
             saved = run(config, folder, ledger=ledger, reporter=reporter, checkpointer=writer, stop=stop)
         finally:
             writer.close()
@@ -123,7 +133,8 @@ def _find_checkpoint(source: CheckpointSource, namespace: str, manifest: Path, o
     command = f"python -m trainyard_trainer run {shlex.quote(str(sibling))} --output {shlex.quote(str(output))}"
     raise RefusedError(
         TerminationReason.CHECKPOINT_NOT_FOUND,
-        f"no committed checkpoint of this job lies below {output / job_prefix}; make one first: {command}",
+        # On a line of its own, to be copied.
+        f"no committed checkpoint of this job lies below {output / job_prefix}; make one first:\n{command}\n",
         field_path="spec.model.checkpoint.trainingJob",
         value=source.training_job,
     )
