@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.trainyard_operator.bench import NAMESPACE, Bench, condition, training_job, until
+from tests.trainyard_operator.bench import Bench, condition, training_job, until
 from trainyard_api import names
 from trainyard_operator.kube import CHECKPOINTS, JOBS, PODS, TRAINING_JOBS
 
@@ -161,12 +161,13 @@ def test_no_pod_follows_a_failure(waits: dict[str, dict[str, Any]], endings: dic
 def test_a_vanished_pod_is_lost(bench: Bench) -> None:
     """A pod removed by force ends the job as PodLost, billed until it was seen gone, and no other pod comes."""
     pod = bench.running("vanished")
-    path = PODS.path(NAMESPACE, pod["metadata"]["name"])
-    bench.api.delete(PODS, pod["metadata"]["name"], gracePeriodSeconds=0)
+    name = pod["metadata"]["name"]
+    time.sleep(2)  # the API keeps whole seconds
+    bench.api.delete(PODS, name, gracePeriodSeconds=0)
     job = bench.api.wait_condition("vanished", "Succeeded", reason="Failed", status="False")
     assert condition(job, "Stalled")["reason"] == "PodLost"
     assert float(job["status"]["cost"]["settledUSD"]) > 0
-    assert until(lambda: True if bench.api.get(PODS, path.rsplit("/", 1)[1]) is None else None, "the pod stays")
+    assert until(lambda: True if bench.api.get(PODS, name) is None else None, "the pod stays")
 
 
 def test_a_pod_deleted_before_it_was_bound_costs_nothing(bench: Bench) -> None:
