@@ -24,7 +24,7 @@ from trainyard_operator.ledger import LedgerUnavailable
 from trainyard_operator.orphans import orphans_in, settle_orphan
 from trainyard_operator.passes import Passes
 from trainyard_operator.steps import Steps
-from trainyard_operator.world import Body, ListedWorld, Lists, list_all
+from trainyard_operator.world import Body, ListedWorld, Lists, World, list_all
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Tick:
         lists = await list_all(passes.kube, passes.ledger, passes.settings.watch_namespaces)
         world = ListedWorld(lists, passes.live)
         for number, ((namespace, name), body) in enumerate(lists.jobs.items()):
-            if await passes.is_needed(body, world):
+            if await self._is_needed(body, world):
                 passes.ask(namespace, name)
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
@@ -81,8 +81,18 @@ class Tick:
         passes.metrics.listed(lists.jobs.values())
         self.health.ticked({b["metadata"]["uid"]: b["metadata"]["resourceVersion"] for b in lists.jobs.values()})
 
+    async def _is_needed(self, body: Body, world: World) -> bool:
+        try:
+            return await self.passes.is_needed(body, world)
+        except Exception:
+            # Whatever one job's state provokes must not hide all others from the tick; its own pass says how it goes.
+            log.exception("%s/%s: can't be judged from lists", body["metadata"]["namespace"], body["metadata"]["name"])
+            return True
+
     async def look_at_checkpoint(self, body: Body, job_uids: set[str]) -> None:
         """Reports on a Checkpoint that a person has made; those of a living job are its own pass's."""
+        if body.get("status", {}).get("conditions"):
+            return  # nearly all of them: not worth parsing at every tick
         try:
             checkpoint = Checkpoint.model_validate(body)
             if is_orphan_import(checkpoint, job_uids):
