@@ -86,6 +86,8 @@ def review(
 def _refusal(claim: Claim, storage: Storage, *, namespace: str, job: str, job_uid: str) -> str | None:
     if claim.run_uid != job_uid:
         return at_field("checkpoints.run_uid", f"must be this run's, {job_uid}", claim.run_uid)
+    if claim.attempt < 1:
+        return at_field("checkpoints.attempt", "must be at least 1", str(claim.attempt))
     if not inside_run(claim.uri, storage, namespace, job, job_uid):
         return at_field("checkpoints.uri", "must be a folder right below this run's prefix", claim.uri)
     if not _DIGEST.fullmatch(claim.digest):

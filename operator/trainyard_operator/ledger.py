@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from trainyard_api.training_job_status import OpenPod
 from trainyard_operator import migrate
@@ -35,9 +36,15 @@ _STEP_TIMINGS: Final = """
     JOIN trainyard.training_metrics m ON m.run_uid = seen.uid AND m.kind = 'step' AND m.step > seen.step
     ORDER BY m.run_uid, m.step LIMIT 10000
 """
+# Rows of trainers: a run gets its share and no more, and nothing of any length, however much one of them has written.
 _CLAIMS: Final = """
-    SELECT uri, run_uid, attempt, step, digest, size_bytes, metrics, committed_at
-    FROM trainyard.checkpoints WHERE run_uid = ANY(%s) ORDER BY step, attempt, committed_at LIMIT 100000
+    SELECT left(c.uri, 2048), c.run_uid, c.attempt, c.step, left(c.digest, 100), c.size_bytes,
+           CASE WHEN pg_column_size(c.metrics) > 16384 THEN NULL
+                WHEN octet_length(c.metrics::text) > 16384 THEN NULL ELSE c.metrics END, c.committed_at
+    FROM unnest(%s::text[]) AS asked (uid) CROSS JOIN LATERAL (
+        SELECT * FROM trainyard.checkpoints WHERE run_uid = asked.uid
+        ORDER BY step DESC, attempt DESC, committed_at DESC LIMIT 1000) c
+    ORDER BY c.step, c.attempt, c.committed_at
 """
 
 
@@ -151,6 +158,8 @@ class Ledger:
     async def claims(self, run_uids: Iterable[str]) -> dict[str, tuple[Claim, ...]]:
         """The checkpoints that runs claim to have committed, by run uid; every asked uid is a key.
 
+        Of a run the 1,000 of the highest steps.
+
         Raises:
             LedgerUnavailable: it failed.
         """
@@ -218,7 +227,7 @@ class Ledger:
 
     def _connected(self) -> psycopg.Connection:
         if self._connection is None or self._connection.closed:
-            dsn = self._dsn_file.read_text(encoding="utf-8").strip()
+            dsn = _checked(self._dsn_file.read_text(encoding="utf-8").strip())
             self._connection = psycopg.connect(
                 dsn, autocommit=True, options=_OPTIONS, connect_timeout=_CONNECT_SECONDS, application_name="trainyard"
             )
@@ -228,6 +237,19 @@ class Ledger:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _checked(dsn: str) -> str:
+    try:
+        host = str(conninfo_to_dict(dsn).get("host") or "")
+    except psycopg.ProgrammingError:
+        host = "@"
+    if "@" in host:
+        # In our own words: those of the parser, and of a resolver asked for half a password, quote the password.
+        raise psycopg.OperationalError(
+            "dsn: must be a connection string, as postgresql://user:password@host:5432/database, percent-encoded"
+        )
+    return dsn
 
 
 def _claim(row: tuple[Any, ...]) -> Claim:

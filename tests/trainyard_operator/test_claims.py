@@ -40,6 +40,7 @@ def test_the_highest_step_is_the_latest() -> None:
         ({"run_uid": "someone-else"}, 'checkpoints.run_uid: .*got "someone-else"'),
         ({"uri": "s3://models/p/team-b/x/y/step-1-abc/"}, "checkpoints.uri: .*team-b"),
         ({"uri": f"{PREFIX}../step-1-abc/"}, "checkpoints.uri: .*below this run's prefix"),
+        ({"attempt": -5}, 'checkpoints.attempt: must be at least 1; got "-5"'),
         ({"digest": "md5:0"}, 'checkpoints.digest: .*got "md5:0"'),
     ],
 )

@@ -104,6 +104,36 @@ def test_claims_come_by_run_and_any_json_is_survived(ledger: Ledger, database: D
     assert asyncio.run(ledger.claims([])) == {}
 
 
+def test_what_a_trainer_writes_is_read_in_bounds(ledger: Ledger, database: Database) -> None:
+    """One run's flood of rows, or a row of megabytes, takes neither the others' claims nor the operator's memory."""
+    for uid in (UID, "flood"):
+        asyncio.run(ledger.begin_attempt(**ATTEMPT | {"run_uid": uid}))
+    insert = "INSERT INTO trainyard.checkpoints (uri, run_uid, attempt, step, digest, size_bytes, metrics)"
+    database.execute(f"{insert} SELECT 's3://f/' || n, 'flood', 1, n, 'd', 5, '{{}}' FROM generate_series(1, 1500) n")
+    large = "jsonb_build_object('reward_mean', repeat('1', 20000000))"
+    database.execute(f"{insert} VALUES ('s3://b/1', %s, 1, 1, repeat('d', 9000000), 5, {large})", UID)
+    found = asyncio.run(ledger.claims(["flood", UID]))
+    assert [claim.step for claim in found["flood"]] == list(range(501, 1501))
+    assert [(claim.step, claim.metrics, len(claim.digest)) for claim in found[UID]] == [(1, {}, 100)]
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "s3cr3t",
+        "host=127.0.0.1 password=half s3cr3t",
+        "postgresql://u:s3cr3t%zz@127.0.0.1:1/x",
+        "postgresql://u:half@s3cr3t@127.0.0.1:1/x",
+    ],
+)
+def test_a_login_that_cant_be_read_isnt_quoted(dsn: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The parser's own words, and a resolver's, would show the password in the operator's log."""
+    (tmp_path / "dsn").write_text(dsn)
+    with pytest.raises(LedgerUnavailable, match="dsn: must be a connection string") as caught:
+        asyncio.run(Ledger(tmp_path / "dsn").claims([UID]))
+    assert "s3cr3t" not in str(caught.value) + caplog.text
+
+
 def test_a_connection_that_was_cut_is_opened_anew(ledger: Ledger, database: Database) -> None:
     """A restarted server costs no pass."""
 
