@@ -144,7 +144,7 @@ class Applier:
             await self._store_checkpoint(observed, claim, now)
             remembered.pop(claim.uri, None)
         except KubeError as error:
-            if error.status in {0, 429} or error.status >= 500:
+            if required and (error.status in {0, 429} or error.status >= 500):
                 raise
             log.warning("%s/%s: checkpoint %s: %s", metadata.namespace, metadata.name, claim.uri, error)
             if required:

@@ -1,8 +1,8 @@
 """Letting a deleted TrainingJob go: stop, wait, settle, keep its checkpoints, release.
 
 Place in the data's way: station 2, at the end. Nothing on this path needs a create to succeed; in a namespace that is
-terminating everything is settled and released at once. Otherwise the object waits for the ledger, because a pod's spend
-that isn't in it would be forgotten. Pure.
+terminating everything is settled and released at once. Otherwise an object with something to settle waits for the
+ledger, because a pod's spend that isn't in it would be forgotten. Pure.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def decide(observed: Observed, books: Books, draft: StatusDraft, now: datetime) 
             ConditionType.SUCCEEDED, None, Reason.STOPPING, "Deleted: its pod stops and its cost is booked."
         )
         draft.condition(ConditionType.RECONCILING, True, Reason.STOPPING)
-    if observed.claims is None:
+    if observed.claims is None and not _has_nothing_to_settle(observed):
         draft.condition(ConditionType.DEGRADED, True, Reason.DATABASE_UNAVAILABLE, NO_LEDGER)
         return stop
     waiting = not overdue(observed, now) and not all(pod.ended for pod in observed.pods)
@@ -63,12 +63,19 @@ def decide(observed: Observed, books: Books, draft: StatusDraft, now: datetime) 
         return (*stop, *attempt.releases(observed))
     holds = tuple(ReleasePod(pod) for pod in observed.pods if pod.held)
     stores = tuple(StoreCheckpoint(claim, required=False) for claim in _outstanding(observed))
-    return (*stores, *holds, EndRun(ENDED_BY_DELETION), RemoveFinalizer())
+    end = () if observed.claims is None else (EndRun(ENDED_BY_DELETION),)
+    return (*stores, *holds, *end, RemoveFinalizer())
 
 
 def _stop(observed: Observed) -> tuple[Action, ...]:
     child = observed.child
     return (DeleteChild(child),) if child is not None and child.ours and not child.deleting else ()
+
+
+def _has_nothing_to_settle(observed: Observed) -> bool:
+    """Whether the ledger holds all of it already, or nothing was ever begun."""
+    cost, began = observed.status.cost, observed.status.attempts or observed.child or observed.pods
+    return (attempt.has_ended(observed) or not began) and not (cost and cost.open_pods)
 
 
 def _outstanding(observed: Observed) -> tuple[claims.Claim, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.trainyard_operator.builders import (
     POD_UID,
     at,
@@ -15,6 +17,7 @@ from tests.trainyard_operator.builders import (
     observed,
     open_pod,
     pod,
+    reported,
     running_status,
 )
 from trainyard_api.conditions import ConditionType
@@ -70,6 +73,23 @@ def test_without_the_ledger_the_job_is_kept() -> None:
     plan = decide(observed(deleted=-1, status=running_status(cost=SETTLED), pods=(ended_pod(10),), claims=None))
     assert plan.actions == ()
     assert conditions(plan)[ConditionType.DEGRADED]["reason"] == "DatabaseUnavailable"
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_with_nothing_to_settle_no_job_waits_for_the_ledger(ended: bool) -> None:
+    """One that never began; one that had ended, which it does only when all is booked and every claim an object."""
+    summary = reported(ConditionType.SUCCEEDED, "True", "Completed")
+    status = running_status(summary, cost=SETTLED) if ended else {"observedGeneration": 1}
+    pods = (ended_pod(0),) if ended else ()
+    seen = observed(deleted=-1, status=status, pods=pods, claims=None)
+    assert [type(action) for action in decide(seen).actions] == [ReleasePod, RemoveFinalizer][not ended :]
+
+
+def test_a_job_whose_attempt_may_have_begun_waits_for_the_ledger() -> None:
+    """A child, or a pod that costs money, is enough: the status may not have been written."""
+    for around in ({"child": child(deleting=True)}, {"pods": (pod(),)}):
+        plan = decide(observed(deleted=-1, status={"observedGeneration": 1}, claims=None, node_labels={}, **around))
+        assert RemoveFinalizer() not in plan.actions
 
 
 def test_a_terminating_namespace_waits_for_nothing() -> None:
