@@ -10,17 +10,20 @@ from decimal import Decimal
 from typing import Final
 
 GIB: Final = Decimal(2**30)
-_FORM: Final = re.compile(r"^([0-9]+(?:\.[0-9]+)?)(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$")
+_FORM: Final = re.compile(r"^([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:([numkMGTPE]|[KMGTPE]i)|[eE]([-+]?[0-9]{1,2}))?$")
 _FACTORS: Final = {
     "": Decimal(1),
-    "m": Decimal("0.001"),
-    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTP", start=1)},
-    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTP", start=1)},
+    **{unit: Decimal(1000) ** -power for power, unit in enumerate("mun", start=1)},
+    **{unit: Decimal(1000) ** power for power, unit in enumerate("kMGTPE", start=1)},
+    **{f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", start=1)},
 }
 
 
 def parse_quantity(text: str) -> Decimal:
     """The number that a quantity stands for: `500m` is 0.5, `2Gi` is 2147483648.
+
+    Every form that the API server takes: a cluster's admission may have rewritten what a pod requests, and a pod whose
+    requests couldn't be read would run for nothing.
 
     Raises:
         ValueError: it is no quantity.
@@ -28,4 +31,4 @@ def parse_quantity(text: str) -> Decimal:
     match = _FORM.fullmatch(text)
     if match is None:
         raise ValueError(f"quantity: must be a number with an optional unit, as 500m or 2Gi; got {text!r}")
-    return Decimal(match[1]) * _FACTORS[match[2] or ""]
+    return Decimal(match[1]) * _FACTORS[match[2] or ""] * Decimal(10) ** int(match[3] or 0)
