@@ -43,6 +43,14 @@ def test_anything_else_is_a_crash_without_secrets() -> None:
     assert termination.message == "OSError: no route to [hidden]@db"
 
 
+def test_text_that_is_no_unicode_is_made_so() -> None:
+    """A file's name may hold any bytes; a message about it must not turn a refusal into a crash without one."""
+    error = RefusedError(TerminationReason.REWARD_FAILED, "no file a\udc80b", field_path="spec.task", value="\ud800")
+    code, termination = ending.of_error(error, ())
+    assert (code, termination.message, termination.value) == (20, "no file a?b", "?")
+    assert parse_termination(termination.to_log().decode()) == termination
+
+
 def test_a_long_end_still_fits(tmp_path: Path) -> None:
     """The kubelet keeps 4 KiB; what is longer is cut, and still one that the operator can read."""
     error = RefusedError(TerminationReason.REWARD_FAILED, "ü" * 5000, field_path="f" * 500, value="ü" * 5000)

@@ -312,3 +312,17 @@ def test_an_unreachable_bucket_is_a_crash(world: World) -> None:
     code, termination = world.run(config)
     assert (code, termination.reason) == (1, "Crashed")
     assert "127.0.0.1:1" in termination.message
+
+
+class Exits(StopAfter):
+    """A user's code in the middle of the loop that ends the process as if all were well."""
+
+    def requested(self) -> bool:
+        """Never returns."""
+        raise SystemExit(0)
+
+
+def test_an_exit_in_the_middle_is_a_crash(world: World) -> None:
+    """Exit code 0 is for a run whose final checkpoint is committed, whoever calls `sys.exit`."""
+    code, termination = world.run(world.config("calculator-sft", {"scratch": SCRATCH}, SFT), Exits(0))
+    assert (code, termination.reason, termination.message) == (1, "Crashed", "SystemExit: 0")

@@ -23,10 +23,10 @@ _HIDDEN: Final = "[hidden]"
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """The text without the secrets."""
+    """The text without the secrets, and without halves of surrogate pairs, which no UTF-8 can hold."""
     for secret in secrets:
         text = text.replace(secret, _HIDDEN)
-    return text
+    return text.encode(errors="replace").decode()
 
 
 def completed(saved: SavedCheckpoint) -> Termination:

@@ -74,7 +74,7 @@ def main(stop: StopRequest, surroundings: Surroundings | None = None) -> int:
     except (RefusedError, StoppedError) as error:
         code, termination = ending.of_error(error, environment.secrets)
         _log.log(logging.ERROR if code == ExitCode.REFUSED else logging.INFO, "ended: %s", error)
-    except Exception as error:  # noqa: BLE001 (the last door: whatever it is must reach the log and the message)
+    except BaseException as error:  # noqa: BLE001 (the last door: whatever it is, SystemExit too, isn't a run that is done)
         code, termination = ending.of_error(error, environment.secrets)
         _log.exception("crashed")
     else:
