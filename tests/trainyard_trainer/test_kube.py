@@ -75,6 +75,19 @@ def test_an_unreachable_api_server_is_an_error_of_one_line() -> None:
         ProgressField(client.CustomObjectsApi(connection), RUN).patch(Progress(step=1))
 
 
+def test_a_token_that_cannot_be_read_is_an_error_of_one_line() -> None:
+    """The client reads the account's token before a request; its own error must not end the reporting thread."""
+
+    def unreadable(_: client.Configuration) -> None:
+        raise config.ConfigException("Token file exists but empty.")
+
+    settings = client.Configuration(host="http://127.0.0.1:1")
+    settings.api_key["authorization"] = "Bearer old"
+    settings.refresh_api_key_hook = unreadable
+    with client.ApiClient(settings) as connection, pytest.raises(KubeError, match=r"^ConfigException$"):
+        ProgressField(client.CustomObjectsApi(connection), RUN).patch(Progress(step=1))
+
+
 def test_outside_a_pod_there_is_no_field() -> None:
     """The account's token is missing, and the message says so."""
     with pytest.raises(KubeError, match="Service host/port is not set"):

@@ -54,7 +54,8 @@ class ProgressField:
             )
         except client.ApiException as error:
             raise KubeError(f"{error.status} {error.reason}") from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
+        except (urllib3.exceptions.HTTPError, OSError, config.ConfigException) as error:
+            # The last is the token's file, read again and found empty while the kubelet renews it.
             raise KubeError(type(error).__name__) from error
 
 
