@@ -7,9 +7,10 @@ READY := $(VENV)/.ready
 PYTHON_IS_NEW := $(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) \
   else "Python 3.11 or newer is needed; got %s: set PYTHON=..." % sys.version.split()[0])'
 export OMP_NUM_THREADS ?= 1
+export TRAINYARD_BEGAN := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup machine demo demo-down test test-fast lint types unit integration e2e fmt verify generate requirements \
+.PHONY: help setup machine demo deploy demo-down readme test test-fast lint types unit integration e2e fmt verify generate requirements \
         cluster-up cluster-down cluster-status images clean
 
 help: ## List the targets
@@ -31,6 +32,12 @@ machine: # What a local cluster needs is looked at before any work
 
 demo: machine setup ## Run the main job on a real cluster and check what it left behind
 	@$(RUN) -m hack.demo
+
+readme: setup ## Put the transcript of the last demo into README.md
+	@$(RUN) -m hack.demo readme
+
+deploy: machine setup ## Cluster, images, services and chart from this tree, without running a job
+	@$(RUN) -m hack.demo deploy
 
 demo-down: setup ## Remove what the demo made, keep the cluster
 	@$(RUN) -m hack.demo down
