@@ -16,7 +16,7 @@ from trainyard_api import names
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.conditions import ConditionType
 from trainyard_api.training_job_spec import Storage
-from trainyard_operator.checkpoint_uri import inside_run
+from trainyard_operator.checkpoint_uri import inside_run, run_uri
 from trainyard_operator.messages import at_field
 
 _DIGEST: Final = re.compile(r"^sha256:[0-9a-f]{64}$")
@@ -61,14 +61,23 @@ class ClaimsReview:
 
 
 def review(
-    claims: Iterable[Claim], objects: Iterable[Checkpoint], storage: Storage, *, namespace: str, job: str, job_uid: str
+    claims: Iterable[Claim],
+    objects: Iterable[Checkpoint],
+    storage: Storage,
+    *,
+    namespace: str,
+    job: str,
+    job_uid: str,
+    attempts: int,
 ) -> ClaimsReview:
-    """Sorts a run's claims by what has to be done about each."""
+    """Sorts a run's claims by what has to be done about each; `attempts` is the number of the newest attempt."""
     by_name = {checkpoint.metadata.name: checkpoint for checkpoint in objects}
     create, fill, stored = [], [], []
     refused: dict[str, str] = {}
     for claim in claims:
         rule = _refusal(claim, storage, namespace=namespace, job=job, job_uid=job_uid)
+        if rule is None and not 1 <= claim.attempt <= attempts:
+            rule = at_field("checkpoints.attempt", f"must be from 1 to {attempts}, the current one", str(claim.attempt))
         existing = by_name.get(names.checkpoint(job, job_uid, claim.attempt, claim.step))
         if rule is None and existing is not None and existing.spec.source.uri != claim.uri:
             rule = at_field("checkpoints.uri", f"Checkpoint {existing.metadata.name} stands for other files", claim.uri)
@@ -86,8 +95,8 @@ def review(
 def _refusal(claim: Claim, storage: Storage, *, namespace: str, job: str, job_uid: str) -> str | None:
     if claim.run_uid != job_uid:
         return at_field("checkpoints.run_uid", f"must be this run's, {job_uid}", claim.run_uid)
-    if claim.attempt < 1:
-        return at_field("checkpoints.attempt", "must be at least 1", str(claim.attempt))
+    if not claim.uri.removeprefix(run_uri(storage, namespace, job, job_uid)).startswith(f"step-{claim.step}-"):
+        return at_field("checkpoints.step", f"must be the step of the folder {claim.uri}", str(claim.step))
     if not inside_run(claim.uri, storage, namespace, job, job_uid):
         return at_field("checkpoints.uri", "must be a folder right below this run's prefix", claim.uri)
     if not _DIGEST.fullmatch(claim.digest):

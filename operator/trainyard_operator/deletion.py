@@ -87,5 +87,6 @@ def _outstanding(observed: Observed) -> tuple[claims.Claim, ...]:
         namespace=metadata.namespace,
         job=metadata.name,
         job_uid=metadata.uid,
+        attempts=observed.attempt,
     )
     return (*reviewed.to_create, *reviewed.to_fill)

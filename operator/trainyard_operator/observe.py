@@ -83,7 +83,7 @@ def own_pods(bodies: list[dict[str, Any]], job: TrainingJob) -> tuple[PodView, .
     for body in bodies:
         try:
             pod = read_pod(body)
-        except (KeyError, ValueError, StopIteration) as error:
+        except (KeyError, ValueError) as error:
             log.warning("pod %s: not one of ours; %r", body["metadata"].get("name"), error)
             continue
         owner = ("Job", names.child_job(job.metadata.name, pod.attempt))

@@ -39,7 +39,7 @@ def orphans_in(bodies: Iterable[dict[str, Any]], job_uids: set[str]) -> list[Pod
             continue
         try:
             pod = read_pod(body)
-        except (KeyError, ValueError, StopIteration) as error:
+        except (KeyError, ValueError) as error:
             log.warning("pod %s: holds our finalizer but isn't ours; %r", body["metadata"]["name"], error)
             continue
         if pod.ended:

@@ -6,7 +6,7 @@ policies ask for. Nothing here decides what they mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -90,7 +90,9 @@ class PodView:
 
 
 def read_pod(body: Mapping[str, Any]) -> PodView:
-    """The facts of a pod object from the API server; of several containers the trainer's own counts.
+    """The facts of a pod object from the API server.
+
+    What happened is read of the trainer's container; requests and the end, of all: a cluster may have added others.
 
     Raises:
         KeyError, ValueError: it isn't a pod that this operator made.
@@ -123,12 +125,13 @@ def read_pod(body: Mapping[str, Any]) -> PodView:
 
 
 def _resources(spec: Mapping[str, Any]) -> Resources:
-    trainer = next(entry for entry in spec["containers"] if entry["name"] == names.TRAINER_CONTAINER)
-    requests = trainer.get("resources", {}).get("requests", {})
+    if not any(entry["name"] == names.TRAINER_CONTAINER for entry in spec["containers"]):
+        raise ValueError(f"spec.containers: must hold {names.TRAINER_CONTAINER}")
+    requests = [entry.get("resources", {}).get("requests", {}) for entry in spec["containers"]]
     return Resources(
-        cpu=parse_quantity(requests.get("cpu", "0")),
-        memory_gib=parse_quantity(requests.get("memory", "0")) / GIB,
-        gpus=int(requests.get(names.GPU_RESOURCE, "0")),
+        cpu=sum((parse_quantity(each.get("cpu", "0")) for each in requests), Decimal(0)),
+        memory_gib=sum((parse_quantity(each.get("memory", "0")) for each in requests), Decimal(0)) / GIB,
+        gpus=sum(int(each.get(names.GPU_RESOURCE, "0")) for each in requests),
         gpu_product=spec.get("nodeSelector", {}).get(names.GPU_PRODUCT_NODE_LABEL),
     )
 
@@ -164,6 +167,12 @@ def _container(status: Mapping[str, Any]) -> dict[str, Any]:
             "exit_code": ended["exitCode"],
             "out_of_memory": ended.get("reason") == "OOMKilled",
             "termination_text": ended.get("message"),
-            "finished_time": parse_time(ended["finishedAt"]) if ended.get("finishedAt") else None,
+            "finished_time": _last_end(containers),
         }
     return facts
+
+
+def _last_end(containers: Iterable[Mapping[str, Any]]) -> datetime | None:
+    states = (entry.get("state", {}).get("terminated", {}) for entry in containers)
+    ends = [parse_time(state["finishedAt"]) for state in states if state.get("finishedAt")]
+    return max(ends, default=None)

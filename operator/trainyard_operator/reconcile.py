@@ -94,6 +94,7 @@ def _active(observed: Observed, books: Books, draft: StatusDraft, context: Conte
         namespace=metadata.namespace,
         job=metadata.name,
         job_uid=metadata.uid,
+        attempts=observed.attempt,
     )
     _report_checkpoints(observed, reviewed, draft)
     view = attempt.look(observed, run_of(observed, context.trainer_image), context.now)

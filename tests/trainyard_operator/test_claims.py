@@ -14,7 +14,7 @@ from trainyard_operator.claims import Claim, ClaimsReview, review
 
 def _review(claims: list[Claim], objects: list[Checkpoint] | None = None) -> ClaimsReview:
     storage = job().spec.checkpoints.storage
-    return review(claims, objects or [], storage, namespace="team-a", job=NAME, job_uid=UID)
+    return review(claims, objects or [], storage, namespace="team-a", job=NAME, job_uid=UID, attempts=1)
 
 
 def test_a_claim_in_order_becomes_an_object_once() -> None:
@@ -40,13 +40,15 @@ def test_the_highest_step_is_the_latest() -> None:
         ({"run_uid": "someone-else"}, 'checkpoints.run_uid: .*got "someone-else"'),
         ({"uri": "s3://models/p/team-b/x/y/step-1-abc/"}, "checkpoints.uri: .*team-b"),
         ({"uri": f"{PREFIX}../step-1-abc/"}, "checkpoints.uri: .*below this run's prefix"),
-        ({"attempt": -5}, 'checkpoints.attempt: must be at least 1; got "-5"'),
+        ({"attempt": -5}, 'checkpoints.attempt: must be from 1 to 1.*; got "-5"'),
+        ({"attempt": 2}, 'checkpoints.attempt: .*got "2"'),
+        ({"step": 7}, 'checkpoints.step: .*step-3-.*got "7"'),
         ({"digest": "md5:0"}, 'checkpoints.digest: .*got "md5:0"'),
     ],
 )
 def test_a_claim_to_what_isnt_the_runs_own_is_refused(change: dict[str, Any], words: str) -> None:
     """With the column, the rule and the value; the others go on."""
-    bad, good = claim(3, **change), claim(4)
+    bad, good = claim(**{"step": 3, "uri": f"{PREFIX}step-3-9d2f0c3e/"} | change), claim(4)
     found = _review([bad, good])
     assert found.to_create == (good,)
     assert list(found.refused) == [bad.uri]

@@ -26,7 +26,7 @@ BODY: dict[str, Any] = {
         "nodeName": "node-1",
         "nodeSelector": {"nvidia.com/gpu.product": "L4"},
         "containers": [
-            {"name": "sidecar", "resources": {"requests": {"cpu": "9"}}},
+            {"name": "added-by-the-cluster", "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}},
             {"name": "trainer", "resources": {"requests": {"cpu": "1500m", "memory": "2Gi", "nvidia.com/gpu": "2"}}},
         ],
     },
@@ -48,7 +48,7 @@ def test_a_running_pod_is_bound_started_and_charged_by_its_requests() -> None:
     """Billing begins with the PodScheduled transition."""
     seen = read_pod(BODY)
     assert (seen.bound_time, seen.started, seen.ended) == (at(-100), True, False)
-    assert seen.resources == Resources(Decimal("1.5"), Decimal(2), 2, "L4")
+    assert seen.resources == Resources(Decimal(2), Decimal(3), 2, "L4")
     assert (seen.job_name, seen.job_uid, seen.attempt, seen.held) == (NAME, UID, 1, True)
 
 
@@ -59,6 +59,17 @@ def test_an_ended_pod_has_code_message_and_time() -> None:
     assert (seen.exit_code, seen.termination_text, seen.finished_time) == (20, "why", at(-10))
     assert seen.ended
     assert seen.terminal
+
+
+def test_billing_ends_with_the_last_container() -> None:
+    """Exit code and message are the trainer's."""
+    states = {
+        "trainer": {"terminated": {"exitCode": 0, "finishedAt": time_text(-30)}},
+        "added-by-the-cluster": {"terminated": {"exitCode": 1, "finishedAt": time_text(-20)}},
+    }
+    statuses = [{"name": name, "state": state} for name, state in states.items()]
+    seen = read_pod(_body(phase="Succeeded", containerStatuses=statuses))
+    assert (seen.exit_code, seen.finished_time) == (0, at(-20))
 
 
 def test_a_waiting_pod_says_why() -> None:
@@ -112,5 +123,5 @@ def test_a_foreign_pod_is_refused(broken: str) -> None:
         body["metadata"]["labels"] = {}
     else:
         body["spec"]["containers"] = []
-    with pytest.raises((KeyError, StopIteration)):
+    with pytest.raises((KeyError, ValueError)):
         read_pod(body)
