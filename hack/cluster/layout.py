@@ -34,8 +34,11 @@ CGROUP = "trainyard"
 
 
 def cache() -> Path:
-    """The folder of everything built, stored or logged: TRAINYARD_CACHE, else ~/.cache/trainyard."""
-    return Path(os.environ.get("TRAINYARD_CACHE") or Path.home() / ".cache" / "trainyard").absolute()
+    """The folder of everything built, stored or logged: `trainyard` below TRAINYARD_CACHE, else below ~/.cache.
+
+    A folder of its own even below one that is named, for much of what lies in it is deleted now and then.
+    """
+    return (Path(os.environ.get("TRAINYARD_CACHE") or Path.home() / ".cache") / "trainyard").absolute()
 
 
 def cluster() -> Path:

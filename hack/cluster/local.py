@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from hack.cluster import (
     binaries,
@@ -27,9 +27,6 @@ from hack.cluster import (
 from hack.cluster.component import Component, Host
 from hack.cluster.progress import ClusterError, say
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 def up() -> state.ClusterState:
     """Brings the cluster up or heals it.
@@ -44,6 +41,7 @@ def up() -> state.ClusterState:
         if leftovers():
             say("an earlier cluster was not taken down (a reboot?): clearing what is left of it")
             down()
+        preflight.other_node(network.tables())
         shutil.rmtree(layout.logs(), ignore_errors=True)  # kept until now for whoever asks why the last one failed
     programs = binaries.ensure()
     layout.owner_note().parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +123,7 @@ def refuse_another_owners(note: Path) -> None:
     if owner != str(layout.cache()):
         raise ClusterError(
             f"cluster: this machine already has one, of the cache {owner}; take it down first: "
-            f"TRAINYARD_CACHE={owner} python -m hack.cluster down"
+            f"TRAINYARD_CACHE={Path(owner).parent} python -m hack.cluster down"
         )
 
 

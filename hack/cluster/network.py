@@ -56,6 +56,11 @@ def exists() -> bool:
     return any(name == layout.BRIDGE for _, name in socket.if_nameindex())
 
 
+def tables() -> str:
+    """The tables of packet rules, one a line as nft lists them: `table ip kube-proxy`."""
+    return _nft("list tables")
+
+
 def plugin_configuration(folder: Path) -> None:
     """Writes how containerd's network plugin gives a pod its cable and address."""
     ranges = [[{"subnet": layout.POD_CIDR, "gateway": layout.BRIDGE_ADDRESS}]]
@@ -103,11 +108,12 @@ def _ip(*arguments: str) -> None:
     _run(packages.find("ip") or "ip", *arguments)
 
 
-def _nft(rules: str) -> None:
-    _run(packages.find("nft") or "nft", rules)
+def _nft(rules: str) -> str:
+    return _run(packages.find("nft") or "nft", rules)
 
 
-def _run(*command: str) -> None:
+def _run(*command: str) -> str:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ClusterError(f"network: {' '.join(command)}: {done.stderr.strip()}")
+    return done.stdout

@@ -123,6 +123,20 @@ def network() -> None:
             )
 
 
+def other_node(tables: str) -> None:
+    """Raises ClusterError if another Kubernetes directs packets here: ours would fight it, and `down` clear its rules.
+
+    Args:
+        tables: nft's list of tables, with nothing of an earlier cluster of ours left in it.
+    """
+    found = [line for line in tables.splitlines() if line.split()[-1:] == ["kube-proxy"]]
+    if found:
+        raise ClusterError(
+            "network: this machine is a node of another Kubernetes cluster, whose packet rules would be lost; use that "
+            f"cluster by TRAINYARD_CONTEXT, or another machine; got {found[0]}"
+        )
+
+
 def addresses(routes: str) -> None:
     """Raises ClusterError if the machine already routes the cluster's addresses elsewhere.
 

@@ -17,7 +17,8 @@ pytestmark = pytest.mark.e2e
 
 def test_down_leaves_no_process_mount_interface_rule_or_cgroup(tmp_path):
     """With a pod running, twice: everything is there while the cluster is up, and nothing but logs after `down`."""
-    (tmp_path / "bin").symlink_to(binaries.ensure().parent)
+    (tmp_path / "trainyard").mkdir()
+    (tmp_path / "trainyard" / "bin").symlink_to(binaries.ensure().parent)
     report = tmp_path / "report.json"
     script = Path(__file__).with_name("isolated_cluster.py")
     command = ["unshare", "--net", "--mount", sys.executable, str(script), str(report)]

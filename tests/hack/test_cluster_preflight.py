@@ -40,6 +40,13 @@ def test_other_routes_do_not_matter():
     )
 
 
+def test_a_node_of_another_cluster_is_refused():
+    """Taking our cluster down clears the tables of kube-proxy, so there may be no other's."""
+    preflight.other_node("table ip trainyard\ntable ip filter\n")
+    with pytest.raises(ClusterError, match=r"TRAINYARD_CONTEXT.*got table ip6 kube-proxy$"):
+        preflight.other_node("table ip filter\ntable ip6 kube-proxy\n")
+
+
 def test_too_little_disk_is_one_line_with_a_remedy(tmp_path):
     """More room than any disk has is refused, naming what is there and the variable that moves the cache."""
     with pytest.raises(ClusterError, match=r"want 9999999 GB free.*TRAINYARD_CACHE.*got \d+ GB") as caught:

@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from hack.cluster import context, local, network, runtime, state
+from hack.cluster import context, layout, local, network, runtime, state
 from hack.cluster.component import write_if_changed
 from hack.cluster.progress import ClusterError
 
@@ -21,7 +21,13 @@ from hack.cluster.progress import ClusterError
 def cache(tmp_path, monkeypatch):
     """A cache folder of this test's own."""
     monkeypatch.setenv("TRAINYARD_CACHE", str(tmp_path))
-    return tmp_path
+    return tmp_path / "trainyard"
+
+
+def test_a_folder_that_is_named_for_the_cache_keeps_its_own_content(cache, tmp_path):
+    """Builds are deleted from the cache; a user's `bin` and `build` beside them are not in it."""
+    assert layout.cache() == cache
+    assert cache.parent == tmp_path
 
 
 def test_a_saved_state_is_read_back(cache):
@@ -52,7 +58,7 @@ def test_an_unchanged_configuration_is_not_touched(tmp_path):
 
 def test_a_context_that_is_not_there_is_refused_by_name(cache, monkeypatch):
     """A typing error in TRAINYARD_CONTEXT never falls back to another cluster."""
-    kubeconfig = cache / "config"
+    kubeconfig = cache.parent / "config"
     kubeconfig.write_text(json.dumps({"contexts": [{"name": "staging"}]}))
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
     with pytest.raises(ClusterError, match=r"TRAINYARD_CONTEXT: .*\(staging\); got 'stagin'"):
@@ -102,5 +108,5 @@ def test_the_cluster_of_another_cache_is_not_touched(cache, tmp_path):
     note.write_text(str(cache))
     local.refuse_another_owners(note)
     note.write_text("/home/other/.cache/trainyard")
-    with pytest.raises(ClusterError, match=r"TRAINYARD_CACHE=/home/other/.cache/trainyard python -m hack.cluster down"):
+    with pytest.raises(ClusterError, match=r"TRAINYARD_CACHE=/home/other/.cache python -m hack.cluster down"):
         local.refuse_another_owners(note)
