@@ -59,6 +59,7 @@ class Reason(StrEnum):
     # Degraded, Reconciling, Stalled
     AS_EXPECTED = "AsExpected"
     NAME_CONFLICT = "NameConflict"
+    START_REFUSED = "StartRefused"
     DATABASE_UNAVAILABLE = "DatabaseUnavailable"
     CHECKPOINT_REFUSED = "CheckpointRefused"
     UNSCHEDULABLE = "Unschedulable"

@@ -30,10 +30,12 @@ from trainyard_operator.kube import (
     ROLES,
     SERVICE_ACCOUNTS,
     TRAINING_JOBS,
+    Kind,
     Kube,
     KubeError,
 )
 from trainyard_operator.ledger import Ledger, LedgerUnavailable
+from trainyard_operator.messages import at_field
 from trainyard_operator.plan import Observed, Plan
 from trainyard_operator.run_config import config_map_body, config_map_name, run_config_text
 from trainyard_operator.status import halves
@@ -50,7 +52,7 @@ class Applier:
     default_image: str
     pull_policy: str
     refusals: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Run uid → checkpoint URI → why the API server refused its object."""
+    """Run uid → checkpoint URI, or name of a child Job → why it couldn't be made."""
 
     async def carry_out(self, observed: Observed, plan: Plan, now: datetime) -> bool:
         """Does what the plan says; returns whether anything was written.
@@ -76,7 +78,7 @@ class Applier:
         """One action; returns whether there was anything to do."""
         match action:
             case planned.StartAttempt(attempt):
-                await self._start(observed, attempt)
+                await self._try_start(observed, attempt)
             case planned.EnsureRunConfig(child):
                 return await self._ensure_run_config(observed.metadata.namespace, child)
             case planned.DeleteChild(child):
@@ -98,6 +100,18 @@ class Applier:
         body = await self.kube.set_finalizers(TRAINING_JOBS.path(metadata.namespace, metadata.name), version, wanted)
         return body["metadata"]["resourceVersion"] if body is not None else None
 
+    async def _try_start(self, observed: Observed, attempt: int) -> None:
+        metadata = observed.metadata
+        remembered, child_name = self.refusals.setdefault(metadata.uid, {}), names.child_job(metadata.name, attempt)
+        try:
+            await self._start(observed, attempt)
+        except KubeError as error:
+            if 400 <= error.status < 500 and error.status not in {409, 429}:
+                # This pass ends without a status; the next one says what a person may have to mend, as a quota.
+                remembered[child_name] = at_field("metadata.name", f"its pod can't be made: {error}", metadata.name)
+            raise
+        remembered.pop(child_name, None)
+
     async def _start(self, observed: Observed, attempt: int) -> None:
         metadata, namespace = observed.metadata, observed.metadata.namespace
         child_name = names.child_job(metadata.name, attempt)
@@ -106,17 +120,26 @@ class Applier:
             run_uid=metadata.uid, namespace=namespace, name=metadata.name, attempt=attempt, job_name=child_name
         )
         access = zip((SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS), access_bodies(observed.job), strict=True)
-        await asyncio.gather(
-            *(
-                self.kube.apply(kind.path(namespace, body["metadata"]["name"]), body, names.OPERATOR_MANAGER)
-                for kind, body in access
-            )
-        )
+        await asyncio.gather(*(self._grant(kind, body, metadata) for kind, body in access))
         text = run_config_text(observed.job, attempt, observed.pinned)
         config_map = config_map_name(metadata.name, attempt, text)
         rendering = Rendering(attempt, self.default_image, self.pull_policy, config_map, text, observed.pinned)
         child = await self.kube.create(JOBS.path(namespace), child_job_body(observed.job, rendering))
         await self._create_once(CONFIG_MAPS.path(namespace), config_map_body(config_map, text, child))
+
+    async def _grant(self, kind: Kind, body: dict[str, Any], metadata: ObjectMeta) -> None:
+        path = kind.path(metadata.namespace, body["metadata"]["name"])
+        existing = await self.kube.get(path)
+        if existing is not None:
+            owners = existing["metadata"].get("ownerReferences", ())
+            owner: dict[str, Any] = next((entry for entry in owners if entry.get("controller")), {})
+            if owner.get("uid") != metadata.uid:
+                # An account of somebody else's may have rights that user code must not get. What a former job of this
+                # name has left is being collected.
+                former = (owner.get("kind"), owner.get("name")) == ("TrainingJob", metadata.name)
+                words = f'{kind.plural} "{body["metadata"]["name"]}" exists and isn\'t controlled by this TrainingJob'
+                raise KubeError(409 if former else 422, "NameConflict", words)
+        await self.kube.apply(path, body, names.OPERATOR_MANAGER)
 
     async def _ensure_run_config(self, namespace: str, child: planned.ChildView) -> bool:
         if child.run_config is None:

@@ -121,7 +121,7 @@ def _without_pod(observed: Observed, run: Run, *, pods_gone: bool) -> AttemptVie
         return AttemptView(False, Reason.QUEUED, message, problems=(Problem(Reason.NAME_CONFLICT, message),))
     if child.finished:
         return AttemptView(begun=True, outcome=judge_end(None, run, stop_asked=False), pods_gone=pods_gone)
-    message = "Waiting for the Job controller to make the trainer pod."
+    message = f"Waiting for the Job controller to make the trainer pod; events of Job {child.name} say what keeps it."
     return AttemptView(begun=True, message=message, actions=(EnsureRunConfig(child),), pods_gone=pods_gone)
 
 

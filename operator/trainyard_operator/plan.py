@@ -56,7 +56,7 @@ class Observed:
     pinned: Checkpoint | None = None
     """The pinned Checkpoint, while no attempt has begun."""
     refusals: Mapping[str, str] = field(default_factory=dict)
-    """Checkpoint URI → why the API server refused its object in an earlier pass."""
+    """Checkpoint URI, or name of a child Job → why it couldn't be made in an earlier pass."""
     namespace_terminating: bool = False
 
     @property

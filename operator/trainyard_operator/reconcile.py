@@ -116,6 +116,12 @@ def _active(observed: Observed, books: Books, draft: StatusDraft, context: Conte
         done = books.open_pods == () and reviewed.complete and observed.claims is not None and view.pods_gone
         return (*first, *stores, *_end(observed, outcome, reviewed, draft, context, done=done))
     if not view.begun and gate.open and not view.problems:
+        refused = observed.refusals.get(names.child_job(metadata.name, observed.attempt))
+        if refused is not None and observed.reported(ConditionType.DEGRADED).get("message") != refused:
+            # Said first, then tried again: a refused pass writes no status.
+            _report_problems(draft, (attempt.Problem(Reason.START_REFUSED, refused),))
+            _summarise(draft, None, Reason.QUEUED, refused)
+            return (*first, *stores)
         _report_start(observed, draft, context.now)
         _summarise(draft, None, Reason.STARTING, "The trainer pod is being made.")
         return (*first, *stores, StartAttempt(observed.attempt))
@@ -187,7 +193,8 @@ def _report_checkpoints(observed: Observed, reviewed: claims.ClaimsReview, draft
 
 
 def _claim_problems(observed: Observed, reviewed: claims.ClaimsReview) -> tuple[attempt.Problem, ...]:
-    refused = {**reviewed.refused, **observed.refusals}
+    child_name = names.child_job(observed.metadata.name, observed.attempt)
+    refused = {**reviewed.refused, **{key: why for key, why in observed.refusals.items() if key != child_name}}
     return tuple(attempt.Problem(Reason.CHECKPOINT_REFUSED, message) for message in list(refused.values())[:1])
 
 

@@ -185,6 +185,20 @@ def test_a_closed_job_needs_nothing() -> None:
     assert {c["type"]: c for c in _next_status(again)["conditions"]} == {c["type"]: c for c in status["conditions"]}
 
 
+def test_a_refused_start_is_said_once_and_tried_again() -> None:
+    """A quota, say: the status names the cause, then every pass tries; once it is made, all is well."""
+    why = 'metadata.name: its pod can\'t be made: exceeded quota (403 Forbidden); got "sums"'
+    first = decide(observed(refusals={"sums-1": why}))
+    assert first.actions == ()
+    assert (_summary(first), "attempts" in first.operator_half) == (("Unknown", "Queued"), False)
+    degraded = conditions(first)[ConditionType.DEGRADED]
+    assert (degraded["status"], degraded["reason"], degraded["message"]) == ("True", "StartRefused", why)
+    second = decide(observed(status=_next_status(first), refusals={"sums-1": why}))
+    assert second.actions == (StartAttempt(1),)
+    made = decide(observed(status=_next_status(second), child=child(), refusals={"sums-1": why}))
+    assert conditions(made)[ConditionType.DEGRADED]["status"] == "False"
+
+
 def test_a_refused_object_degrades_the_job_and_isnt_complete() -> None:
     """The API server's words are repeated until it is mended."""
     one = claim(3)
