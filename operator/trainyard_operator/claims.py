@@ -95,10 +95,10 @@ def review(
 def _refusal(claim: Claim, storage: Storage, *, namespace: str, job: str, job_uid: str) -> str | None:
     if claim.run_uid != job_uid:
         return at_field("checkpoints.run_uid", f"must be this run's, {job_uid}", claim.run_uid)
-    if not claim.uri.removeprefix(run_uri(storage, namespace, job, job_uid)).startswith(f"step-{claim.step}-"):
-        return at_field("checkpoints.step", f"must be the step of the folder {claim.uri}", str(claim.step))
     if not inside_run(claim.uri, storage, namespace, job, job_uid):
         return at_field("checkpoints.uri", "must be a folder right below this run's prefix", claim.uri)
+    if not claim.uri.removeprefix(run_uri(storage, namespace, job, job_uid)).startswith(f"step-{claim.step}-"):
+        return at_field("checkpoints.step", f"must be the step of the folder {claim.uri}", str(claim.step))
     if not _DIGEST.fullmatch(claim.digest):
         return at_field("checkpoints.digest", "must be sha256: and 64 hex digits", claim.digest)
     return None
