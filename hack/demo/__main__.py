@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import yaml
 
+from hack.cluster.progress import ClusterError
 from hack.demo import checks, show
 from hack.demo.bucket import s3_client
 from hack.demo.install import NAMESPACE, RELEASE, ROOT, images_in_background, install_chart, run_module
@@ -72,8 +73,7 @@ def run_jobs(kubectl: Kubectl, story: Story) -> str:
         story.say()
         s3 = s3_client(services)
         stored = kubectl.items("checkpoints.trainyard.dev", "-n", namespace)
-        uids = {job["metadata"]["uid"] for job in jobs}
-        ours = [item for item in stored if item["status"]["trainingJobRef"]["uid"] in uids]
+        ours = checks.checkpoints_of(jobs, stored)
         sentences += [checks.check_checkpoint(s3, checkpoint) for checkpoint in ours]
         sentences.append(checks.check_bill_is_safe(kubectl, grpo))
         for sentence in sentences:
@@ -98,7 +98,7 @@ def demo() -> int:
     try:
         kubectl = bring_up(story)
         namespace = run_jobs(kubectl, story)
-    except (checks.CheckError, CommandError, subprocess.TimeoutExpired) as error:
+    except (checks.CheckError, ClusterError, CommandError, subprocess.TimeoutExpired) as error:
         print(f"\ndemo failed: {error}", file=sys.stderr)
         print(story.table())
         return 1
@@ -117,10 +117,12 @@ def main() -> int:
     action = parser.parse_args().action
     if action == "run":
         return demo()
-    if action == "deploy":
-        bring_up(Story())
-    elif action == "down":
-        down()
+    if action in {"deploy", "down"}:
+        try:
+            bring_up(Story()) if action == "deploy" else down()
+        except (ClusterError, CommandError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 1
     else:
         write_readme()
     return 0

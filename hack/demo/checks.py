@@ -62,6 +62,23 @@ def check_trajectories(database: psycopg.Connection[Any], job: dict[str, Any]) -
     return f"{steps * per_step} trajectories in Postgres: {per_step} for each of {steps} steps, each step once"
 
 
+def checkpoints_of(jobs: list[dict[str, Any]], stored: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The jobs' Checkpoints among those stored.
+
+    Raises:
+        CheckError: a job has none of its last step, so that checking each would check nothing.
+    """
+    found = []
+    for job in jobs:
+        own = [item for item in stored if item["status"]["trainingJobRef"]["uid"] == job["metadata"]["uid"]]
+        settings = job["spec"]["algorithm"]
+        last = settings[settings["type"].lower()]["steps"]
+        if last not in [item["status"]["step"] for item in own]:
+            raise CheckError(f"{job['metadata']['name']} has no Checkpoint of its last step, {last}")
+        found += own
+    return found
+
+
 def check_checkpoint(s3: S3Client, checkpoint: dict[str, Any]) -> str:
     """Every file of a Checkpoint equals its manifest by size and SHA-256, and nothing is newer than COMMIT."""
     uri = urlparse(checkpoint["spec"]["source"]["uri"])
