@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -84,54 +83,40 @@ def test_a_refused_checkpoint_doesnt_hold_a_deletion(bench: Bench) -> None:
     assert bench.database.rows("SELECT uri FROM trainyard.checkpoints WHERE uri = %s", uri) == [(uri,)]
 
 
-def test_a_terminating_namespace_is_let_go(bench: Bench) -> None:
-    """A namespace with a running job goes: everything in it is settled and released at once."""
-    namespace = "team-gone"
+def _running_in(bench: Bench, namespace: str, name: str) -> tuple[str, dict[str, Any]]:
+    """A job that is being billed in a namespace of its own; its uid and its pod."""
     bench.api.create(NAMESPACES, {"metadata": {"name": namespace}}, None)
-    body = training_job("doomed")
+    body = training_job(name)
     body["metadata"]["namespace"] = namespace
     job = bench.api.create(TRAINING_JOBS, body, namespace)
-    pod = bench.api.pod("doomed", namespace)
+    pod = bench.api.pod(name, namespace)
     bench.api.bind(pod)
     bench.api.run(pod)
-    until(
-        lambda: bench.api.job("doomed", namespace)["status"].get("cost", {}).get("openPods"),
-        "the pod isn't being billed",
-    )
-    bench.api.delete(NAMESPACES, namespace, None)
-    _stop_pod(bench, pod, namespace)
+    until(lambda: bench.api.job(name, namespace)["status"].get("cost", {}).get("openPods"), "it isn't being billed")
+    return job["metadata"]["uid"], pod
+
+
+def _namespace_gone(bench: Bench, namespace: str) -> None:
     until(lambda: True if bench.api.get(NAMESPACES, namespace, None) is None else None, "it hangs", seconds=60)
-    assert len(_spend(bench, job["metadata"]["uid"])) == 1
 
 
-def test_a_terminating_namespace_doesnt_wait_for_postgres(bench: Bench) -> None:
-    """With the ledger away too, pods are released, billed in the status to the end of their grace, and all goes."""
-    namespace = "team-lost"
-    bench.api.create(NAMESPACES, {"metadata": {"name": namespace}}, None)
-    body = training_job("forsaken")
-    body["metadata"]["namespace"] = namespace
-    bench.api.create(TRAINING_JOBS, body, namespace)
-    pod = bench.api.pod("forsaken", namespace)
-    bench.api.bind(pod)
-    bench.api.run(pod)
-    until(
-        lambda: bench.api.job("forsaken", namespace)["status"].get("cost", {}).get("openPods"), "it isn't being billed"
-    )
-    good = bench.operator.dsn
-    bench.operator.stop()
-    bench.operator.dsn = "postgresql:///nowhere?host=/nonexistent"
-    bench.operator.start_only()
-    try:
-        bench.api.delete(NAMESPACES, namespace, None)
-        _stop_pod(bench, pod, namespace)
-        until(lambda: True if bench.api.get(NAMESPACES, namespace, None) is None else None, "it hangs", seconds=60)
-    finally:
-        bench.operator.stop()
-        bench.operator.dsn = good
+@pytest.fixture(scope="module")
+def leaving(operator_bench: Bench) -> tuple[str, str]:
+    """A namespace with a running job that is told to go while other tests run; its name, and the job's uid."""
+    uid, pod = _running_in(operator_bench, "team-gone", "doomed")
+    operator_bench.api.delete(NAMESPACES, "team-gone", None)
+    _stop_pod(operator_bench, pod, "team-gone")
+    until(lambda: _spend(operator_bench, uid) or None, "its spend isn't booked")
+    return "team-gone", uid
 
 
-def test_without_postgres_a_first_start_waits_and_a_deletion_too(bench: Bench) -> None:
-    """Degraded with DatabaseUnavailable; no pod, no release, until the database is back; then both go on."""
+def test_without_postgres_nothing_begins_and_nothing_is_forgotten(bench: Bench, leaving: tuple[str, str]) -> None:
+    """Degraded with DatabaseUnavailable; no pod, no release, until the database is back; then both go on.
+
+    Only a terminating namespace waits for nothing: its pods are billed in the status, released, and all goes.
+    """
+    assert leaving
+    _, forsaken = _running_in(bench, "team-lost", "forsaken")
     pod = bench.running("holds")
     uid = bench.api.job("holds")["metadata"]["uid"]
     dsn_file = bench.operator.directory / "dsn"
@@ -141,13 +126,15 @@ def test_without_postgres_a_first_start_waits_and_a_deletion_too(bench: Bench) -
     bench.operator.start_only()
     try:
         bench.submit("patient")
+        bench.api.delete(NAMESPACES, "team-lost", None)
         job = bench.api.wait_condition("patient", "Degraded", reason="DatabaseUnavailable", status="True", seconds=30)
         assert condition(job, "Succeeded")["reason"] == "Queued"
         bench.api.delete(TRAINING_JOBS, "holds")
         _stop_pod(bench, pod)
+        _stop_pod(bench, forsaken, "team-lost")
         bench.api.wait_condition("holds", "Degraded", reason="DatabaseUnavailable", status="True", seconds=30)
         assert bench.operator.probe("readyz") == 503
-        time.sleep(3)
+        _namespace_gone(bench, "team-lost")
         assert bench.api.pods("patient") == []
         assert bench.api.get(TRAINING_JOBS, "holds") is not None
     finally:
@@ -157,6 +144,13 @@ def test_without_postgres_a_first_start_waits_and_a_deletion_too(bench: Bench) -
     assert len(_spend(bench, uid)) == 1
     bench.api.pod("patient")
     bench.api.wait_condition("patient", "Degraded", reason="AsExpected", status="False")
+
+
+def test_a_terminating_namespace_is_let_go(bench: Bench, leaving: tuple[str, str]) -> None:
+    """A namespace with a running job goes, and the pod's spend is booked once."""
+    namespace, uid = leaving
+    _namespace_gone(bench, namespace)
+    assert len(_spend(bench, uid)) == 1
 
 
 def test_a_pod_that_outlives_its_job_is_booked_and_released(bench: Bench) -> None:

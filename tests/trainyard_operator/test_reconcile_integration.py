@@ -155,10 +155,10 @@ def test_two_managers_own_the_two_halves(finished: dict[str, Any]) -> None:
 
 
 def test_a_finished_job_costs_no_write_and_an_edit_two(bench: Bench, finished: dict[str, Any]) -> None:
-    """Eight ticks write nothing; a new budget is observed by two applies, one for each half."""
-    time.sleep(3)
+    """Five ticks write nothing; a new budget is observed by two applies, one for each half."""
+    time.sleep(2)
     before = len(bench.api.writes())
-    time.sleep(8)
+    time.sleep(5)
     assert bench.api.writes()[before:] == []
     generation = finished["job"]["metadata"]["generation"]
     bench.api.merge(TRAINING_JOBS.path(NAMESPACE, "whole-way"), {"spec": {"budget": {"maxCostUSD": "6.00"}}})
@@ -166,7 +166,7 @@ def test_a_finished_job_costs_no_write_and_an_edit_two(bench: Bench, finished: d
         lambda: True if bench.api.job("whole-way")["status"]["observedGeneration"] == generation + 1 else None,
         "the edit isn't observed",
     )
-    time.sleep(3)
+    time.sleep(2)
     mine, *operators = bench.api.writes()[before:]
     assert mine.startswith("patch")
     assert len(operators) == 2
