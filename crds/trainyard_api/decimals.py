@@ -8,6 +8,9 @@ from __future__ import annotations
 import math
 from decimal import ROUND_HALF_EVEN, ROUND_UP, Decimal
 
+MEASURED_LENGTH = 32
+"""Most characters of a measured number; one that is longer would have the whole status refused."""
+
 
 def dollars(amount: Decimal, *, places: int = 6) -> str:
     """Dollars as a plain decimal string with exactly `places` decimals, a tie going to the even digit."""
@@ -20,10 +23,10 @@ def dollars_up(amount: Decimal, *, places: int = 4) -> str:
 
 
 def measured(value: float, *, places: int) -> str | None:
-    """A measured number with `places` decimals; None for a value that is not finite, which has no decimal form."""
-    if not math.isfinite(value):
-        return None
+    """A measured number with `places` decimals; None for one that `ObservedDecimal` can't hold (infinite, too long)."""
     text = f"{value:.{places}f}"
+    if not math.isfinite(value) or len(text) > MEASURED_LENGTH:
+        return None
     return text[1:] if text.startswith("-") and not text.strip("-0.") else text
 
 

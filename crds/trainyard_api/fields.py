@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringC
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from trainyard_api.decimals import MEASURED_LENGTH
 from trainyard_api.rules import Rule, broken, exactly_one, to_api_case
 
 API_GROUP = "trainyard.dev"
@@ -71,7 +72,7 @@ LearningRate = Annotated[
 ]
 """A learning rate from 0 to 1, as `1e-3` or `0.001`."""
 
-ObservedDecimal = Annotated[str, StringConstraints(pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=32)]
+ObservedDecimal = Annotated[str, StringConstraints(pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=MEASURED_LENGTH)]
 """A measured number, in plain decimal notation."""
 
 Quantity = Annotated[
