@@ -106,7 +106,7 @@ class OpenPod(ApiModel):
     bound_time: Time
     """When it was bound to a node; billing begins."""
     end_time: Time | None = None
-    """When it was first seen ended; billing goes no further."""
+    """When its last container ended, as far as is known by when it was first seen ended; billing goes no further."""
     rate_per_hour_usd: Money
     """Its price per hour in US dollars, fixed when it was bound."""
 
