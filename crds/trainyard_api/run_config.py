@@ -80,8 +80,6 @@ class RunCheckpoints(ApiModel):
 
     every_steps: Annotated[int, Field(ge=1)]
     """Steps between two checkpoints."""
-    stop_grace_seconds: Annotated[int, Field(ge=1)]
-    """Seconds from SIGTERM to SIGKILL."""
     storage: RunStorage
     """Where they go."""
 

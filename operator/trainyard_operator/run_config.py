@@ -44,7 +44,6 @@ def run_config_text(job: TrainingJob, attempt: int, pinned: Checkpoint | None) -
         evaluation=spec.evaluation,
         checkpoints=RunCheckpoints(
             every_steps=spec.checkpoints.every_steps,
-            stop_grace_seconds=spec.checkpoints.stop_grace_seconds,
             storage=RunStorage(s3=spec.checkpoints.storage.s3),
         ),
         database_secret=spec.database.secret_ref.name,

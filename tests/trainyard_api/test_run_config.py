@@ -18,7 +18,7 @@ BODY: dict[str, Any] = {
     "model": {"checkpoint": {"uri": "s3://bucket/a/", "digest": DIGEST, "storage": {"s3": S3}}},
     "algorithm": {"type": "GRPO", "grpo": {"steps": 5}},
     "task": {"name": "calculator", "rewards": [{"name": "exact"}]},
-    "checkpoints": {"everySteps": 5, "stopGraceSeconds": 5, "storage": {"folder": {"directory": "/tmp/run"}}},
+    "checkpoints": {"everySteps": 5, "storage": {"folder": {"directory": "/tmp/run"}}},
 }
 
 

@@ -37,7 +37,7 @@ def config(kind: str = "GRPO", **changes: Any) -> RunConfig:
         "model": {"scratch": {}},
         "algorithm": {"type": kind, "seed": 0, **settings},
         "task": {"name": "calculator", "rewards": [{"name": "exact"}]},
-        "checkpoints": {"everySteps": 100, "stopGraceSeconds": 30, "storage": {"folder": {"directory": "/nowhere"}}},
+        "checkpoints": {"everySteps": 100, "storage": {"folder": {"directory": "/nowhere"}}},
     }
     return RunConfig.model_validate(body | changes, extra="forbid")
 

@@ -110,7 +110,7 @@ class World:
             "algorithm": algorithm,
             "task": {"name": "calculator", "rewards": [{"name": "exact", "weight": "1.0"}]},
             "evaluation": {"questions": 16, "temperature": "1.0"},
-            "checkpoints": {"everySteps": 2, "stopGraceSeconds": 60, "storage": {"s3": self.location}},
+            "checkpoints": {"everySteps": 2, "storage": {"s3": self.location}},
             "databaseSecret": "trainyard-db",
         }
 
@@ -265,7 +265,7 @@ def test_an_empty_dsn_is_found_before_any_work(world: World) -> None:
 
 def test_a_missing_bucket_is_found_before_any_work(world: World) -> None:
     """The bucket is named."""
-    storage = {"everySteps": 2, "stopGraceSeconds": 60, "storage": {"s3": world.location | {"bucket": "nowhere"}}}
+    storage = {"everySteps": 2, "storage": {"s3": world.location | {"bucket": "nowhere"}}}
     termination = mistake(world, {"checkpoints": storage})
     assert (termination.reason, termination.field_path, termination.value) == (
         "StorageUnavailable",

@@ -18,7 +18,7 @@ GOOD: dict[str, Any] = {
     "model": {"scratch": {}},
     "algorithm": {"type": "SFT", "sft": {"steps": 2}},
     "task": {"name": "calculator", "rewards": [{"name": "exact"}]},
-    "checkpoints": {"everySteps": 1, "stopGraceSeconds": 30, "storage": {"folder": {"directory": "/x"}}},
+    "checkpoints": {"everySteps": 1, "storage": {"folder": {"directory": "/x"}}},
 }
 
 

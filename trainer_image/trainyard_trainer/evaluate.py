@@ -40,4 +40,5 @@ def evaluate(parts: Parts, outlets: Outlets, finished: int, when: Literal["befor
     values = rollout_values(answers)
     values |= {"questions": len(answers), "overlap": parts.questions.overlap, "evaluation_seconds": now() - begun}
     outlets.ledger.record_evaluation(StepMetrics("evaluation", finished, parts.policy.version, values))
-    outlets.board.evaluated(len(answers), **{when: values.get("success_rate", 0.0)})
+    if "success_rate" in values:  # absent where no answer got a verdict
+        outlets.board.evaluated(len(answers), **{when: values["success_rate"]})

@@ -106,7 +106,6 @@ def local_run_config(job: TrainingJob, manifest: Path, output: Path, uid: str) -
         evaluation=spec.evaluation,
         checkpoints=RunCheckpoints(
             every_steps=spec.checkpoints.every_steps,
-            stop_grace_seconds=spec.checkpoints.stop_grace_seconds,
             storage=storage,
         ),
     )
