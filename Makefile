@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 export TRAINYARD_BEGAN := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup machine demo deploy demo-down readme test test-fast lint types unit integration e2e fmt verify generate requirements \
+.PHONY: help setup machine demo deploy demo-down readme test test-fast lint types unit integration learning e2e fmt verify generate requirements \
         cluster-up cluster-down cluster-status images clean
 
 help: ## List the targets
@@ -42,13 +42,13 @@ deploy: machine setup ## Cluster, images, services and chart from this tree, wit
 demo-down: setup ## Remove what the demo made, keep the cluster
 	@$(RUN) -m hack.demo down
 
-test: machine setup ## Every test: lint, types, unit, integration, end-to-end
-	@$(RUN) -m hack.tiers lint types unit integration e2e
+test: machine setup ## Every test: lint, types, unit, integration, learning, end-to-end
+	@$(RUN) -m hack.tiers lint types unit integration learning e2e
 
-test-fast: setup ## The inner loop: everything that needs no node
+test-fast: setup ## The inner loop: all but learning and what needs a node
 	@$(RUN) -m hack.tiers lint types unit integration
 
-lint types unit integration e2e: setup
+lint types unit integration learning e2e: setup
 	@$(RUN) -m hack.tiers $@
 
 fmt: setup ## Format the code

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
@@ -37,13 +36,13 @@ def project() -> dict[str, Any]:
     return tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
-def test_import_contracts_hold(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_import_contracts_hold() -> None:
     """Operator and trainer meet only in the contract, which needs nothing but pydantic."""
-    monkeypatch.chdir(ROOT)
-    for folder in ("crds", "operator", "trainer_image"):
-        monkeypatch.syspath_prepend(str(ROOT / folder))
-    status = lint_imports(no_cache=True)
-    assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
+    # In a process of its own: the linter's logging set-up switches off every logger that exists where it runs.
+    linter = Path(sys.executable).parent / "lint-imports"
+    done = subprocess.run([str(linter), "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "0 broken" in done.stdout
 
 
 def test_operator_loads_neither_torch_nor_s3() -> None:

@@ -53,8 +53,9 @@ def _end_to_end() -> Count:
 TIERS: dict[str, Callable[[], Count]] = {
     "lint": _lint,
     "types": _types,
-    "unit": lambda: _pytest("not integration and not e2e", *SIDE_BY_SIDE),
+    "unit": lambda: _pytest("not integration and not learning and not e2e", *SIDE_BY_SIDE),
     "integration": lambda: _pytest("integration", *SIDE_BY_SIDE),
+    "learning": lambda: _pytest("learning", *SIDE_BY_SIDE),
     "e2e": _end_to_end,
 }
 

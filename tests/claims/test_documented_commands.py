@@ -100,6 +100,7 @@ def test_installation_commands_work_in_the_order_of_each_document(environment: d
                 subprocess.run(clean, env=environment, check=True, capture_output=True)
 
 
+@pytest.mark.learning
 def test_run_without_a_cluster_as_the_readme_says(tmp_path: Path) -> None:
     """The README's two commands, in their order, train both examples in one process each."""
     commands = [command for where, command in documented() if where == "README.md" and WITHOUT_A_CLUSTER in command]

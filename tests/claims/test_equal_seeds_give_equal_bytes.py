@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from tests.claims.test_learns_calculator import EXAMPLES, Never
 from trainyard_api.validation import check_manifest
 from trainyard_trainer.local_run import run_here
+
+pytestmark = pytest.mark.learning
 
 VOLATILE = {"run", "started_at", "duration_seconds"}
 

@@ -16,6 +16,8 @@ import yaml
 from trainyard_api.validation import check_manifest
 from trainyard_trainer.local_run import run_here
 
+pytestmark = pytest.mark.learning
+
 EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"
 SEEDS = (0, 1, 2)
 STEPS_THAT_COUNT = 31
