@@ -107,6 +107,6 @@ def test_the_cluster_of_another_cache_is_not_touched(cache, tmp_path):
     local.refuse_another_owners(note)
     note.write_text(str(cache))
     local.refuse_another_owners(note)
-    note.write_text("/home/other/.cache/trainyard")
-    with pytest.raises(ClusterError, match=r"TRAINYARD_CACHE=/home/other/.cache python -m hack.cluster down"):
+    note.write_text("/elsewhere/.cache/trainyard")
+    with pytest.raises(ClusterError, match=r"TRAINYARD_CACHE=/elsewhere/.cache python -m hack.cluster down"):
         local.refuse_another_owners(note)
