@@ -46,10 +46,21 @@ def machine(*, warm: bool) -> None:
             f"or set TRAINYARD_CONTEXT; got user id {os.geteuid()}"
         )
     packages.check(packages.CLUSTER)
+    short_enough(layout.cache())
     disk(layout.cache(), WARM_GIB if warm else COLD_GIB)
     controllers(cgroup_controllers())
     addresses(Path("/proc/net/route").read_text())
     overlay()
+
+
+def short_enough(cache: Path) -> None:
+    """Raises ClusterError unless the kubelet's longest socket below the cache fits into a Unix address."""
+    longest = 107 - len("/cluster/kubelet/pod-resources/0123456789")
+    if len(os.fsencode(cache)) > longest:
+        raise ClusterError(
+            f"cache: sockets lie below it, so its path may have {longest} bytes at most; set TRAINYARD_CACHE to a "
+            f"shorter one; got {cache}"
+        )
 
 
 def disk(folder: Path, gib: int) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,21 @@ from hack.cluster import binaries
 pytestmark = pytest.mark.e2e
 
 
-def test_down_leaves_no_process_mount_interface_rule_or_cgroup(tmp_path):
+@pytest.fixture
+def short_folder():
+    """A folder whose path leaves room for the names of the kubelet's sockets."""
+    with tempfile.TemporaryDirectory(prefix="ty-") as folder:
+        yield Path(folder)
+
+
+def test_down_leaves_no_process_mount_interface_rule_or_cgroup(short_folder):
     """With a pod running, twice: everything is there while the cluster is up, and nothing but logs after `down`."""
-    (tmp_path / "trainyard").mkdir()
-    (tmp_path / "trainyard" / "bin").symlink_to(binaries.ensure().parent)
-    report = tmp_path / "report.json"
+    (short_folder / "trainyard").mkdir()
+    (short_folder / "trainyard" / "bin").symlink_to(binaries.ensure().parent)
+    report = short_folder / "report.json"
     script = Path(__file__).with_name("isolated_cluster.py")
     command = ["unshare", "--net", "--mount", sys.executable, str(script), str(report)]
-    environment = {**os.environ, "TRAINYARD_CACHE": str(tmp_path), "PYTHONPATH": str(Path.cwd())}
+    environment = {**os.environ, "TRAINYARD_CACHE": str(short_folder), "PYTHONPATH": str(Path.cwd())}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     for seen in json.loads(report.read_text()):

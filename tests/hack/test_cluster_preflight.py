@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +76,11 @@ def test_missing_packages_are_named_where_they_can_not_be_installed(monkeypatch)
     packages.check({"coreutils": "sh"})
     with pytest.raises(ClusterError, match=r"packages: no-such-package \(Debian's names\)"):
         packages.check({"coreutils": "sh", "no-such-package": "no-such-program"})
+
+
+def test_a_cache_whose_sockets_would_not_fit_is_refused(tmp_path):
+    """The line names the limit, the variable and the path, before any work."""
+    preflight.short_enough(Path("/root/.cache/trainyard"))
+    long = tmp_path / ("x" * 80)
+    with pytest.raises(ClusterError, match=rf"cache: .*TRAINYARD_CACHE.*got {long}"):
+        preflight.short_enough(long)
