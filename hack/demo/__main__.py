@@ -102,7 +102,7 @@ def demo() -> int:
         print(f"\ndemo failed: {error}", file=sys.stderr)
         print(story.table())
         return 1
-    story.say()
+    story.say(keep=False)
     show.show_next(kubectl, namespace, story)
     story.say()
     story.say(story.table())

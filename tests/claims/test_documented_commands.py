@@ -131,3 +131,10 @@ def test_every_make_target_in_the_documentation_exists() -> None:
     for target in sorted(targets):
         done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"make {target}: {done.stderr}"
+
+
+def test_the_readme_fits_on_a_few_screens_and_holds_a_transcript() -> None:
+    """At most 150 lines, the demo's phases with their seconds among them."""
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 150
+    assert re.search(r"^total +[0-9.]+ s$", text, flags=re.MULTILINE)
