@@ -18,8 +18,7 @@ def exclusive(name: str) -> Iterator[None]:
     """Holds the lock of that name, across processes; the kernel frees it when its holder dies.
 
     Args:
-        name: `build` or `cluster`; one holder may take the second while it holds the first only in the order
-            cluster, build.
+        name: `build`, `cluster` or `images`; whoever holds one of the last two may take `build`, and nothing else.
     """
     path = layout.cache() / f"{name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)

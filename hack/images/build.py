@@ -7,14 +7,14 @@ nothing to do does nothing. Which engine builds and what an image is made of is 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hack.cluster import binaries, layout, state
+from hack.cluster import binaries, state
+from hack.cluster.locks import exclusive
 from hack.cluster.progress import say
 from hack.images import downloads, engine, node, refs, registry, specs
 from hack.images.errors import ImageError
@@ -166,10 +166,7 @@ def make(
 @contextlib.contextmanager
 def lock() -> Iterator[None]:
     """Two commands that find the same image missing build it once: the second waits for the first."""
-    path = layout.cache() / "images.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with exclusive("images"):
         yield
 
 

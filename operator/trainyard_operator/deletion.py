@@ -79,14 +79,5 @@ def _has_nothing_to_settle(observed: Observed) -> bool:
 
 
 def _outstanding(observed: Observed) -> tuple[claims.Claim, ...]:
-    metadata = observed.metadata
-    reviewed = claims.review(
-        observed.claims or (),
-        observed.checkpoints,
-        observed.spec.checkpoints.storage,
-        namespace=metadata.namespace,
-        job=metadata.name,
-        job_uid=metadata.uid,
-        attempts=observed.attempt,
-    )
+    reviewed = observed.review_claims()
     return (*reviewed.to_create, *reviewed.to_fill)

@@ -14,9 +14,10 @@ import pydantic
 from trainyard_api import names
 from trainyard_api.conditions import ConditionType, Reason
 from trainyard_api.training_job import ObjectMeta
+from trainyard_api.validation import explain
 from trainyard_operator.apply import write_half
 from trainyard_operator.kube import Kube
-from trainyard_operator.messages import at_field
+from trainyard_operator.messages import bounded
 from trainyard_operator.status import StatusDraft, halves
 
 
@@ -26,10 +27,8 @@ async def report(kube: Kube, body: dict[str, Any], error: pydantic.ValidationErr
     Raises:
         KubeError: the write failed.
     """
-    first = error.errors(include_url=False)[0]
-    path = ".".join(str(part) for part in first["loc"]) or "spec"
     draft = StatusDraft(body.get("status", {}), generation=body["metadata"]["generation"], now=now)
-    message = at_field(path, f"this version of the operator can't read it ({first['msg']})", str(first["input"])[:200])
+    message = bounded(explain(error)[0])
     draft.condition(ConditionType.DEGRADED, True, Reason.INVALID_SPEC, message)
     if draft.operator_half() != halves(body.get("status", {}))[0]:
         metadata = ObjectMeta.model_validate(body["metadata"])

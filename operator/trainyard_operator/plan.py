@@ -16,7 +16,7 @@ from trainyard_api.conditions import ConditionType
 from trainyard_api.training_job import ObjectMeta, TrainingJob
 from trainyard_api.training_job_spec import TrainingJobSpec
 from trainyard_api.training_job_status import OpenPod, TrainingJobStatus
-from trainyard_operator.claims import Claim
+from trainyard_operator.claims import Claim, ClaimsReview, review
 from trainyard_operator.model_source import SourceView
 from trainyard_operator.pod import PodView
 
@@ -82,6 +82,18 @@ class Observed:
     def reported(self, kind: ConditionType) -> Mapping[str, Any]:
         """A condition as it was last written; empty where it never was."""
         return next((c for c in self.raw_status.get("conditions") or [] if c["type"] == kind), {})
+
+    def review_claims(self) -> ClaimsReview:
+        """What follows from the run's claims; from no claim where the ledger couldn't be read."""
+        return review(
+            self.claims or (),
+            self.checkpoints,
+            self.spec.checkpoints.storage,
+            namespace=self.metadata.namespace,
+            job=self.metadata.name,
+            job_uid=self.metadata.uid,
+            attempts=self.attempt,
+        )
 
 
 @dataclass(frozen=True)

@@ -87,15 +87,7 @@ def _tidy(observed: Observed) -> tuple[Action, ...]:
 
 def _active(observed: Observed, books: Books, draft: StatusDraft, context: Context) -> tuple[Action, ...]:
     metadata = observed.metadata
-    reviewed = claims.review(
-        observed.claims or (),
-        observed.checkpoints,
-        observed.spec.checkpoints.storage,
-        namespace=metadata.namespace,
-        job=metadata.name,
-        job_uid=metadata.uid,
-        attempts=observed.attempt,
-    )
+    reviewed = observed.review_claims()
     _report_checkpoints(observed, reviewed, draft)
     view = attempt.look(observed, run_of(observed, context.trainer_image), context.now)
     gate = gates.before_start(observed, context.prices, read_nodes=context.read_nodes, begun=view.begun)

@@ -92,7 +92,10 @@ def _running_in(bench: Bench, namespace: str, name: str) -> tuple[str, dict[str,
     pod = bench.api.pod(name, namespace)
     bench.api.bind(pod)
     bench.api.run(pod)
-    until(lambda: bench.api.job(name, namespace)["status"].get("cost", {}).get("openPods"), "it isn't being billed")
+    until(
+        lambda: bench.api.job(name, namespace).get("status", {}).get("cost", {}).get("openPods"),
+        "it isn't being billed",
+    )
     return job["metadata"]["uid"], pod
 
 
