@@ -13,14 +13,14 @@ import torch
 from trainyard_api.model_source import ScratchModel
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_status import Progress
-from trainyard_trainer.board import ProgressBoard
-from trainyard_trainer.codec import Codec
-from trainyard_trainer.models import scratch
+from trainyard_trainer.models.codec import Codec
+from trainyard_trainer.models.loading import scratch
 from trainyard_trainer.outlets import SavedCheckpoint, Snapshot, StepMetrics
 from trainyard_trainer.parts import Outlets, Parts, build_parts
-from trainyard_trainer.policy import TorchPolicy
-from trainyard_trainer.rollout import SynchronousRollouts
-from trainyard_trainer.sampler import InProcessEngine
+from trainyard_trainer.policy.torch_policy import TorchPolicy
+from trainyard_trainer.reporting.board import ProgressBoard
+from trainyard_trainer.rollouts.rollout import SynchronousRollouts
+from trainyard_trainer.sampling.sampler import InProcessEngine
 from trainyard_trainer.tasks.calculator import CalculatorTask
 from trainyard_trainer.trajectory import Segment, Trajectory, TrajectoryId, TrajectoryStatus
 
@@ -95,7 +95,7 @@ def policy(learning_rate: float = 1e-3, **options: Any) -> TorchPolicy:
 
 def codec_of(chosen: TorchPolicy) -> Codec:
     """The codec of a policy for the calculator task."""
-    from trainyard_trainer.models import LoadedModel
+    from trainyard_trainer.models.loading import LoadedModel
 
     return Codec(LoadedModel(chosen.model, chosen.tokenizer, chosen.pad_id), CalculatorTask.stop_texts)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainyard_trainer.small import trajectory
-from trainyard_trainer.advantages import group_advantages, with_advantages, zero_variance_groups
+from trainyard_trainer.policy.advantages import group_advantages, with_advantages, zero_variance_groups
 from trainyard_trainer.trajectory import TrajectoryStatus
 
 

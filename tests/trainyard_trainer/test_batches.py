@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from trainyard_trainer.batches import Row, micro_batches
+from trainyard_trainer.policy.batches import Row, micro_batches
 
 ROWS = [
     Row((1, 2, 3), (False, True, True), (0.5,) * 3, 0.25, (math.nan, -1.0, -2.0)),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.trainyard_trainer.small import Outside
 from trainyard_api.training_job_status import Progress, ReportedEvaluation
-from trainyard_trainer.board import ProgressBoard
 from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
+from trainyard_trainer.reporting.board import ProgressBoard
 
 
 def test_progress_is_put_together_step_by_step() -> None:

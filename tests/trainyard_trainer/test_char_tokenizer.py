@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
-from trainyard_trainer.char_tokenizer import char_tokenizer
+from trainyard_trainer.models.char_tokenizer import char_tokenizer
 
 
 def test_every_character_is_one_token_after_a_round_trip_through_files(tmp_path: Path) -> None:

@@ -14,11 +14,11 @@ from trainyard_api.checkpoint_manifest import CheckpointManifest, digest_of
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import S3Location, SecretReference
-from trainyard_trainer.checkpoint import Origin, load_checkpoint, newest_committed, write_checkpoint
+from trainyard_trainer.checkpoints.checkpoint import Origin, load_checkpoint, newest_committed, write_checkpoint
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.outlets import SavedCheckpoint, Snapshot
-from trainyard_trainer.storage_folder import FolderStorage
-from trainyard_trainer.storage_s3 import Credentials, Fields, S3Storage
+from trainyard_trainer.storage.storage_folder import FolderStorage
+from trainyard_trainer.storage.storage_s3 import Credentials, Fields, S3Storage
 
 RUN = RunIdentity(namespace="team-a", name="calculator", uid="11111111-2222", attempt=1)
 ORIGIN = Origin(RUN, "abcdef01-2345", "demo/team-a/calculator/11111111-2222/", "s3://bucket/parent/")

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from trainyard_api.run_config import RunIdentity
-from trainyard_trainer.checkpoint import Origin
-from trainyard_trainer.checkpoint_writer import CheckpointWriter
+from trainyard_trainer.checkpoints.checkpoint import Origin
+from trainyard_trainer.checkpoints.checkpoint_writer import CheckpointWriter
 from trainyard_trainer.outlets import SavedCheckpoint, Snapshot
-from trainyard_trainer.storage_folder import FolderStorage
+from trainyard_trainer.storage.storage_folder import FolderStorage
 
 ORIGIN = Origin(RunIdentity(namespace="n", name="j", uid="u-1", attempt=1), "pod-uid-1", "n/j/u-1/", None)
 

@@ -10,9 +10,9 @@ from transformers import PreTrainedTokenizerFast
 
 from tests.trainyard_trainer import small
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.codec import Codec
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.models import LoadedModel
+from trainyard_trainer.models.codec import Codec
+from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.tasks.calculator import CalculatorTask
 
 MODEL = small.policy().model

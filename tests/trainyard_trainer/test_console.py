@@ -7,8 +7,8 @@ import io
 from rich.console import Console
 
 from trainyard_api.training_job_status import Progress, ReportedEvaluation
-from trainyard_trainer.console import ConsoleReporter, describe
 from trainyard_trainer.outlets import SavedCheckpoint
+from trainyard_trainer.reporting.console import ConsoleReporter, describe
 
 STEP = Progress(
     phase="update", step=31, steps="31/60", percent=51, reward="0.84", loss="-0.01",

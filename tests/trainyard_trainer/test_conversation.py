@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainyard_trainer.conversation import Conversation
+from trainyard_trainer.rollouts.conversation import Conversation
 from trainyard_trainer.seams import Question
 from trainyard_trainer.tasks.calculator import CalculatorEnvironment
 from trainyard_trainer.trajectory import Role, TrajectoryId, TrajectoryStatus

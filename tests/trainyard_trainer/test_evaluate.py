@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.trainyard_trainer import small
 from tests.trainyard_trainer.small import Outside
-from trainyard_trainer.evaluate import evaluate
+from trainyard_trainer.evaluation.evaluate import evaluate
 
 ASKED = {"questions": 40, "temperature": "1.0"}
 

@@ -10,12 +10,12 @@ from tests import servers
 from trainyard_api.run_config import Folder, PinnedCheckpoint, RunIdentity, RunModel, RunStorage
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import S3Location, ScratchModel, SecretReference
-from trainyard_trainer.checkpoint import Origin, write_checkpoint
+from trainyard_trainer.checkpoints.checkpoint import Origin, write_checkpoint
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.first_model import fetch_model
+from trainyard_trainer.models.first_model import fetch_model
 from trainyard_trainer.outlets import Snapshot
-from trainyard_trainer.storage_folder import FolderStorage
-from trainyard_trainer.storage_s3 import Credentials, Fields, S3Storage
+from trainyard_trainer.storage.storage_folder import FolderStorage
+from trainyard_trainer.storage.storage_s3 import Credentials, Fields, S3Storage
 
 
 def test_random_weights_need_nothing(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from trainyard_trainer.key_values import Block, gather
+from trainyard_trainer.sampling.key_values import Block, gather
 
 
 def block(*lengths: int, columns: int, value: int) -> Block:

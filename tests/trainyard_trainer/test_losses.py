@@ -9,7 +9,7 @@ import torch
 
 from tests.trainyard_trainer.small import trajectory
 from trainyard_api.algorithm import LossType
-from trainyard_trainer.losses import CLIPS, Clip, clipped_surrogate, denominator, token_weight
+from trainyard_trainer.policy.losses import CLIPS, Clip, clipped_surrogate, denominator, token_weight
 from trainyard_trainer.trajectory import TrajectoryStatus
 
 STEP = [

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.trainyard_trainer.small import trajectory
-from trainyard_trainer.metrics import as_decimals, grpo_metrics, rollout_values, sft_metrics, update_values
+from trainyard_trainer.reporting.metrics import as_decimals, grpo_metrics, rollout_values, sft_metrics, update_values
 from trainyard_trainer.seams import UpdateOutcome
 from trainyard_trainer.trajectory import Role, TrajectoryStatus, Turn
 

@@ -8,8 +8,8 @@ import pytest
 
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.model_files import download_folder
-from trainyard_trainer.storage_folder import FolderStorage
+from trainyard_trainer.models.model_files import download_folder
+from trainyard_trainer.storage.storage_folder import FolderStorage
 
 MODEL = {"config.json": b"{}", "model.safetensors": b"weights", "tokenizer/vocab.json": b"[]"}
 

@@ -45,7 +45,7 @@ def test_names_are_refused_before_a_model_is_loaded(tmp_path: Path) -> None:
 def test_a_saved_model_whose_tokenizer_lacks_the_alphabet_is_refused(tmp_path: Path) -> None:
     """A model for other texts than the task's."""
     from trainyard_api.model_source import ScratchModel
-    from trainyard_trainer.models import scratch
+    from trainyard_trainer.models.loading import scratch
 
     loaded = scratch(ScratchModel(), "0123456789QCRA;$", 0)
     loaded.model.save_pretrained(tmp_path)

@@ -22,7 +22,7 @@ from trainyard_api.training_job_spec import S3Location
 from trainyard_api.training_job_status import Progress
 from trainyard_trainer import pod
 from trainyard_trainer.outlets import SavedCheckpoint
-from trainyard_trainer.storage_s3 import Credentials, Fields, S3Storage
+from trainyard_trainer.storage.storage_s3 import Credentials, Fields, S3Storage
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,7 @@ import pytest
 from trainyard_api.training_job_status import Progress, ReportedEvaluation
 from trainyard_trainer.kube import KubeError
 from trainyard_trainer.outlets import SavedCheckpoint
-from trainyard_trainer.progress import StatusReporter
+from trainyard_trainer.reporting.progress import StatusReporter
 
 SAVED = SavedCheckpoint(7, "s3://b/x/", "sha256:" + "0" * 64, 1, {}, None)
 

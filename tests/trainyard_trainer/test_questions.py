@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from trainyard_api.termination import TerminationReason
+from trainyard_trainer.data.questions import Questions, is_held_out
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.questions import Questions, is_held_out
 from trainyard_trainer.tasks.calculator import CalculatorTask
 
 TASK = CalculatorTask({})

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from tests.trainyard_trainer import small
-from trainyard_trainer.policy import TorchPolicy
-from trainyard_trainer.randomness import Stream
-from trainyard_trainer.rollout import SynchronousRollouts
+from trainyard_trainer.policy.torch_policy import TorchPolicy
+from trainyard_trainer.rollouts.rollout import SynchronousRollouts
+from trainyard_trainer.sampling.randomness import Stream
 from trainyard_trainer.seams import Generation, Observation, Prompt, Question, RolloutInterruptedError, RolloutPlan
 from trainyard_trainer.tasks.calculator import CalculatorEnvironment, CalculatorTask
 from trainyard_trainer.trajectory import FinishReason, Role, Trajectory, TrajectoryStatus

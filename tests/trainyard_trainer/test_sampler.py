@@ -9,12 +9,12 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from tests.trainyard_trainer import small
-from trainyard_trainer.batches import Row, micro_batches
-from trainyard_trainer.char_tokenizer import char_tokenizer
-from trainyard_trainer.models import LoadedModel
-from trainyard_trainer.policy import TorchPolicy
-from trainyard_trainer.randomness import Stream, StreamKey
-from trainyard_trainer.sampler import InProcessEngine, draw_tokens
+from trainyard_trainer.models.char_tokenizer import char_tokenizer
+from trainyard_trainer.models.loading import LoadedModel
+from trainyard_trainer.policy.batches import Row, micro_batches
+from trainyard_trainer.policy.torch_policy import TorchPolicy
+from trainyard_trainer.sampling.randomness import Stream, StreamKey
+from trainyard_trainer.sampling.sampler import InProcessEngine, draw_tokens
 from trainyard_trainer.seams import Generation, GenerationRequest, RolloutInterruptedError
 from trainyard_trainer.tasks.calculator import CalculatorTask
 from trainyard_trainer.trajectory import FinishReason, Sampling

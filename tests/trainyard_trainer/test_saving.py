@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.trainyard_trainer.small import Outside, policy
+from trainyard_trainer.checkpoints.saving import finish, is_due, stop_here
 from trainyard_trainer.errors import StoppedError
 from trainyard_trainer.outlets import StepMetrics
-from trainyard_trainer.saving import finish, is_due, stop_here
 
 
 def test_a_checkpoint_is_due_every_so_many_steps_and_after_the_last() -> None:

@@ -13,7 +13,7 @@ from tests.trainyard_trainer.small import trajectory
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError, TrainerError
 from trainyard_trainer.registry import WeightedReward
-from trainyard_trainer.scoring import score
+from trainyard_trainer.rewards.scoring import score
 from trainyard_trainer.trajectory import Trajectory, TrajectoryStatus
 
 STEP = [trajectory(sample=0, answer="7"), trajectory(sample=1, answer=None)]

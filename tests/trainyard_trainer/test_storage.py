@@ -10,9 +10,9 @@ import pytest
 
 from tests import servers
 from trainyard_api.training_job_spec import S3Location, SecretReference
-from trainyard_trainer.storage import Storage
-from trainyard_trainer.storage_folder import FolderStorage
-from trainyard_trainer.storage_s3 import Credentials, Fields, S3Storage
+from trainyard_trainer.storage.storage import Storage
+from trainyard_trainer.storage.storage_folder import FolderStorage
+from trainyard_trainer.storage.storage_s3 import Credentials, Fields, S3Storage
 
 
 @pytest.fixture(params=[pytest.param("s3", marks=pytest.mark.integration), "folder"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trainyard_trainer.storage_folder import FolderStorage
+from trainyard_trainer.storage.storage_folder import FolderStorage
 
 
 def test_a_write_that_fails_leaves_the_former_content_and_no_scrap(tmp_path: Path) -> None:

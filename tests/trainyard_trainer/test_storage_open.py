@@ -9,9 +9,9 @@ import pytest
 from trainyard_api.run_config import Folder, RunStorage
 from trainyard_api.training_job_spec import S3Location, SecretReference
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.storage_folder import FolderStorage
-from trainyard_trainer.storage_open import open_storage
-from trainyard_trainer.storage_s3 import Credentials, Fields, S3Storage
+from trainyard_trainer.storage.storage_folder import FolderStorage
+from trainyard_trainer.storage.storage_open import open_storage
+from trainyard_trainer.storage.storage_s3 import Credentials, Fields, S3Storage
 
 FIELDS = Fields.below("spec.checkpoints.storage.s3")
 BUCKET = RunStorage(s3=S3Location(bucket="bucket", secret_ref=SecretReference(name="trainyard-s3")))

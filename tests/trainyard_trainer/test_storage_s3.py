@@ -9,7 +9,7 @@ from tests import servers
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import S3Location, SecretReference
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.storage_s3 import Credentials, Fields, S3Storage
+from trainyard_trainer.storage.storage_s3 import Credentials, Fields, S3Storage
 
 pytestmark = pytest.mark.integration
 

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from tests.trainyard_trainer.small import trajectory
+from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
 from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
-from trainyard_trainer.trajectory_log import TrajectoryLog
 
 
 def test_records_are_lines_of_strict_json(tmp_path: Path) -> None:

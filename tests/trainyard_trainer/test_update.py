@@ -9,12 +9,12 @@ from tests.trainyard_trainer import small
 from tests.trainyard_trainer.small import trajectory
 from trainyard_api.algorithm import LossType
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.batches import Row
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.randomness import Stream
+from trainyard_trainer.policy.batches import Row
+from trainyard_trainer.policy.update import grpo_rows, update_by_grpo, update_by_sft
+from trainyard_trainer.sampling.randomness import Stream
 from trainyard_trainer.seams import Prompt, Question, RolloutPlan
 from trainyard_trainer.trajectory import TrajectoryStatus
-from trainyard_trainer.update import grpo_rows, update_by_grpo, update_by_sft
 
 PLAN = RolloutPlan(2, 1.0, 20, Stream.TRAINING_TOKENS)
 STEP = [

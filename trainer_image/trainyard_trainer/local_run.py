@@ -27,15 +27,15 @@ from trainyard_api.run_config import (
 )
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job import TrainingJob
-from trainyard_trainer.checkpoint import Committed, Origin, newest_committed
-from trainyard_trainer.checkpoint_writer import CheckpointWriter
-from trainyard_trainer.console import ConsoleReporter
+from trainyard_trainer.checkpoints.checkpoint import Committed, Origin, newest_committed
+from trainyard_trainer.checkpoints.checkpoint_writer import CheckpointWriter
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.first_model import fetch_model
+from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
+from trainyard_trainer.models.first_model import fetch_model
 from trainyard_trainer.outlets import SavedCheckpoint, StopRequest
+from trainyard_trainer.reporting.console import ConsoleReporter
 from trainyard_trainer.run import run
-from trainyard_trainer.storage_folder import FolderStorage
-from trainyard_trainer.trajectory_log import TrajectoryLog
+from trainyard_trainer.storage.storage_folder import FolderStorage
 
 
 def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest) -> str:

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_spec import Evaluation
-from trainyard_trainer.board import ProgressBoard
-from trainyard_trainer.codec import Codec
-from trainyard_trainer.models import LoadedModel, load_folder, scratch
+from trainyard_trainer.data.questions import Questions
+from trainyard_trainer.models.codec import Codec
+from trainyard_trainer.models.loading import LoadedModel, load_folder, scratch
 from trainyard_trainer.outlets import Checkpointer, Ledger, StopRequest
-from trainyard_trainer.policy import TorchPolicy
-from trainyard_trainer.questions import Questions
+from trainyard_trainer.policy.torch_policy import TorchPolicy
 from trainyard_trainer.registry import WeightedReward, load_rewards, make_task
-from trainyard_trainer.rollout import SynchronousRollouts
-from trainyard_trainer.sampler import InProcessEngine
+from trainyard_trainer.reporting.board import ProgressBoard
+from trainyard_trainer.rollouts.rollout import SynchronousRollouts
+from trainyard_trainer.sampling.sampler import InProcessEngine
 from trainyard_trainer.seams import Policy, RolloutSource
 from trainyard_trainer.tasks.task import Task
 

@@ -18,18 +18,18 @@ from trainyard_api import names
 from trainyard_api.run_config import RunConfig, RunIdentity
 from trainyard_api.termination import ExitCode, TerminationReason
 from trainyard_trainer import ending, kube, logs, run
-from trainyard_trainer.checkpoint import Origin
-from trainyard_trainer.checkpoint_writer import CheckpointWriter
+from trainyard_trainer.checkpoints.checkpoint import Origin
+from trainyard_trainer.checkpoints.checkpoint_writer import CheckpointWriter
 from trainyard_trainer.errors import RefusedError, StoppedError
-from trainyard_trainer.first_model import fetch_model
-from trainyard_trainer.ledger import PostgresLedger
-from trainyard_trainer.ledger_login import Login
+from trainyard_trainer.ledger.login import Login
+from trainyard_trainer.ledger.postgres import PostgresLedger
+from trainyard_trainer.models.first_model import fetch_model
 from trainyard_trainer.outlets import Reporter, SavedCheckpoint, StopRequest
 from trainyard_trainer.pod_environment import PodEnvironment, read_environment
-from trainyard_trainer.progress import StatusReporter
+from trainyard_trainer.reporting.progress import StatusReporter
 from trainyard_trainer.run_config_file import read_run_config
-from trainyard_trainer.storage_open import open_storage
-from trainyard_trainer.storage_s3 import Fields
+from trainyard_trainer.storage.storage_open import open_storage
+from trainyard_trainer.storage.storage_s3 import Fields
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from trainyard_api import names
-from trainyard_trainer.storage_s3 import Credentials
+from trainyard_trainer.storage.storage_s3 import Credentials
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 
 from trainyard_api.run_config import RunConfig
-from trainyard_trainer.board import ProgressBoard
-from trainyard_trainer.evaluate import evaluate
+from trainyard_trainer.checkpoints.saving import finish, stop_here
+from trainyard_trainer.evaluation.evaluate import evaluate
 from trainyard_trainer.outlets import Checkpointer, Ledger, Reporter, SavedCheckpoint, StopRequest
 from trainyard_trainer.parts import Outlets, Parts, build_parts, steps_of
-from trainyard_trainer.saving import finish, stop_here
+from trainyard_trainer.reporting.board import ProgressBoard
 from trainyard_trainer.seams import RolloutInterruptedError
 from trainyard_trainer.sft import fine_tune
 from trainyard_trainer.train import train

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 import torch
 
-from trainyard_trainer.batches import MicroBatch, Row
 from trainyard_trainer.outlets import Snapshot
-from trainyard_trainer.randomness import Stream, StreamKey
+from trainyard_trainer.policy.batches import MicroBatch, Row
+from trainyard_trainer.sampling.randomness import Stream, StreamKey
 from trainyard_trainer.trajectory import FinishReason, Sampling, Trajectory
 
 

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from time import perf_counter as now
 
 from trainyard_api.algorithm import SFTConfig
-from trainyard_trainer.batches import Row
-from trainyard_trainer.codec import Codec
-from trainyard_trainer.metrics import sft_metrics
+from trainyard_trainer.checkpoints.saving import is_due, save, stop_here
+from trainyard_trainer.models.codec import Codec
 from trainyard_trainer.parts import Outlets, Parts
-from trainyard_trainer.saving import is_due, save, stop_here
+from trainyard_trainer.policy.batches import Row
+from trainyard_trainer.policy.update import update_by_sft
+from trainyard_trainer.reporting.metrics import sft_metrics
 from trainyard_trainer.tasks.task import DemonstrationTurn
 from trainyard_trainer.trajectory import Role
-from trainyard_trainer.update import update_by_sft
 
 
 def fine_tune(config: SFTConfig, parts: Parts, outlets: Outlets, *, first_step: int = 0) -> None:

@@ -10,16 +10,16 @@ from __future__ import annotations
 from time import perf_counter as now
 
 from trainyard_api.algorithm import GRPOConfig
-from trainyard_trainer.advantages import with_advantages
-from trainyard_trainer.metrics import grpo_metrics
+from trainyard_trainer.checkpoints.saving import is_due, save, stop_here
 from trainyard_trainer.outlets import StepMetrics
 from trainyard_trainer.parts import Outlets, Parts
-from trainyard_trainer.policy import TRAINING_TEMPERATURE
-from trainyard_trainer.randomness import Stream
-from trainyard_trainer.saving import is_due, save, stop_here
-from trainyard_trainer.scoring import score
+from trainyard_trainer.policy.advantages import with_advantages
+from trainyard_trainer.policy.torch_policy import TRAINING_TEMPERATURE
+from trainyard_trainer.policy.update import update_by_grpo
+from trainyard_trainer.reporting.metrics import grpo_metrics
+from trainyard_trainer.rewards.scoring import score
+from trainyard_trainer.sampling.randomness import Stream
 from trainyard_trainer.seams import RolloutInterruptedError, RolloutPlan
-from trainyard_trainer.update import update_by_grpo
 
 
 def train(config: GRPOConfig, parts: Parts, outlets: Outlets, *, first_step: int = 0) -> None:

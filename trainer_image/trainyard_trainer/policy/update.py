@@ -12,9 +12,9 @@ import torch
 
 from trainyard_api.algorithm import LossType
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.batches import MicroBatch, Row
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.losses import CLIPS, clipped_surrogate, denominator, token_weight
+from trainyard_trainer.policy.batches import MicroBatch, Row
+from trainyard_trainer.policy.losses import CLIPS, clipped_surrogate, denominator, token_weight
 from trainyard_trainer.seams import Policy, UpdateOutcome
 from trainyard_trainer.trajectory import Trajectory
 

@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from trainyard_trainer.codec import Codec
-from trainyard_trainer.conversation import Conversation
+from trainyard_trainer.models.codec import Codec
 from trainyard_trainer.outlets import StopRequest
-from trainyard_trainer.randomness import StreamKey
+from trainyard_trainer.rollouts.conversation import Conversation
+from trainyard_trainer.sampling.randomness import StreamKey
 from trainyard_trainer.seams import Engine, Generation, GenerationRequest, Observation, Prompt, RolloutPlan
 from trainyard_trainer.tasks.task import Task
 from trainyard_trainer.trajectory import FinishReason, Role, Sampling, Trajectory, TrajectoryId, TrajectoryStatus

@@ -14,9 +14,9 @@ from typing import Any
 
 import torch
 
-from trainyard_trainer.batches import MAX_TOKENS, MicroBatch, Row, micro_batches
-from trainyard_trainer.models import LoadedModel
+from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.outlets import Snapshot
+from trainyard_trainer.policy.batches import MAX_TOKENS, MicroBatch, Row, micro_batches
 from trainyard_trainer.seams import TokenLoss, UpdateOutcome
 
 WEIGHT_DECAY = 0.01

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.storage import Storage
+from trainyard_trainer.storage.storage import Storage
 
 _FIELD = "spec.model.s3.prefix"
 

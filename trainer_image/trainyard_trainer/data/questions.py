@@ -11,7 +11,7 @@ import hashlib
 
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.randomness import Stream, StreamKey, generator
+from trainyard_trainer.sampling.randomness import Stream, StreamKey, generator
 from trainyard_trainer.seams import Prompt, Question
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 

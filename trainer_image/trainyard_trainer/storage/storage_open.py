@@ -11,9 +11,9 @@ from trainyard_api.run_config import RunStorage
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import S3Location
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.storage import Storage
-from trainyard_trainer.storage_folder import FolderStorage
-from trainyard_trainer.storage_s3 import Credentials, Fields, S3Storage
+from trainyard_trainer.storage.storage import Storage
+from trainyard_trainer.storage.storage_folder import FolderStorage
+from trainyard_trainer.storage.storage_s3 import Credentials, Fields, S3Storage
 
 
 def open_storage(where: RunStorage, credentials: Credentials | None, fields: Fields) -> Storage:

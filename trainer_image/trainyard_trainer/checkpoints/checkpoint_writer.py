@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from trainyard_trainer.checkpoint import Origin, write_checkpoint
+from trainyard_trainer.checkpoints.checkpoint import Origin, write_checkpoint
 from trainyard_trainer.outlets import SavedCheckpoint, Snapshot
-from trainyard_trainer.storage import Storage
+from trainyard_trainer.storage.storage import Storage
 
 _log = logging.getLogger(__name__)
 

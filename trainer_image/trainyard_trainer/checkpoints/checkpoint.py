@@ -26,7 +26,7 @@ from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.outlets import SavedCheckpoint, Snapshot
-from trainyard_trainer.storage import Storage
+from trainyard_trainer.storage.storage import Storage
 
 TRAINER_STATE_FILE: Final = "trainer_state.pt"
 _FIELD: Final = "spec.model.checkpoint"

@@ -22,8 +22,8 @@ from trainyard_api.names import DATABASE_SCHEMA
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.ledger_login import Login, connect, refusal
-from trainyard_trainer.ledger_rows import COLUMNS, Row, measurements_and_timings, rows
+from trainyard_trainer.ledger.login import Login, connect, refusal
+from trainyard_trainer.ledger.rows import COLUMNS, Row, measurements_and_timings, rows
 from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
 from trainyard_trainer.trajectory import Trajectory
 

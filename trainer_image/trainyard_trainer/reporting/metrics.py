@@ -10,8 +10,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from trainyard_api.decimals import measured
-from trainyard_trainer.advantages import zero_variance_groups
 from trainyard_trainer.outlets import StepMetrics
+from trainyard_trainer.policy.advantages import zero_variance_groups
 from trainyard_trainer.seams import UpdateOutcome
 from trainyard_trainer.trajectory import Trajectory, TrajectoryStatus
 

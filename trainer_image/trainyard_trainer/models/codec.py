@@ -11,7 +11,7 @@ from typing import Any
 
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.models import LoadedModel
+from trainyard_trainer.models.loading import LoadedModel
 
 
 class Codec:

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from trainyard_api.run_config import RunModel
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.checkpoint import load_checkpoint
+from trainyard_trainer.checkpoints.checkpoint import load_checkpoint
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.model_files import download_folder
-from trainyard_trainer.storage_open import open_bucket, open_storage
-from trainyard_trainer.storage_s3 import Credentials, Fields
+from trainyard_trainer.models.model_files import download_folder
+from trainyard_trainer.storage.storage_open import open_bucket, open_storage
+from trainyard_trainer.storage.storage_s3 import Credentials, Fields
 
 _log = logging.getLogger(__name__)
 

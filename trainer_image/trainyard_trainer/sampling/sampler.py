@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
-from trainyard_trainer.key_values import Block, gather
-from trainyard_trainer.policy import TorchPolicy
-from trainyard_trainer.randomness import uniforms
+from trainyard_trainer.policy.torch_policy import TorchPolicy
+from trainyard_trainer.sampling.key_values import Block, gather
+from trainyard_trainer.sampling.randomness import uniforms
 from trainyard_trainer.seams import Generation, GenerationRequest, RolloutInterruptedError
 from trainyard_trainer.trajectory import FinishReason
 

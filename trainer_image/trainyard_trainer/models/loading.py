@@ -17,8 +17,8 @@ from transformers.utils import logging as transformers_logging
 
 from trainyard_api.model_source import ScratchModel
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.char_tokenizer import char_tokenizer
 from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.models.char_tokenizer import char_tokenizer
 
 # Its bars and hints would drown the run's own lines.
 transformers_logging.disable_progress_bar()

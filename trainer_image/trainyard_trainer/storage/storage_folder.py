@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from trainyard_trainer.storage import StoredObject
+from trainyard_trainer.storage.storage import StoredObject
 
 
 class FolderStorage:

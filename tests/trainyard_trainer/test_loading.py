@@ -12,9 +12,9 @@ from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, T
 
 from trainyard_api.model_source import ScratchModel
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.char_tokenizer import char_tokenizer
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.models import load_folder, scratch
+from trainyard_trainer.models.char_tokenizer import char_tokenizer
+from trainyard_trainer.models.loading import load_folder, scratch
 
 ALPHABET = "0123456789+-*QCRA;$"
 

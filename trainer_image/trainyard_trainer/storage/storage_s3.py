@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import S3Location
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.storage import StoredObject
+from trainyard_trainer.storage.storage import StoredObject
 
 _NO_BUCKET: Final = frozenset({"NoSuchBucket"})
 _NO_KEY: Final = frozenset({"NoSuchKey", "404"})

@@ -10,8 +10,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.trainyard_trainer import small
-from trainyard_trainer.batches import MicroBatch, Row, micro_batches
-from trainyard_trainer.policy import TorchPolicy
+from trainyard_trainer.policy.batches import MicroBatch, Row, micro_batches
+from trainyard_trainer.policy.torch_policy import TorchPolicy
 
 ROWS = [Row(tuple(range(1, n + 2)), (False,) + (True,) * n, (1.0,) * (n + 1), 1 / 22) for n in (3, 7, 2, 6, 4)]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NoReturn
 
 from trainyard_trainer.errors import StoppedError
-from trainyard_trainer.metrics import as_decimals
 from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
 from trainyard_trainer.parts import Outlets
+from trainyard_trainer.reporting.metrics import as_decimals
 from trainyard_trainer.seams import Policy
 
 

@@ -14,10 +14,10 @@ import pytest
 from tests import servers
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer import ledger_rows
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.ledger import PostgresLedger
-from trainyard_trainer.ledger_login import Login
+from trainyard_trainer.ledger import rows as ledger_rows
+from trainyard_trainer.ledger.login import Login
+from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
 from trainyard_trainer.trajectory import (
     FinishReason,
@@ -186,7 +186,7 @@ def test_a_connection_killed_in_the_middle_loses_and_doubles_nothing(
 
         return content | {"turns": killing(content["turns"])}
 
-    monkeypatch.setattr("trainyard_trainer.ledger.rows", rows_that_kill)
+    monkeypatch.setattr("trainyard_trainer.ledger.postgres.rows", rows_that_kill)
     ledger.record_step(batch(1), metrics(1))
 
     assert killed == [(True,)]

@@ -9,11 +9,11 @@ from __future__ import annotations
 from time import perf_counter as now
 from typing import Literal
 
-from trainyard_trainer.metrics import rollout_values
 from trainyard_trainer.outlets import StepMetrics
 from trainyard_trainer.parts import Outlets, Parts
-from trainyard_trainer.randomness import Stream
-from trainyard_trainer.scoring import score
+from trainyard_trainer.reporting.metrics import rollout_values
+from trainyard_trainer.rewards.scoring import score
+from trainyard_trainer.sampling.randomness import Stream
 from trainyard_trainer.seams import RolloutPlan
 
 
