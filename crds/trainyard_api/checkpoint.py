@@ -24,7 +24,7 @@ from trainyard_api.fields import (
 from trainyard_api.rules import ListMap, Rule, immutable
 from trainyard_api.training_job import KindNames, ObjectMeta, PrinterColumn
 from trainyard_api.training_job_spec import Storage
-from trainyard_api.training_job_status import Count, LocalReference
+from trainyard_api.training_job_status import Count, LocalReference, ReportedEvaluation
 
 
 class CheckpointFiles(ApiModel):
@@ -76,6 +76,10 @@ class CheckpointStatus(ApiModel):
     """Mean reward of its step."""
     metrics: Annotated[dict[Identifier, ObservedDecimal], Field(max_length=32)] | None = None
     """Measurements of its step."""
+    updates: Count | None = None
+    """Updates done of the step that it was taken in; absent where it was taken between steps."""
+    evaluation: ReportedEvaluation | None = None
+    """Success on the test queries, before and after the run that ended with it."""
     parent_ref: LocalReference | None = None
     """The Checkpoint that its run started from."""
     training_job_ref: OwnerReference | None = None

@@ -46,6 +46,12 @@ class CheckpointManifest(ApiModel):
     """Attempt that wrote it."""
     step: Annotated[int, Field(ge=0)]
     """Finished steps."""
+    updates: Annotated[int, Field(ge=1)] | None = None
+    """Updates done of the step after those; absent where it was taken between steps."""
+    adapter_base: str | None = None
+    """Digest of the base model's weights where `adapter/` holds a low-rank adapter."""
+    tags: dict[str, str] = {}
+    """Words that the manifest of the run gave it."""
     parent_uri: str | None = None
     """Folder of the checkpoint that the run started from."""
     metrics: dict[str, str] = {}

@@ -23,6 +23,10 @@ class ConditionType(StrEnum):
     """The operator has a price for what the job uses."""
     MODEL_AVAILABLE = "ModelAvailable"
     """The checkpoint that the job starts from has been found and pinned."""
+    BASELINE_AVAILABLE = "BaselineAvailable"
+    """The checkpoint that an evaluation is compared with has been found and pinned."""
+    SAMPLER_VERIFIED = "SamplerVerified"
+    """The trainer's decode loop agrees with the model; if not, rollouts are sampled by a slower one that does."""
     CHECKPOINT_STORED = "CheckpointStored"
     """At least one checkpoint of this job is a Checkpoint object."""
     DEGRADED = "Degraded"
@@ -44,6 +48,7 @@ class Reason(StrEnum):
     RUNNING = "Running"
     STOPPING = "Stopping"
     COMPLETED = "Completed"
+    EARLY_STOPPED = "EarlyStopped"
     FAILED = "Failed"
     # CostKnown
     PRICED = "Priced"
@@ -53,6 +58,9 @@ class Reason(StrEnum):
     FROM_SPEC = "FromSpec"
     WAITING_FOR_CHECKPOINT = "WaitingForCheckpoint"
     CHECKPOINT_UNAVAILABLE = "CheckpointUnavailable"
+    # SamplerVerified
+    SELF_CHECK_PASSED = "SelfCheckPassed"
+    WHOLE_BATCH_FALLBACK = "WholeBatchFallback"
     # CheckpointStored
     STORED = "Stored"
     NONE_YET = "NoneYet"

@@ -72,6 +72,12 @@ LearningRate = Annotated[
 ]
 """A learning rate from 0 to 1, as `1e-3` or `0.001`."""
 
+Factor = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,4}(\.[0-9]{1,9})?([eE]-[0-9]{1,2})?$", max_length=20)]
+"""A number that isn't negative, as `0.2` or `3e-4`."""
+
+Share = Annotated[str, StringConstraints(pattern=r"^(0(\.[0-9]{1,9})?|1(\.0{1,9})?)$", max_length=12)]
+"""A share from 0 to 1."""
+
 ObservedDecimal = Annotated[str, StringConstraints(pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=MEASURED_LENGTH)]
 """A measured number, in plain decimal notation."""
 
@@ -105,6 +111,9 @@ Endpoint = Annotated[
     str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._/-]*)?$", max_length=256)
 ]
 """The URL of an S3 endpoint."""
+
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$", min_length=1, max_length=253)]
+"""The name of a file, as a key of a ConfigMap may be."""
 
 Uri = Annotated[str, StringConstraints(pattern=r"^(s3|file)://[^\s]+$", max_length=1024)]
 """Where the files of a checkpoint lie."""

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from trainyard_api.fields import ApiModel, Bucket, Endpoint, JobName, KeyPrefix, ObjectName
+from trainyard_api.fields import ApiModel, Bucket, Endpoint, FileName, JobName, KeyPrefix, ObjectName
 from trainyard_api.rules import Rule
 
 
@@ -18,6 +18,15 @@ class SecretReference(ApiModel):
 
     name: ObjectName
     """Name of the Secret."""
+
+
+class ConfigMapKey(ApiModel):
+    """One file of a ConfigMap of the same namespace."""
+
+    name: ObjectName
+    """Name of the ConfigMap."""
+    key: FileName
+    """Key of the file."""
 
 
 class S3Location(ApiModel):
@@ -92,10 +101,25 @@ class CheckpointSource(ApiModel):
     """Name of a Checkpoint in this namespace; taken once it is Ready."""
 
 
+class HubModel(ApiModel):
+    """A causal language model of the Hugging Face Hub, at one commit; safetensors only, and none of its code."""
+
+    repository: Annotated[
+        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=160)
+    ]
+    """Repository, as organisation/name."""
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$", max_length=40)]
+    """Commit of the repository, 40 hex digits: a branch or a tag could move."""
+    endpoint: Endpoint | None = None
+    """URL of the Hub. Default: the public one."""
+    secret_ref: SecretReference | None = None
+    """Secret with the key HF_TOKEN, for a gated or private repository. Default: none."""
+
+
 class ModelSource(ApiModel):
     """Where the policy's first weights come from: exactly one member."""
 
-    one_of: ClassVar[tuple[str, ...]] = ("checkpoint", "s3", "path", "scratch")
+    one_of: ClassVar[tuple[str, ...]] = ("checkpoint", "s3", "path", "hugging_face", "scratch")
 
     checkpoint: CheckpointSource | None = None
     """A Checkpoint object; resolved once and pinned in status.modelRef."""
@@ -103,5 +127,7 @@ class ModelSource(ApiModel):
     """A folder saved by transformers' save_pretrained (safetensors, config, tokenizer) in a bucket."""
     path: Annotated[str, Field(pattern=r"^/[^\s]*$", max_length=512)] | None = None
     """An absolute folder in the trainer's container, in the form that save_pretrained writes."""
+    hugging_face: HubModel | None = None
+    """A repository of the Hugging Face Hub."""
     scratch: ScratchModel | None = None
     """Random weights, seeded by algorithm.seed."""

@@ -50,8 +50,29 @@ ENV_CHECKPOINTS_ACCESS_KEY: Final = "TRAINYARD_CHECKPOINTS_ACCESS_KEY_ID"
 ENV_CHECKPOINTS_SECRET_KEY: Final = "TRAINYARD_CHECKPOINTS_SECRET_ACCESS_KEY"
 ENV_MODEL_ACCESS_KEY: Final = "TRAINYARD_MODEL_ACCESS_KEY_ID"
 ENV_MODEL_SECRET_KEY: Final = "TRAINYARD_MODEL_SECRET_ACCESS_KEY"
+ENV_DATA_ACCESS_KEYS: Final = {
+    name: f"TRAINYARD_DATA_{name.upper()}_ACCESS_KEY_ID" for name in ("train", "validation", "test")
+}
+ENV_DATA_SECRET_KEYS: Final = {
+    name: f"TRAINYARD_DATA_{name.upper()}_SECRET_ACCESS_KEY" for name in ("train", "validation", "test")
+}
+ENV_BASELINE_ACCESS_KEY: Final = "TRAINYARD_BASELINE_ACCESS_KEY_ID"
+ENV_BASELINE_SECRET_KEY: Final = "TRAINYARD_BASELINE_SECRET_ACCESS_KEY"
+ENV_HUB_TOKEN: Final = "TRAINYARD_HUB_TOKEN"
+ENV_WANDB_KEY: Final = "TRAINYARD_WANDB_API_KEY"
+ENV_MLFLOW_TOKEN: Final = "TRAINYARD_MLFLOW_TRACKING_TOKEN"
+MODULE_DIRECTORY: Final = "/etc/trainyard-module"
+"""Where the task's module of a ConfigMap is mounted, by its key."""
+DATA_DIRECTORY: Final = "/etc/trainyard-data"
+"""Where data of ConfigMaps is mounted: train, validation and test below it, each with its key."""
+METRICS_PORT: Final = 9464
+"""Port on which a trainer pod serves its metrics to Prometheus."""
+METRICS_PORT_NAME: Final = "metrics"
 
 # Keys inside Secrets.
+HUB_TOKEN_KEY: Final = "HF_TOKEN"
+WANDB_KEY_KEY: Final = "WANDB_API_KEY"
+MLFLOW_TOKEN_KEY: Final = "MLFLOW_TRACKING_TOKEN"
 DSN_KEY: Final = "dsn"
 ACCESS_KEY_KEY: Final = "AWS_ACCESS_KEY_ID"
 SECRET_KEY_KEY: Final = "AWS_SECRET_ACCESS_KEY"

@@ -11,7 +11,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import ConfigDict, Field
 
 from trainyard_api.fields import ApiModel, Digest, JobName, ObjectName, Uid, Uri
-from trainyard_api.training_job_spec import Algorithm, Evaluation, S3Location, ScratchModel, TaskSpec
+from trainyard_api.model_source import HubModel
+from trainyard_api.training_job_spec import Algorithm, Evaluation, S3Location, ScratchModel, TaskSpec, Tracking
 
 RUN_CONFIG_VERSION = 1
 
@@ -50,7 +51,7 @@ class PinnedCheckpoint(ApiModel):
 class RunModel(ApiModel):
     """Where the first weights come from: exactly one member."""
 
-    one_of: ClassVar[tuple[str, ...]] = ("checkpoint", "s3", "path", "scratch")
+    one_of: ClassVar[tuple[str, ...]] = ("checkpoint", "s3", "path", "hugging_face", "scratch")
 
     checkpoint: PinnedCheckpoint | None = None
     """A checkpoint, pinned."""
@@ -58,6 +59,8 @@ class RunModel(ApiModel):
     """A folder in a bucket."""
     path: str | None = None
     """A folder in the container."""
+    hugging_face: HubModel | None = None
+    """A repository of the Hugging Face Hub."""
     scratch: ScratchModel | None = None
     """Random weights."""
 
@@ -99,8 +102,16 @@ class RunConfig(ApiModel):
     """What it is trained on."""
     evaluation: Evaluation | None = None
     """Measurement before and after."""
+    baseline: PinnedCheckpoint | None = None
+    """What the evaluation is compared with, pinned, where nothing is trained."""
     checkpoints: RunCheckpoints
     """When checkpoints are taken and where they go."""
+    memory_limit_bytes: Annotated[int, Field(ge=1)] | None = None
+    """Memory that the pod may use. Default: the machine's."""
+    tracking: Tracking | None = None
+    """Experiment trackers."""
+    tags: dict[str, str] = {}
+    """Words about the run."""
     database_secret: ObjectName | None = None
     """Name of the Secret that holds the database login; error messages name it."""
 

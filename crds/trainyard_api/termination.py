@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from trainyard_api.fields import ApiModel, Uri
+from trainyard_api.fields import ApiModel, Digest, Uri
 
 MAX_BYTES = 4096
 """What the kubelet keeps of a termination log."""
@@ -22,7 +22,8 @@ class ExitCode(IntEnum):
     """Exit codes with a meaning; every other one is a crash."""
 
     DONE = 0
-    """All steps are done and the final checkpoint, which the message names, is committed."""
+    """All steps are done and the final checkpoint, which the message names, is committed; or, of an evaluation, its
+    results are in the ledger."""
     STOPPED = 10
     """Stopped on request, after a checkpoint."""
     REFUSED = 20
@@ -33,6 +34,8 @@ class TerminationReason(StrEnum):
     """Why a trainer ended, in its own words."""
 
     COMPLETED = "Completed"
+    EARLY_STOPPED = "EarlyStopped"
+    """Done before the last step, for validation no longer improved."""
     STOPPED = "Stopped"
     INVALID_RUN_CONFIG = "InvalidRunConfig"
     INVALID_MANIFEST = "InvalidManifest"
@@ -46,7 +49,9 @@ class TerminationReason(StrEnum):
     DIGEST_MISMATCH = "DigestMismatch"
     STORAGE_UNAVAILABLE = "StorageUnavailable"
     DATABASE_REFUSED = "DatabaseRefused"
+    INVALID_DATA = "InvalidData"
     REWARD_FAILED = "RewardFailed"
+    ENVIRONMENT_FAILED = "EnvironmentFailed"
     NOT_FINITE = "NotFinite"
     FENCED = "Fenced"
     CRASHED = "Crashed"
@@ -68,6 +73,8 @@ class Termination(ApiModel):
     """Finished steps."""
     committed_uri: Uri | None = None
     """Folder of the newest committed checkpoint."""
+    results_digest: Digest | None = None
+    """Digest of an evaluation's results, where nothing was trained."""
 
     def to_log(self) -> bytes:
         """The JSON text to write: cut, where wide characters make it too long, at the value, the message, the rest."""

@@ -12,9 +12,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from trainyard_api.algorithm import Algorithm, GRPOConfig, LossType, SFTConfig
-from trainyard_api.fields import ApiModel, Identifier, Money, ObjectName, Quantity, SignedDecimal, Text
+from trainyard_api.fields import ApiModel, Endpoint, Identifier, Money, ObjectName, Quantity, Share, SignedDecimal, Text
 from trainyard_api.model_source import (
     CheckpointSource,
+    ConfigMapKey,
     ModelSource,
     S3Location,
     ScratchModel,
@@ -25,11 +26,15 @@ from trainyard_api.rules import ATOMIC, ListMap, Rule, immutable
 
 __all__ = [
     "Algorithm",
+    "Baseline",
     "Budget",
     "CheckpointPolicy",
     "CheckpointSource",
+    "ConfigMapKey",
     "Database",
+    "EarlyStopping",
     "Evaluation",
+    "FileSource",
     "GRPOConfig",
     "GpuRequest",
     "LossType",
@@ -40,10 +45,13 @@ __all__ = [
     "ScratchModel",
     "SecretReference",
     "Storage",
+    "TaskData",
     "TaskSpec",
     "Toleration",
+    "Tracking",
     "TrainerSpec",
     "TrainingJobSpec",
+    "Validation",
 ]
 
 LabelKey = Annotated[
@@ -54,20 +62,56 @@ LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z
 """A label or taint value."""
 
 
+class FileSource(ApiModel):
+    """Where one file lies: exactly one member."""
+
+    one_of: ClassVar[tuple[str, ...]] = ("config_map", "s3", "path")
+
+    config_map: ConfigMapKey | None = None
+    """A key of a ConfigMap in this namespace."""
+    s3: S3Location | None = None
+    """A file in a bucket; the prefix is its whole key."""
+    path: Annotated[str, Field(pattern=r"^/[^\s]*$", max_length=512)] | None = None
+    """An absolute path in the trainer's container."""
+
+
+class TaskData(ApiModel):
+    """Queries as lines of JSON with the members query and expected_outcome."""
+
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.validation) == has(self.test)",
+            "must be set exactly when validation is",
+            lambda data: (data.validation is not None) == (data.test is not None),
+            field="test",
+        ),
+    )
+
+    train: FileSource
+    """Queries to train on. Without sets of one's own for the others, a hash of the query keeps 10 % of them for
+    validation and 10 % for the test."""
+    validation: FileSource | None = None
+    """Queries for validation. Default: 10 % of train."""
+    test: FileSource | None = None
+    """Queries for the measurement before and after. Default: 10 % of train."""
+
+
 class RewardTerm(ApiModel):
     """One reward function and its weight in the sum."""
 
     name: Identifier
-    """Name of a reward: built in, or an entry point of the image in the group trainyard.rewards."""
+    """Name of a reward: of the module, built in, or an entry point of the image in the group trainyard.rewards."""
     weight: SignedDecimal = "1.0"
     """Factor of this reward in the weighted sum; may be negative. Default: 1.0."""
+    timeout_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    """Seconds after which the reward of one trajectory counts as failed. Default: 30."""
 
 
 class TaskSpec(ApiModel):
     """What the agent is asked to do, and how its answers are scored."""
 
     name: Identifier
-    """Name of a task: built in, or an entry point of the image in the group trainyard.tasks."""
+    """Name of a task: of the module, built in, or an entry point of the image in the group trainyard.tasks."""
     rewards: Annotated[
         list[RewardTerm],
         Field(min_length=1, max_length=16),
@@ -76,19 +120,89 @@ class TaskSpec(ApiModel):
     """Reward functions whose weighted sum is a trajectory's reward."""
     options: Annotated[dict[Identifier, Text], Field(max_length=32)] = {}
     """Free settings of the task, as strings; a task refuses options that it doesn't know."""
+    module: ConfigMapKey | None = None
+    """A Python module with tasks and rewards of one's own, looked up before those of the image. Default: none."""
+    data: TaskData | None = None
+    """Queries from files. Default: the task asks its own."""
+
+
+class EarlyStopping(ApiModel):
+    """When training ends before its last step."""
+
+    patience: Annotated[int, Field(ge=1, le=1000)] = 5
+    """Validations in a row without an improvement after which training ends. Default: 5."""
+    min_delta: Share = "0.0"
+    """Rise of the success rate over the best so far from which on it is an improvement. Default: 0.0."""
+
+
+class Validation(ApiModel):
+    """A measurement on the validation queries while training goes on; the best state becomes a checkpoint."""
+
+    every_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 10
+    """Steps between two validations. Default: 10."""
+    questions: Annotated[int, Field(ge=1, le=100_000)] = 128
+    """Number of validation queries, the same each time. Default: 128."""
+    early_stopping: EarlyStopping | None = None
+    """When training ends early. Default: never."""
+
+
+class Baseline(ApiModel):
+    """What an evaluation is compared with."""
+
+    checkpoint: ObjectName
+    """Name of a Checkpoint in this namespace."""
 
 
 class Evaluation(ApiModel):
-    """A measurement on held-out questions, before the first step and after the last."""
+    """A measurement on the test queries, before the first step and after the last; they are never trained on."""
 
     questions: Annotated[int, Field(ge=1, le=100_000)] = 512
-    """Number of held-out questions, the same before and after. Default: 512."""
+    """Number of test queries, the same before and after. Default: 512."""
+    samples: Annotated[int, Field(ge=1, le=64)] = 1
+    """Answers sampled for each query. Default: 1."""
     temperature: Annotated[
         str,
         Field(pattern=r"^[0-9](\.[0-9]{1,4})?$", max_length=8),
         Rule("double(self) > 0.0", "must be greater than 0", lambda temperature: float(temperature) > 0),
     ] = "1.0"
     """Sampling temperature of the answers, greater than 0. Default: 1.0."""
+    validation: Validation | None = None
+    """Measurements while training goes on. Default: none."""
+    baseline: Baseline | None = None
+    """The Checkpoint that the model is compared with; required when algorithm.type is Evaluation, else absent."""
+
+
+class WandbTracking(ApiModel):
+    """A run of Weights & Biases."""
+
+    project: Identifier
+    """Name of the project."""
+    entity: Identifier | None = None
+    """User or team. Default: that of the key."""
+    endpoint: Endpoint | None = None
+    """URL of the server. Default: the public one."""
+    secret_ref: SecretReference
+    """Secret with the key WANDB_API_KEY."""
+
+
+class MlflowTracking(ApiModel):
+    """A run of MLflow."""
+
+    endpoint: Endpoint
+    """URL of the tracking server."""
+    experiment: Identifier
+    """Name of the experiment; made where it doesn't exist."""
+    secret_ref: SecretReference | None = None
+    """Secret with the key MLFLOW_TRACKING_TOKEN. Default: none."""
+
+
+class Tracking(ApiModel):
+    """Experiment trackers that get every step's measurements; the image must carry their packages."""
+
+    wandb: WandbTracking | None = None
+    """Weights & Biases. Default: none."""
+    mlflow: MlflowTracking | None = None
+    """MLflow. Default: none."""
 
 
 class GpuRequest(ApiModel):
@@ -195,6 +309,15 @@ class TrainingJobSpec(ApiModel):
         immutable("evaluation", optional=True),
         immutable("database"),
         immutable("checkpoints.storage"),
+        Rule(
+            "(has(self.evaluation) && has(self.evaluation.baseline)) == (self.algorithm.type == 'Evaluation')",
+            "must be set, with a baseline, exactly when algorithm.type is Evaluation",
+            lambda spec: (
+                (spec.evaluation is not None and spec.evaluation.baseline is not None)
+                == (spec.algorithm.type == "Evaluation")
+            ),
+            field="evaluation",
+        ),
     )
 
     model: ModelSource
@@ -204,7 +327,7 @@ class TrainingJobSpec(ApiModel):
     task: TaskSpec
     """What it is trained on. Immutable."""
     evaluation: Evaluation | None = None
-    """Measurement on held-out questions before and after. Immutable. Default: none."""
+    """Measurement on queries that are never trained on. Immutable. Default: none."""
     trainer: TrainerSpec = TrainerSpec()
     """The trainer pod. An edit counts from the next attempt. Default: one core, 4Gi, no GPU."""
     database: Database
@@ -213,3 +336,8 @@ class TrainingJobSpec(ApiModel):
     """What the job may cost."""
     checkpoints: CheckpointPolicy
     """When checkpoints are taken and where they go; storage is immutable."""
+    tracking: Tracking | None = None
+    """Experiment trackers. An edit counts from the next attempt. Default: none."""
+    tags: Annotated[dict[Identifier, Text], Field(max_length=32)] = {}
+    """Words about the run, as the commit of its code or the version of its data; they go with it to the ledger, the
+    checkpoints and the trackers. An edit counts from the next attempt. Default: none."""

@@ -6,12 +6,13 @@ measured numbers are decimal strings. No policy, no I/O.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from trainyard_api.conditions import Condition
-from trainyard_api.fields import ApiModel, Digest, Money, ObjectName, ObservedDecimal, Time, Uid, Uri
+from trainyard_api.fields import ApiModel, Digest, LongText, Money, ObjectName, ObservedDecimal, Time, Uid, Uri
 from trainyard_api.rules import ListMap, Rule, never_falls
 
 MAX_PODS = 16
@@ -37,7 +38,7 @@ class PodReference(ApiModel):
 
 
 class ModelReference(ApiModel):
-    """The checkpoint that the job starts from, pinned for its whole life."""
+    """A checkpoint that the job needs, pinned for its whole life."""
 
     checkpoint: ObjectName
     """Name of the Checkpoint."""
@@ -58,22 +59,80 @@ class ReportedCheckpoint(ApiModel):
     """Digest of its manifest."""
 
 
+class Verdict(StrEnum):
+    """What may be concluded from a measurement before and one after."""
+
+    IMPROVED = "Improved"
+    NO_EVIDENCE = "NoEvidence"
+    WORSE = "Worse"
+    TOO_FEW_QUERIES = "TooFewQueries"
+
+
+class Measurement(ApiModel):
+    """How one state of a policy answers the test queries."""
+
+    success_rate: ObservedDecimal
+    """Share of right answers, from 0 to 1."""
+    avg_reward: ObservedDecimal | None = None
+    """Mean reward."""
+    avg_steps: ObservedDecimal | None = None
+    """Mean number of the policy's turns."""
+    tool_accuracy: ObservedDecimal | None = None
+    """Share of tool calls that succeeded; absent without calls."""
+    failed: Count = 0
+    """Answers that could not be scored; they count nowhere else."""
+
+
 class ReportedEvaluation(ApiModel):
-    """Success on the held-out questions."""
+    """Success on the test queries, and whether it changed; also the evaluation of a Checkpoint."""
 
     questions: Count
-    """Number of questions."""
-    success_before: ObservedDecimal | None = None
-    """Share answered right before the first step, from 0 to 1."""
-    success_after: ObservedDecimal | None = None
-    """Share answered right after the last step, from 0 to 1."""
+    """Number of queries."""
+    before: Measurement | None = None
+    """Of the state before the first step, or of the baseline."""
+    after: Measurement | None = None
+    """Of the state after the last step."""
+    difference: ObservedDecimal | None = None
+    """Rise of the success rate."""
+    interval_low: ObservedDecimal | None = None
+    """Lower end of the paired bootstrap interval of the difference, 95 %."""
+    interval_high: ObservedDecimal | None = None
+    """Upper end of the same interval."""
+    p_value: ObservedDecimal | None = None
+    """Probability of a difference at least as large if there were none."""
+    test: Literal["McNemar", "SignFlip"] | None = None
+    """Exact McNemar with one sample per query, else a sign-flip permutation test."""
+    verdict: Verdict | None = None
+    """Improved, NoEvidence, Worse or TooFewQueries, at the level of 5 %."""
+
+
+class ReportedValidation(ApiModel):
+    """Success on the validation queries while training goes on."""
+
+    step: Count
+    """Finished steps at the latest validation."""
+    success_rate: ObservedDecimal
+    """Share of right answers at the latest validation."""
+    best_step: Count
+    """Finished steps at the best validation so far."""
+    best_success_rate: ObservedDecimal
+    """Share of right answers at the best validation so far."""
+
+
+class ReportedSampler(ApiModel):
+    """How rollouts are sampled."""
+
+    kind: Literal["Slots", "WholeBatch"]
+    """Slots: the decode loop with shared prompts and refill. WholeBatch: the fallback for models that it gets wrong."""
+    message: LongText = ""
+    """What the self-check at load measured."""
 
 
 class Progress(ApiModel):
     """What the trainer pod reports; nobody else writes it."""
 
     phase: Annotated[str, Field(max_length=63)] | None = None
-    """What the pod is doing: loading, evaluation, rollout, update, saving or done."""
+    """What the pod is doing: loading, evaluation, rollout, update k of n, validation, saving or done."""
     step: Count | None = None
     """Finished steps."""
     steps: Annotated[str, Field(pattern=r"^[0-9]+/[0-9]+$", max_length=32)] | None = None
@@ -89,9 +148,15 @@ class Progress(ApiModel):
     estimated_remaining_seconds: Count | None = None
     """Seconds to the end at the latest speed."""
     evaluation: ReportedEvaluation | None = None
-    """Success on the held-out questions."""
+    """Success on the test queries."""
+    validation: ReportedValidation | None = None
+    """Success on the validation queries."""
+    sampler: ReportedSampler | None = None
+    """How rollouts are sampled."""
     last_checkpoint: ReportedCheckpoint | None = None
     """Newest committed checkpoint."""
+    best_checkpoint: ReportedCheckpoint | None = None
+    """Committed checkpoint of the best validation."""
     last_report_time: Time | None = None
     """When the pod wrote this."""
 
@@ -169,6 +234,8 @@ class TrainingJobStatus(ApiModel):
     """The pod whose reports count."""
     model_ref: ModelReference | None = None
     """The checkpoint that the job starts from."""
+    baseline_ref: ModelReference | None = None
+    """The checkpoint that an evaluation is compared with."""
     start_time: Time | None = None
     """When the first attempt was started."""
     completion_time: Time | None = None
@@ -181,3 +248,5 @@ class TrainingJobStatus(ApiModel):
     """The budget that counts now."""
     latest_checkpoint_ref: LocalReference | None = None
     """The Checkpoint with the highest step."""
+    best_checkpoint_ref: LocalReference | None = None
+    """The Checkpoint of the best validation."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from trainyard_api.training_job_status import Progress
+from trainyard_api.training_job_status import Progress, ReportedEvaluation
 from trainyard_trainer.trajectory import Trajectory
 
 
@@ -18,12 +18,12 @@ from trainyard_trainer.trajectory import Trajectory
 class StepMetrics:
     """Measurements of one step.
 
-    `kind` is `step` for a training step and `evaluation` for a measurement on held-out questions, taken when `step`
-    steps were finished. `values` are named numbers (reward_mean, success_rate, loss, grad_norm, ...), with seconds
+    `kind` is `step` for a training step, `evaluation` for a measurement on the test queries and `validation` for one on
+    the validation queries, taken when `step` steps were finished. `values` are named numbers (reward_mean, success_rate, loss, grad_norm, ...), with seconds
     under names that end in `_seconds`. NaN is not allowed: a value that doesn't exist is absent.
     """
 
-    kind: Literal["step", "evaluation"]
+    kind: Literal["step", "evaluation", "validation"]
     step: int
     policy_version: int
     values: Mapping[str, float]
@@ -31,7 +31,7 @@ class StepMetrics:
 
 @dataclass(frozen=True, slots=True)
 class SavedCheckpoint:
-    """A committed checkpoint."""
+    """A committed checkpoint of `step` finished steps and, in the middle of the next, `updates` of its updates."""
 
     step: int
     uri: str
@@ -39,14 +39,18 @@ class SavedCheckpoint:
     size_bytes: int
     metrics: Mapping[str, str]
     parent_uri: str | None
+    updates: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything of a state between two steps, copied to host memory: training may go on while it is written.
+    """Everything of a state, copied to host memory: training may go on while it is written.
 
-    `files` are the transformers files (safetensors, config, tokenizer) by path, `trainer_state` is what a continuation
-    needs besides (optimizer, counters, stream position), as a dict that `torch.save` can write.
+    `step` counts finished steps; `updates` is None between steps, else the number of updates done of the next one.
+    `files` are the transformers files (safetensors, config, tokenizer) by path, and those of an adapter below
+    `adapter/`; `trainer_state` is what a continuation needs besides (optimizer, counters, the scored batch of an
+    unfinished step), as a dict that `torch.save` can write. `adapter_base` is the digest of the weights that an adapter
+    belongs to.
     """
 
     step: int
@@ -54,16 +58,25 @@ class Snapshot:
     files: Mapping[str, bytes]
     trainer_state: Mapping[str, Any]
     metrics: Mapping[str, str]
+    updates: int | None = None
+    adapter_base: str | None = None
 
 
 class Ledger(Protocol):
     """Where every trajectory goes."""
 
-    def record_step(self, trajectories: Sequence[Trajectory], metrics: StepMetrics) -> None:
-        """Keep a step's trajectories and its metrics, all or nothing; a repeated step replaces its rows."""
+    def rewind(self, finished: int) -> None:
+        """Remove what was recorded of work after `finished` finished steps: it is about to be done again."""
 
-    def record_evaluation(self, metrics: StepMetrics) -> None:
-        """Keep a measurement on held-out questions."""
+    def record_step(self, trajectories: Sequence[Trajectory], metrics: StepMetrics) -> None:
+        """Keep the trajectories that a step trained on and its metrics, all or nothing; a repeated step replaces its
+        rows. A late trajectory's id names an earlier step.
+        """
+
+    def record_evaluation(
+        self, metrics: StepMetrics, answers: Sequence[Trajectory], result: ReportedEvaluation | None = None
+    ) -> None:
+        """Keep a measurement on validation or test queries, its answers, and what was concluded where it was."""
 
     def record_checkpoint(self, saved: SavedCheckpoint) -> None:
         """Claim a committed checkpoint, so that it becomes an object."""
@@ -80,7 +93,7 @@ class Checkpointer(Protocol):
     """Where snapshots become checkpoints, beside training, one in flight."""
 
     def save(self, snapshot: Snapshot) -> None:
-        """Begin to write a snapshot; waits for the one before. A step already committed isn't written again."""
+        """Begin to write a snapshot; waits for the one before. A state already committed isn't written again."""
 
     def finish(self) -> SavedCheckpoint | None:
         """Wait for the one in flight; the newest committed checkpoint. Raises what its writing raised."""

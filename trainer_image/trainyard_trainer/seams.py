@@ -1,19 +1,18 @@
 """The four seams of the loop: who samples, who answers the agent, who gives trajectories, who holds the weights.
 
 Place in the data's way: stations 5 to 8. Protocols and the values that cross them, nothing else. Each has one
-implementation in this process today: `sampler`, the tasks' environments, `rollout` and `policy`.
+implementation in this process today: `sampling`, the tasks' environments, `rollouts` and `policy`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import torch
+from typing import Any, Literal, Protocol
 
 from trainyard_trainer.outlets import Snapshot
-from trainyard_trainer.policy.batches import MicroBatch, Row
+from trainyard_trainer.policy.batches import Row
+from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
 from trainyard_trainer.sampling.randomness import Stream, StreamKey
 from trainyard_trainer.trajectory import FinishReason, Sampling, Trajectory
 
@@ -24,7 +23,7 @@ class RolloutInterruptedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the agent is asked: the prompt's text, which also identifies it, and the right answer."""
+    """What the agent is asked: the query's text, which also identifies it, and the right answer."""
 
     text: str
     expected: str
@@ -39,63 +38,52 @@ class Prompt:
     question: Question
 
 
-class Session(Protocol):
-    """One conversation as its engine remembers it; opaque to everybody else."""
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that the policy wrote. `arguments` are the JSON object it gave."""
+
+    name: str
+    arguments: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class GenerationRequest:
-    """Append `token_ids` (a prompt, or a tool's result) to a conversation, then sample one turn.
+class Message:
+    """A message of a chat, in the terms of chat templates."""
 
-    `key` names the conversation's random stream; the engine goes on in it where the turn before ended.
-    """
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    name: str | None = None
+    """Name of the tool whose result this is."""
 
-    session: Session
-    token_ids: tuple[int, ...]
-    sampling: Sampling
-    key: StreamKey
+
+Said = str | tuple[Message, ...]
+"""What is put before the policy: plain text, or messages that the model's chat template writes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Generation:
-    """A sampled turn. `logprobs` are those of the tempered distribution that the tokens were drawn from."""
+class PolicyTurn:
+    """What the policy said. `calls` are the tool calls in it, `malformed` says why one of them can't be read."""
 
-    token_ids: tuple[int, ...]
-    logprobs: tuple[float, ...]
-    finish_reason: FinishReason
-    policy_version: int
-
-
-class Engine(Protocol):
-    """Samples turns, many conversations at a time."""
-
-    def open_session(self) -> Session:
-        """A new, empty conversation."""
-
-    def generate(self, requests: Sequence[GenerationRequest], interrupted: Callable[[], bool]) -> list[Generation]:
-        """One turn for each request, in their order. A session may occur once.
-
-        Args:
-            requests: what to append and how to sample.
-            interrupted: asked now and then; once it says True the call is given up.
-
-        Raises:
-            RolloutInterruptedError: `interrupted` said so; the sessions are of no further use.
-        """
+    text: str
+    calls: tuple[ToolCall, ...] = ()
+    malformed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What the environment makes of a policy turn.
 
-    `text` is appended for the policy to read, unless `done`. `answer` and `success`, the task's verdict, count at the
-    end. `tool_call` and `tool_result` are what the policy asked a tool and what it answered, for people.
+    `reply` is put before the policy, unless `done`. `answer` and `success`, the task's verdict, count at the end.
+    `tool_call`, `tool_result` and `tool_ok` are what the policy asked a tool, what it answered and whether that went
+    well; None where no tool was asked.
     """
 
     done: bool
-    text: str = ""
+    reply: Said = ""
     tool_call: str | None = None
     tool_result: str | None = None
+    tool_ok: bool | None = None
     answer: str | None = None
     success: bool = False
 
@@ -103,45 +91,98 @@ class Observation:
 class Environment(Protocol):
     """The world of one conversation; owns the tools. What it raises fails that trajectory only."""
 
-    async def reset(self, question: Question) -> str:
-        """The prompt's text."""
+    async def reset(self, question: Question) -> Said:
+        """What the policy is asked."""
 
-    async def step(self, text: str) -> Observation:
+    async def step(self, turn: PolicyTurn) -> Observation:
         """The consequence of a policy turn that ended by itself."""
+
+
+class Session(Protocol):
+    """One conversation as its engine remembers it; opaque to everybody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A sampled turn.
+
+    `logprobs` are those of the distribution that the tokens were drawn from: tempered, filtered and renormalised.
+    `policy_versions` has one entry per token: an engine elsewhere may get new weights in the middle of a turn. `support`
+    is as in `trajectory.Segment`.
+    """
+
+    token_ids: tuple[int, ...]
+    logprobs: tuple[float, ...]
+    finish_reason: FinishReason
+    policy_versions: tuple[int, ...]
+    support: tuple[tuple[int, ...] | None, ...] | None = None
+
+
+class Engine(Protocol):
+    """Samples turns of many conversations, each of which awaits its own."""
+
+    def open_session(self) -> Session:
+        """A new, empty conversation. An engine may wait for every open session before it goes on."""
+
+    def close_session(self, session: Session) -> None:
+        """The conversation is over; closing twice does no harm."""
+
+    async def generate(
+        self, session: Session, prompt_ids: Sequence[int], sampling: Sampling, key: StreamKey
+    ) -> Generation:
+        """Append `prompt_ids` (a prompt, or a tool's result) to a conversation, then sample one turn.
+
+        Args:
+            session: the conversation; it remembers what was appended and sampled before.
+            prompt_ids: token ids that the engine hasn't seen, at least one.
+            sampling: how tokens are drawn.
+            key: the conversation's random stream; the engine goes on in it where the turn before ended.
+
+        Raises:
+            RolloutInterruptedError: a stop was asked for; the session is of no further use.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutPlan:
-    """How prompts are rolled out: trajectories per prompt, temperature, limit on turns, random stream."""
+    """How prompts are rolled out; `max_new_tokens` per turn, the task's own limit where it is None."""
 
     group_size: int
     temperature: float
     max_turns: int
     stream: Stream
+    max_new_tokens: int | None = None
+    top_k: int | None = None
+    top_p: float | None = None
 
 
 class RolloutSource(Protocol):
     """Where trajectories come from."""
 
     def rollout(self, prompts: Sequence[Prompt], plan: RolloutPlan) -> Iterator[Trajectory]:
-        """`plan.group_size` finished, unscored trajectories of each prompt, in any order.
+        """Finished, unscored trajectories, in any order.
+
+        A source in this process gives `plan.group_size` of each prompt. One that runs ahead may give late ones, whose
+        ids name earlier steps, and whose tokens were sampled by earlier versions of the policy.
 
         Raises:
             RolloutInterruptedError: a stop was asked for.
         """
 
 
-TokenLoss = Callable[[torch.Tensor, MicroBatch], torch.Tensor]
-"""Losses of single tokens from their log-probabilities, both [B, T]; what a mask leaves out is ignored."""
+Loss = Callable[[LossInputs], TokenLosses]
+"""Losses of the policy tokens of one micro-batch. Pure; the policy weighs and sums them."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpdateOutcome:
-    """What an optimizer update measured; a value that isn't finite is None.
+    """What an optimizer update measured; a value that isn't finite, or doesn't exist, is None.
 
-    `grad_norm` is the norm before clipping, `entropy` the mean over policy tokens in nats, `sampler_gap` the largest
-    |log-probability of the sampler - of the policy| where the rows came from a sampler. `skipped`: loss or gradient
-    wasn't finite, nothing was changed.
+    `loss` is the whole update's. `grad_norm` is the norm before clipping, `entropy` the mean over policy tokens in nats,
+    `kl` the mean estimate of the divergence from the reference, `clip_low` and `clip_high` the shares of policy tokens
+    whose gradient a clip cut. `sampler_gap` is the largest |log-probability of the sampler - of the policy| over tokens
+    that this very version sampled. `skipped`: loss or gradient wasn't finite, nothing was changed. `out_of_memory`
+    counts passes that were given up and done again in smaller parts.
     """
 
     loss: float | None
@@ -149,6 +190,11 @@ class UpdateOutcome:
     entropy: float | None
     sampler_gap: float | None
     skipped: bool
+    kl: float | None = None
+    clip_low: float | None = None
+    clip_high: float | None = None
+    policy_tokens: int = 0
+    out_of_memory: int = 0
 
 
 class Policy(Protocol):
@@ -170,10 +216,16 @@ class Policy(Protocol):
     def skipped_in_a_row(self) -> int:
         """Updates skipped since the last that was done."""
 
-    def logprobs(self, batch: MicroBatch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probability of each token given those before it, and the entropy there; both [B, T], 0 at T = 0."""
+    def prepare(self, longest_row: int) -> None:
+        """Settle how many tokens a pass may have, given the longest row to be expected; once, before the first step."""
 
-    def update(self, rows: Sequence[Row], token_loss: TokenLoss) -> UpdateOutcome:
+    def score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
+        """Log-probabilities of each row's tokens under the weights of now; NaN where the mask is False."""
+
+    def reference_score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
+        """The same under the reference: the weights that the run began with."""
+
+    def update(self, rows: Sequence[Row], loss: Loss) -> UpdateOutcome:
         """One optimizer update on the weighted sum of all rows' token losses, however many passes it takes."""
 
     def state(self) -> dict[str, Any]:
@@ -182,5 +234,14 @@ class Policy(Protocol):
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`, bit for bit, given the weights that it was taken with."""
 
-    def snapshot(self, step: int, metrics: Mapping[str, str]) -> Snapshot:
-        """Weights and state after `step` finished steps, copied to host memory."""
+    def snapshot(
+        self,
+        step: int,
+        metrics: Mapping[str, str],
+        *,
+        updates: int | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> Snapshot:
+        """Weights and state after `step` finished steps and `updates` of the next one's, copied to host memory; `more`
+        goes into the trainer's state.
+        """

@@ -56,11 +56,13 @@ class FinishReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn: temperature, and the ids that end a turn."""
+    """How tokens are drawn: temperature, the ids that end a turn, and the filters on what may be drawn."""
 
     temperature: float
     max_new_tokens: int
     stop_ids: tuple[int, ...]
+    top_k: int | None = None
+    top_p: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class Turn:
     finish_reason: FinishReason | None = None
     tool_call: str | None = None
     tool_result: str | None = None
+    tool_ok: bool | None = None
+    """Whether the call of a policy turn succeeded; None without a call, False for one that couldn't be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,8 @@ class Segment:
 
     `mask` is True where the policy sampled the token. `logprobs` are the sampler's, NaN where the mask is False.
     `advantages` are the trajectory's by default. `parent` and `fork_at` say where a rewritten history left another one.
+    `support` holds, where a filter cut the distribution that a token was drawn from, the ids that it could be drawn
+    from, ascending; None elsewhere, and None as a whole where nothing was cut.
     """
 
     token_ids: tuple[int, ...]
@@ -98,6 +104,7 @@ class Segment:
     advantages: tuple[float, ...] | None = None
     parent: int | None = None
     fork_at: int | None = None
+    support: tuple[tuple[int, ...] | None, ...] | None = None
 
     @property
     def policy_tokens(self) -> int:
@@ -109,8 +116,10 @@ class Segment:
 class Trajectory:
     """One rollout of one prompt.
 
-    `rewards` are raw, by name; `total_reward` is their weighted sum; `success` is the task's verdict, which doesn't
-    depend on reward weights. `normalised_reward` is (r - mean) / std of its group, None where that has no value.
+    `id.step` is the step that asked its prompt; a late trajectory is trained in a later one. `rewards` are raw, by
+    name; `total_reward` is their weighted sum; `turn_rewards` are weighted sums too, one for each policy turn, where
+    rewards gave them by turn. `success` is the task's verdict, which doesn't depend on reward weights.
+    `normalised_reward` is (r - mean) / std of its group, None where that has no value.
     """
 
     id: TrajectoryId
@@ -128,6 +137,7 @@ class Trajectory:
     success: bool | None = None
     rewards: Mapping[str, float] = field(default_factory=dict)
     total_reward: float | None = None
+    turn_rewards: tuple[float, ...] | None = None
     normalised_reward: float | None = None
     advantage: float = 0.0
     error: str | None = None

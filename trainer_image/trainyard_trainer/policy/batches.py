@@ -17,16 +17,25 @@ MAX_TOKENS = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One token sequence; all tuples have its length T.
+    """One token sequence, which is a segment of a trajectory; all tuples have its length T.
 
-    `mask` is True where a token is trained. `weight` multiplies the loss of each of them.
+    `mask` is True where a token is trained. `weights` multiply the losses of the tokens; the denominator over the whole
+    update is in them, and the ratio that makes up for a sampler of an older version. `sampler_logprobs`,
+    `old_logprobs` and `reference_logprobs` are NaN where the mask is False; None where nobody needs them: without old
+    ones, the ratio is to the policy of now. `on_policy` is True where this very version of the policy sampled all
+    tokens. `trajectory` tells rows of one trajectory from others in the update. `support` as in `trajectory.Segment`.
     """
 
     token_ids: tuple[int, ...]
     mask: tuple[bool, ...]
     advantages: tuple[float, ...]
-    weight: float
+    weights: tuple[float, ...]
+    trajectory: int
     sampler_logprobs: tuple[float, ...] | None = None
+    old_logprobs: tuple[float, ...] | None = None
+    reference_logprobs: tuple[float, ...] | None = None
+    support: tuple[tuple[int, ...] | None, ...] | None = None
+    on_policy: bool = True
 
 
 @dataclass(frozen=True, slots=True)
