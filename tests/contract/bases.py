@@ -27,12 +27,16 @@ def training_jobs() -> list[dict[str, Any]]:
     full["spec"]["trainer"]["nodeSelector"] = {"zone": "a"}
     sft = {"type": "SFT", "seed": 1, "sft": {"steps": 5, "batchSize": 2, "learningRate": "1e-5"}}
     scratch = {"architecture": "Qwen3", "hiddenSize": 64, "layers": 2, "attentionHeads": 4, "keyValueHeads": 2}
+    hub = {"repository": "org/name", "revision": "0" * 40, "endpoint": "http://hub:80", "secretRef": {"name": "hub"}}
+    dr_grpo = {"type": "GRPO", "grpo": {"loss": "DR_GRPO", "steps": 5, "maxPolicyTokens": 64}}
     return [
         full,
         _with_model(full, {"scratch": scratch | {"headDim": 16, "intermediateSize": 128}}, sft),
-        _with_model(full, {"s3": S3}),
-        _with_model(full, {"path": "/model"}),
+        _with_data(_with_model(full, {"s3": S3}, dr_grpo), {"path": "/data/train.jsonl"}),
+        _with_data(_with_model(full, {"path": "/model"}), {"s3": S3}),
         _with_model(full, {"checkpoint": {"name": "a-checkpoint"}}),
+        _with_model(full, {"huggingFace": hub}),
+        _evaluation(full),
     ]
 
 
@@ -46,6 +50,7 @@ def training_job_status() -> dict[str, Any]:
         "jobRef": {"name": "full-1"},
         "podRef": {"name": "full-1-abc", "uid": "uid-1"},
         "modelRef": {"checkpoint": "a-checkpoint", "uid": "uid-2", "digest": DIGEST},
+        "baselineRef": {"checkpoint": "another", "uid": "uid-3", "digest": DIGEST},
         "startTime": TIME,
         "completionTime": TIME,
         "progress": {
@@ -57,8 +62,11 @@ def training_job_status() -> dict[str, Any]:
             "loss": "-0.1",
             "tokensPerSecond": 10,
             "estimatedRemainingSeconds": 10,
-            "evaluation": {"questions": 512, "successBefore": "0.1", "successAfter": "0.9"},
+            "evaluation": evaluation(),
+            "validation": {"step": 3, "successRate": "0.4", "bestStep": 2, "bestSuccessRate": "0.5"},
+            "sampler": {"kind": "Slots", "message": "agrees to 1e-5"},
             "lastCheckpoint": checkpoint,
+            "bestCheckpoint": checkpoint,
             "lastReportTime": TIME,
         },
         "cost": {
@@ -73,6 +81,23 @@ def training_job_status() -> dict[str, Any]:
         },
         "budget": {"limitUSD": "25.00", "source": "Spec"},
         "latestCheckpointRef": {"name": "a-checkpoint"},
+        "bestCheckpointRef": {"name": "a-checkpoint"},
+    }
+
+
+def evaluation() -> dict[str, Any]:
+    """A measurement before and after, with every field."""
+    before = {"successRate": "0.1", "avgReward": "0.1", "avgSteps": "1.5", "toolAccuracy": "0.9", "failed": 1}
+    return {
+        "questions": 512,
+        "before": before,
+        "after": before | {"successRate": "0.9"},
+        "difference": "0.8",
+        "intervalLow": "0.7",
+        "intervalHigh": "0.9",
+        "pValue": "0.0001",
+        "test": "McNemar",
+        "verdict": "Improved",
     }
 
 
@@ -96,6 +121,8 @@ def checkpoint_status() -> dict[str, Any]:
         "size": "612Ki",
         "reward": "0.5",
         "metrics": {"loss": "0.1"},
+        "updates": 1,
+        "evaluation": evaluation(),
         "parentRef": {"name": "another"},
         "trainingJobRef": {"name": "full", "uid": "uid-1"},
     }
@@ -110,4 +137,17 @@ def _with_model(base: dict[str, Any], model: dict[str, Any], algorithm: dict[str
     result = copy.deepcopy(base)
     result["spec"]["model"] = model
     result["spec"]["algorithm"] = algorithm or result["spec"]["algorithm"]
+    return result
+
+
+def _with_data(base: dict[str, Any], train: dict[str, Any]) -> dict[str, Any]:
+    result = copy.deepcopy(base)
+    result["spec"]["task"]["data"] = {"train": train, "validation": train, "test": train}
+    return result
+
+
+def _evaluation(base: dict[str, Any]) -> dict[str, Any]:
+    result = copy.deepcopy(base)
+    result["spec"]["algorithm"] = {"type": "Evaluation", "seed": 1}
+    result["spec"]["evaluation"] = {"baseline": {"checkpoint": "another"}}
     return result

@@ -22,6 +22,30 @@ ON_CREATE: dict[tuple[str, str], list[Changes]] = {
     ("spec.algorithm", ".grpo"): [{"spec.algorithm": {"type": "GRPO"}}],
     ("spec.algorithm", ".sft"): [{"spec.algorithm.sft": {"steps": 5}}, {"spec.algorithm": {"type": "SFT"}}],
     ("spec.algorithm.grpo.learningRate", ""): [{"spec.algorithm.grpo.learningRate": "1.1"}],
+    ("spec.algorithm", ".lora"): [{"spec.algorithm": {"type": "Evaluation", "lora": {}}}],
+    ("spec.algorithm.grpo", ".maxPolicyTokens"): [
+        {"spec.algorithm.grpo.loss": "DR_GRPO"},
+        {"spec.algorithm.grpo.maxPolicyTokens": 5},
+    ],
+    ("spec.algorithm.grpo", ".epsilonLow"): [
+        {"spec.algorithm.grpo": {"loss": "CISPO", "steps": 5, "epsilonLow": "0.1"}}
+    ],
+    ("spec.algorithm.grpo", ".dualClip"): [
+        {"spec.algorithm.grpo": {"loss": "CISPO", "steps": 5, "dualClip": "3"}},
+        {"spec.algorithm.grpo.dualClip": "1.0"},
+    ],
+    ("spec.algorithm.grpo.temperature", ""): [{"spec.algorithm.grpo.temperature": "0.0"}],
+    ("spec.algorithm.grpo.topP", ""): [{"spec.algorithm.grpo.topP": "0.0"}],
+    ("spec.algorithm.grpo.kl.coefficient", ""): [{"spec.algorithm.grpo.kl.coefficient": "0"}],
+    ("spec", ".evaluation"): [
+        {"spec.evaluation.baseline": {"checkpoint": "another"}},
+        {"spec.algorithm": {"type": "Evaluation"}},
+    ],
+    ("spec.task.data", ".test"): [{"spec.task.data.test": GONE}, {"spec.task.data.validation": GONE}],
+    ("spec.task.data.train", ""): [{"spec.task.data.train": {}}, {"spec.task.data.train.path": "/data"}],
+    ("spec.task.data.validation", ""): [{"spec.task.data.validation": {}}],
+    ("spec.task.data.test", ""): [{"spec.task.data.test": {}}],
+    ("spec.tags", ""): [{"spec.tags": {"no word": "x"}}],
     ("spec.algorithm.sft.learningRate", ""): [
         {"spec.algorithm": {"type": "SFT", "sft": {"steps": 5, "learningRate": "2"}}}
     ],

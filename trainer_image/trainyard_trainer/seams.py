@@ -107,8 +107,8 @@ class Generation:
     """A sampled turn.
 
     `logprobs` are those of the distribution that the tokens were drawn from: tempered, filtered and renormalised.
-    `policy_versions` has one entry per token: an engine elsewhere may get new weights in the middle of a turn. `support`
-    is as in `trajectory.Segment`.
+    `policy_versions` has one entry per token: an engine elsewhere may get new weights in the middle of a turn.
+    `support` is as in `trajectory.Segment`.
     """
 
     token_ids: tuple[int, ...]
@@ -178,11 +178,11 @@ Loss = Callable[[LossInputs], TokenLosses]
 class UpdateOutcome:
     """What an optimizer update measured; a value that isn't finite, or doesn't exist, is None.
 
-    `loss` is the whole update's. `grad_norm` is the norm before clipping, `entropy` the mean over policy tokens in nats,
-    `kl` the mean estimate of the divergence from the reference, `clip_low` and `clip_high` the shares of policy tokens
-    whose gradient a clip cut. `sampler_gap` is the largest |log-probability of the sampler - of the policy| over tokens
-    that this very version sampled. `skipped`: loss or gradient wasn't finite, nothing was changed. `out_of_memory`
-    counts passes that were given up and done again in smaller parts.
+    `loss` is the whole update's. `grad_norm` is the norm before clipping, `entropy` the mean over policy tokens in
+    nats, `kl` the mean estimate of the divergence from the reference, `clip_low` and `clip_high` the shares of policy
+    tokens whose gradient a clip cut. `sampler_gap` is the largest |log-probability of the sampler - of the policy| over
+    tokens that this very version sampled. `skipped`: loss or gradient wasn't finite, nothing was changed.
+    `out_of_memory` counts passes that were given up and done again in smaller parts.
     """
 
     loss: float | None

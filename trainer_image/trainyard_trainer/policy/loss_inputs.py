@@ -1,7 +1,7 @@
 """What a loss is computed from, and what it gives.
 
-Place in the data's way: station 8. Values only. All tensors are flat over the N policy tokens of a micro-batch: prompts,
-tool results and padding never get here. A micro-batch never splits a trajectory.
+Place in the data's way: station 8. Values only. All tensors are flat over the N policy tokens of a micro-batch:
+prompts, tool results and padding never get here. A micro-batch never splits a trajectory.
 """
 
 from __future__ import annotations
