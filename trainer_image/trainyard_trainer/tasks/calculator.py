@@ -21,8 +21,8 @@ import numpy as np
 
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.seams import Observation, Question
-from trainyard_trainer.tasks.task import DemonstrationTurn
+from trainyard_trainer.seams import Observation, PolicyTurn, Question
+from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 from trainyard_trainer.trajectory import Role
 
 OPERATORS = "+-*"
@@ -45,7 +45,7 @@ def calculate(left: int, operator: str, right: int) -> str:
     return fixed_width(results[operator])
 
 
-class CalculatorTask:
+class CalculatorTask(Task):
     """Questions about two numbers from 10 to 99; see `task.Task`.
 
     Args:
@@ -108,13 +108,13 @@ class CalculatorEnvironment:
         self._called = False
         return question.text
 
-    async def step(self, text: str) -> Observation:
+    async def step(self, turn: PolicyTurn) -> Observation:
         """The calculator's result for a first call; else the end, with the answer where there is one."""
-        if answer := _ANSWER.fullmatch(text):
+        if answer := _ANSWER.fullmatch(turn.text):
             return Observation(done=True, answer=answer[1], success=answer[1] == self._expected)
-        call = _CALL.fullmatch(text)
+        call = _CALL.fullmatch(turn.text)
         if call is None or self._called:
             return Observation(done=True)
         self._called = True
         result = calculate(int(call[1]), call[2], int(call[3]))
-        return Observation(done=False, text=f"R{result};", tool_call=text[1:-1], tool_result=result)
+        return Observation(done=False, reply=f"R{result};", tool_call=turn.text[1:-1], tool_result=result, tool_ok=True)

@@ -1,44 +1,60 @@
 """What the loop asks of a task.
 
-Place in the data's way: station 5. A protocol, for built-in tasks and those of a user's image alike; no code.
+Place in the data's way: station 5. A protocol with defaults, for built-in tasks, those of a user's image and those of a
+user's module alike; nothing else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
-from trainyard_trainer.seams import Environment, Question
+from trainyard_trainer.seams import Environment, Question, Said
 from trainyard_trainer.trajectory import Role
 
 
 @dataclass(frozen=True, slots=True)
 class DemonstrationTurn:
-    """A text and who writes it; the loss of supervised fine-tuning counts the policy's alone."""
+    """What is said in one turn, and by whom; the loss of supervised fine-tuning counts the policy's alone.
+
+    In a chat, a policy turn is one assistant message, and what a tool turn says is what a reply would be.
+    """
 
     role: Role
-    text: str
+    said: Said
 
 
 class Task(Protocol):
     """A kind of question, asked in an environment.
 
-    The class is called with the manifest's options, a mapping of strings: `Task(options)`. Names that aren't in
-    `option_names` have been refused before; for a value that it can't use, it raises RefusedError with INVALID_OPTION.
+    A class that derives from this one inherits the defaults below. It is called with the manifest's options, a mapping
+    of strings: `MyTask(options)`. Names that aren't in `option_names` have been refused before; for a value that it
+    can't use, it raises RefusedError with INVALID_OPTION.
 
     Attributes:
         option_names: the options it knows.
-        alphabet: every character of its texts, each once; the vocabulary of a scratch model.
-        stop_texts: texts that end a policy turn; each must be a single token.
+        dialogue: `text`, where environments say plain text, or `chat`, where they say messages that the model's chat
+            template writes.
+        tools: JSON schemas of a chat's tools, as chat templates take them; an environment answers calls of them.
+        tool_format: how a chat's tool calls are written, for a model that doesn't say it itself; None finds it out.
+        alphabet: every character of a text dialogue, each once; the vocabulary of a scratch model.
+        stop_texts: texts that end a policy turn of a text dialogue; each must be a single token. A chat's turns end as
+            its template ends them.
         max_turn_tokens: tokens after which a policy turn is cut off and its trajectory ends, truncated.
+        accepts_data: whether it can ask questions that it hasn't drawn itself, as those of a file.
     """
 
-    option_names: ClassVar[tuple[str, ...]]
-    alphabet: str
-    stop_texts: tuple[str, ...]
-    max_turn_tokens: int
+    option_names: ClassVar[tuple[str, ...]] = ()
+    dialogue: Literal["text", "chat"] = "text"
+    tools: tuple[Mapping[str, Any], ...] = ()
+    tool_format: str | None = None
+    alphabet: str = ""
+    stop_texts: tuple[str, ...] = ()
+    max_turn_tokens: int = 256
+    accepts_data: bool = False
 
     def question(self, random: np.random.Generator) -> Question:
         """A random question, drawn from `random` alone. Which ones are held out is decided by others."""
