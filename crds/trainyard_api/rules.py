@@ -143,5 +143,5 @@ def api_path(field: str) -> str:
 
 def _member(value: Any, field: str) -> Any:
     for part in filter(None, field.split(".")):
-        value = getattr(value, part)
+        value = getattr(value, part, None)  # of an absent object every member is absent
     return value

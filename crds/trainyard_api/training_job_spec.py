@@ -311,12 +311,12 @@ class TrainingJobSpec(ApiModel):
         immutable("checkpoints.storage"),
         Rule(
             "(has(self.evaluation) && has(self.evaluation.baseline)) == (self.algorithm.type == 'Evaluation')",
-            "must be set, with a baseline, exactly when algorithm.type is Evaluation",
+            "must be set exactly when algorithm.type is Evaluation",
             lambda spec: (
                 (spec.evaluation is not None and spec.evaluation.baseline is not None)
                 == (spec.algorithm.type == "Evaluation")
             ),
-            field="evaluation",
+            field="evaluation.baseline",
         ),
     )
 

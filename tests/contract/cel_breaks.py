@@ -37,7 +37,7 @@ ON_CREATE: dict[tuple[str, str], list[Changes]] = {
     ("spec.algorithm.grpo.temperature", ""): [{"spec.algorithm.grpo.temperature": "0.0"}],
     ("spec.algorithm.grpo.topP", ""): [{"spec.algorithm.grpo.topP": "0.0"}],
     ("spec.algorithm.grpo.kl.coefficient", ""): [{"spec.algorithm.grpo.kl.coefficient": "0"}],
-    ("spec", ".evaluation"): [
+    ("spec", ".evaluation.baseline"): [
         {"spec.evaluation.baseline": {"checkpoint": "another"}},
         {"spec.algorithm": {"type": "Evaluation"}},
     ],
