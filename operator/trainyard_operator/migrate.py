@@ -116,6 +116,9 @@ def _apply_next(connection: psycopg.Connection, migrations: tuple[Migration, ...
         if version == len(migrations):
             return None
         migration = migrations[version]
+        # A table that has grown for years may need longer than a statement of the operator's day; how long to wait for
+        # other transactions stays as it is.
+        connection.execute("SET LOCAL statement_timeout = 0")
         connection.execute(migration.sql.encode())
         connection.execute(
             "INSERT INTO trainyard.schema_migrations (version, name) VALUES (%s, %s)",

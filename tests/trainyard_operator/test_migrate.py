@@ -14,7 +14,10 @@ from trainyard_operator.migrate import Migration, MigrationError, apply, availab
 
 pytestmark = pytest.mark.integration
 
-TABLES = {"runs", "attempts", "trajectories", "segments", "turns", "training_metrics", "checkpoints", "pod_spend"}
+TABLES = {
+    *("runs", "attempts", "trajectories", "segments", "turns", "training_metrics", "checkpoints", "pod_spend"),
+    *("evaluations", "evaluation_answers"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +97,33 @@ def test_a_migration_that_fails_leaves_the_version_before_it(postgres: servers.P
     with psycopg.connect(dsn) as connection:
         row = connection.execute("SELECT to_regclass('trainyard.good'), to_regclass('trainyard.bad')").fetchone()
     assert row == ("trainyard.good", None)
+
+
+def test_a_trainer_of_version_1_goes_on_writing_after_version_2(postgres: servers.Postgres) -> None:
+    """An upgrade of the operator costs no running trainer its run, and old rows count as trained in their own step."""
+    dsn = postgres.empty_database()
+    apply_to(dsn, available()[0])
+    row = (
+        "INSERT INTO trainyard.trajectories (run_uid, step, prompt, sample, attempt, group_id, task, question, expected,"
+        " status, rewards, advantage, started_at, duration_seconds)"
+        " VALUES ('r', %s, 0, 0, 1, 'g', 't', 'q', 'e', 'ok', '{}', 0, now(), 1)"
+    )
+    with psycopg.connect(dsn) as connection:
+        connection.execute("INSERT INTO trainyard.runs (uid, namespace, name, attempt) VALUES ('r', 'n', 'j', 1)")
+        connection.execute(row, [0])
+    assert apply_to(dsn) == [migration.version for migration in available()[1:]]
+    with psycopg.connect(dsn) as connection:
+        connection.execute(row, [1])
+        found = connection.execute("SELECT step, coalesce(trained_step, step) FROM trainyard.trajectories ORDER BY 1")
+        assert found.fetchall() == [(0, 0), (1, 1)]
+
+
+def test_a_migration_may_take_longer_than_a_statement_of_the_operator(postgres: servers.Postgres) -> None:
+    """The operator's time limit for statements doesn't keep a grown database from its next version."""
+    slow = Migration(1, "slow", "SELECT pg_sleep(0.3)")
+    with psycopg.connect(postgres.empty_database(), options="-c statement_timeout=100") as connection:
+        assert apply(connection, (slow,)) == [slow]
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("100ms",)
 
 
 def test_a_login_without_rights_reads_what_it_lacks(postgres: servers.Postgres) -> None:
