@@ -1,18 +1,22 @@
 """Group-relative advantages.
 
-Place in the data's way: station 7. Pure, in float64. Groups are told apart by id, never by the text of their prompt.
+Place in the data's way: station 7. Pure, in float64. Groups are told apart by id, never by the text of their prompt;
+statistics are over trajectories, never over rows, so that a long or forked one counts once. What rewards come when is
+`returns`' business.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainyard_trainer.trajectory import Trajectory
+from trainyard_api.algorithm import Credit, GRPOConfig
+from trainyard_trainer.policy.returns import discounted_return, policy_turns, returns_to_go
+from trainyard_trainer.trajectory import Segment, Trajectory
 
 EPSILON = 1e-6
 
@@ -29,31 +33,100 @@ def group_advantages(rewards_G: Sequence[float]) -> NDArray[np.float64]:
     return (rewards - rewards.mean()) / (rewards.std(ddof=1) + EPSILON)
 
 
-def with_advantages(trajectories: Sequence[Trajectory]) -> list[Trajectory]:
-    """The trajectories, in their order, with normalised reward and advantage; those without a reward keep 0."""
-    groups: dict[str, list[int]] = defaultdict(list)
-    for index, trajectory in enumerate(trajectories):
-        if trajectory.scored:
-            groups[trajectory.group].append(index)
+def turn_advantages(returns_GK: Sequence[Sequence[float]]) -> list[list[float]]:
+    """For each trajectory of a group one advantage per turn: its return from there less what its siblings got.
+
+    The baseline of a turn is the mean of the siblings' returns from the turn of the same index. A sibling that has no
+    such turn counts with its whole return instead, so that few survivors shrink the baseline to the group's mean. It
+    doesn't depend on the trajectory's own actions, hence adds no bias. All are divided by the sample standard deviation
+    (ddof 1) of all returns in the group, + 1e-6; exactly 0 when all are equal, and in a group of fewer than 2.
+
+    Args:
+        returns_GK: by trajectory the discounted returns from each of its turns on; a trajectory has one turn at least.
+    """
+    everything = np.asarray([value for returns in returns_GK for value in returns], dtype=np.float64)
+    if len(returns_GK) < 2 or everything.max() == everything.min():
+        return [[0.0] * len(returns) for returns in returns_GK]
+    scale = float(everything.std(ddof=1)) + EPSILON
+    return [
+        [
+            (value - fmean(_at(sibling, turn) for other, sibling in enumerate(returns_GK) if other != own)) / scale
+            for turn, value in enumerate(returns)
+        ]
+        for own, returns in enumerate(returns_GK)
+    ]
+
+
+def with_advantages(trajectories: Sequence[Trajectory], config: GRPOConfig) -> list[Trajectory]:
+    """The trajectories, in their order, with normalised reward and advantages; those without a reward keep 0.
+
+    Both are of the discounted return. With credit by turn a segment carries the advantages of its tokens, 0 where the
+    policy sampled none, and `advantage` is their mean over the trajectory's policy tokens.
+
+    Raises:
+        ValueError: with credit by turn, a policy token that belongs to no turn of the policy.
+    """
+    gamma = float(config.gamma)
     result = list(trajectories)
-    for members in groups.values():
-        values = group_advantages([_reward(trajectories[index]) for index in members])
-        for index, value in zip(members, values.tolist(), strict=True):
-            normalised = value if len(members) >= 2 else None
-            result[index] = replace(trajectories[index], normalised_reward=normalised, advantage=value)
+    for members in _groups(trajectories).values():
+        group = [trajectories[index] for index in members]
+        values = group_advantages([discounted_return(trajectory, gamma) for trajectory in group]).tolist()
+        by_turn = turn_advantages([returns_to_go(trajectory, gamma) for trajectory in group])
+        for index, trajectory, value, of_turns in zip(members, group, values, by_turn, strict=True):
+            chosen = replace(trajectory, normalised_reward=value if len(members) >= 2 else None, advantage=value)
+            result[index] = _by_turn(chosen, of_turns) if config.credit is Credit.TURN else chosen
     return result
+
+
+def learns_nothing(trajectory: Trajectory) -> bool:
+    """Whether all its advantages are 0."""
+    by_token = [value for segment in trajectory.segments for value in segment.advantages or ()]
+    return trajectory.advantage == 0.0 and not any(by_token)
 
 
 def zero_variance_groups(trajectories: Sequence[Trajectory]) -> int:
     """Number of groups whose scored trajectories, one at least, all have advantage 0: nothing is learned from them."""
-    told_apart: dict[str, bool] = {}
-    for trajectory in trajectories:
+    groups = _groups(trajectories).values()
+    return sum(all(learns_nothing(trajectories[index]) for index in members) for members in groups)
+
+
+def _groups(trajectories: Sequence[Trajectory]) -> dict[str, list[int]]:
+    """Indices of scored trajectories by group, in their order."""
+    groups: dict[str, list[int]] = {}
+    for index, trajectory in enumerate(trajectories):
         if trajectory.scored:
-            told_apart[trajectory.group] = told_apart.get(trajectory.group, False) or trajectory.advantage != 0.0
-    return sum(not apart for apart in told_apart.values())
+            groups.setdefault(trajectory.group, []).append(index)
+    return groups
 
 
-def _reward(trajectory: Trajectory) -> float:
-    if trajectory.total_reward is None:
-        raise ValueError(f"{trajectory.id} has no reward")
-    return trajectory.total_reward
+def _at(returns: Sequence[float], turn: int) -> float:
+    return returns[turn] if turn < len(returns) else returns[0]
+
+
+def _by_turn(trajectory: Trajectory, advantages: Sequence[float]) -> Trajectory:
+    by_segment = [[0.0] * len(segment.token_ids) for segment in trajectory.segments]
+    covered = [[False] * len(segment.token_ids) for segment in trajectory.segments]
+    for turn, advantage in zip(policy_turns(trajectory), advantages, strict=True):
+        for place in range(turn.start, turn.end):
+            covered[turn.segment][place] = True
+            if trajectory.segments[turn.segment].mask[place]:
+                by_segment[turn.segment][place] = advantage
+    for number, segment in enumerate(trajectory.segments):
+        _require_covered(trajectory, number, segment, covered[number])
+    sampled = [
+        value
+        for segment, values in zip(trajectory.segments, by_segment, strict=True)
+        for value, chosen in zip(values, segment.mask, strict=True)
+        if chosen
+    ]
+    segments = tuple(
+        replace(segment, advantages=tuple(values))
+        for segment, values in zip(trajectory.segments, by_segment, strict=True)
+    )
+    return replace(trajectory, segments=segments, advantage=fmean(sampled) if sampled else 0.0)
+
+
+def _require_covered(trajectory: Trajectory, number: int, segment: Segment, covered: Sequence[bool]) -> None:
+    for place, (sampled, known) in enumerate(zip(segment.mask, covered, strict=True)):
+        if sampled and not known:
+            raise ValueError(f"token {place} of segment {number} of {trajectory.id} belongs to no turn of the policy")

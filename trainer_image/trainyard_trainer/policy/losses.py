@@ -1,59 +1,120 @@
-"""Losses of single tokens, and the one denominator that turns them into the loss of an update.
+"""What one sampled token costs, for each loss that a run may name.
 
-Place in the data's way: station 8. Pure. An update's loss is the sum over all its tokens of loss x weight; the weights
-hold the denominator over the whole update, however it is cut into micro-batches: never a mean of means.
+Place in the data's way: station 8. Pure: from the policy tokens of a micro-batch to one loss each. Nothing is summed,
+averaged or divided here; the denominator is in the rows' weights (`weights`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 
-from trainyard_api.algorithm import LossType
-from trainyard_trainer.trajectory import Trajectory
+from trainyard_api.algorithm import GRPOConfig, LossType
+from trainyard_trainer.policy.kl import divergence
+from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
+from trainyard_trainer.seams import Loss
+
+MAX_LOG_RATIO = 20.0
+"""Log ratios are cut here, so that no ratio overflows; a token that far from the old policy has no gradient left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """How far the ratio to the old policy may leave 1 before its gradient is cut: [1 - low, 1 + high]."""
+    """Where a ratio to the old policy no longer counts.
 
-    low: float
+    Above `1 + high` for good tokens, below `1 - low` for bad ones, above `dual` for bad ones. For CISPO `high` is the
+    largest ratio itself, `low` and `dual` are None.
+    """
+
+    low: float | None
     high: float
+    dual: float | None = None
 
 
-CLIPS = {LossType.GRPO: Clip(0.2, 0.2), LossType.DAPO: Clip(0.2, 0.28)}
-"""As in the papers: symmetric (arXiv 2402.03300), and higher above (arXiv 2503.14476, section 3.1)."""
+DEFAULT_CLIPS = {
+    LossType.GRPO: Clip(0.2, 0.2),
+    LossType.DR_GRPO: Clip(0.2, 0.2),
+    LossType.DAPO: Clip(0.2, 0.28),
+    LossType.GSPO: Clip(3e-4, 4e-4),
+    LossType.CISPO: Clip(None, 5.0),
+}
+"""As in the papers that `GRPOConfig.loss` names; CISPO's as in ScaleRL (arXiv 2510.13786)."""
 
 
-def clipped_surrogate(
-    logprobs_BT: torch.Tensor, old_logprobs_BT: torch.Tensor, advantages_BT: torch.Tensor, clip: Clip
-) -> torch.Tensor:
-    """-min(ratio x A, clip(ratio) x A) for each token, ratio = exp(logprob - old logprob); [B, T].
+def clip_of(config: GRPOConfig) -> Clip:
+    """The bounds of a run: the loss's own where the config doesn't say."""
+    default = DEFAULT_CLIPS[config.loss]
+    return Clip(
+        low=default.low if config.epsilon_low is None else float(config.epsilon_low),
+        high=default.high if config.epsilon_high is None else float(config.epsilon_high),
+        dual=None if config.dual_clip is None else float(config.dual_clip),
+    )
 
-    With one update per rollout batch the old log-probabilities are the new ones, detached: the ratio is 1, its gradient
-    is that of the log-probability.
+
+def make_loss(config: GRPOConfig) -> Loss:
+    """The loss of a run, with its penalty, as a pure function.
+
+    The ratio is that of each token's probabilities under the policy and the old policy; GSPO's is one for a trajectory,
+    the geometric mean over all its policy tokens. With old log-probabilities equal to the new ones, every loss has the
+    gradient of -A x log-probability.
     """
-    ratio_BT = torch.exp(logprobs_BT - old_logprobs_BT)
-    clipped_BT = ratio_BT.clamp(1.0 - clip.low, 1.0 + clip.high)
-    return -torch.minimum(ratio_BT * advantages_BT, clipped_BT * advantages_BT)
+    clip = clip_of(config)
+
+    def loss(inputs: LossInputs) -> TokenLosses:
+        log_ratios_N = _cut(inputs.logprobs - inputs.old_logprobs)
+        if config.loss is LossType.GSPO:
+            correction_N = torch.exp(_cut(_trajectory_means(log_ratios_N, inputs.trajectories)))
+            ratios_N = correction_N.detach() * torch.exp(inputs.logprobs - inputs.logprobs.detach())
+        else:
+            correction_N = ratios_N = torch.exp(log_ratios_N)
+        if config.loss is LossType.CISPO:
+            found = _detached_ratio(inputs, ratios_N, clip)
+        else:
+            found = _clipped_surrogate(inputs, ratios_N, clip)
+        if config.kl is None or inputs.reference_logprobs is None:
+            return found
+        kl_N = divergence(config.kl.estimator, inputs.logprobs, inputs.reference_logprobs, correction_N)
+        losses_N = found.losses + float(config.kl.coefficient) * kl_N
+        return TokenLosses(losses_N, found.clipped_low, found.clipped_high, kl_N.detach())
+
+    return loss
 
 
-def denominator(loss: LossType, trajectories: Sequence[Trajectory]) -> int:
-    """What an update's loss is divided by, over all its scored trajectories; at least 1.
-
-    DAPO: their policy tokens. GRPO: their number, for each trajectory's tokens are averaged first. Groups without
-    variance stay in.
-    """
-    scored = [trajectory for trajectory in trajectories if trajectory.scored]
-    if loss is LossType.DAPO:
-        return max(1, sum(trajectory.policy_tokens for trajectory in scored))
-    return max(1, len(scored))
+def sft_loss(inputs: LossInputs) -> TokenLosses:
+    """The negative log-likelihood of each token."""
+    nothing = torch.zeros_like(inputs.logprobs, dtype=torch.bool)
+    return TokenLosses(-inputs.logprobs, nothing, nothing)
 
 
-def token_weight(loss: LossType, trajectory: Trajectory, whole: int) -> float:
-    """Weight of each policy token of a scored trajectory, given the `denominator` of the whole update."""
-    if loss is LossType.DAPO:
-        return 1.0 / whole
-    return 1.0 / (whole * max(1, trajectory.policy_tokens))
+def _clipped_surrogate(inputs: LossInputs, ratios_N: torch.Tensor, clip: Clip) -> TokenLosses:
+    """-min(ratio x A, clip(ratio) x A), not below dual x A where A is negative (arXiv 1912.09729, equation 5)."""
+    low, advantages_N = clip.low or 0.0, inputs.advantages
+    bad_N = advantages_N < 0
+    gains_N = torch.minimum(ratios_N * advantages_N, ratios_N.clamp(1.0 - low, 1.0 + clip.high) * advantages_N)
+    clipped_high_N = (ratios_N > 1.0 + clip.high) & (advantages_N > 0)
+    if clip.dual is not None:
+        gains_N = torch.where(bad_N, torch.maximum(gains_N, clip.dual * advantages_N), gains_N)
+        clipped_high_N = clipped_high_N | (bad_N & (ratios_N > clip.dual))
+    return TokenLosses(-gains_N, bad_N & (ratios_N < 1.0 - low), clipped_high_N)
+
+
+def _detached_ratio(inputs: LossInputs, ratios_N: torch.Tensor, clip: Clip) -> TokenLosses:
+    """-min(ratio, high) x A x log-probability, the ratio without gradient: no token loses its own (CISPO)."""
+    weights_N = ratios_N.detach().clamp(max=clip.high)
+    clipped_high_N = (ratios_N > clip.high) & (inputs.advantages != 0)
+    return TokenLosses(
+        -weights_N * inputs.advantages * inputs.logprobs, torch.zeros_like(clipped_high_N), clipped_high_N
+    )
+
+
+def _trajectory_means(values_N: torch.Tensor, trajectories_N: torch.Tensor) -> torch.Tensor:
+    """For each token the mean over its trajectory's tokens."""
+    count = int(trajectories_N.max()) + 1 if trajectories_N.numel() else 0
+    sums_R = values_N.new_zeros(count).index_add(0, trajectories_N, values_N)
+    tokens_R = values_N.new_zeros(count).index_add(0, trajectories_N, torch.ones_like(values_N))
+    return (sums_R / tokens_R.clamp(min=1.0))[trajectories_N]
+
+
+def _cut(log_ratios: torch.Tensor) -> torch.Tensor:
+    return log_ratios.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)

@@ -1,20 +1,26 @@
-"""From a scored batch to an optimizer update.
+"""From a scored batch to the optimizer updates of its step.
 
-Place in the data's way: station 8. Makes the rows that are trained and decides which updates a run survives; the
-gradient itself is the policy's business.
+Place in the data's way: station 8. Says what is computed before the first update, in which order updates come, and
+which of them a run survives. The gradient itself is the policy's business, what is kept between updates `saving`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from statistics import fmean
 
-import torch
+from torch import distributed
 
-from trainyard_api.algorithm import LossType
+from trainyard_api.algorithm import GRPOConfig
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.policy.batches import MicroBatch, Row
-from trainyard_trainer.policy.losses import CLIPS, clipped_surrogate, denominator, token_weight
+from trainyard_trainer.policy.batches import Row
+from trainyard_trainer.policy.losses import make_loss, sft_loss
+from trainyard_trainer.policy.minibatches import minibatches, trained
+from trainyard_trainer.policy.rows import bare_rows, grpo_rows, is_stale
+from trainyard_trainer.policy.scored_batch import LogProbs, ScoredBatch
+from trainyard_trainer.policy.weights import update_size
 from trainyard_trainer.seams import Policy, UpdateOutcome
 from trainyard_trainer.trajectory import Trajectory
 
@@ -22,28 +28,69 @@ MAX_SKIPPED = 3
 """Updates in a row whose loss or gradient isn't finite, after which the run can't go on."""
 MAX_SAMPLER_GAP = 0.05
 """Largest difference of log-probabilities, in nats, between sampler and policy; float32 rounding stays below 1e-4."""
+NOTHING_TO_TRAIN = UpdateOutcome(loss=None, grad_norm=None, entropy=None, sampler_gap=None, skipped=False)
+"""An update without a policy token: no pass is run, nothing moves, no version is counted."""
 
 
-def update_by_grpo(policy: Policy, trajectories: Sequence[Trajectory], loss: LossType) -> UpdateOutcome:
-    """One update on all scored trajectories of a step.
+def prepare_batch(policy: Policy, trajectories: Sequence[Trajectory], config: GRPOConfig, *, step: int) -> ScoredBatch:
+    """What the updates of `step` are made from; before the first of them, and only then.
+
+    Old log-probabilities are computed where the step has several updates, or another version of the policy sampled a
+    token; else the ratio is to the policy of the update itself. The reference's are computed if there is a penalty.
+
+    Args:
+        policy: as it sampled the batch.
+        trajectories: scored, with their advantages, in the order that their rows shall have.
+        config: minibatches, epochs, penalty.
+        step: the step that trains them.
+    """
+    indices = trained(trajectories, config)
+    several = config.minibatches * config.epochs > 1
+    stale = any(is_stale(segment, policy.version) for index in indices for segment in trajectories[index].segments)
+    rows = bare_rows(trajectories, indices, policy.version)
+    return ScoredBatch(
+        step=step,
+        version=policy.version,
+        trajectories=tuple(trajectories),
+        old_logprobs=_scored(policy.score, rows, len(trajectories)) if several or stale else None,
+        reference_logprobs=_scored(policy.reference_score, rows, len(trajectories)) if config.kl else None,
+    )
+
+
+def updates(
+    policy: Policy,
+    batch: ScoredBatch,
+    config: GRPOConfig,
+    *,
+    seed: int,
+    ranks: distributed.ProcessGroup | None = None,
+) -> Iterator[tuple[int, int, ScoredBatch]]:
+    """Do the updates of a step that `batch` doesn't yet have, one for each value drawn.
+
+    After each: updates done, updates in all, and the batch with the update's outcome, from which these same updates go
+    on in another process, given the policy's weights and state of now. Without a trained trajectory there is none.
+
+    Args:
+        policy: with the weights that `batch.outcomes` led to.
+        batch: of `prepare_batch`, or of a checkpoint.
+        config: loss, penalty, minibatches and epochs.
+        seed: the run's.
+        ranks: who else trains a part of the step; all must have made the same number of updates.
 
     Raises:
         RefusedError: NOT_FINITE; MODEL_UNSUITABLE where sampler and policy disagree about the same tokens.
     """
-
-    def token_loss(logprobs_BT: torch.Tensor, batch: MicroBatch) -> torch.Tensor:
-        return clipped_surrogate(logprobs_BT, logprobs_BT.detach(), batch.advantages, CLIPS[loss])
-
-    outcome = policy.update(grpo_rows(trajectories, loss), token_loss)
-    if outcome.sampler_gap is not None and outcome.sampler_gap > MAX_SAMPLER_GAP:
-        raise RefusedError(
-            TerminationReason.MODEL_UNSUITABLE,
-            "must be a model class whose keys and values can be kept from turn to turn; decoding and training disagree "
-            f"by {outcome.sampler_gap:.3g} nats about a token",
-            field_path="spec.model",
-            value=policy.architecture,
-        )
-    return _survived(policy, outcome, "spec.algorithm.grpo.learningRate")
+    loss = make_loss(config)
+    cuts = minibatches(batch.trajectories, config, seed=seed, step=batch.step, ranks=ranks)
+    for done in range(len(batch.outcomes), len(cuts)):
+        whole = update_size([batch.trajectories[index] for index in cuts[done]], ranks)
+        outcome = NOTHING_TO_TRAIN
+        if whole.policy_tokens:
+            outcome = policy.update(grpo_rows(batch, cuts[done], config, whole, policy.version), loss)
+            _require_agreement(policy, outcome)
+            _require_finite(policy, "spec.algorithm.grpo.learningRate")
+        batch = replace(batch, outcomes=(*batch.outcomes, outcome))
+        yield done + 1, len(cuts), batch
 
 
 def update_by_sft(policy: Policy, rows: Sequence[Row]) -> UpdateOutcome:
@@ -52,32 +99,51 @@ def update_by_sft(policy: Policy, rows: Sequence[Row]) -> UpdateOutcome:
     Raises:
         RefusedError: NOT_FINITE.
     """
-
-    def token_loss(logprobs_BT: torch.Tensor, _: MicroBatch) -> torch.Tensor:
-        return -logprobs_BT
-
-    outcome = policy.update(rows, token_loss)
-    return _survived(policy, outcome, "spec.algorithm.sft.learningRate")
+    outcome = policy.update(rows, sft_loss)
+    _require_finite(policy, "spec.algorithm.sft.learningRate")
+    return outcome
 
 
-def grpo_rows(trajectories: Sequence[Trajectory], loss: LossType) -> list[Row]:
-    """Every segment of every scored trajectory as a row, in their order; what has no reward isn't trained."""
-    whole = denominator(loss, trajectories)
-    return [
-        Row(
-            token_ids=segment.token_ids,
-            mask=segment.mask,
-            advantages=segment.advantages or (trajectory.advantage,) * len(segment.token_ids),
-            weight=token_weight(loss, trajectory, whole),
-            sampler_logprobs=segment.logprobs,
+def merged(outcomes: Sequence[UpdateOutcome]) -> UpdateOutcome:
+    """The updates of a step as one measurement.
+
+    Loss and gradient norm are means over updates; entropy, divergence and clip shares means over policy tokens; the
+    sampler's gap is the largest; tokens and memory failures are sums. A value that no update has is None.
+    """
+    return UpdateOutcome(
+        loss=_mean([(outcome.loss, 1) for outcome in outcomes]),
+        grad_norm=_mean([(outcome.grad_norm, 1) for outcome in outcomes]),
+        entropy=_mean([(outcome.entropy, outcome.policy_tokens) for outcome in outcomes]),
+        sampler_gap=max((outcome.sampler_gap for outcome in outcomes if outcome.sampler_gap is not None), default=None),
+        skipped=any(outcome.skipped for outcome in outcomes),
+        kl=_mean([(outcome.kl, outcome.policy_tokens) for outcome in outcomes]),
+        clip_low=_mean([(outcome.clip_low, outcome.policy_tokens) for outcome in outcomes]),
+        clip_high=_mean([(outcome.clip_high, outcome.policy_tokens) for outcome in outcomes]),
+        policy_tokens=sum(outcome.policy_tokens for outcome in outcomes),
+        out_of_memory=sum(outcome.out_of_memory for outcome in outcomes),
+    )
+
+
+def _scored(score: Callable[[Sequence[Row]], list[tuple[float, ...]]], rows: Sequence[Row], count: int) -> LogProbs:
+    """Log-probabilities of rows, put together by trajectory."""
+    by_trajectory: list[list[tuple[float, ...]]] = [[] for _ in range(count)]
+    for row, logprobs in zip(rows, score(rows) if rows else [], strict=True):
+        by_trajectory[row.trajectory].append(logprobs)
+    return tuple(tuple(segments) for segments in by_trajectory)
+
+
+def _require_agreement(policy: Policy, outcome: UpdateOutcome) -> None:
+    if outcome.sampler_gap is not None and outcome.sampler_gap > MAX_SAMPLER_GAP:
+        raise RefusedError(
+            TerminationReason.MODEL_UNSUITABLE,
+            "must be a model class whose keys and values can be kept from turn to turn; decoding and training disagree "
+            f"by {outcome.sampler_gap:.3g} nats about a token",
+            field_path="spec.model",
+            value=policy.architecture,
         )
-        for trajectory in trajectories
-        if trajectory.scored
-        for segment in trajectory.segments
-    ]
 
 
-def _survived(policy: Policy, outcome: UpdateOutcome, rate_field: str) -> UpdateOutcome:
+def _require_finite(policy: Policy, rate_field: str) -> None:
     if policy.skipped_in_a_row >= MAX_SKIPPED:
         raise RefusedError(
             TerminationReason.NOT_FINITE,
@@ -85,4 +151,8 @@ def _survived(policy: Policy, outcome: UpdateOutcome, rate_field: str) -> Update
             field_path=rate_field,
             value=f"{policy.learning_rate:g}",
         )
-    return outcome
+
+
+def _mean(values: Sequence[tuple[float | None, int]]) -> float | None:
+    known = [(value, weight) for value, weight in values if value is not None and weight > 0]
+    return fmean([value for value, _ in known], [weight for _, weight in known]) if known else None

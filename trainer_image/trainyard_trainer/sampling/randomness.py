@@ -25,6 +25,7 @@ class Stream(IntEnum):
     TRAINING_QUESTIONS = 3
     HELD_OUT_QUESTIONS = 4
     DEMONSTRATIONS = 5
+    MINIBATCHES = 6
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,55 @@
+"""The one denominator that turns token losses into the loss of an update.
+
+Place in the data's way: station 8. An update's loss is the sum over all its tokens of loss x weight. The weights hold
+the denominator over the whole update, all its micro-batches and ranks, however they are cut: never a mean of means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import distributed
+
+from trainyard_api.algorithm import GRPOConfig, LossType
+from trainyard_trainer.trajectory import Trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateSize:
+    """What an update is made from, over all its micro-batches and ranks."""
+
+    trajectories: int
+    policy_tokens: int
+
+
+def update_size(trajectories: Sequence[Trajectory], ranks: distributed.ProcessGroup | None = None) -> UpdateSize:
+    """Scored trajectories, and their policy tokens.
+
+    Args:
+        trajectories: this rank's part of the update; those without a reward don't count.
+        ranks: who else has a part; all of them must call. The group must reduce tensors of host memory.
+    """
+    scored = [trajectory for trajectory in trajectories if trajectory.scored]
+    sizes = torch.tensor([len(scored), sum(trajectory.policy_tokens for trajectory in scored)], dtype=torch.int64)
+    if ranks is not None:
+        distributed.all_reduce(sizes, group=ranks)
+    return UpdateSize(int(sizes[0]), int(sizes[1]))
+
+
+def token_weight(config: GRPOConfig, policy_tokens: int, whole: UpdateSize) -> float:
+    """Weight of each policy token of a trajectory that has `policy_tokens` of them over all its segments.
+
+    1 / denominator: all policy tokens (DAPO, CISPO); trajectories x maxPolicyTokens (DR_GRPO); trajectories, each of
+    whose tokens are averaged first (GRPO, GSPO). Trajectories without a token count like all others.
+    """
+    if not policy_tokens:
+        return 0.0
+    if config.loss in (LossType.DAPO, LossType.CISPO):
+        return 1.0 / whole.policy_tokens
+    if config.loss is LossType.DR_GRPO:
+        if config.max_policy_tokens is None:
+            raise ValueError("grpo.maxPolicyTokens: must be set for DR_GRPO; the contract's rules say so")
+        return 1.0 / (whole.trajectories * config.max_policy_tokens)
+    return 1.0 / (whole.trajectories * policy_tokens)
