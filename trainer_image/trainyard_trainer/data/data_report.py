@@ -1,0 +1,181 @@
+"""What a run's queries are like, before anything is trained on them: counts, doubts, and what is refused.
+
+Place in the data's way: station 4, after reading and splitting, before the first step. Pure: it reads no file, and
+knows no tokenizer; lengths and the limit are given. It changes no set.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from trainyard_api.termination import TerminationReason
+from trainyard_trainer.data.splits import Split, canonical
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.evaluation.significance import MIN_QUERIES
+from trainyard_trainer.seams import Question
+
+MIN_TRAINING_QUERIES = 100
+"""Below this the policy meets every query so often that it may learn them by heart."""
+_SHOWN = 120
+"""Characters of a query that an error shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySet:
+    """One set as it was read or drawn.
+
+    `field_path` is the field of the manifest that it comes from. `lengths` are the prompts' tokens, one per question;
+    empty where no tokenizer counted them. `drawn` says that a task draws them without end, so these are but some.
+    `ignored` counts members of the file that nobody reads.
+    """
+
+    split: Split
+    questions: Sequence[Question]
+    field_path: str
+    lengths: Sequence[int] = ()
+    drawn: bool = False
+    ignored: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetCounts:
+    """Numbers of one set. `duplicates` repeat an earlier query; `longest` is in tokens, None where nobody counted."""
+
+    split: Split
+    queries: int
+    duplicates: int
+    longest: int | None
+    drawn: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why the run can't begin: the field, the rule, the value at fault."""
+
+    field_path: str
+    rule: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class DataReport:
+    """All sets' numbers, what a person should know, and what is refused."""
+
+    sets: tuple[SetCounts, ...]
+    warnings: tuple[str, ...]
+    refusals: tuple[Refusal, ...]
+
+    def lines(self) -> list[str]:
+        """For a person: a line per set, then warnings, then refusals."""
+        return [
+            *(_line(counts) for counts in self.sets),
+            *(f"warning: {warning}" for warning in self.warnings),
+            *(f"refused: {refusal.field_path}: {refusal.rule}; got {refusal.value!r}" for refusal in self.refusals),
+        ]
+
+    def refuse(self) -> None:
+        """Raise RefusedError INVALID_DATA for the first refusal, which says how many more there are."""
+        if self.refusals:
+            first, more = self.refusals[0], len(self.refusals) - 1
+            rule = f"{first.rule} ({more} more in the data report)" if more else first.rule
+            raise RefusedError(TerminationReason.INVALID_DATA, rule, field_path=first.field_path, value=first.value)
+
+
+def data_report(sets: Sequence[QuerySet], max_prompt_tokens: int | None, more: Sequence[Refusal] = ()) -> DataReport:
+    """Judge the sets of a run.
+
+    Refused: an empty set, a query in two sets, and a prompt of more tokens than the model can read. Doubted: few
+    training queries, fewer test queries than can ever be significant, repeated queries, other answers for the same
+    query, members that nobody reads.
+
+    Args:
+        sets: each set that the run needs, once.
+        max_prompt_tokens: the longest prompt that leaves room for an answer; None where lengths weren't counted.
+        more: what others refuse of the same data, such as a chat template that isn't prefix-stable.
+    """
+    counts, warnings, refusals = [], [], []
+    for one in sets:
+        counts.append(_count(one))
+        warnings += _doubts(one, counts[-1])
+        refusals += _faults(one, max_prompt_tokens)
+    for first, second in combinations(sets, 2):
+        refusals += _overlap(first, second)
+    return DataReport(tuple(counts), tuple(warnings), (*refusals, *more))
+
+
+def _count(one: QuerySet) -> SetCounts:
+    texts = {canonical(question.text) for question in one.questions}
+    count = len(one.questions)
+    return SetCounts(one.split, count, count - len(texts), max(one.lengths, default=None), one.drawn)
+
+
+def _doubts(one: QuerySet, counts: SetCounts) -> list[str]:
+    """What a person should know of one set."""
+    distinct = counts.queries - counts.duplicates
+    doubts = []
+    if one.split is Split.TRAIN and not one.drawn and 0 < distinct < MIN_TRAINING_QUERIES:
+        doubts.append(f"{distinct} training queries; below {MIN_TRAINING_QUERIES} a policy may learn them by heart")
+    if one.split is Split.TEST and 0 < distinct < MIN_QUERIES:
+        doubts.append(f"{distinct} test queries; no difference on fewer than {MIN_QUERIES} can be significant")
+    if counts.duplicates and not one.drawn:
+        effect = "is asked more often" if one.split is Split.TRAIN else "is asked once all the same"
+        doubts.append(f"{counts.duplicates} of the {one.split} queries repeat an earlier one, which {effect}")
+    if contradicted := _contradicted(one.questions):
+        doubts.append(f"{len(contradicted)} of the {one.split} queries have more than one expected outcome; "
+                      f"the first is {_cut(contradicted[0])!r}")  # fmt: skip
+    if one.ignored:
+        names = ", ".join(f"{_cut(name)} ({count})" for name, count in sorted(one.ignored.items())[:8])
+        doubts.append(f"{one.field_path}: members that nobody reads: {names}")
+    return doubts
+
+
+def _faults(one: QuerySet, max_prompt_tokens: int | None) -> list[Refusal]:
+    """What can't be used of one set."""
+    if not one.questions:
+        rule = f"must leave at least one {one.split} query; a hash of the text decides, so more data helps"
+        return [Refusal(one.field_path, rule, "0 queries")]
+    if max_prompt_tokens is None:
+        return []
+    pairs = zip(one.questions, one.lengths, strict=True)
+    over = [(question.text, length) for question, length in pairs if length > max_prompt_tokens]
+    if not over:
+        return []
+    text, length = over[0]
+    rule = (
+        f"no {one.split} prompt may have more than {max_prompt_tokens} tokens, what the model reads less the longest "
+        f"answer; {len(over)} have, the first {length}"
+    )
+    return [Refusal(one.field_path, rule, _cut(text))]
+
+
+def _overlap(first: QuerySet, second: QuerySet) -> list[Refusal]:
+    """Queries of one set that stand in another one too: success on them would mean nothing."""
+    known = {canonical(question.text) for question in first.questions}
+    both = {canonical(question.text): None for question in second.questions if canonical(question.text) in known}
+    if not both:
+        return []
+    rule = f"no {second.split} query may be a {first.split} query too, or success on it means nothing; {len(both)} are"
+    return [Refusal(second.field_path, rule, _cut(next(iter(both))))]
+
+
+def _contradicted(questions: Sequence[Question]) -> list[str]:
+    """Queries with different expected outcomes, in order."""
+    outcomes = {(canonical(question.text), question.expected): None for question in questions}
+    counts = Counter(text for text, _ in outcomes)
+    return [text for text, count in counts.items() if count > 1]
+
+
+def _line(counts: SetCounts) -> str:
+    if counts.drawn:
+        number = "drawn by the task" if counts.split is Split.TRAIN else f"{counts.queries} drawn by the task"
+    else:
+        number = f"{counts.queries} queries, {counts.duplicates} of them repeated"
+    longest = "" if counts.longest is None else f"; the longest prompt has {counts.longest} tokens"
+    return f"{counts.split}: {number}{longest}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
