@@ -14,6 +14,7 @@ import pytest
 from tests import servers
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
+from trainyard_api.training_job_status import ReportedEvaluation
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.ledger import rows as ledger_rows
 from trainyard_trainer.ledger.login import Login
@@ -54,6 +55,7 @@ def trajectory(step: int, prompt: int, sample: int, *, tokens: int = 8) -> Traje
             finish_reason=FinishReason.STOP,
             tool_call="add 2 2",
             tool_result="4",
+            tool_ok=True,
         ),
     )
     return Trajectory(
@@ -132,7 +134,7 @@ def test_every_trajectory_turn_and_segment_of_a_step_is_a_row(ledger: PostgresLe
 def test_metrics_are_columns_and_clocked_ones_lie_apart(ledger: PostgresLedger, run: servers.Database) -> None:
     """What a replay gives again doesn't mix with what depends on the clock; the common names are columns."""
     ledger.record_step([], metrics(3, reward_mean=0.25, success_rate=0.5, update_seconds=2.0, tokens_per_second=9.0))
-    ledger.record_evaluation(StepMetrics("evaluation", 3, 3, {"success_rate": 0.75}))
+    ledger.record_evaluation(StepMetrics("evaluation", 3, 3, {"success_rate": 0.75}), [])
     row = run.rows(
         "SELECT measurements, timings, reward_mean, success_rate, update_seconds FROM trainyard.training_metrics "
         "WHERE kind = 'step'"
@@ -153,6 +155,67 @@ def test_a_replayed_step_takes_the_place_of_its_rows(ledger: PostgresLedger, run
     assert counts(run) == {"trajectories": 9, "segments": 9, "turns": 18, "training_metrics": 2}
     assert run.rows("SELECT DISTINCT answer FROM trainyard.trajectories WHERE step = 1") == [("5",)]
     assert run.rows("SELECT reward_mean FROM trainyard.training_metrics WHERE step = 1") == [(0.0,)]
+
+
+def test_a_late_trajectory_is_trained_once(ledger: PostgresLedger, run: servers.Database) -> None:
+    """Its row says which step asked and which trained; if another step trains on it after a replay, the row moves."""
+    late = replace(trajectory(0, 7, 0), turn_rewards=(0.5, math.nan))
+    ledger.record_step(batch(0), metrics(0))
+    ledger.record_step([*batch(2), late], metrics(2))
+    ledger.record_step(batch(2), metrics(2))
+    assert run.rows("SELECT count(*) FROM trainyard.trajectories WHERE prompt = 7") == [(0,)]
+    ledger.record_step([*batch(2), late], metrics(2))
+    ledger.record_step([late], metrics(3))
+    late_row = run.rows("SELECT step, trained_step, turn_rewards FROM trainyard.trajectories WHERE prompt = 7")
+    assert late_row == [(0, 3, [0.5, None])]
+    assert counts(run)["trajectories"] == 6 + 6 + 1
+
+
+def test_rewinding_removes_what_is_done_again(ledger: PostgresLedger, run: servers.Database) -> None:
+    """Steps that aren't finished go, late trajectories by the step that trained them, and measurements taken after."""
+    for step in range(4):
+        ledger.record_step([*batch(step), trajectory(0, 10 + step, 0)], metrics(step))
+    for finished in range(5):
+        measured = StepMetrics("validation", finished, finished, {"success_rate": 0.5})
+        ledger.record_evaluation(measured, [trajectory(0, 0, 0)])
+    ledger.rewind(2)
+    assert run.rows("SELECT step, prompt, trained_step FROM trainyard.trajectories WHERE prompt >= 10 ORDER BY 2") == [
+        (0, 10, 0),
+        (0, 11, 1),
+    ]
+    assert run.rows("SELECT max(step), count(*) FROM trainyard.trajectories WHERE prompt < 10") == [(1, 12)]
+    metric_rows = run.rows("SELECT kind, max(step) FROM trainyard.training_metrics GROUP BY kind ORDER BY kind")
+    assert metric_rows == [("step", 1), ("validation", 2)]
+    assert run.rows("SELECT max(step) FROM trainyard.evaluations") == [(2,)]
+    assert run.rows("SELECT max(step), count(*) FROM trainyard.evaluation_answers") == [(2, 3)]
+
+
+def test_a_given_up_attempt_may_not_rewind(ledger: PostgresLedger, run: servers.Database) -> None:
+    """A pod that was given up for dead takes nothing from its successor."""
+    ledger.record_step(batch(0), metrics(0))
+    run.execute("UPDATE trainyard.runs SET attempt = 2")
+    with pytest.raises(RefusedError) as refused:
+        ledger.rewind(0)
+    assert refused.value.reason == TerminationReason.FENCED
+    assert counts(run)["trajectories"] == 6
+
+
+def test_every_answer_of_an_evaluation_is_a_row(ledger: PostgresLedger, run: servers.Database) -> None:
+    """Which query, what was answered, how it was judged, what it took, what was concluded; a repeat replaces."""
+    answers = [replace(trajectory(0, question, sample)) for question in range(2) for sample in range(2)]
+    result = ReportedEvaluation(questions=2, difference="0.5", p_value="0.01", verdict="Improved", test="McNemar")
+    measured = StepMetrics("evaluation", 9, 9, {"success_rate": 1.0})
+    ledger.record_evaluation(measured, [*answers, trajectory(0, 5, 0)], result)
+    ledger.record_evaluation(measured, answers, result)
+    row = run.rows("SELECT kind, step, attempt, answers, result FROM trainyard.evaluations")
+    expected = {"questions": 2, "difference": "0.5", "pValue": "0.01", "verdict": "Improved", "test": "McNemar"}
+    assert [(*row[0][:4], expected.items() <= row[0][4].items())] == [("evaluation", 9, 1, 4, True)]
+    rows = run.rows(
+        "SELECT question, sample, query, expected, answer, status, success, rewards, total_reward, policy_turns, "
+        "policy_tokens, tool_calls, tool_calls_ok FROM trainyard.evaluation_answers ORDER BY 1, 2"
+    )
+    same = ("2 + 2", "4", "4", "ok", True, {"exact": 1.0}, 1.0, 1, 4, 1, 1)
+    assert rows == [(question, sample, *same) for question in range(2) for sample in range(2)]
 
 
 def test_a_step_that_fails_in_the_middle_leaves_nothing(ledger: PostgresLedger, run: servers.Database) -> None:
@@ -209,7 +272,7 @@ def test_an_attempt_that_was_succeeded_can_write_nothing(ledger: PostgresLedger,
     saved = SavedCheckpoint(1, "s3://b/1/", "sha256:" + "0" * 64, 1, {}, None)
     for write in (
         lambda: ledger.record_step(batch(0), metrics(0)),
-        lambda: ledger.record_evaluation(metrics(0)),
+        lambda: ledger.record_evaluation(metrics(0), []),
         lambda: ledger.record_checkpoint(saved),
         ledger.check,
     ):
@@ -268,17 +331,28 @@ def test_a_checkpoint_is_claimed_once(ledger: PostgresLedger, run: servers.Datab
     """A claim repeated after a lost reply changes nothing."""
     saved = SavedCheckpoint(2, "s3://b/x/", "sha256:" + "1" * 64, 77, {"reward": "0.5"}, "s3://b/parent/")
     ledger.record_checkpoint(saved)
-    ledger.record_checkpoint(saved)
+    ledger.record_checkpoint(replace(saved, attempt=1))
     row = run.rows(
-        "SELECT run_uid, attempt, step, uri, digest, size_bytes, metrics, parent_uri FROM trainyard.checkpoints"
+        "SELECT run_uid, attempt, step, updates, uri, digest, size_bytes, metrics, parent_uri "
+        "FROM trainyard.checkpoints"
     )
-    assert row == [(RUN.uid, 1, 2, saved.uri, saved.digest, 77, {"reward": "0.5"}, "s3://b/parent/")]
+    assert row == [(RUN.uid, 1, 2, None, saved.uri, saved.digest, 77, {"reward": "0.5"}, "s3://b/parent/")]
 
 
-def test_a_trajectory_of_another_step_is_refused(ledger: PostgresLedger) -> None:
-    """A replay removes rows by step, so a stray one would be doubled some day."""
-    with pytest.raises(ValueError, match="must belong to step 1"):
-        ledger.record_step(batch(0), metrics(1))
+def test_a_claim_made_late_names_the_attempt_that_wrote_it(run: servers.Database) -> None:
+    """The pod died between COMMIT and claim: its successor claims for it, between two updates of a step."""
+    run.execute("UPDATE trainyard.runs SET attempt = 2")
+    ledger = PostgresLedger(Login(run.trainer, "trainyard-db"), RUN.model_copy(update={"attempt": 2}))
+    saved = SavedCheckpoint(2, "s3://b/x/", "sha256:" + "1" * 64, 77, {}, None, updates=3, attempt=1)
+    ledger.record_checkpoint(saved)
+    ledger.close()
+    assert run.rows("SELECT attempt, step, updates FROM trainyard.checkpoints") == [(1, 2, 3)]
+
+
+def test_a_trajectory_of_a_later_step_is_refused(ledger: PostgresLedger) -> None:
+    """What was asked in a later step can't have been trained on in this one."""
+    with pytest.raises(ValueError, match="its prompt must be of step 0, which trains on it, or earlier"):
+        ledger.record_step(batch(1), metrics(0))
 
 
 def refusal_of(dsn: str) -> RefusedError:

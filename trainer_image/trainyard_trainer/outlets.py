@@ -32,7 +32,10 @@ class StepMetrics:
 
 @dataclass(frozen=True, slots=True)
 class SavedCheckpoint:
-    """A committed checkpoint of `step` finished steps and, in the middle of the next, `updates` of its updates."""
+    """A committed checkpoint of `step` finished steps and, in the middle of the next, `updates` of its updates.
+
+    `attempt` is the one that wrote it; None: this one.
+    """
 
     step: int
     uri: str
@@ -41,6 +44,7 @@ class SavedCheckpoint:
     metrics: Mapping[str, str]
     parent_uri: str | None
     updates: int | None = None
+    attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,10 @@ from psycopg.types.json import Jsonb
 from trainyard_api.names import DATABASE_SCHEMA
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
+from trainyard_api.training_job_status import ReportedEvaluation
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.ledger.login import Login, connect, refusal
-from trainyard_trainer.ledger.rows import COLUMNS, Row, measurements_and_timings, rows
+from trainyard_trainer.ledger.rows import ANSWER_COLUMNS, COLUMNS, Row, answer_rows, measurements_and_timings, rows
 from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
 from trainyard_trainer.trajectory import Trajectory
 
@@ -34,13 +35,30 @@ PATIENCE_SECONDS: Final = 180.0
 _LONGEST_WAIT_SECONDS: Final = 15.0
 
 _FENCE: Final = "UPDATE trainyard.runs SET last_write_at = now() WHERE uid = %s AND attempt = %s"
+_REWIND: Final = (
+    "DELETE FROM trainyard.trajectories WHERE run_uid = %s AND coalesce(trained_step, step) >= %s",
+    "DELETE FROM trainyard.training_metrics WHERE run_uid = %s AND kind = 'step' AND step >= %s",
+    "DELETE FROM trainyard.training_metrics WHERE run_uid = %s AND kind <> 'step' AND step > %s",
+    "DELETE FROM trainyard.evaluations WHERE run_uid = %s AND step > %s",
+)
+_STEP_ROWS: Final = """
+    DELETE FROM trainyard.trajectories WHERE run_uid = %s AND coalesce(trained_step, step) = %s
+"""
+_EQUAL_ROWS: Final = """
+    DELETE FROM trainyard.trajectories t USING unnest(%s::integer[], %s::integer[], %s::integer[]) AS k (s, p, n)
+    WHERE t.run_uid = %s AND t.step = k.s AND t.prompt = k.p AND t.sample = k.n
+"""
 _METRICS: Final = """
     INSERT INTO trainyard.training_metrics (run_uid, kind, step, attempt, policy_version, measurements, timings)
     VALUES (%s, %s, %s, %s, %s, %s, %s)
 """
 _CHECKPOINT: Final = """
-    INSERT INTO trainyard.checkpoints (uri, run_uid, attempt, step, digest, size_bytes, metrics, parent_uri)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (uri) DO NOTHING
+    INSERT INTO trainyard.checkpoints (uri, run_uid, attempt, step, updates, digest, size_bytes, metrics, parent_uri)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (uri) DO NOTHING
+"""
+_NO_EVALUATION: Final = "DELETE FROM trainyard.evaluations WHERE run_uid = %s AND kind = %s AND step = %s"
+_EVALUATION: Final = """
+    INSERT INTO trainyard.evaluations (run_uid, kind, step, attempt, answers, result) VALUES (%s, %s, %s, %s, %s, %s)
 """
 _RIGHTS: Final = """
     SELECT "table", "right"
@@ -48,7 +66,11 @@ _RIGHTS: Final = """
     WHERE NOT has_table_privilege('trainyard.' || "table", "right")
 """
 _NEEDED: Final = (
-    *((table, right) for table in (*COLUMNS, "training_metrics") for right in ("SELECT", "INSERT", "DELETE")),
+    *(
+        (table, right)
+        for table in (*COLUMNS, "training_metrics", "evaluations", "evaluation_answers")
+        for right in ("SELECT", "INSERT", "DELETE")
+    ),
     ("checkpoints", "INSERT"),
 )
 
@@ -81,30 +103,55 @@ class PostgresLedger:
 
         self._transact(rights)
 
-    def record_step(self, trajectories: Sequence[Trajectory], metrics: StepMetrics) -> None:
-        """Keep a step's trajectories and metrics in one transaction; a repeated step replaces its rows."""
-        stray = next((t.id for t in trajectories if t.id.step != metrics.step), None)
-        if stray is not None:
-            raise ValueError(f"trajectory {stray}: must belong to step {metrics.step}, whose rows it is kept with")
+    def rewind(self, finished: int) -> None:
+        """Remove the rows of steps that aren't finished and of measurements taken after; claims stay."""
 
         def write(cursor: psycopg.Cursor) -> None:
-            cursor.execute(
-                "DELETE FROM trainyard.trajectories WHERE run_uid = %s AND step = %s", [self._run.uid, metrics.step]
+            for statement in _REWIND:
+                cursor.execute(statement, [self._run.uid, finished])
+
+        self._transact(write)
+
+    def record_step(self, trajectories: Sequence[Trajectory], metrics: StepMetrics) -> None:
+        """Keep what a step trained on and its metrics in one transaction; a repeated step replaces its rows."""
+        stray = next((t.id for t in trajectories if t.id.step > metrics.step), None)
+        if stray is not None:
+            raise ValueError(
+                f"trajectory {stray}: its prompt must be of step {metrics.step}, which trains on it, or earlier"
             )
-            for table, content in rows(self._run.uid, self._run.attempt, trajectories).items():
-                _insert(cursor, table, content)
+
+        def write(cursor: psycopg.Cursor) -> None:
+            cursor.execute(_STEP_ROWS, [self._run.uid, metrics.step])
+            keys = [(t.id.step, t.id.prompt, t.id.sample) for t in trajectories]
+            if keys:
+                # A late trajectory may have been trained on in another step before the run went back.
+                cursor.execute(_EQUAL_ROWS, [*(list(part) for part in zip(*keys, strict=True)), self._run.uid])
+            for table, content in rows(self._run.uid, self._run.attempt, metrics.step, trajectories).items():
+                _insert(cursor, table, COLUMNS[table], content)
             self._write_metrics(cursor, metrics)
 
         self._transact(write)
 
-    def record_evaluation(self, metrics: StepMetrics) -> None:
-        """Keep a measurement on held-out questions; a repeated one replaces its row."""
-        self._transact(lambda cursor: self._write_metrics(cursor, metrics))
+    def record_evaluation(
+        self, metrics: StepMetrics, answers: Sequence[Trajectory], result: ReportedEvaluation | None = None
+    ) -> None:
+        """Keep a measurement with its answers in one transaction; a repeated one replaces its rows."""
+
+        def write(cursor: psycopg.Cursor) -> None:
+            key = [self._run.uid, metrics.kind, metrics.step]
+            concluded = None if result is None else Jsonb(result.to_wire())
+            cursor.execute(_NO_EVALUATION, key)
+            cursor.execute(_EVALUATION, [*key, self._run.attempt, len(answers), concluded])
+            answered = answer_rows(self._run.uid, metrics.kind, metrics.step, answers)
+            _insert(cursor, "evaluation_answers", ANSWER_COLUMNS, answered)
+            self._write_metrics(cursor, metrics)
+
+        self._transact(write)
 
     def record_checkpoint(self, saved: SavedCheckpoint) -> None:
         """Claim a committed checkpoint; a repeated claim changes nothing."""
-        values = [saved.uri, self._run.uid, self._run.attempt, saved.step, saved.digest, saved.size_bytes]
-        values += [Jsonb(dict(saved.metrics)), saved.parent_uri]
+        values = [saved.uri, self._run.uid, saved.attempt or self._run.attempt, saved.step, saved.updates]
+        values += [saved.digest, saved.size_bytes, Jsonb(dict(saved.metrics)), saved.parent_uri]
         self._transact(lambda cursor: cursor.execute(_CHECKPOINT, values))
 
     def close(self) -> None:
@@ -166,10 +213,10 @@ class PostgresLedger:
             self._connection = None
 
 
-def _insert(cursor: psycopg.Cursor, table: str, content: Iterable[Row]) -> None:
+def _insert(cursor: psycopg.Cursor, table: str, names: Sequence[str], content: Iterable[Row]) -> None:
     """COPY into a temporary table, then INSERT: COPY itself can't write a table with row-level security."""
     target, aside = sql.Identifier(DATABASE_SCHEMA, table), sql.Identifier(f"new_{table}")
-    columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS[table]))
+    columns = sql.SQL(", ").join(map(sql.Identifier, names))
     cursor.execute(sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP").format(aside, target))
     with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(aside, columns)) as copy:
         for row in content:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from psycopg.types.json import Jsonb
 
 from trainyard_trainer.outlets import StepMetrics
-from trainyard_trainer.trajectory import Trajectory
+from trainyard_trainer.trajectory import Role, Trajectory
 
 Row = tuple[Any, ...]
 
@@ -23,6 +23,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         *KEY,
         *("attempt", "group_id", "task", "question", "expected", "answer", "status", "truncated_reason", "success"),
         *("rewards", "total_reward", "normalised_reward", "advantage", "error", "started_at", "duration_seconds"),
+        *("trained_step", "turn_rewards"),
     ),
     "segments": (
         *KEY,
@@ -32,25 +33,72 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         *KEY,
         *("turn", "segment", "token_start", "token_end", "role", "text", "tool_call", "tool_result"),
         *("temperature", "max_new_tokens", "stop_ids", "finish_reason", "started_at", "duration_seconds"),
+        *("tool_ok", "top_k", "top_p"),
     ),
 }
-"""Columns of each table, in the order of the rows made here; parents before children."""
+"""Columns of each table of a step, in the order of the rows made here; parents before children."""
+
+ANSWER_COLUMNS: Final = (
+    *("run_uid", "kind", "step", "question", "sample", "query", "expected", "answer", "status", "success", "rewards"),
+    *("total_reward", "policy_turns", "policy_tokens", "tool_calls", "tool_calls_ok", "error"),
+    *("started_at", "duration_seconds"),
+)
+"""Columns of `evaluation_answers`, in the order of the rows made here."""
+
+VOLATILE: Final = frozenset(
+    {
+        *("attempt", "started_at", "duration_seconds", "recorded_at"),
+        *("timings", "rollout_seconds", "update_seconds", "step_seconds"),
+    }
+)
+"""Columns that an exact continuation may fill otherwise: which attempt wrote a row, when, and how long it took. In all
+others the rows of a run that was cut off and went on equal those of one that wasn't.
+"""
 
 
-def rows(run_uid: str, attempt: int, trajectories: Sequence[Trajectory]) -> dict[str, Iterator[Row]]:
+def rows(run_uid: str, attempt: int, trained_step: int, trajectories: Sequence[Trajectory]) -> dict[str, Iterator[Row]]:
     """The rows of each table of COLUMNS.
 
     Args:
         run_uid: the run's key in the ledger.
         attempt: attempt that writes them.
-        trajectories: of one step.
+        trained_step: the step that trains on them.
+        trajectories: of that step, or late ones of earlier steps.
     """
     keyed = [((run_uid, t.id.step, t.id.prompt, t.id.sample), t) for t in trajectories]
     return {
-        "trajectories": (key + _trajectory(attempt, t) for key, t in keyed),
+        "trajectories": (key + _trajectory(attempt, trained_step, t) for key, t in keyed),
         "segments": (key + row for key, t in keyed for row in _segments(t)),
         "turns": (key + row for key, t in keyed for row in _turns(t)),
     }
+
+
+def answer_rows(run_uid: str, kind: str, step: int, answers: Sequence[Trajectory]) -> Iterator[Row]:
+    """The rows of ANSWER_COLUMNS: one for each answer of an evaluation; its prompt's number is the question's."""
+    for t in answers:
+        turns = [turn for turn in t.turns if turn.role is Role.POLICY]
+        calls = [turn for turn in turns if turn.tool_call is not None or turn.tool_ok is not None]
+        yield (
+            run_uid,
+            kind,
+            step,
+            t.id.prompt,
+            t.id.sample,
+            _text(t.question),
+            _text(t.expected),
+            _text(t.answer),
+            t.status.value,
+            t.success,
+            _rewards(t),
+            _finite(t.total_reward),
+            len(turns),
+            t.policy_tokens,
+            len(calls),
+            sum(turn.tool_ok is True for turn in calls),
+            _text(t.error),
+            t.started_at,
+            t.duration_seconds,
+        )
 
 
 def measurements_and_timings(metrics: StepMetrics) -> tuple[dict[str, float], dict[str, float]]:
@@ -69,7 +117,7 @@ def measurements_and_timings(metrics: StepMetrics) -> tuple[dict[str, float], di
     )
 
 
-def _trajectory(attempt: int, t: Trajectory) -> Row:
+def _trajectory(attempt: int, trained_step: int, t: Trajectory) -> Row:
     return (
         attempt,
         t.group,
@@ -80,14 +128,20 @@ def _trajectory(attempt: int, t: Trajectory) -> Row:
         t.status.value,
         t.truncated_reason,
         t.success,
-        Jsonb({name: _finite(value) for name, value in t.rewards.items()}),
+        _rewards(t),
         _finite(t.total_reward),
         _finite(t.normalised_reward),
         t.advantage,
         _text(t.error),
         t.started_at,
         t.duration_seconds,
+        trained_step,
+        None if t.turn_rewards is None else [_finite(reward) for reward in t.turn_rewards],
     )
+
+
+def _rewards(t: Trajectory) -> Jsonb:
+    return Jsonb({name: _finite(value) for name, value in t.rewards.items()})
 
 
 def _segments(t: Trajectory) -> Iterator[Row]:
@@ -122,6 +176,9 @@ def _turns(t: Trajectory) -> Iterator[Row]:
             None if turn.finish_reason is None else turn.finish_reason.value,
             turn.started_at,
             turn.duration_seconds,
+            turn.tool_ok,
+            None if sampling is None else sampling.top_k,
+            None if sampling is None else sampling.top_p,
         )
 
 
