@@ -100,6 +100,9 @@ class Checkpointer(Protocol):
     def save(self, snapshot: Snapshot) -> None:
         """Begin to write a snapshot; waits for the one before. A state already committed isn't written again."""
 
+    def save_last(self, snapshot: Snapshot) -> SavedCheckpoint:
+        """Write a snapshot before all else, for the run is about to end; returns when it is committed."""
+
     def finish(self) -> SavedCheckpoint | None:
         """Wait for the one in flight; the newest committed checkpoint. Raises what its writing raised."""
 

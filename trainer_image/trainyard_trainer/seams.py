@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from trainyard_trainer.outlets import Snapshot
@@ -227,6 +228,9 @@ class Policy(Protocol):
 
     def update(self, rows: Sequence[Row], loss: Loss) -> UpdateOutcome:
         """One optimizer update on the weighted sum of all rows' token losses, however many passes it takes."""
+
+    def load_weights(self, folder: Path) -> None:
+        """Take the weights of a snapshot whose files lie in `folder`, bit for bit; the reference stays as it is."""
 
     def state(self) -> dict[str, Any]:
         """What a continuation needs besides the weights, copied to host memory."""
