@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.seams import Observation, Question
+from trainyard_trainer.seams import Observation, PolicyTurn, Question
 from trainyard_trainer.tasks.calculator import CalculatorTask, calculate
 from trainyard_trainer.trajectory import Role
 
@@ -24,7 +24,7 @@ def converse(*said: str) -> list[Observation]:
     async def play() -> list[Observation]:
         environment = CalculatorTask({}).environment()
         assert await environment.reset(QUESTION) == "Q47*93;"
-        return [await environment.step(text) for text in said]
+        return [await environment.step(PolicyTurn(text)) for text in said]
 
     return asyncio.run(play())
 
@@ -50,7 +50,7 @@ def test_a_wrong_answer_is_an_answer_without_success() -> None:
 def test_the_tool_answers_what_was_asked_of_it_not_what_would_be_right() -> None:
     """A call for other numbers gets their result."""
     call, end = converse("C10-99;", "A-0089$")
-    assert call == Observation(done=False, text="R-0089;", tool_call="10-99", tool_result="-0089")
+    assert call == Observation(done=False, reply="R-0089;", tool_call="10-99", tool_result="-0089", tool_ok=True)
     assert (end.answer, end.success) == ("-0089", False)
 
 
@@ -71,9 +71,9 @@ def test_demonstrations_call_the_tool_rarely_and_otherwise_guess() -> None:
     shown = [task.demonstration(QUESTION, random) for _ in range(2000)]
     calling = [turns for turns in shown if len(turns) == 4]
     assert 0.20 < len(calling) / len(shown) < 0.30
-    assert {tuple(turn.text for turn in turns) for turns in calling} == {("Q47*93;", "C47*93;", "R04371;", "A04371$")}
+    assert {tuple(turn.said for turn in turns) for turns in calling} == {("Q47*93;", "C47*93;", "R04371;", "A04371$")}
     assert [turn.role for turn in calling[0]] == [Role.PROMPT, Role.POLICY, Role.TOOL, Role.POLICY]
-    guesses = [turns[1].text for turns in shown if len(turns) == 2]
+    guesses = [turns[1].said for turns in shown if len(turns) == 2]
     assert all(converse(guess)[0].answer is not None for guess in guesses[:200])
     negative = sum("-" in guess for guess in guesses) / len(guesses)
     assert 0.11 < negative < 0.19
@@ -93,5 +93,5 @@ def test_operators_can_be_chosen() -> None:
 def test_texts_are_within_the_alphabet() -> None:
     """A scratch model can write everything that is said."""
     task, random = CalculatorTask({}), np.random.default_rng(0)
-    texts = [turn.text for _ in range(500) for turn in task.demonstration(task.question(random), random)]
+    texts = [turn.said for _ in range(500) for turn in task.demonstration(task.question(random), random)]
     assert set("".join(texts)) == set(CalculatorTask.alphabet)

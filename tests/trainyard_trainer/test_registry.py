@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.trainyard_trainer.small import trajectory
+from tests.trainyard_trainer.told import said, told
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import RewardTerm, TaskSpec
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.registry import load_rewards, make_task
 from trainyard_trainer.rewards.exact import exact
+from trainyard_trainer.rewards.reward import close_rewards
+from trainyard_trainer.rewards.scoring import score
 from trainyard_trainer.tasks.calculator import CalculatorTask
 
 EXACT = [RewardTerm(name="exact")]
@@ -70,8 +73,11 @@ def test_an_unknown_option_is_refused_with_the_known_ones() -> None:
 @pytest.mark.usefixtures("users_package")
 def test_a_reward_of_a_users_package_is_found() -> None:
     """Installing the package is all it takes."""
-    (reward,) = load_rewards([RewardTerm(name="brevity")])
-    assert reward.function(trajectory(tokens=4)) == 0.25
+    rewards = load_rewards([RewardTerm(name="brevity")])
+    assert "my_rewards" not in sys.modules, "imported by the worker alone"
+    (scored,) = score([told(said())], rewards)
+    close_rewards(rewards)
+    assert scored.total_reward == 1 / 3
 
 
 @pytest.mark.usefixtures("users_package")

@@ -5,23 +5,27 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
-from tests.trainyard_trainer.small import trajectory
+from tests.trainyard_trainer.told import said, told
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.errors import RefusedError, TrainerError
-from trainyard_trainer.registry import WeightedReward
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.rewards.reward import WeightedReward
 from trainyard_trainer.rewards.scoring import score
 from trainyard_trainer.trajectory import Trajectory, TrajectoryStatus
 
-STEP = [trajectory(sample=0, answer="7"), trajectory(sample=1, answer=None)]
+STEP = [told(said(), answer="7"), told(said(), answer=None)]
 
 
 def reward(function: Callable[[Trajectory], Any], weight: float = 1.0, name: str = "mine") -> WeightedReward:
     """A reward as the registry gives it."""
-    return WeightedReward(name, weight, function, "spec.task.rewards[0].name")
+    return WeightedReward(name, weight, "spec.task.rewards[0].name", function)
 
 
 def if_answered(value: Any) -> Callable[[Trajectory], Any]:
@@ -41,7 +45,9 @@ def test_total_is_the_weighted_sum_of_raw_rewards() -> None:
     assert [t.total_reward for t in found] == [2.0, 3.0]
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None, "1.0", [1.0]])
+@pytest.mark.parametrize(
+    "value", [math.nan, math.inf, -math.inf, None, "1.0", [], [1.0, 1.0], [math.nan], {}, 1j, np.array([1.0])]
+)
 def test_what_is_no_finite_number_fails_that_trajectory_only(value: Any) -> None:
     """The others are scored as ever; the failed one keeps its other raw rewards, and says what was returned."""
     good, failed = score(STEP, [reward(if_answered(value)), reward(lambda _: 0.5, name="other")])
@@ -90,9 +96,8 @@ def test_a_reward_that_raises_for_one_fails_that_one() -> None:
 def test_a_whole_step_without_a_reward_is_refused_and_names_the_users_line() -> None:
     """Field, reward, exception type, message, file and line are all in the sentence."""
     with pytest.raises(RefusedError) as refusal:
-        score(
-            STEP, [reward(lambda _: 1.0, name="fine"), WeightedReward("bad", 1.0, broken, "spec.task.rewards[1].name")]
-        )
+        bad = WeightedReward("bad", 1.0, "spec.task.rewards[1].name", broken)
+        score(STEP, [reward(lambda _: 1.0, name="fine"), bad])
     error = refusal.value
     assert error.reason is TerminationReason.REWARD_FAILED
     assert (error.field_path, error.value) == ("spec.task.rewards[1].name", "bad")
@@ -108,14 +113,68 @@ def test_nan_for_a_whole_step_is_refused_and_names_the_function() -> None:
 
 def test_failed_environments_are_not_scored_and_not_the_rewards_fault() -> None:
     """Their rewards aren't asked; a step of nothing else is an error of its own, with the first cause."""
-    failed = trajectory(status=TrajectoryStatus.FAILED_ENVIRONMENT, error="OSError: no tool")
+    failed = told(said(), status=TrajectoryStatus.FAILED_ENVIRONMENT, error="OSError: no tool")
     assert score([failed, STEP[0]], [reward(lambda _: 1.0)])[0] == failed
-    with pytest.raises(TrainerError, match="OSError: no tool") as crash:
+    with pytest.raises(RefusedError, match="the first environment raised OSError: no tool") as refusal:
         score([failed], [reward(lambda _: 1.0)])
-    assert not isinstance(crash.value, RefusedError)
+    assert refusal.value.reason is TerminationReason.ENVIRONMENT_FAILED
+    assert (refusal.value.field_path, refusal.value.value) == ("spec.task.name", "calculator")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1, True, np.float32(1), np.int64(1), np.bool_(True), np.array(1.0), torch.tensor(1.0), Decimal(1), Fraction(1)],
+    ids=lambda value: type(value).__name__,
+)
+def test_every_kind_of_number_counts(value: Any) -> None:
+    """A user's NumPy scalar, tensor, Decimal or boolean is a number as good as a float."""
+    (found,) = score([STEP[0]], [reward(lambda _: value)])
+    assert (found.total_reward, type(found.total_reward)) == (1.0, float)
+
+
+def test_rewards_by_turn_add_up_to_the_total() -> None:
+    """What is given for the whole trajectory counts to its last turn."""
+    (found,) = score(
+        [told(said(), said(), said())],
+        [reward(lambda _: [1.0, 0.0, np.float64(1)], 0.5, "by turn"), reward(lambda _: 2.0, 1.0, "whole")],
+    )
+    assert found.rewards == {"by turn": 2.0, "whole": 2.0}
+    assert found.turn_rewards == (0.5, 0.0, 2.5)
+    assert sum(found.turn_rewards) == found.total_reward == 3.0
+
+
+def test_without_rewards_by_turn_there_are_none() -> None:
+    """They aren't made up."""
+    assert score(STEP, [reward(lambda _: 2.0)])[0].turn_rewards is None
+
+
+@pytest.mark.parametrize(("failing", "refused"), [(2, False), (3, True)])
+def test_more_than_the_allowed_share_of_failures_ends_the_run(failing: int, refused: bool) -> None:
+    """Exactly the share may fail; rewards and environments count together, the more frequent one is named."""
+    step = [told(said(), answer=str(number)) for number in range(4)]
+    step[0] = told(status=TrajectoryStatus.FAILED_ENVIRONMENT, error="OSError: no tool")
+
+    def picky(trajectory: Trajectory) -> float:
+        if int(trajectory.answer or 0) < failing:
+            raise ValueError("no such answer")
+        return 1.0
+
+    if not refused:
+        assert sum(one.scored for one in score(step, [reward(picky)], 0.5)) == 2
+        return
+    with pytest.raises(RefusedError, match="at most the share 0.5 of a step may fail, and 3 of 4") as refusal:
+        score(step, [reward(picky)], 0.5)
+    assert refusal.value.reason is TerminationReason.REWARD_FAILED
+    assert f"ValueError: no such answer at {__file__}:" in str(refusal.value)
+
+
+def test_a_share_of_one_still_needs_one_that_was_scored() -> None:
+    """A step with nothing to learn from can't be right."""
+    with pytest.raises(RefusedError, match="not one could be scored, and 2 of 2 trajectories failed"):
+        score(STEP, [reward(lambda _: None)], 1.0)
 
 
 def test_truncated_trajectories_are_scored() -> None:
     """Being cut off is no excuse."""
-    (found,) = score([trajectory(status=TrajectoryStatus.TRUNCATED)], [reward(lambda _: 0.0)])
+    (found,) = score([told(said(), status=TrajectoryStatus.TRUNCATED)], [reward(lambda _: 0.0)])
     assert (found.status, found.total_reward) == (TrajectoryStatus.TRUNCATED, 0.0)

@@ -1,0 +1,55 @@
+"""A reward that a manifest names: its place in the sum, and who calls it.
+
+Place in the data's way: station 6. Values only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from trainyard_trainer.rewards.values import NoValue, RewardValue
+from trainyard_trainer.trajectory import Trajectory
+
+RewardFunction = Callable[[Trajectory], Any]
+"""From a finished trajectory to a number, or to a list with one for each policy turn; may be a coroutine function."""
+
+
+class RewardCaller(Protocol):
+    """Calls rewards of a user somewhere else, by their names, in batches."""
+
+    def call(
+        self, timeouts: dict[str, float], trajectories: Sequence[Trajectory]
+    ) -> dict[str, list[RewardValue | NoValue]]:
+        """For each reward by name, whose time-out per trajectory is given in seconds, a value for each trajectory.
+
+        Raises:
+            RolloutInterruptedError: a stop was asked for.
+        """
+
+    def close(self) -> None:
+        """End what was started; closing twice does no harm."""
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedReward:
+    """A reward with its factor in the sum, and the manifest's field that named it.
+
+    `function` is called in this process; where it is None, `caller` calls it, and each trajectory may take
+    `timeout_seconds`.
+    """
+
+    name: str
+    weight: float
+    field_path: str
+    function: RewardFunction | None = None
+    caller: RewardCaller | None = None
+    timeout_seconds: float = 30.0
+
+
+def close_rewards(rewards: Sequence[WeightedReward]) -> None:
+    """End the processes that rewards were called in."""
+    for reward in rewards:
+        if reward.caller is not None:
+            reward.caller.close()
