@@ -14,7 +14,14 @@ from trainyard_api.checkpoint_manifest import CheckpointManifest, digest_of
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import S3Location, SecretReference
-from trainyard_trainer.checkpoints.checkpoint import Origin, load_checkpoint, newest_committed, write_checkpoint
+from trainyard_trainer.checkpoints.checkpoint import (
+    AbandonedError,
+    Origin,
+    all_committed,
+    load_checkpoint,
+    newest_committed,
+    write_checkpoint,
+)
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.outlets import SavedCheckpoint, Snapshot
 from trainyard_trainer.storage.storage_folder import FolderStorage
@@ -172,6 +179,33 @@ def test_the_newest_committed_is_the_one_with_most_steps(storage: FolderStorage)
     assert newest.step == 10
     assert newest.uri.endswith("/step-10-abcdef01/")
     assert newest_committed(storage, "demo/team-a/other/") is None
+
+
+def test_states_are_ordered_by_steps_then_by_updates(storage: FolderStorage) -> None:
+    """Between two updates of a step is newer than the step before, and older than the step itself."""
+    for step, updates in ((4, None), (3, 2), (3, None), (3, 10)):
+        write_checkpoint(storage, ORIGIN, replace(snapshot(step), updates=updates))
+    found = [(one.step, one.manifest.updates) for one in all_committed(storage, ORIGIN.prefix)]
+    assert found == [(4, None), (3, 10), (3, 2), (3, None)]
+
+
+def test_the_manifest_says_what_it_holds(storage: FolderStorage, into: Path) -> None:
+    """Updates done, the adapter's base, the run's tags; what is found is what was saved, by its writer's attempt."""
+    origin = replace(ORIGIN, tags={"commit": "0123abc"})
+    saved = write_checkpoint(storage, origin, replace(snapshot(), updates=2, adapter_base="sha256:" + "1" * 64))
+    manifest = load(storage, saved, into)
+    assert (manifest.updates, manifest.tags, manifest.adapter_base) == (2, {"commit": "0123abc"}, "sha256:" + "1" * 64)
+    assert saved.uri.endswith("/step-3-u2-abcdef01/")
+    assert newest_committed(storage, ORIGIN.prefix).saved() == replace(saved, attempt=1)
+
+
+def test_one_that_is_given_up_is_not_committed(storage: FolderStorage) -> None:
+    """Whenever it is given up before its COMMIT, at whichever file."""
+    for files in range(4):
+        answers = iter([False] * files + [True])
+        with pytest.raises(AbandonedError):
+            write_checkpoint(storage, ORIGIN, snapshot(), lambda answers=answers: next(answers))
+    assert newest_committed(storage, ORIGIN.prefix) is None
 
 
 @pytest.mark.integration

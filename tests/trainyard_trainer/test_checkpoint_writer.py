@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,13 @@ from trainyard_trainer.storage.storage_folder import FolderStorage
 ORIGIN = Origin(RunIdentity(namespace="n", name="j", uid="u-1", attempt=1), "pod-uid-1", "n/j/u-1/", None)
 
 
-def snapshot(step: int) -> Snapshot:
+def snapshot(step: int, updates: int | None = None) -> Snapshot:
     """A state of one file."""
-    return Snapshot(step, step, {"model.safetensors": b"w"}, {}, {})
+    return Snapshot(step, step, {"model.safetensors": b"w"}, {}, {}, updates)
+
+
+def nothing(_: SavedCheckpoint) -> None:
+    """Nobody is told."""
 
 
 class SlowFolder(FolderStorage):
@@ -39,7 +44,7 @@ def test_training_goes_on_while_a_checkpoint_is_written(tmp_path: Path) -> None:
     """`save` returns before the files lie there; `finish` returns after COMMIT and the callback."""
     storage = SlowFolder(tmp_path)
     seen: list[SavedCheckpoint] = []
-    writer = CheckpointWriter(storage, ORIGIN, seen.append)
+    writer = CheckpointWriter(storage, ORIGIN, seen.append, nothing)
     writer.save(snapshot(1))
     assert not seen
     storage.go_on.set()
@@ -54,7 +59,7 @@ def test_one_is_in_flight(tmp_path: Path) -> None:
     """A second one due meanwhile waits for the first."""
     storage = SlowFolder(tmp_path)
     seen: list[SavedCheckpoint] = []
-    writer = CheckpointWriter(storage, ORIGIN, seen.append)
+    writer = CheckpointWriter(storage, ORIGIN, seen.append, nothing)
     writer.save(snapshot(1))
     second = threading.Thread(target=writer.save, args=[snapshot(2)])
     second.start()
@@ -72,7 +77,7 @@ def test_one_is_in_flight(tmp_path: Path) -> None:
 def test_a_state_already_committed_is_not_written_again(tmp_path: Path) -> None:
     """A stop right after a periodic checkpoint names that one."""
     seen: list[SavedCheckpoint] = []
-    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, seen.append)
+    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, seen.append, nothing)
     writer.save(snapshot(4))
     first = writer.finish()
     writer.save(snapshot(4))
@@ -83,7 +88,7 @@ def test_a_state_already_committed_is_not_written_again(tmp_path: Path) -> None:
 
 def test_nothing_saved_is_nothing_finished(tmp_path: Path) -> None:
     """A run that ends before its first checkpoint."""
-    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, lambda _: None)
+    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, nothing, nothing)
     assert writer.finish() is None
     writer.close()
 
@@ -95,7 +100,7 @@ def test_a_failure_surfaces_at_the_next_call(tmp_path: Path, surface: str) -> No
     def refuse(_: SavedCheckpoint) -> None:
         raise ConnectionError("the ledger is away")
 
-    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, refuse)
+    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, refuse, nothing)
     writer.save(snapshot(1))
     with pytest.raises(ConnectionError, match="the ledger is away"):
         writer.save(snapshot(2)) if surface == "save" else writer.finish()
@@ -105,8 +110,93 @@ def test_a_failure_surfaces_at_the_next_call(tmp_path: Path, surface: str) -> No
 def test_a_failure_that_nobody_waited_for_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The run ended of something else meanwhile."""
     (tmp_path / "n").write_text("a file where a folder must be")
-    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, lambda _: None)
+    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, nothing, nothing)
     writer.save(snapshot(1))
     with caplog.at_level(logging.ERROR):
         writer.close()
     assert "checkpoint not committed" in caplog.text
+
+
+def test_between_two_updates_is_another_state(tmp_path: Path) -> None:
+    """Each number of updates has a folder of its own, and is newer than the step that it follows."""
+    seen: list[SavedCheckpoint] = []
+    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, seen.append, nothing)
+    for updates in (None, 1, 1, 2):
+        writer.save(snapshot(4, updates))
+    writer.finish()
+    assert [(saved.step, saved.updates) for saved in seen] == [(4, None), (4, 1), (4, 2)]
+    assert [saved.uri.rsplit("/", 2)[1] for saved in seen] == [
+        "step-4-pod-uid-",
+        "step-4-u1-pod-uid-",
+        "step-4-u2-pod-uid-",
+    ]
+
+
+def test_the_state_that_a_run_went_on_from_is_not_written_again(tmp_path: Path) -> None:
+    """A stop right after a resume, and a run that died after its final COMMIT, name what is there."""
+    first = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, nothing, nothing)
+    resumed = first.save_last(snapshot(4))
+    writer = CheckpointWriter(FolderStorage(tmp_path), replace(ORIGIN, pod_uid="pod-2"), nothing, nothing, resumed)
+    assert writer.finish() is resumed
+    writer.save(snapshot(4))
+    assert writer.save_last(snapshot(4)) is resumed
+    assert len({path.parent for path in tmp_path.rglob("COMMIT")}) == 1
+
+
+def test_a_stop_saves_the_newest_state_while_an_older_upload_hangs(tmp_path: Path) -> None:
+    """The older is given up between two files: it is never committed, and nobody waits for it for ever."""
+    storage, shown = SlowFolder(tmp_path), []
+    writer = CheckpointWriter(storage, ORIGIN, nothing, shown.append)
+    writer.save(snapshot(1))
+    hanging = threading.active_count()
+    quick = FolderStorage(tmp_path)
+    writer._storage = quick
+    timer = threading.Timer(0.3, storage.go_on.set)
+    timer.start()
+    saved = writer.save_last(snapshot(3))
+    assert (saved.step, [one.step for one in shown]) == (3, [3])
+    assert not list(tmp_path.rglob("step-1-*/COMMIT"))
+    assert threading.active_count() < hanging + 1
+    timer.join()
+
+
+def test_a_stop_whose_state_is_on_its_way_waits_for_it(tmp_path: Path) -> None:
+    """A periodic checkpoint was due just before."""
+    storage, claimed = SlowFolder(tmp_path), []
+    writer = CheckpointWriter(storage, ORIGIN, claimed.append, nothing)
+    writer.save(snapshot(2))
+    threading.Timer(0.1, storage.go_on.set).start()
+    assert writer.save_last(snapshot(2)).step == 2
+    assert len(claimed) == 1
+
+
+def test_an_older_upload_that_is_done_is_claimed_but_not_shown_as_the_newest(tmp_path: Path) -> None:
+    """It was past its last file when the stop came: it is a checkpoint, and the newer one stays the newest."""
+    claimed: list[int] = []
+    shown: list[int] = []
+    in_claim, go_on = threading.Event(), threading.Event()
+
+    def claim(saved: SavedCheckpoint) -> None:
+        claimed.append(saved.step)
+        if saved.step == 1:
+            in_claim.set()
+            assert go_on.wait(10)
+
+    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, claim, lambda saved: shown.append(saved.step))
+    writer.save(snapshot(1))
+    assert in_claim.wait(10)
+    threading.Timer(0.2, go_on.set).start()
+    assert writer.save_last(snapshot(2)).step == 2
+    assert (sorted(claimed), shown) == ([1, 2], [2])
+
+
+def test_a_failed_older_upload_does_not_keep_a_stop_from_saving(tmp_path: Path) -> None:
+    """The newest state is what counts; the older failure is in the log."""
+
+    def refuse_first(saved: SavedCheckpoint) -> None:
+        if saved.step == 1:
+            raise ConnectionError("the ledger was away")
+
+    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, refuse_first, nothing)
+    writer.save(snapshot(1))
+    assert writer.save_last(snapshot(2)).step == 2

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -28,8 +29,14 @@ from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.outlets import SavedCheckpoint, Snapshot
 from trainyard_trainer.storage.storage import Storage
 
+_log = logging.getLogger(__name__)
+
 TRAINER_STATE_FILE: Final = "trainer_state.pt"
 _FIELD: Final = "spec.model.checkpoint"
+
+
+class AbandonedError(Exception):
+    """The writing of a checkpoint was given up before its `COMMIT`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,62 +44,99 @@ class Origin:
     """Who writes a checkpoint, where, and from what the run started.
 
     `prefix` is the run's key prefix with its trailing slash; folders carry the pod's uid, so no two pods share one.
+    `tags` are the manifest's words about the run.
     """
 
     run: RunIdentity
     pod_uid: str
     prefix: str
     parent_uri: str | None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A checkpoint found in a storage."""
+    """A checkpoint found in a storage: what its `COMMIT` says, and the manifest that fits it."""
 
-    step: int
     uri: str
     digest: str
+    manifest: CheckpointManifest
+
+    @property
+    def step(self) -> int:
+        """Finished steps."""
+        return self.manifest.step
+
+    def saved(self) -> SavedCheckpoint:
+        """As the pod saw it that wrote it."""
+        return SavedCheckpoint(
+            step=self.manifest.step,
+            uri=self.uri,
+            digest=self.digest,
+            size_bytes=self.manifest.size_bytes,
+            metrics=self.manifest.metrics,
+            parent_uri=self.manifest.parent_uri,
+            updates=self.manifest.updates,
+            attempt=self.manifest.attempt,
+        )
 
 
-def write_checkpoint(storage: Storage, origin: Origin, snapshot: Snapshot) -> SavedCheckpoint:
+def write_checkpoint(
+    storage: Storage, origin: Origin, snapshot: Snapshot, given_up: Callable[[], bool] = lambda: False
+) -> SavedCheckpoint:
     """Write a snapshot's files and commit them.
+
+    Args:
+        storage: where to.
+        origin: who writes.
+        snapshot: what.
+        given_up: asked before each file; once it says so, nothing more is written.
 
     Raises:
         FileExistsError: the folder is already committed, with other files.
+        AbandonedError: it was given up.
     """
-    folder = origin.prefix + checkpoint_folder(snapshot.step, origin.pod_uid)
+    folder = origin.prefix + checkpoint_folder(snapshot.step, origin.pod_uid, snapshot.updates)
+
+    def go_on() -> None:
+        if given_up():
+            raise AbandonedError(storage.uri(folder))
+
     entries = []
     for path, content in snapshot.files.items():
+        go_on()
         # The entry first: it refuses paths that readers would refuse.
         entries.append(FileEntry(path=path, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest()))
         storage.put(folder + path, content)
     with _trainer_state(snapshot) as file:
+        go_on()
         entries.append(FileEntry(path=TRAINER_STATE_FILE, size_bytes=file.stat().st_size, sha256=_sha256(file)))
         storage.put(folder + TRAINER_STATE_FILE, file)
-    manifest = CheckpointManifest(
-        namespace=origin.run.namespace,
-        training_job=origin.run.name,
-        run_uid=origin.run.uid,
-        attempt=origin.run.attempt,
-        step=snapshot.step,
-        parent_uri=origin.parent_uri,
-        metrics=dict(snapshot.metrics),
-        files=sorted(entries, key=lambda entry: entry.path),
-    )
+    manifest = _manifest(origin, snapshot, entries)
     text = canonical_json(manifest.to_wire())
     digest = digest_of(text)
+    go_on()
     storage.put(folder + MANIFEST_FILE, text)
     commit = canonical_json(Commit(manifest_digest=digest).to_wire())
     # A client library repeats a put whose reply was lost, and is told then that the key exists: by its own first try.
     if not storage.put_if_absent(folder + COMMIT_FILE, commit) and storage.get(folder + COMMIT_FILE) != commit:
         raise FileExistsError(f"{storage.uri(folder)}: already committed, with other files; a pod writes each once")
-    return SavedCheckpoint(
+    return replace(Committed(storage.uri(folder), digest, manifest).saved(), attempt=None)
+
+
+def _manifest(origin: Origin, snapshot: Snapshot, entries: Sequence[FileEntry]) -> CheckpointManifest:
+    return CheckpointManifest(
+        namespace=origin.run.namespace,
+        training_job=origin.run.name,
+        run_uid=origin.run.uid,
+        attempt=origin.run.attempt,
         step=snapshot.step,
-        uri=storage.uri(folder),
-        digest=digest,
-        size_bytes=manifest.size_bytes,
-        metrics=manifest.metrics,
+        updates=snapshot.updates,
+        adapter_base=snapshot.adapter_base,
+        tags=dict(origin.tags),
         parent_uri=origin.parent_uri,
+        metrics=dict(snapshot.metrics),
+        files=sorted(entries, key=lambda entry: entry.path),
     )
 
 
@@ -136,23 +180,29 @@ def load_checkpoint(storage: Storage, uri: str, expected_digest: str, into: Path
 
 
 def newest_committed(storage: Storage, prefix: str) -> Committed | None:
-    """The committed checkpoint with the highest step below a key prefix; of equal steps, the one committed last.
+    """The first of `all_committed`; None where there is none."""
+    return next(iter(all_committed(storage, prefix)), None)
 
-    Folders whose `COMMIT` doesn't fit their manifest don't count.
+
+def all_committed(storage: Storage, prefix: str) -> list[Committed]:
+    """The committed checkpoints below a key prefix, newest state first.
+
+    States are ordered by finished steps, then by the updates done of the next; of equal ones the one committed last
+    comes first. Folders whose `COMMIT` doesn't fit their manifest don't count, and are named in the log.
     """
-    best: tuple[int, datetime, Committed] | None = None
-    for found in storage.list(prefix):
-        folder, _, name = found.key.rpartition("/")
+    found: list[tuple[int, int, datetime, Committed]] = []
+    for item in storage.list(prefix):
+        folder, _, name = item.key.rpartition("/")
         if name != COMMIT_FILE:
             continue
         try:
             manifest, digest = _read_manifest(storage, folder + "/")
-        except RefusedError:
+        except RefusedError as error:
+            _log.warning("%s: not a checkpoint (%s)", storage.uri(folder + "/"), error)
             continue
-        candidate = Committed(manifest.step, storage.uri(folder + "/"), digest)
-        if best is None or (manifest.step, found.modified) > best[:2]:
-            best = (manifest.step, found.modified, candidate)
-    return None if best is None else best[2]
+        committed = Committed(storage.uri(folder + "/"), digest, manifest)
+        found.append((manifest.step, manifest.updates or 0, item.modified, committed))
+    return [committed for *_, committed in sorted(found, key=lambda entry: entry[:3], reverse=True)]
 
 
 def _read_manifest(storage: Storage, folder: str) -> tuple[CheckpointManifest, str]:

@@ -1,17 +1,18 @@
 """When a checkpoint is taken, and how a run that was asked to stop leaves.
 
-Place in the data's way: station 9, on the loop's side. Snapshots are taken between two steps only; how they become
-files is the checkpointer's business.
+Place in the data's way: station 9, on the loop's side. A snapshot is of a whole position: between two steps, or between
+two updates of one. How it becomes files is the checkpointer's business.
 """
 
 from __future__ import annotations
 
 from typing import NoReturn
 
+from trainyard_trainer.checkpoints.position import Position
+from trainyard_trainer.checkpoints.resume import POSITION
 from trainyard_trainer.errors import StoppedError
-from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
+from trainyard_trainer.outlets import SavedCheckpoint, Snapshot
 from trainyard_trainer.parts import Outlets
-from trainyard_trainer.reporting.metrics import as_decimals
 from trainyard_trainer.seams import Policy
 
 
@@ -20,21 +21,31 @@ def is_due(finished: int, every_steps: int, steps: int) -> bool:
     return finished == steps or finished % every_steps == 0
 
 
-def save(policy: Policy, finished: int, metrics: StepMetrics | None, outlets: Outlets) -> None:
-    """Begin a checkpoint of the state after `finished` steps; training may go on at once."""
+def save(policy: Policy, position: Position, outlets: Outlets) -> None:
+    """Begin a checkpoint of the state of now; training may go on at once."""
     outlets.board.phase("saving")
-    outlets.checkpointer.save(policy.snapshot(finished, as_decimals(metrics)))
+    outlets.checkpointer.save(_snapshot(policy, position))
 
 
-def stop_here(policy: Policy, finished: int, metrics: StepMetrics | None, outlets: Outlets) -> NoReturn:
-    """Save the state after `finished` steps and end the run.
+def stop_here(policy: Policy, position: Position, outlets: Outlets) -> NoReturn:
+    """Save the state of now before all else and end the run.
 
     Raises:
         StoppedError: always.
     """
-    save(policy, finished, metrics, outlets)
-    saved = outlets.checkpointer.finish()
-    raise StoppedError(finished, saved.uri if saved else None)
+    outlets.board.phase("saving")
+    saved = outlets.checkpointer.save_last(_snapshot(policy, position))
+    raise StoppedError(position.step, saved.uri)
+
+
+def stop_if_asked(policy: Policy, position: Position, outlets: Outlets) -> None:
+    """`stop_here`, if somebody asked for it.
+
+    Raises:
+        StoppedError: somebody did.
+    """
+    if outlets.stop.requested():
+        stop_here(policy, position, outlets)
 
 
 def finish(outlets: Outlets) -> SavedCheckpoint:
@@ -44,3 +55,8 @@ def finish(outlets: Outlets) -> SavedCheckpoint:
     if saved is None:
         raise RuntimeError("the checkpointer committed nothing, though the last step always ends with a checkpoint")
     return saved
+
+
+def _snapshot(policy: Policy, position: Position) -> Snapshot:
+    more = {POSITION: position.to_state()}
+    return policy.snapshot(position.step, position.metrics, updates=position.updates, more=more)
