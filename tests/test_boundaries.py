@@ -63,7 +63,7 @@ def test_trainer_loads_no_kopf() -> None:
     """Importing the whole trainer loads neither the operator nor its framework."""
     loaded = loaded_by("trainyard_trainer")
     assert "trainyard_api" in loaded
-    assert not loaded & {"kopf", "trainyard_operator"}
+    assert not loaded & {"kopf", "prometheus_client", "trainyard_operator"}
 
 
 def test_standard_library_is_not_shadowed() -> None:

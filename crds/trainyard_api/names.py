@@ -65,9 +65,6 @@ MODULE_DIRECTORY: Final = "/etc/trainyard-module"
 """Where the task's module of a ConfigMap is mounted, by its key."""
 DATA_DIRECTORY: Final = "/etc/trainyard-data"
 """Where data of ConfigMaps is mounted: train, validation and test below it, each with its key."""
-METRICS_PORT: Final = 9464
-"""Port on which a trainer pod serves its metrics to Prometheus."""
-METRICS_PORT_NAME: Final = "metrics"
 
 # Keys inside Secrets.
 HUB_TOKEN_KEY: Final = "HF_TOKEN"

@@ -88,6 +88,8 @@ class Applier:
                 await self.kube.set_finalizers(PODS.path(pod.namespace, pod.name), pod.resource_version, rest)
             case planned.StoreCheckpoint(claim, required):
                 await self._store(observed, claim, now, required=required)
+            case planned.CopyEvaluation(name, evaluation):
+                return await self._copy_evaluation(observed.metadata.namespace, name, evaluation)
             case planned.BookSpend() | planned.EndRun():
                 await self._write_ledger(observed.metadata, action)
         return True
@@ -117,13 +119,20 @@ class Applier:
         child_name = names.child_job(metadata.name, attempt)
         # The row first: from here on trainers of an earlier attempt are refused.
         await self.ledger.begin_attempt(
-            run_uid=metadata.uid, namespace=namespace, name=metadata.name, attempt=attempt, job_name=child_name
+            run_uid=metadata.uid,
+            namespace=namespace,
+            name=metadata.name,
+            attempt=attempt,
+            job_name=child_name,
+            tags=observed.spec.tags,
         )
         access = zip((SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS), access_bodies(observed.job), strict=True)
         await asyncio.gather(*(self._grant(kind, body, metadata) for kind, body in access))
-        text = run_config_text(observed.job, attempt, observed.pinned)
+        text = run_config_text(observed.job, attempt, observed.pinned, observed.baseline)
         config_map = config_map_name(metadata.name, attempt, text)
-        rendering = Rendering(attempt, self.default_image, self.pull_policy, config_map, text, observed.pinned)
+        rendering = Rendering(
+            attempt, self.default_image, self.pull_policy, config_map, text, observed.pinned, observed.baseline
+        )
         child = await self.kube.create(JOBS.path(namespace), child_job_body(observed.job, rendering))
         await self._create_once(CONFIG_MAPS.path(namespace), config_map_body(config_map, text, child))
 
@@ -192,6 +201,14 @@ class Applier:
             now=now,
         )
         await write_checkpoint_status(self.kube, existing, status)
+
+    async def _copy_evaluation(self, namespace: str, name: str, evaluation: Mapping[str, Any]) -> bool:
+        existing = await self.kube.get(CHECKPOINTS.path(namespace, name))
+        status = (existing or {}).get("status") or {}
+        if existing is None or status.get("evaluation") == evaluation:
+            return False
+        await write_checkpoint_status(self.kube, existing, status | {"evaluation": dict(evaluation)})
+        return True
 
     async def _write_ledger(self, metadata: ObjectMeta, action: planned.BookSpend | planned.EndRun) -> None:
         try:

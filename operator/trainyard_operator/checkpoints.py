@@ -32,7 +32,7 @@ def checkpoint_body(claim: Claim, storage: Storage, *, namespace: str, job: str,
         "apiVersion": API_VERSION,
         "kind": "Checkpoint",
         "metadata": {
-            "name": names.checkpoint(job, job_uid, claim.attempt, claim.step),
+            "name": claim.object_name(job, job_uid),
             "namespace": namespace,
             "labels": names.job_labels(job, job_uid, claim.attempt),
         },
@@ -63,6 +63,8 @@ def claimed_status(
         "metrics": dict(sorted(metrics.items())[:_MAX_METRICS]),
         "trainingJobRef": {"name": job, "uid": job_uid},
     }
+    if claim.updates is not None:
+        status["updates"] = claim.updates
     if REWARD_METRIC in metrics:
         status["reward"] = metrics[REWARD_METRIC]
     if parent is not None:

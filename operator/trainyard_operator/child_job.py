@@ -13,9 +13,11 @@ from trainyard_api import names
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.fields import API_VERSION
 from trainyard_api.training_job import TrainingJob
-from trainyard_api.training_job_spec import S3Location, TrainingJobSpec
+from trainyard_api.training_job_spec import TrainingJobSpec
 from trainyard_operator.cost import node_selector_of
 from trainyard_operator.plan import ChildView
+from trainyard_operator.pod_files import mounts_of
+from trainyard_operator.pod_secrets import secrets_of
 from trainyard_operator.quantities import parse_quantity
 
 RUN_CONFIG_ANNOTATION: Final = names.PREFIX + "run-config"
@@ -43,6 +45,8 @@ class Rendering:
     config_text: str
     pinned: Checkpoint | None = None
     """The Checkpoint that the pod loads, if any."""
+    baseline: Checkpoint | None = None
+    """The Checkpoint that it is compared with, if any."""
 
 
 def child_job_body(job: TrainingJob, rendering: Rendering) -> dict[str, Any]:
@@ -122,6 +126,7 @@ def _pod_spec(job: TrainingJob, rendering: Rendering) -> dict[str, Any]:
         "volumes": [
             {"name": "cache", "emptyDir": {}},
             {"name": "run-config", "configMap": {"name": rendering.config_map}},
+            *(mount.volume() for mount in mounts_of(job.spec.task)),
         ],
     }
     if selector := node_selector_of(gpu_product, trainer.node_selector):
@@ -148,6 +153,7 @@ def _container(job: TrainingJob, rendering: Rendering) -> dict[str, Any]:
         "volumeMounts": [
             {"name": "cache", "mountPath": names.CACHE_DIRECTORY},
             {"name": "run-config", "mountPath": names.RUN_CONFIG_DIRECTORY, "readOnly": True},
+            *(mount.mount() for mount in mounts_of(job.spec.task)),
         ],
     }
 
@@ -172,25 +178,8 @@ def _environment(spec: TrainingJobSpec, rendering: Rendering) -> list[dict[str, 
     entries: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in values.items()]
     for name, field in {names.ENV_POD_NAME: "metadata.name", names.ENV_POD_UID: "metadata.uid"}.items():
         entries.append({"name": name, "valueFrom": {"fieldRef": {"fieldPath": field}}})
-    entries.append(_from_secret(names.ENV_DATABASE_DSN, spec.database.secret_ref.name, names.DSN_KEY))
-    storage = spec.checkpoints.storage.s3
-    entries += _login(storage, names.ENV_CHECKPOINTS_ACCESS_KEY, names.ENV_CHECKPOINTS_SECRET_KEY)
-    source = spec.model.s3 or (rendering.pinned.spec.storage.s3 if rendering.pinned else None)
-    if source is not None:
-        entries += _login(source, names.ENV_MODEL_ACCESS_KEY, names.ENV_MODEL_SECRET_KEY)
+    entries += [use.entry() for use in secrets_of(spec, rendering.pinned, rendering.baseline)]
     return entries
-
-
-def _login(location: S3Location, access_key: str, secret_key: str) -> list[dict[str, Any]]:
-    secret = location.secret_ref.name
-    return [
-        _from_secret(access_key, secret, names.ACCESS_KEY_KEY),
-        _from_secret(secret_key, secret, names.SECRET_KEY_KEY),
-    ]
-
-
-def _from_secret(variable: str, secret: str, key: str) -> dict[str, Any]:
-    return {"name": variable, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
 
 
 def _brief_absences() -> list[dict[str, Any]]:

@@ -34,6 +34,12 @@ class Claim:
     size_bytes: int
     metrics: Mapping[str, str]
     committed_time: datetime
+    updates: int | None = None
+    """Updates done of the step after the finished ones; None: taken between steps."""
+
+    def object_name(self, job: str, job_uid: str) -> str:
+        """Name of the Checkpoint object that stands for it."""
+        return names.checkpoint(job, job_uid, self.attempt, self.step, self.updates)
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,11 @@ class ClaimsReview:
     @property
     def latest(self) -> Claim | None:
         """The stored one with the highest step."""
-        return max(self.stored, key=lambda claim: (claim.step, claim.attempt, claim.committed_time), default=None)
+        return max(
+            self.stored,
+            key=lambda claim: (claim.step, claim.updates or 0, claim.attempt, claim.committed_time),
+            default=None,
+        )
 
 
 def review(
@@ -78,7 +88,7 @@ def review(
         rule = _refusal(claim, storage, namespace=namespace, job=job, job_uid=job_uid)
         if rule is None and not 1 <= claim.attempt <= attempts:
             rule = at_field("checkpoints.attempt", f"must be from 1 to {attempts}, the current one", str(claim.attempt))
-        existing = by_name.get(names.checkpoint(job, job_uid, claim.attempt, claim.step))
+        existing = by_name.get(claim.object_name(job, job_uid))
         if rule is None and existing is not None and existing.spec.source.uri != claim.uri:
             rule = at_field("checkpoints.uri", f"Checkpoint {existing.metadata.name} stands for other files", claim.uri)
         if rule is not None:
@@ -97,8 +107,12 @@ def _refusal(claim: Claim, storage: Storage, *, namespace: str, job: str, job_ui
         return at_field("checkpoints.run_uid", f"must be this run's, {job_uid}", claim.run_uid)
     if not inside_run(claim.uri, storage, namespace, job, job_uid):
         return at_field("checkpoints.uri", "must be a folder right below this run's prefix", claim.uri)
-    if not claim.uri.removeprefix(run_uri(storage, namespace, job, job_uid)).startswith(f"step-{claim.step}-"):
-        return at_field("checkpoints.step", f"must be the step of the folder {claim.uri}", str(claim.step))
+    folder = claim.uri.removeprefix(run_uri(storage, namespace, job, job_uid))
+    # Pods' uids are hexadecimal: none begins with u.
+    stem = f"step-{claim.step}-" if claim.updates is None else f"step-{claim.step}-u{claim.updates}-"
+    if not folder.startswith(stem) or (claim.updates is None and folder.startswith(f"{stem}u")):
+        got = f"{claim.step}" if claim.updates is None else f"{claim.step}, updates {claim.updates}"
+        return at_field("checkpoints.step", f"must be the step of the folder {claim.uri}", got)
     if not _DIGEST.fullmatch(claim.digest):
         return at_field("checkpoints.digest", "must be sha256: and 64 hex digits", claim.digest)
     return None

@@ -17,7 +17,8 @@ from trainyard_api.termination import ExitCode, TerminationReason
 class Sign(StrEnum):
     """What was seen of an attempt besides its exit code."""
 
-    RESULT_MISSING = "no committed checkpoint of this run is named"
+    RESULT_MISSING = "no committed checkpoint of this run is named; of an evaluation, no digest of its results"
+    EARLY_STOPPED = "the message says that validation no longer improved"
     UNKNOWN_WORD = "the message names no reason that a trainer may give"
     OUT_OF_MEMORY = "container state OOMKilled"
     DISRUPTED = "pod condition DisruptionTarget"
@@ -51,11 +52,18 @@ class Ending:
 
 TABLE: Final = (
     Ending(
-        "The trainer says that it is done, but names no committed checkpoint below this run's prefix.",
+        "The trainer says that it is done, but names no committed checkpoint below this run's prefix, or no results.",
         Reason.RESULT_MISSING,
         ExitCode.DONE,
         Sign.RESULT_MISSING,
         terminal=True,
+    ),
+    Ending(
+        "Validation no longer improved; the final checkpoint is committed.",
+        Reason.EARLY_STOPPED,
+        ExitCode.DONE,
+        Sign.EARLY_STOPPED,
+        success=True,
     ),
     Ending("All steps are done and the final checkpoint is committed.", Reason.COMPLETED, ExitCode.DONE, success=True),
     Ending(

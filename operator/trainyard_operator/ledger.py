@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.json import Jsonb
 
 from trainyard_api.training_job_status import OpenPod
 from trainyard_operator import migrate
@@ -29,34 +31,41 @@ T = TypeVar("T")
 
 _OPTIONS: Final = "-c statement_timeout=10000 -c lock_timeout=5000 -c timezone=UTC"
 _CONNECT_SECONDS: Final = 5
+_MEASUREMENT: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_LARGEST: Final = 1e300
 _RETRY_SECONDS: Final = 2.0
-_STEP_TIMINGS: Final = """
-    SELECT m.run_uid, m.step, m.step_seconds, m.rollout_seconds, m.update_seconds
+_STEPS: Final = """
+    SELECT m.run_uid, r.namespace, r.name, m.step, m.step_seconds, m.rollout_seconds, m.update_seconds,
+           CASE WHEN octet_length(m.measurements::text) > 16384 THEN NULL ELSE m.measurements END
     FROM unnest(%s::text[], %s::integer[]) AS seen (uid, step)
     JOIN trainyard.training_metrics m ON m.run_uid = seen.uid AND m.kind = 'step' AND m.step > seen.step
+    JOIN trainyard.runs r ON r.uid = m.run_uid
     ORDER BY m.run_uid, m.step LIMIT 10000
 """
 # Rows of trainers: a run gets its share and no more, and nothing of any length, however much one of them has written.
 _CLAIMS: Final = """
     SELECT left(c.uri, 2048), c.run_uid, c.attempt, c.step, left(c.digest, 100), c.size_bytes,
            CASE WHEN pg_column_size(c.metrics) > 16384 THEN NULL
-                WHEN octet_length(c.metrics::text) > 16384 THEN NULL ELSE c.metrics END, c.committed_at
+                WHEN octet_length(c.metrics::text) > 16384 THEN NULL ELSE c.metrics END, c.committed_at, c.updates
     FROM unnest(%s::text[]) AS asked (uid) CROSS JOIN LATERAL (
         SELECT * FROM trainyard.checkpoints WHERE run_uid = asked.uid
-        ORDER BY step DESC, attempt DESC, committed_at DESC LIMIT 1000) c
-    ORDER BY c.step, c.attempt, c.committed_at
+        ORDER BY step DESC, updates DESC NULLS LAST, attempt DESC, committed_at DESC LIMIT 1000) c
+    ORDER BY c.step, c.updates NULLS FIRST, c.attempt, c.committed_at
 """
 
 
 @dataclass(frozen=True)
-class StepTiming:
-    """How long a step of a run took, in seconds; None: not measured."""
+class StepRow:
+    """What was measured of a step of a run; durations are in seconds, None: not measured."""
 
     run_uid: str
+    namespace: str
+    name: str
     step: int
     step_seconds: float | None
     rollout_seconds: float | None
     update_seconds: float | None
+    measurements: Mapping[str, float]
 
 
 class LedgerUnavailable(Exception):  # noqa: N818 - a state of the world, not a mistake
@@ -81,7 +90,9 @@ class Ledger:
         """
         return await self._run(lambda connection: len(migrate.apply(connection)))
 
-    async def begin_attempt(self, *, run_uid: str, namespace: str, name: str, attempt: int, job_name: str) -> None:
+    async def begin_attempt(
+        self, *, run_uid: str, namespace: str, name: str, attempt: int, job_name: str, tags: Mapping[str, str]
+    ) -> None:
         """Makes an attempt the run's current one; from here on the trainers of earlier attempts are refused.
 
         Raises:
@@ -92,10 +103,11 @@ class Ledger:
             with connection.transaction():
                 connection.execute(
                     """
-                    INSERT INTO trainyard.runs (uid, namespace, name, attempt) VALUES (%s, %s, %s, %s)
-                    ON CONFLICT (uid) DO UPDATE SET attempt = greatest(runs.attempt, excluded.attempt)
+                    INSERT INTO trainyard.runs (uid, namespace, name, attempt, tags) VALUES (%s, %s, %s, %s, %s)
+                    ON CONFLICT (uid) DO UPDATE
+                    SET attempt = greatest(runs.attempt, excluded.attempt), tags = excluded.tags
                     """,
-                    (run_uid, namespace, name, attempt),
+                    (run_uid, namespace, name, attempt, Jsonb(dict(tags))),
                 )
                 connection.execute(
                     """
@@ -170,8 +182,8 @@ class Ledger:
             found[row[1]].append(_claim(row))
         return {uid: tuple(claims) for uid, claims in found.items()}
 
-    async def step_timings(self, seen: Mapping[str, int]) -> list[StepTiming]:
-        """Durations of the steps that runs have finished lately, in order.
+    async def steps(self, seen: Mapping[str, int]) -> list[StepRow]:
+        """The steps that runs have finished lately, in order.
 
         Args:
             seen: run uid → its last step that is already known; -1 for none.
@@ -182,8 +194,8 @@ class Ledger:
         if not seen:
             return []
         uids, steps = list(seen), list(seen.values())
-        rows = await self._run(lambda connection: connection.execute(_STEP_TIMINGS, (uids, steps)).fetchall())
-        return [StepTiming(*row) for row in rows]
+        rows = await self._run(lambda connection: connection.execute(_STEPS, (uids, steps)).fetchall())
+        return [StepRow(*row[:7], measurements=_numbers(row[7])) for row in rows]
 
     async def close(self) -> None:
         """Ends the connection."""
@@ -252,10 +264,21 @@ def _checked(dsn: str) -> str:
     return dsn
 
 
+def _numbers(measurements: Any) -> dict[str, float]:
+    """Named numbers of a trainer's row, whose column may hold any JSON; the first 64 of those with a plain name."""
+    known = measurements.items() if isinstance(measurements, dict) else ()
+    plain = [
+        (name, float(value))
+        for name, value in known
+        if _MEASUREMENT.fullmatch(name) and isinstance(value, int | float) and abs(value) < _LARGEST
+    ]
+    return dict(sorted(plain)[:64])
+
+
 def _claim(row: tuple[Any, ...]) -> Claim:
-    uri, run_uid, attempt, step, digest, size_bytes, metrics, committed = row
+    uri, run_uid, attempt, step, digest, size_bytes, metrics, committed, updates = row
     # A trainer's row: the column may hold any JSON.
     texts = (
         {key: value for key, value in metrics.items() if isinstance(value, str)} if isinstance(metrics, dict) else {}
     )
-    return Claim(uri, run_uid, attempt, step, digest, size_bytes, texts, committed)
+    return Claim(uri, run_uid, attempt, step, digest, size_bytes, texts, committed, updates)

@@ -7,7 +7,7 @@ that they vanish with the job. Served on a port of its own, by a thread of its o
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from wsgiref.simple_server import WSGIServer
 
@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from trainyard_api.conditions import ConditionType
 from trainyard_operator.clock import parse_time
-from trainyard_operator.ledger import StepTiming
+from trainyard_operator.ledger import StepRow
 from trainyard_operator.plan import Observed, Plan
 
 _HOURS: Final = 3600.0
@@ -60,7 +60,15 @@ class Metrics:
             "trainyard_tick_duration_seconds", "Duration of a look at all jobs", registry=self.registry
         )
 
-    def step_done(self, timing: StepTiming) -> None:
+    def step_seen(self, row: StepRow) -> None:
+        """Shows what was measured of a run's newest step."""
+        self._jobs.steps = {**self._jobs.steps, row.run_uid: row}
+
+    def forget_steps(self, running: set[str]) -> None:
+        """Shows no longer what runs measured that have ended."""
+        self._jobs.steps = {uid: row for uid, row in self._jobs.steps.items() if uid in running}
+
+    def step_done(self, timing: StepRow) -> None:
         """Counts a training step of any job."""
         for histogram, seconds in (
             (self._iteration, timing.step_seconds),
@@ -107,6 +115,8 @@ class _JobCollector(Collector):
 
     def __init__(self) -> None:
         self.bodies: list[dict[str, Any]] = []
+        self.steps: Mapping[str, StepRow] = {}
+        """Run uid → its newest step; replaced, never changed: another thread reads it."""
 
     def collect(self) -> Iterator[Metric]:
         labels = ("namespace", "name")
@@ -127,3 +137,14 @@ class _JobCollector(Collector):
         yield GaugeMetricFamily("training_jobs_active", "TrainingJobs that have not ended", value=active)
         yield usage
         yield limit
+        yield self._newest_steps()
+
+    def _newest_steps(self) -> Metric:
+        labels = ("namespace", "name", "measurement")
+        text = "What was measured of the newest step of a running job: reward_mean, kl, entropy, ..."
+        family = GaugeMetricFamily("trainyard_step_measurement", text, labels=labels)
+        for row in self.steps.values():
+            for name, value in row.measurements.items():
+                family.add_metric([row.namespace, row.name, name], value)
+            family.add_metric([row.namespace, row.name, "step"], row.step)
+        return family

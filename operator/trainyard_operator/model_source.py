@@ -1,4 +1,4 @@
-"""Which checkpoint a job starts from: resolved once, then pinned for ever.
+"""Which checkpoint a job starts from, or is compared with: resolved once, then pinned for ever.
 
 Place in the data's way: station 2. Two manifests applied together arrive in any order, so what isn't there yet is
 waited for; what can never come ends the job. Pure: the objects it looks at are observed elsewhere.
@@ -59,39 +59,38 @@ def checkpoint_name(source: CheckpointSource, job: TrainingJob | None) -> str | 
     return job.status.latest_checkpoint_ref.name
 
 
-def resolve(source: CheckpointSource, view: SourceView, own_name: str) -> Resolution:
+def resolve(source: CheckpointSource, view: SourceView, own_name: str, name_path: str = f"{_PATH}.name") -> Resolution:
     """What the reference leads to.
 
     Args:
         source: the reference.
         view: what it points at; `view.checkpoint` is the object that `checkpoint_name` named.
         own_name: of the job that asks.
+        name_path: the manifest's field of `source.name`.
     """
     if source.training_job is not None:
         undecided = _of_job(source.training_job, view, own_name)
         if undecided is not None:
             return undecided
-    field, name = ("trainingJob", source.training_job) if source.training_job else ("name", source.name or "")
+    path, name = name_path, source.name or ""
+    if source.training_job is not None:
+        path, name = f"{_PATH}.trainingJob", source.training_job
     checkpoint = view.checkpoint
     if checkpoint is None:
         if source.training_job is not None:
-            return Never(
-                at_field(f"{_PATH}.{field}", "that TrainingJob has ended and its Checkpoint was deleted", name)
-            )
-        return Waiting(at_field(f"{_PATH}.{field}", "waiting for a Checkpoint of this name", name))
+            return Never(at_field(path, "that TrainingJob has ended and its Checkpoint was deleted", name))
+        return Waiting(at_field(path, "waiting for a Checkpoint of this name", name))
     digest = _digest_if_ready(checkpoint)
     if digest is None:
-        return Waiting(
-            at_field(f"{_PATH}.{field}", f"waiting for Checkpoint {checkpoint.metadata.name} to be Ready", name)
-        )
+        return Waiting(at_field(path, f"waiting for Checkpoint {checkpoint.metadata.name} to be Ready", name))
     return Pinned(ModelReference(checkpoint=checkpoint.metadata.name, uid=checkpoint.metadata.uid, digest=digest))
 
 
-def recheck(reference: ModelReference, checkpoint: Checkpoint | None) -> Never | None:
-    """Why a pinned checkpoint can no longer be started from; None while it can."""
+def recheck(reference: ModelReference, checkpoint: Checkpoint | None, path: str = _PATH) -> Never | None:
+    """Why a pinned checkpoint can no longer be used; None while it can. `path` is the field that led to it."""
     if checkpoint is not None and checkpoint.metadata.uid == reference.uid:
         return None
-    return Never(at_field(_PATH, "the pinned Checkpoint was deleted before the start", reference.checkpoint))
+    return Never(at_field(path, "the pinned Checkpoint was deleted before the start", reference.checkpoint))
 
 
 def _of_job(name: str, view: SourceView, own_name: str) -> Waiting | Never | None:

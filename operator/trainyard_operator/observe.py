@@ -57,6 +57,7 @@ async def observe(
         return seen
     ended = attempt.has_ended(seen)
     source, pinned = (SourceView(), None) if ended or deleted else await _model(world, first)
+    baseline = None if ended or deleted else await _baseline(world, first)
     claims = await world.claims(metadata.uid)
     # Where namespaces are deleted in order, pods go first and the job's own deletion comes later.
     leaving = deleted or (claims is None and any(pod.deletion_time for pod in pods))
@@ -70,6 +71,7 @@ async def observe(
         claims=claims,
         source=source,
         pinned=pinned,
+        baseline=baseline,
         refusals=refusals or {},
         namespace_terminating=leaving and _terminating(await world.namespace(namespace)),
     )
@@ -106,6 +108,15 @@ async def _model(world: World, seen: Observed) -> tuple[SourceView, Checkpoint |
     job = parse_training_job(body) if body is not None else None
     name = checkpoint_name(source, job)
     return SourceView(job, _checkpoint(await world.checkpoint(namespace, name)) if name else None), None
+
+
+async def _baseline(world: World, seen: Observed) -> Checkpoint | None:
+    wanted = seen.spec.evaluation.baseline if seen.spec.evaluation else None
+    if wanted is None or seen.status.pod_ref is not None:
+        return None
+    reference = seen.status.baseline_ref
+    name = reference.checkpoint if reference is not None else wanted.checkpoint
+    return _checkpoint(await world.checkpoint(seen.metadata.namespace, name))
 
 
 async def _node_labels(world: World, seen: Observed, *, read_nodes: bool) -> dict[str, Mapping[str, str] | None]:

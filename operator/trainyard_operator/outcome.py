@@ -20,12 +20,21 @@ from trainyard_operator.checkpoint_uri import inside_run
 from trainyard_operator.failure import Sign
 from trainyard_operator.messages import at_field, bounded
 from trainyard_operator.pod import PodView
+from trainyard_operator.pod_secrets import secrets_of
 
 IMAGE_WAITS: Final = frozenset(
     {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable"}
 )
 CONFIG_WAITS: Final = frozenset({"CreateContainerConfigError"})
-_REFUSALS: Final = frozenset(TerminationReason) - {TerminationReason.COMPLETED, TerminationReason.STOPPED}
+_REFUSALS: Final = frozenset(TerminationReason) - {
+    TerminationReason.COMPLETED,
+    TerminationReason.EARLY_STOPPED,
+    TerminationReason.STOPPED,
+}
+_SUCCESS: Final = {
+    Reason.COMPLETED: "All steps are done.",
+    Reason.EARLY_STOPPED: "Training ended early: validation no longer improved.",
+}
 _SECRET: Final = re.compile(
     r"secret \"(?P<missing>[^\"]+)\" not found|key (?P<key>\S+) in Secret [^/\s]+/(?P<holder>\S+)"
 )
@@ -39,7 +48,7 @@ class Outcome:
     message: str
     success: bool = False
     committed_uri: str | None = None
-    """The final checkpoint, where it succeeded."""
+    """The final checkpoint, where it succeeded and trained."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,11 @@ class Run:
     spec: TrainingJobSpec
     image: str
     """The image that its pods run."""
+
+    @property
+    def trains_nothing(self) -> bool:
+        """Whether it only evaluates, and leaves results instead of a checkpoint."""
+        return self.spec.algorithm.type == "Evaluation"
 
 
 def judge_end(pod: PodView | None, run: Run, *, stop_asked: bool) -> Outcome:
@@ -67,14 +81,17 @@ def judge_end(pod: PodView | None, run: Run, *, stop_asked: bool) -> Outcome:
         for sign, seen in {
             Sign.OUT_OF_MEMORY: pod.out_of_memory,
             Sign.DISRUPTED: pod.disruption is not None,
-            Sign.RESULT_MISSING: not _names_own_checkpoint(termination, run),
+            Sign.RESULT_MISSING: not _names_its_result(termination, run),
+            Sign.EARLY_STOPPED: termination is not None and termination.reason == TerminationReason.EARLY_STOPPED,
             Sign.UNKNOWN_WORD: termination is None or termination.reason not in _REFUSALS,
         }.items()
         if seen
     }
     row = failure.classify(pod.exit_code, frozenset(signs), stop_asked=stop_asked)
     if row.success and termination is not None:
-        return Outcome(row.reason or termination.reason, "All steps are done.", True, termination.committed_uri)
+        committed = None if run.trains_nothing else termination.committed_uri
+        word = Reason(row.reason or Reason.COMPLETED)
+        return Outcome(word, _SUCCESS[word], True, committed)
     reason = row.reason or (termination.reason if termination else Reason.TRAINER_CRASHED)
     return Outcome(str(reason), _message_of_exit(pod, termination, run))
 
@@ -115,19 +132,16 @@ def _waiting(pod: PodView, run: Run) -> tuple[Sign, str]:
 
 
 def _field_of_secret(spec: TrainingJobSpec, secret: str, key: str | None) -> str:
-    fields = {"spec.database.secretRef.name": (spec.database.secret_ref.name, {names.DSN_KEY})}
-    s3_keys = {names.ACCESS_KEY_KEY, names.SECRET_KEY_KEY}
-    fields["spec.checkpoints.storage.s3.secretRef.name"] = (spec.checkpoints.storage.s3.secret_ref.name, s3_keys)
-    if spec.model.s3 is not None:
-        fields["spec.model.s3.secretRef.name"] = (spec.model.s3.secret_ref.name, s3_keys)
-    for path, (name, keys) in fields.items():
-        if name == secret and (key is None or key in keys):
-            return path
+    for use in secrets_of(spec):
+        if use.secret == secret and key in {None, use.key}:
+            return use.field_path
     # The Secret of a checkpoint that another job wrote.
-    return "spec.model.checkpoint"
+    return "spec.model.checkpoint" if spec.model.checkpoint is not None else "spec.evaluation.baseline.checkpoint"
 
 
-def _names_own_checkpoint(termination: Termination | None, run: Run) -> bool:
+def _names_its_result(termination: Termination | None, run: Run) -> bool:
+    if termination is not None and run.trains_nothing:
+        return termination.results_digest is not None
     if termination is None or termination.committed_uri is None:
         return False
     storage = run.spec.checkpoints.storage
@@ -140,8 +154,7 @@ def _message_of_exit(pod: PodView, termination: Termination | None, run: Run) ->
         value = "" if termination.value is None else f"; got {termination.value!r}"
         return bounded(f"{path}{termination.message or termination.reason}{value}")
     if pod.exit_code == ExitCode.DONE:
-        uri = "nothing" if termination is None else termination.committed_uri or "nothing"
-        return at_field("committedUri", "the trainer must name a checkpoint below its run's prefix", uri)
+        return _message_without_result(termination, run)
     if pod.out_of_memory:
         rule = f"the container {names.TRAINER_CONTAINER} was killed for using more memory"
         return at_field("spec.trainer.memory", rule, run.spec.trainer.memory)
@@ -151,6 +164,13 @@ def _message_of_exit(pod: PodView, termination: Termination | None, run: Run) ->
         return bounded(f"pod {pod.name} was stopped by somebody else; its state is saved")
     said = termination.message if termination else (pod.termination_text or "")
     return bounded(f"pod {pod.name} ended with exit code {pod.exit_code}" + (f": {said!r}" if said else ""))
+
+
+def _message_without_result(termination: Termination | None, run: Run) -> str:
+    if run.trains_nothing:
+        return at_field("resultsDigest", "the trainer must name the digest of its results", "nothing")
+    uri = "nothing" if termination is None else termination.committed_uri or "nothing"
+    return at_field("committedUri", "the trainer must name a checkpoint below its run's prefix", uri)
 
 
 def _message_without_exit(pod: PodView | None) -> str:

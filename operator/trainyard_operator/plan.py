@@ -55,6 +55,8 @@ class Observed:
     """What spec.model.checkpoint leads to, while it isn't pinned."""
     pinned: Checkpoint | None = None
     """The pinned Checkpoint, while no attempt has begun."""
+    baseline: Checkpoint | None = None
+    """The Checkpoint that spec.evaluation.baseline names, or the one that is pinned, while no attempt has begun."""
     refusals: Mapping[str, str] = field(default_factory=dict)
     """Checkpoint URI, or name of a child Job → why it couldn't be made in an earlier pass."""
     namespace_terminating: bool = False
@@ -162,6 +164,14 @@ class EndRun:
     """Whether the pass fails where the ledger is away."""
 
 
+@dataclass(frozen=True)
+class CopyEvaluation:
+    """Write what the trainer measured onto the Checkpoint that it measured, if that is still there."""
+
+    checkpoint: str
+    evaluation: Mapping[str, Any]
+
+
 Action = (
     AddFinalizer
     | RemoveFinalizer
@@ -171,6 +181,7 @@ Action = (
     | BookSpend
     | ReleasePod
     | StoreCheckpoint
+    | CopyEvaluation
     | EndRun
 )
 

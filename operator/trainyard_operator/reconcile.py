@@ -12,7 +12,7 @@ from datetime import datetime
 
 from trainyard_api import names
 from trainyard_api.conditions import ConditionType, Reason
-from trainyard_operator import attempt, claims, deletion, events, gates
+from trainyard_operator import attempt, claims, deletion, events, gates, reported
 from trainyard_operator.booking import Books, keep_books
 from trainyard_operator.clock import format_time
 from trainyard_operator.outcome import Outcome, Run, unclaimed
@@ -89,6 +89,7 @@ def _active(observed: Observed, books: Books, draft: StatusDraft, context: Conte
     metadata = observed.metadata
     reviewed = observed.review_claims()
     _report_checkpoints(observed, reviewed, draft)
+    reported.show(observed, reviewed, draft)
     view = attempt.look(observed, run_of(observed, context.trainer_image), context.now)
     gate = gates.before_start(observed, context.prices, read_nodes=context.read_nodes, begun=view.begun)
     gate.report(draft)
@@ -141,10 +142,11 @@ def _end(
     if outcome.success and not done:
         _summarise(draft, None, Reason.RUNNING, "All steps are done; its cost and its final checkpoint are recorded.")
         return ()
-    if outcome.success and any(claim.uri == outcome.committed_uri for claim in reviewed.stored):
+    final = next((claim for claim in reviewed.stored if claim.uri == outcome.committed_uri), None)
+    if outcome.success and (final is not None or outcome.committed_uri is None):
         draft.put("completionTime", format_time(context.now))
-        _summarise(draft, True, Reason.COMPLETED, outcome.message)
-        return (EndRun(outcome.reason),)
+        _summarise(draft, True, Reason(outcome.reason), outcome.message)
+        return (*reported.evaluation(observed, final), EndRun(outcome.reason))
     if outcome.success:
         # Its pod has ended, so no row of that checkpoint will ever come.
         outcome = unclaimed(outcome)
@@ -176,7 +178,7 @@ def _report_checkpoints(observed: Observed, reviewed: claims.ClaimsReview, draft
         if observed.claims is not None:
             draft.condition(ConditionType.CHECKPOINT_STORED, False, Reason.NONE_YET)
         return
-    name = names.checkpoint(observed.metadata.name, observed.metadata.uid, latest.attempt, latest.step)
+    name = latest.object_name(observed.metadata.name, observed.metadata.uid)
     draft.put("latestCheckpointRef", {"name": name})
     count = len(reviewed.stored)
     draft.condition(

@@ -22,30 +22,38 @@ from trainyard_api.run_config import (
     RunStorage,
 )
 from trainyard_api.training_job import TrainingJob
-from trainyard_api.training_job_status import ModelReference
+from trainyard_api.training_job_status import ModelReference, TrainingJobStatus
+from trainyard_operator.quantities import parse_quantity
 
 
-def run_config_text(job: TrainingJob, attempt: int, pinned: Checkpoint | None) -> str:
+def run_config_text(
+    job: TrainingJob, attempt: int, pinned: Checkpoint | None, baseline: Checkpoint | None = None
+) -> str:
     """The JSON text that a trainer pod reads.
 
     Args:
         job: the TrainingJob.
         attempt: number of the attempt.
         pinned: the Checkpoint that `status.modelRef` names, where the model is one.
+        baseline: the Checkpoint that `status.baselineRef` names, where there is one.
     """
     spec, metadata = job.spec, job.metadata
-    reference = job.status.model_ref if job.status else None
+    status = job.status or TrainingJobStatus()
     config = RunConfig(
         version=RUN_CONFIG_VERSION,
         run=RunIdentity(namespace=metadata.namespace, name=metadata.name, uid=metadata.uid, attempt=attempt),
-        model=_model(job, pinned, reference),
+        model=_model(job, pinned, status.model_ref),
         algorithm=spec.algorithm,
         task=spec.task,
         evaluation=spec.evaluation,
+        baseline=None if baseline is None else _pinned(baseline, status.baseline_ref),
         checkpoints=RunCheckpoints(
             every_steps=spec.checkpoints.every_steps,
             storage=RunStorage(s3=spec.checkpoints.storage.s3),
         ),
+        memory_limit_bytes=int(parse_quantity(spec.trainer.memory)),
+        tracking=spec.tracking,
+        tags=spec.tags,
         database_secret=spec.database.secret_ref.name,
     )
     return canonical_json(config.to_wire()).decode()
@@ -91,13 +99,16 @@ def config_map_body(name: str, text: str, child: dict[str, Any]) -> dict[str, An
 def _model(job: TrainingJob, pinned: Checkpoint | None, reference: ModelReference | None) -> RunModel:
     source = job.spec.model
     if source.checkpoint is None:
-        return RunModel(s3=source.s3, path=source.path, scratch=source.scratch)
-    if pinned is None or reference is None:
-        raise ValueError(f"modelRef: must be pinned before a start; got {reference}")
-    checkpoint = PinnedCheckpoint(
+        return RunModel(s3=source.s3, path=source.path, hugging_face=source.hugging_face, scratch=source.scratch)
+    return RunModel(checkpoint=_pinned(pinned, reference))
+
+
+def _pinned(checkpoint: Checkpoint | None, reference: ModelReference | None) -> PinnedCheckpoint:
+    if checkpoint is None or reference is None:
+        raise ValueError(f"status: what the job refers to must be pinned before a start; got {reference}")
+    return PinnedCheckpoint(
         name=reference.checkpoint,
-        uri=pinned.spec.source.uri,
+        uri=checkpoint.spec.source.uri,
         digest=reference.digest,
-        storage=RunStorage(s3=pinned.spec.storage.s3),
+        storage=RunStorage(s3=checkpoint.spec.storage.s3),
     )
-    return RunModel(checkpoint=checkpoint)

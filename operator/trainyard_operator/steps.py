@@ -1,7 +1,7 @@
-"""Durations of training steps, from the ledger to Prometheus.
+"""What is measured of training steps, from the ledger to Prometheus.
 
 Place in the data's way: from station 10 to the metrics. Pods needn't be reachable: what they measure lies in the
-ledger, and only steps that ended while this process lived are counted, each once.
+ledger. The newest step of a run is shown; of durations, steps that ended while this process lived are counted, once.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ class Steps:
         """
         former = self._seen
         seen = {uid: (former or {}).get(uid, -1) for uid in running}
-        for timing in await self.ledger.step_timings(seen):
-            seen[timing.run_uid] = timing.step
+        for row in await self.ledger.steps(seen):
+            seen[row.run_uid] = row.step
+            self.metrics.step_seen(row)
             if former is not None:
-                self.metrics.step_done(timing)
+                self.metrics.step_done(row)
+        self.metrics.forget_steps(set(seen))
         self._seen = seen

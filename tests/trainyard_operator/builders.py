@@ -120,7 +120,7 @@ def checkpoint(of: Claim, *, ready: bool = True, name: str | None = None) -> Che
     status = {"conditions": [condition], "uri": of.uri, "digest": of.digest, "step": of.step}
     body: dict[str, Any] = {
         "metadata": {
-            "name": name or names.checkpoint(NAME, UID, of.attempt, of.step),
+            "name": name or of.object_name(NAME, UID),
             "namespace": "team-a",
             "uid": "checkpoint-uid",
             "generation": 1,

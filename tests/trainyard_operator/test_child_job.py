@@ -144,3 +144,37 @@ def test_a_child_is_finished_by_its_conditions() -> None:
         assert read_child(body, UID).finished is finished
     assert read_child(body, UID).deleting
     assert body["metadata"]["labels"] == names.job_labels(NAME, UID, 1)
+
+
+def test_the_pod_gets_what_the_task_names() -> None:
+    """Module and data of ConfigMaps as files of their own folders, tokens and logins by reference to their Secrets."""
+    login = {"bucket": "data", "secretRef": {"name": "data-s3"}}
+    train, test = {"configMap": {"name": "queries", "key": "train.jsonl"}}, {"s3": login | {"prefix": "test.jsonl"}}
+    task = {
+        "name": "mine",
+        "rewards": [{"name": "mine"}],
+        "module": {"name": "my-task", "key": "my_task.py"},
+        "data": {"train": train, "validation": train, "test": test},
+    }
+    hub = {"repository": "org/name", "revision": "0" * 40, "secretRef": {"name": "hub"}}
+    tracking = {"wandb": {"project": "agents", "secretRef": {"name": "wandb"}}}
+    body = _body(task=task, model={"huggingFace": hub}, tracking=tracking)
+    mounts = {mount["name"]: mount for mount in _container(body)["volumeMounts"]}
+    volumes = {volume["name"]: volume["configMap"] for volume in _pod_spec(body)["volumes"] if "configMap" in volume}
+    for name, key, folder in (
+        ("task-module", "my_task.py", names.MODULE_DIRECTORY),
+        ("data-train", "train.jsonl", f"{names.DATA_DIRECTORY}/train"),
+        ("data-validation", "train.jsonl", f"{names.DATA_DIRECTORY}/validation"),
+    ):
+        assert (mounts[name]["mountPath"], mounts[name]["readOnly"]) == (folder, True)
+        assert volumes[name]["items"] == [{"key": key, "path": key}]
+    assert "data-test" not in volumes
+    used = {
+        name: tuple(entry["valueFrom"]["secretKeyRef"].values())
+        for name, entry in _env(body).items()
+        if "secretKeyRef" in entry.get("valueFrom", {})
+    }
+    assert used[names.ENV_HUB_TOKEN] == ("hub", names.HUB_TOKEN_KEY)
+    assert used[names.ENV_WANDB_KEY] == ("wandb", names.WANDB_KEY_KEY)
+    assert used[names.ENV_DATA_ACCESS_KEYS["test"]] == ("data-s3", names.ACCESS_KEY_KEY)
+    assert not {names.ENV_DATA_ACCESS_KEYS["train"], names.ENV_MODEL_ACCESS_KEY, names.ENV_MLFLOW_TOKEN} & used.keys()

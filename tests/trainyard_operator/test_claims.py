@@ -34,6 +34,15 @@ def test_the_highest_step_is_the_latest() -> None:
     assert _review(claims, [checkpoint(each) for each in claims]).latest == claims[1]
 
 
+def test_a_state_in_the_middle_of_a_step_is_newer_than_the_steps_before_it() -> None:
+    """Its folder and its object carry the number of updates; without that number it is refused."""
+    whole, middle = claim(5), claim(5, updates=2, uri=f"{PREFIX}step-5-u2-9d2f0c3e/")
+    assert middle.object_name(NAME, UID) == f"{whole.object_name(NAME, UID)}u2"
+    assert _review([middle, whole], [checkpoint(whole), checkpoint(middle)]).latest == middle
+    for wrong in (claim(5, uri=middle.uri), claim(5, updates=2), claim(5, updates=3, uri=middle.uri)):
+        assert "checkpoints.step" in _review([wrong]).refused[wrong.uri]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

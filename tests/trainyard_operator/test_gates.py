@@ -56,8 +56,8 @@ def test_a_checkpoint_is_pinned_first_and_started_from_in_a_later_pass() -> None
     ready = checkpoint(claim(), name="mine")
     found = _gate(spec=FROM_CHECKPOINT, source=SourceView(checkpoint=ready))
     assert not found.open
-    assert found.model_ref is not None
-    pinned = running_status(modelRef=found.model_ref)
+    assert "modelRef" in found.references
+    pinned = running_status(modelRef=found.references["modelRef"])
     assert _gate(spec=FROM_CHECKPOINT, status=pinned, pinned=ready).open
 
 
@@ -70,6 +70,20 @@ def test_a_checkpoint_that_isnt_there_is_waited_for_or_given_up() -> None:
     gone = _gate(spec=FROM_CHECKPOINT, status=running_status(modelRef=reference))
     assert gone.final is not None
     assert gone.final.reason == "CheckpointUnavailable"
+
+
+def test_an_evaluation_waits_for_both_checkpoints() -> None:
+    """The baseline is pinned like the model, reported by a condition of its own, and named by its own field."""
+    spec = {"algorithm": {"type": "Evaluation"}, "evaluation": {"baseline": {"checkpoint": "other"}}}
+    waiting = _gate(spec=spec)
+    assert not waiting.open
+    assert waiting.message.startswith("spec.evaluation.baseline.checkpoint: waiting")
+    assert _reported(waiting)[ConditionType.BASELINE_AVAILABLE] == ("False", "WaitingForCheckpoint")
+    ready = checkpoint(claim(), name="other")
+    found = _gate(spec=spec, baseline=ready)
+    pinned = running_status(baselineRef=found.references["baselineRef"])
+    assert _gate(spec=spec, status=pinned, baseline=ready).open
+    assert _gate(spec=spec, status=pinned).final is not None
 
 
 def test_once_begun_prices_are_looked_at_no_more() -> None:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 
 POD = OpenPod.model_validate(open_pod(end=-10))
 OWNER = {"run_uid": UID, "namespace": "team-a", "name": "sums"}
-ATTEMPT = OWNER | {"attempt": 1, "job_name": "sums-1"}
+ATTEMPT = OWNER | {"attempt": 1, "job_name": "sums-1", "tags": {"commit": "1a2b"}}
 
 
 @pytest.fixture(scope="module")

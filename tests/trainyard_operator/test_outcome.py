@@ -34,6 +34,22 @@ def test_exit_zero_without_an_own_checkpoint_is_a_missing_result(text: str) -> N
     assert (outcome.success, outcome.reason) == (False, "ResultMissing")
 
 
+def test_a_run_that_stopped_early_has_succeeded() -> None:
+    """With a checkpoint like any other success, and its own word."""
+    outcome = judge_end(ended_pod(0, DONE.replace("Completed", "EarlyStopped")), run(), stop_asked=False)
+    assert (outcome.success, outcome.reason) == (True, "EarlyStopped")
+
+
+def test_an_evaluation_leaves_results_instead_of_a_checkpoint() -> None:
+    """Exit 0 with their digest is success, without it a missing result."""
+    only = run(algorithm={"type": "Evaluation"}, evaluation={"baseline": {"checkpoint": "other"}})
+    results = json.dumps({"reason": "Completed", "resultsDigest": "sha256:" + "0" * 64})
+    done, empty = (judge_end(ended_pod(0, text), only, stop_asked=False) for text in (results, DONE))
+    assert (done.success, done.committed_uri) == (True, None)
+    assert (empty.success, empty.reason) == (False, "ResultMissing")
+    assert empty.message.startswith("resultsDigest: ")
+
+
 def test_a_refusal_keeps_the_trainers_word_field_and_value() -> None:
     """Exit 20: `path: message; got value`."""
     outcome = judge_end(ended_pod(20, _refusal()), run(), stop_asked=False)

@@ -33,7 +33,7 @@ def test_a_pinned_checkpoint_is_resolved_to_its_files() -> None:
     assert config.model.checkpoint is not None
     assert (config.model.checkpoint.uri, config.model.checkpoint.digest) == (claim().uri, claim().digest)
     assert config.model.checkpoint.storage.s3 == made.spec.storage.s3
-    with pytest.raises(ValueError, match="modelRef: must be pinned"):
+    with pytest.raises(ValueError, match="must be pinned"):
         run_config_text(source, 1, None)
 
 

@@ -24,12 +24,17 @@ def database() -> Iterator[Database]:
         yield server.database()
 
 
-def _step(database: Database, step: int, timings: str) -> None:
+def _step(database: Database, step: int, timings: str, measurements: str = "{}") -> None:
     database.execute(
         "INSERT INTO trainyard.training_metrics (run_uid, kind, step, attempt, policy_version, measurements, timings)"
-        " VALUES (%s, 'step', %s, 1, 1, '{}', %s)",
-        *(UID, step, timings),
+        " VALUES (%s, 'step', %s, 1, 1, %s, %s)",
+        *(UID, step, measurements, timings),
     )
+
+
+def _shown(metrics: Metrics) -> dict[str, float]:
+    families = [family for family in metrics.registry.collect() if family.name == "trainyard_step_measurement"]
+    return {sample.labels["measurement"]: sample.value for family in families for sample in family.samples}
 
 
 def test_each_step_is_counted_once_from_when_this_process_began(database: Database, tmp_path: Path) -> None:
@@ -37,16 +42,19 @@ def test_each_step_is_counted_once_from_when_this_process_began(database: Databa
     (tmp_path / "dsn").write_text(database.owner)
     ledger, metrics = Ledger(tmp_path / "dsn"), Metrics()
     steps = Steps(ledger, metrics)
+    shown: list[dict[str, float]] = []
 
     async def go() -> None:
-        await ledger.begin_attempt(run_uid=UID, namespace="n", name="j", attempt=1, job_name="j-1")
+        await ledger.begin_attempt(run_uid=UID, namespace="n", name="j", attempt=1, job_name="j-1", tags={})
         _step(database, 0, '{"step_seconds": 100, "rollout_seconds": 50, "update_seconds": 40}')
         await steps.count([UID])
         _step(database, 1, '{"step_seconds": 2.5, "rollout_seconds": 1.5, "update_seconds": 0.5}')
-        _step(database, 2, '{"step_seconds": 3.5}')
+        _step(database, 2, '{"step_seconds": 3.5}', '{"reward_mean": 0.5, "no word": 1, "kl": "text"}')
         await steps.count([UID])
         await steps.count([UID])
+        shown.append(_shown(metrics))
         await steps.count([])
+        shown.append(_shown(metrics))
         await ledger.close()
 
     asyncio.run(go())
@@ -56,3 +64,4 @@ def test_each_step_is_counted_once_from_when_this_process_began(database: Databa
     }
     assert values == {"iteration": 6.0, "trajectory_generation": 1.5, "policy_update": 0.5}
     assert metrics.registry.get_sample_value("training_iteration_duration_seconds_count") == 2
+    assert shown == [{"reward_mean": 0.5, "step": 2.0}, {}], "the newest step of a running job, numbers by plain names"
