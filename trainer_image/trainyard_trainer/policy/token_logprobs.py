@@ -22,8 +22,8 @@ from trainyard_trainer.policy.token_logprobs_tiles import LogitRule, TiledLogpro
 class Support:
     """Where a filter cut the distribution that a token was drawn from, and to which ids.
 
-    `positions` [K] are indices into the N tokens, ascending; `ids` [M] their kept ids, those of one position after those
-    of the one before, distinct within one; `lengths` [K] how many each has. All int64.
+    `positions` [K] are indices into the N tokens, ascending; `ids` [M] their kept ids, those of one position after
+    those of the one before, distinct within one; `lengths` [K] how many each has. All int64.
     """
 
     positions: torch.Tensor

@@ -1,0 +1,1 @@
+"""Measurements of the trainer beside other engines, in one run on one machine; they never gate the tests."""
