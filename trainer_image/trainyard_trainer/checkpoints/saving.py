@@ -16,9 +16,9 @@ from trainyard_trainer.parts import Outlets
 from trainyard_trainer.seams import Policy
 
 
-def is_due(finished: int, every_steps: int, steps: int) -> bool:
-    """Whether a checkpoint is taken after `finished` steps: every so many, and after the last."""
-    return finished == steps or finished % every_steps == 0
+def is_due(finished: int, every_steps: int) -> bool:
+    """Whether a checkpoint is taken after `finished` steps: every so many, beginning with the first so many."""
+    return finished > 0 and finished % every_steps == 0
 
 
 def save(policy: Policy, position: Position, outlets: Outlets) -> None:

@@ -12,7 +12,7 @@ from trainyard_api.decimals import measured
 from trainyard_api.training_job_status import Progress, ReportedCheckpoint, ReportedEvaluation
 from trainyard_trainer.outlets import Reporter, SavedCheckpoint, StepMetrics
 
-Phase = Literal["loading", "evaluation", "rollout", "update", "saving", "done"]
+Phase = Literal["loading", "evaluation", "rollout", "validation", "saving", "done"]
 
 
 class ProgressBoard:
@@ -27,6 +27,14 @@ class ProgressBoard:
         """Show what the run is doing now."""
         self._show(phase=phase)
 
+    def updating(self, done: int, count: int) -> None:
+        """Show which of the step's updates comes now, given those done."""
+        self._show(phase=f"update {min(done + 1, count)} of {count}")
+
+    def resumed(self, finished: int) -> None:
+        """Show that the run goes on after `finished` steps."""
+        self._show(**self._finished(finished))
+
     def step_done(self, finished: int, metrics: StepMetrics) -> None:
         """Show that `finished` steps are finished, and what the latest measured."""
         values = metrics.values
@@ -36,9 +44,7 @@ class ProgressBoard:
             name: self._decimal(value) for name, value in measurements.items() if value is not None
         }
         self._show(
-            step=finished,
-            steps=f"{finished}/{self._steps}",
-            percent=100 * finished // self._steps,
+            **self._finished(finished),
             tokens_per_second=int(values.get("tokens_per_second", 0.0)),
             estimated_remaining_seconds=round(seconds * (self._steps - finished)),
             **shown,
@@ -58,6 +64,13 @@ class ProgressBoard:
         """Show the end and the final checkpoint, at once."""
         last = ReportedCheckpoint(step=saved.step, uri=saved.uri, digest=saved.digest)
         self._show(at_once=True, phase="done", last_checkpoint=last, estimated_remaining_seconds=0)
+
+    def _finished(self, finished: int) -> dict[str, Any]:
+        return {
+            "step": finished,
+            "steps": f"{finished}/{self._steps}",
+            "percent": 100 * finished // max(1, self._steps),
+        }
 
     def _show(self, *, at_once: bool = False, **changes: Any) -> None:
         self._progress = self._progress.model_copy(update=changes)
