@@ -195,7 +195,7 @@ class Ledger:
             return []
         uids, steps = list(seen), list(seen.values())
         rows = await self._run(lambda connection: connection.execute(_STEPS, (uids, steps)).fetchall())
-        return [StepRow(*row[:7], measurements=_numbers(row[7])) for row in rows]
+        return [_step(row) for row in rows]
 
     async def close(self) -> None:
         """Ends the connection."""
@@ -273,6 +273,11 @@ def _numbers(measurements: Any) -> dict[str, float]:
         if _MEASUREMENT.fullmatch(name) and isinstance(value, int | float) and abs(value) < _LARGEST
     ]
     return dict(sorted(plain)[:64])
+
+
+def _step(row: tuple[Any, ...]) -> StepRow:
+    uid, namespace, name, step, whole, rollout, update, measurements = row
+    return StepRow(uid, namespace, name, step, whole, rollout, update, _numbers(measurements))
 
 
 def _claim(row: tuple[Any, ...]) -> Claim:
