@@ -10,11 +10,11 @@ from typing import Any
 
 import torch
 
-from trainyard_api.model_source import ScratchModel
+from tests.trainyard_trainer.policies import policy as policy  # noqa: PLC0414
+from tests.trainyard_trainer.policies import write as write  # noqa: PLC0414
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_status import Progress
 from trainyard_trainer.models.codec import Codec
-from trainyard_trainer.models.loading import scratch
 from trainyard_trainer.outlets import SavedCheckpoint, Snapshot, StepMetrics
 from trainyard_trainer.parts import Outlets, Parts, build_parts
 from trainyard_trainer.policy.torch_policy import TorchPolicy
@@ -88,11 +88,6 @@ class Outside:
         return Outlets(self, ProgressBoard(self, steps), self, self, every_steps)
 
 
-def policy(learning_rate: float = 1e-3, **options: Any) -> TorchPolicy:
-    """A tiny scratch model for the calculator's alphabet."""
-    return TorchPolicy(scratch(ScratchModel(), CalculatorTask.alphabet, 0), learning_rate, **options)
-
-
 def codec_of(chosen: TorchPolicy) -> Codec:
     """The codec of a policy for the calculator task."""
     from trainyard_trainer.models.loading import LoadedModel
@@ -117,14 +112,6 @@ def rollouts(chosen: TorchPolicy, outside: Outside | None = None, task: Any = No
 def parts(outside: Outside, chosen: RunConfig | None = None, folder: Path | None = None) -> Parts:
     """The parts of a small run."""
     return build_parts(chosen or config(), folder, outside)
-
-
-def write(snapshot: Snapshot, folder: Path) -> Path:
-    """A snapshot's transformers files in a folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in snapshot.files.items():
-        (folder / name).write_bytes(content)
-    return folder
 
 
 def trajectory(

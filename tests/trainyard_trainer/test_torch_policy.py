@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tests.trainyard_trainer import small
-from trainyard_trainer.policy.batches import MicroBatch, Row, micro_batches
-from trainyard_trainer.policy.torch_policy import TorchPolicy
-
-ROWS = [Row(tuple(range(1, n + 2)), (False,) + (True,) * n, (1.0,) * (n + 1), 1 / 22) for n in (3, 7, 2, 6, 4)]
-
-
-def nll(logprobs: torch.Tensor, _: MicroBatch) -> torch.Tensor:
-    """Negative log-likelihood."""
-    return -logprobs
-
-
-def weights(policy: TorchPolicy) -> torch.Tensor:
-    """All weights as one vector."""
-    return torch.cat([parameter.detach().flatten() for parameter in policy.model.parameters()])
-
-
-def gradient(policy: TorchPolicy) -> torch.Tensor:
-    """All gradients as one vector."""
-    return torch.cat([parameter.grad.flatten() for parameter in policy.model.parameters()])
+from tests.trainyard_trainer.policies import ROWS, gradient, policy, row, times, weights, write
+from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
+from trainyard_trainer.policy.losses import sft_loss
 
 
 def test_gradient_does_not_depend_on_micro_batches() -> None:
     """All rows at once, or one at a time: equal to 1e-6, loss and norm too."""
     found = []
     for bound in (10_000, 1):
-        policy = small.policy(max_tokens=bound)
-        outcome = policy.update(ROWS, nll)
-        found.append((gradient(policy), outcome))
+        chosen = policy(micro_batch_tokens=bound)
+        chosen.accumulate(ROWS, sft_loss)
+        found.append((gradient(chosen), chosen.update(ROWS, sft_loss)))
     (whole, one), (cut, other) = found
     assert (whole - cut).abs().max() < 1e-6
     assert one.loss == pytest.approx(other.loss, rel=1e-6)
@@ -47,74 +31,158 @@ def test_gradient_does_not_depend_on_micro_batches() -> None:
 
 def test_loss_is_the_weighted_sum_and_entropy_the_mean_over_trained_tokens() -> None:
     """Against a direct computation with transformers' own forward."""
-    policy = small.policy()
+    chosen = policy()
     expected, entropies = 0.0, []
-    for row in ROWS:
-        logprobs = torch.log_softmax(policy.model(torch.tensor([row.token_ids])).logits[0].detach(), dim=-1)
-        for at in range(1, len(row.token_ids)):
-            expected -= logprobs[at - 1, row.token_ids[at]].item() / 22
+    for one in ROWS:
+        logprobs = torch.log_softmax(chosen.model(torch.tensor([one.token_ids])).logits[0].detach(), dim=-1)
+        for at in range(1, len(one.token_ids)):
+            expected -= logprobs[at - 1, one.token_ids[at]].item() / 22
             entropies.append(-(logprobs[at - 1].exp() * logprobs[at - 1]).sum().item())
-    outcome = policy.update(ROWS, nll)
+    outcome = chosen.update(ROWS, sft_loss)
     assert outcome.loss == pytest.approx(expected, rel=1e-5)
     assert outcome.entropy == pytest.approx(sum(entropies) / len(entropies), rel=1e-5)
-    assert outcome.sampler_gap is None
+    assert (outcome.sampler_gap, outcome.kl, outcome.policy_tokens) == (None, None, 22)
+
+
+def test_scores_are_those_of_the_model_at_the_temperature_of_sampling() -> None:
+    """Each token's from the position before it; NaN where nothing is trained; in the rows' order."""
+    chosen = policy(temperature=0.7, micro_batch_tokens=12)
+    for one, scores in zip(ROWS, chosen.score(ROWS), strict=True):
+        logits = chosen.model(torch.tensor([one.token_ids])).logits[0].detach()
+        expected = torch.log_softmax(logits / 0.7, dim=-1)[range(len(scores) - 1), one.token_ids[1:]]
+        assert math.isnan(scores[0])
+        assert scores[1:] == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_a_loss_gets_old_and_reference_log_probabilities_where_rows_have_them() -> None:
+    """Without old ones the ratio is to the policy of now; tokens of other trajectories are told apart."""
+    chosen = policy()
+    seen: list[LossInputs] = []
+
+    def loss(inputs: LossInputs) -> TokenLosses:
+        seen.append(inputs)
+        return sft_loss(inputs)
+
+    known = (math.nan, -1.0, -2.0)
+    chosen.accumulate(
+        [row(8, 2, old_logprobs=known, reference_logprobs=known), row(5, 2, reference_logprobs=known)], loss
+    )
+    (inputs,) = seen
+    now = inputs.logprobs.detach()
+    assert inputs.old_logprobs.tolist() == [-1.0, -2.0, *now[2:].tolist()]
+    assert inputs.reference_logprobs.tolist() == [-1.0, -2.0] * 2
+    assert inputs.trajectories.tolist() == [0, 0, 1, 1]
+    chosen.accumulate(ROWS[:1], loss)
+    assert seen[1].reference_logprobs is None
+
+
+def test_the_reference_stays_what_the_run_began_with() -> None:
+    """Bit-equal before and after updates, and after going on from other weights; today's scores move."""
+    chosen = policy(keep_reference=True)
+    first = chosen.reference_score(ROWS)
+    assert str(first) == str(chosen.score(ROWS))
+    chosen.update(ROWS, sft_loss)
+    assert str(chosen.reference_score(ROWS)) == str(first)
+    assert str(chosen.score(ROWS)) != str(first)
+    chosen.update(ROWS, sft_loss)
+    assert str(chosen.reference_score(ROWS)) == str(first)
+    assert chosen.skipped_in_a_row == 0
+
+
+def test_without_a_reference_none_can_be_asked() -> None:
+    """A penalty without its reference is a mistake of the caller."""
+    with pytest.raises(ValueError, match=r"^settings\.keep_reference: must be true"):
+        policy().reference_score(ROWS)
 
 
 def test_gradients_are_clipped_to_norm_one() -> None:
-    """The norm before clipping is reported."""
-    policy = small.policy()
-    outcome = policy.update(ROWS, lambda logprobs, _: -100 * logprobs)
-    assert outcome.grad_norm > 1
-    assert gradient(policy).norm().item() == pytest.approx(1.0, abs=1e-4)
+    """The norm before clipping is reported; AdamW's first average is a tenth of the clipped gradient."""
+    chosen = policy()
+    assert chosen.update(ROWS, times(100.0)).grad_norm > 1
+    moments = [state["exp_avg"].flatten() for state in chosen.state()["optimizer"]["state"].values()]
+    assert torch.cat(moments).norm().item() == pytest.approx(0.1, abs=1e-5)
 
 
 def test_sampler_gap_is_the_largest_difference() -> None:
-    """Only where a sampler drew the token."""
-    policy = small.policy()
-    with torch.no_grad():
-        known = policy.logprobs(micro_batches(ROWS[:1], 0)[0])[0][0].tolist()
+    """Only where a sampler drew the token, with the very weights of now."""
+    chosen = policy()
+    known = chosen.score(ROWS[:1])[0]
     drawn = (math.nan, known[1], known[2] + 0.25, known[3] - 0.125)
-    row = Row(ROWS[0].token_ids, ROWS[0].mask, ROWS[0].advantages, 1.0, drawn)
-    assert policy.update([row, ROWS[1]], nll).sampler_gap == pytest.approx(0.25, abs=1e-5)
+    rows = [replace(ROWS[0], sampler_logprobs=drawn), ROWS[1]]
+    assert chosen.update(rows, sft_loss).sampler_gap == pytest.approx(0.25, abs=1e-5)
+    late = row(9, 3, sampler_logprobs=drawn, on_policy=False)
+    assert policy().update([late], sft_loss).sampler_gap is None
 
 
 @pytest.mark.parametrize("factor", [math.nan, math.inf])
 def test_an_update_that_is_not_finite_changes_nothing_and_is_counted(factor: float) -> None:
-    """Weights, optimizer and version stay; a good update resets the count."""
-    policy = small.policy()
-    policy.update(ROWS, nll)
-    before, state = weights(policy), policy.state()
-    outcome = policy.update(ROWS, lambda logprobs, _: factor * logprobs)
+    """Weights, optimizer and version stay, gradients go; a successor goes on counting; a good update resets it."""
+    chosen = policy()
+    chosen.update(ROWS, sft_loss)
+    before, state = weights(chosen), chosen.state()
+    outcome = chosen.update(ROWS, times(factor))
     assert (outcome.skipped, outcome.loss) == (True, None)
-    assert torch.equal(weights(policy), before)
-    assert (policy.version, policy.skipped_in_a_row) == (1, 1)
-    step = policy.state()["optimizer"]["state"][0]["step"]
+    assert torch.equal(weights(chosen), before)
+    assert all(parameter.grad is None for parameter in chosen.trained)
+    assert (chosen.version, chosen.skipped_in_a_row) == (1, 1)
+    step = chosen.state()["optimizer"]["state"][0]["step"]
     assert torch.equal(step, state["optimizer"]["state"][0]["step"])
-    policy.update(ROWS, nll)
-    assert (policy.version, policy.skipped_in_a_row) == (2, 0)
+    successor = policy()
+    successor.load_state(chosen.state())
+    assert successor.skipped_in_a_row == 1
+    chosen.update(ROWS, sft_loss)
+    assert (chosen.version, chosen.skipped_in_a_row) == (2, 0)
+
+
+def test_an_infinite_gradient_of_a_finite_loss_is_skipped_too() -> None:
+    """The square root's slope at 0."""
+    chosen = policy()
+
+    def loss(inputs: LossInputs) -> TokenLosses:
+        zero = inputs.logprobs - inputs.logprobs.detach()
+        return replace(sft_loss(inputs), losses=zero.abs().sqrt())
+
+    outcome = chosen.update(ROWS, loss)
+    assert (outcome.skipped, outcome.loss, outcome.grad_norm) == (True, 0.0, None)
+
+
+def test_a_continuation_is_bit_for_bit(tmp_path: Path) -> None:
+    """Weights and state into a new policy: the next update gives the same bytes, with the same cut into passes."""
+    chosen = policy(micro_batch_tokens=17, keep_reference=True)
+    chosen.update(ROWS, sft_loss)
+    snapshot = chosen.snapshot(1, {}, updates=2, more={"k": 2})
+    assert (snapshot.updates, snapshot.trainer_state["k"], snapshot.trainer_state["step"]) == (2, 2, 1)
+    successor = policy(keep_reference=True)
+    successor.load_weights(write(snapshot, tmp_path / "saved"))
+    torch.save(snapshot.trainer_state, tmp_path / "state.pt")
+    successor.load_state(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert successor.micro_batch_tokens == 17
+    assert chosen.update(ROWS, sft_loss) == successor.update(ROWS, sft_loss)
+    assert torch.equal(weights(chosen), weights(successor))
+    assert str(chosen.reference_score(ROWS)) == str(successor.reference_score(ROWS))
 
 
 def test_a_snapshot_is_a_folder_that_transformers_loads_as_it_is(tmp_path: Path) -> None:
     """AutoModelForCausalLM and AutoTokenizer, without any option; weights and logits are equal."""
-    policy = small.policy()
-    policy.update(ROWS, nll)
-    snapshot = policy.snapshot(1, {"loss": "0.5"})
+    chosen = policy()
+    chosen.update(ROWS, sft_loss)
+    snapshot = chosen.snapshot(1, {"loss": "0.5"})
     assert (snapshot.step, snapshot.policy_version, snapshot.metrics) == (1, 1, {"loss": "0.5"})
-    folder = small.write(snapshot, tmp_path / "saved")
+    folder = write(snapshot, tmp_path / "saved")
     assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= set(snapshot.files)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
     ids = torch.tensor([tokenizer.encode("Q47*93;")])
-    assert torch.equal(model(ids).logits, policy.model(ids).logits)
+    assert torch.equal(model(ids).logits, chosen.model(ids).logits)
 
 
 def test_a_snapshot_does_not_change_while_training_goes_on() -> None:
     """It is a copy, so that it may be written beside training."""
-    policy = small.policy()
-    policy.update(ROWS, nll)
-    snapshot = policy.snapshot(1, {})
+    chosen = policy()
+    chosen.update(ROWS, sft_loss)
+    snapshot = chosen.snapshot(1, {})
     average = snapshot.trainer_state["optimizer"]["state"][0]["exp_avg"]
     kept, files = average.clone(), dict(snapshot.files)
-    policy.update(ROWS, nll)
+    chosen.update(ROWS, sft_loss)
     assert torch.equal(average, kept)
     assert snapshot.files == files
-    assert policy.snapshot(2, {}).files["model.safetensors"] != files["model.safetensors"]
+    assert chosen.snapshot(2, {}).files["model.safetensors"] != files["model.safetensors"]

@@ -1,18 +1,20 @@
 """Token sequences as padded tensors for the policy.
 
 Place in the data's way: station 8. A row is trained with one weight per token, in which the loss's denominator over the
-whole update is already contained: sums over micro-batches are then the same however the rows are cut.
+whole update is already contained: sums over micro-batches are then the same however the rows are cut. How they are cut
+is `micro_batches`' business. Dimensions: B rows, T columns, N trained tokens.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 
-MAX_TOKENS = 16_384
-"""Most tokens, padding included, of one micro-batch; one longer row is a micro-batch of its own."""
+from trainyard_trainer.policy.token_logprobs import Support
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,60 +42,87 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """Rows padded on the right to a common length; all tensors are [B, T].
+    """Rows padded on the right to a common length [B, T], and their trained tokens, row by row, in flat tensors [N].
 
-    `weights` are 0 where `mask` is False; `sampler_logprobs` is NaN where no sampler drew the token.
+    `positions` are indices into the B x T columns, of the column before each trained token: there the model says what
+    it expects. `trajectories` number the trajectories from 0 in this micro-batch. Numbers that a row doesn't have are
+    NaN; `reference_logprobs` as a whole is None where no row has them. Numbers are float64, as Python's are.
     """
 
     token_ids: torch.Tensor
     attention: torch.Tensor
-    mask: torch.Tensor
+    positions: torch.Tensor
+    targets: torch.Tensor
     advantages: torch.Tensor
     weights: torch.Tensor
+    trajectories: torch.Tensor
     sampler_logprobs: torch.Tensor
+    old_logprobs: torch.Tensor
+    reference_logprobs: torch.Tensor | None
+    on_policy: torch.Tensor
+    support: Support | None
+
+    @property
+    def tokens(self) -> int:
+        """Columns of all rows, padding included."""
+        return self.token_ids.numel()
 
     def to(self, device: torch.device) -> MicroBatch:
         """The same on another device."""
-        return MicroBatch(
-            self.token_ids.to(device),
-            self.attention.to(device),
-            self.mask.to(device),
-            self.advantages.to(device),
-            self.weights.to(device),
-            self.sampler_logprobs.to(device),
-        )
+        moved = {field.name: _moved(getattr(self, field.name), device) for field in fields(self)}
+        return MicroBatch(**moved)
 
 
-def micro_batches(rows: Sequence[Row], pad_id: int, max_tokens: int = MAX_TOKENS) -> list[MicroBatch]:
-    """Rows in their order, cut so that no micro-batch has more than `max_tokens` tokens with its padding."""
-    return [_pad(cut, pad_id) for cut in _cuts(rows, max_tokens)]
+def micro_batch(rows: Sequence[Row], pad_id: int) -> MicroBatch:
+    """Rows, at least one, side by side.
 
-
-def _cuts(rows: Sequence[Row], max_tokens: int) -> Iterator[Sequence[Row]]:
-    start, longest = 0, 0
-    for index, row in enumerate(rows):
-        longest = max(longest, len(row.token_ids))
-        if index > start and longest * (index - start + 1) > max_tokens:
-            yield rows[start:index]
-            start, longest = index, len(row.token_ids)
-    if rows:
-        yield rows[start:]
-
-
-def _pad(rows: Sequence[Row], pad_id: int) -> MicroBatch:
+    Raises:
+        ValueError: a row's first token is to be trained, which nothing predicts.
+    """
+    for row in rows:
+        if row.mask[0]:
+            raise ValueError("mask: a row's first token can't be trained, for no token comes before it; got True")
     shape = (len(rows), max(len(row.token_ids) for row in rows))
     token_ids = torch.full(shape, pad_id, dtype=torch.long)
     attention = torch.zeros(shape, dtype=torch.long)
-    mask = torch.zeros(shape, dtype=torch.bool)
-    advantages, weights = torch.zeros(shape), torch.zeros(shape)
-    sampler_logprobs = torch.full(shape, float("nan"))
     for index, row in enumerate(rows):
-        length = len(row.token_ids)
-        token_ids[index, :length] = torch.tensor(row.token_ids)
-        attention[index, :length] = 1
-        mask[index, :length] = torch.tensor(row.mask)
-        advantages[index, :length] = torch.tensor(row.advantages)
-        if row.sampler_logprobs is not None:
-            sampler_logprobs[index, :length] = torch.tensor(row.sampler_logprobs)
-        weights[index] = mask[index] * row.weight
-    return MicroBatch(token_ids, attention, mask, advantages, weights, sampler_logprobs)
+        token_ids[index, : len(row.token_ids)] = torch.tensor(row.token_ids)
+        attention[index, : len(row.token_ids)] = 1
+    trained = [(index, at) for index, row in enumerate(rows) for at in range(len(row.mask)) if row.mask[at]]
+    numbers = {key: place for place, key in enumerate(dict.fromkeys(row.trajectory for row in rows))}
+
+    def flat(values: Iterable[Sequence[float] | None]) -> torch.Tensor:
+        by_row = list(values)
+        return torch.tensor([_at(by_row[index], at) for index, at in trained], dtype=torch.float64)
+
+    kept = [None if (cut := rows[index].support) is None else cut[at] for index, at in trained]
+    return MicroBatch(
+        token_ids=token_ids,
+        attention=attention,
+        positions=torch.tensor([index * shape[1] + at - 1 for index, at in trained], dtype=torch.long),
+        targets=torch.tensor([rows[index].token_ids[at] for index, at in trained], dtype=torch.long),
+        advantages=flat(row.advantages for row in rows),
+        weights=flat(row.weights for row in rows),
+        trajectories=torch.tensor([numbers[rows[index].trajectory] for index, _ in trained], dtype=torch.long),
+        sampler_logprobs=flat(row.sampler_logprobs for row in rows),
+        old_logprobs=flat(row.old_logprobs for row in rows),
+        reference_logprobs=(
+            None
+            if all(row.reference_logprobs is None for row in rows)
+            else flat(row.reference_logprobs for row in rows)
+        ),
+        on_policy=torch.tensor([rows[index].on_policy for index, _ in trained], dtype=torch.bool),
+        support=Support.of(kept),
+    )
+
+
+def _at(values: Sequence[float] | None, place: int) -> float:
+    return math.nan if values is None else values[place]
+
+
+def _moved(value: Any, device: torch.device) -> Any:
+    if isinstance(value, torch.Tensor):
+        return value.to(device)
+    if isinstance(value, Support):
+        return Support(value.positions.to(device), value.ids.to(device), value.lengths.to(device))
+    return value

@@ -1,55 +1,77 @@
 """The weights in torch, with AdamW: log-probabilities, updates, state.
 
-Place in the data's way: stations 5 and 8. Implements `seams.Policy` on one device. The model is in eval mode
-throughout: dropout would make the ratio to the sampler's distribution wrong. No file is read; `models` brings the
-model.
+Place in the data's way: stations 5 and 8. Implements `seams.Policy`. The model is in eval mode throughout: dropout
+would make the ratio to the sampler's distribution wrong. Each rank of a process group holds all weights and passes over
+its own rows, in as many passes as it likes; gradients are summed at the end, so all ranks take the same step.
+`models` brings the model and reads its files.
 """
 
 from __future__ import annotations
 
+import logging
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from trainyard_trainer.models.loading import LoadedModel
+from trainyard_trainer.models.loading import LoadedModel, load_folder
 from trainyard_trainer.outlets import Snapshot
-from trainyard_trainer.policy.batches import MAX_TOKENS, MicroBatch, Row, micro_batches
-from trainyard_trainer.seams import TokenLoss, UpdateOutcome
+from trainyard_trainer.policy import memory
+from trainyard_trainer.policy.batches import MicroBatch, Row, micro_batch
+from trainyard_trainer.policy.compiling import compiled
+from trainyard_trainer.policy.head import find_head
+from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
+from trainyard_trainer.policy.model_pass import Scores, by_full_logits, by_hidden_states
+from trainyard_trainer.policy.passes import Passes
+from trainyard_trainer.policy.precision import Weights
+from trainyard_trainer.policy.ranks import Ranks
+from trainyard_trainer.policy.recompute import layers_of, recomputed
+from trainyard_trainer.policy.reference import Reference
+from trainyard_trainer.policy.settings import PolicySettings
+from trainyard_trainer.policy.tally import Tally, finite
+from trainyard_trainer.seams import Loss, UpdateOutcome
 
 WEIGHT_DECAY = 0.01
 MAX_GRAD_NORM = 1.0
-TRAINING_TEMPERATURE = 1.0
-"""Rollouts that are trained on are sampled at this temperature, so log-probabilities are taken at it too."""
+GRADIENT_BYTES, MOMENT_BYTES = 4, 8
+"""Of each trained number: its float32 gradient, and AdamW's two moments."""
+log = logging.getLogger(__name__)
 
 
 class TorchPolicy:
     """A causal language model with its optimizer; see `seams.Policy`.
 
-    Args:
-        loaded: model and tokenizer.
+    Attributes:
+        model: what computes, for samplers too; in eval mode.
+        tokenizer: the model's.
+        pad_id: fills unused columns.
+        device: where weights and passes live: a GPU where there is one.
+        settings: as given.
+        architecture: name of the model's class.
         learning_rate: AdamW's, constant.
-        device: where weights and batches live. Default: a GPU where there is one.
-        max_tokens: most tokens, padding included, of one pass of an update.
+
+    Raises:
+        RefusedError: a setting that this model or machine can't have.
     """
 
-    def __init__(
-        self,
-        loaded: LoadedModel,
-        learning_rate: float,
-        device: torch.device | None = None,
-        max_tokens: int = MAX_TOKENS,
-    ) -> None:
-        self._max_tokens = max_tokens
-        self.device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = loaded.model.to(self.device).eval()
+    def __init__(self, loaded: LoadedModel, settings: PolicySettings) -> None:
+        self.settings = settings
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._weights = Weights(loaded.model.to(self.device).eval(), settings.precision)
+        self.model = self._weights.model
         self.tokenizer = loaded.tokenizer
         self.pad_id: int = loaded.pad_id
         self.architecture = type(loaded.model).__name__
-        self.learning_rate = learning_rate
-        self._optimizer = torch.optim.AdamW(self.model.parameters(), lr=learning_rate, weight_decay=WEIGHT_DECAY)
+        self.learning_rate = settings.learning_rate
+        self._layers = layers_of(self.model) if settings.gradient_checkpointing else []
+        self._pass = self._find_pass()
+        self._reference = Reference(self._weights.computing) if settings.keep_reference else None
+        self._ranks = Ranks(settings.group, self.device)
+        self._optimizer = torch.optim.AdamW(self._weights.trained, lr=self.learning_rate, weight_decay=WEIGHT_DECAY)
+        self._passes = Passes(self.device, self.pad_id, settings.micro_batch_tokens)
         self._version = 0
         self._skipped_in_a_row = 0
 
@@ -63,48 +85,111 @@ class TorchPolicy:
         """Updates skipped since the last that was done."""
         return self._skipped_in_a_row
 
-    def logprobs(self, batch: MicroBatch) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probability of each token given those before it, and the entropy there; both [B, T], 0 at T = 0."""
-        output = self.model(input_ids=batch.token_ids, attention_mask=batch.attention, use_cache=False)
-        logprobs_BTV = torch.log_softmax(output.logits[:, :-1].float() / TRAINING_TEMPERATURE, dim=-1)
-        taken_BT = logprobs_BTV.gather(-1, batch.token_ids[:, 1:, None]).squeeze(-1)
-        with torch.no_grad():
-            entropies_BT = -(logprobs_BTV.exp() * logprobs_BTV).nan_to_num(0.0).sum(dim=-1)
-        pad = (1, 0)
-        return torch.nn.functional.pad(taken_BT, pad), torch.nn.functional.pad(entropies_BT, pad)
+    @property
+    def micro_batch_tokens(self) -> int:
+        """Most tokens of a pass, padding included; one longer trajectory has a pass of its own."""
+        return self._passes.tokens
 
-    def update(self, rows: Sequence[Row], token_loss: TokenLoss) -> UpdateOutcome:
-        """One optimizer update on the weighted sum of all rows' token losses, in as many passes as they need.
+    @property
+    def trained(self) -> list[torch.nn.Parameter]:
+        """The float32 parameters that learn."""
+        return self._weights.trained
+
+    def score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
+        """Log-probabilities of each row's tokens under the weights of now; NaN where the mask is False."""
+        found: dict[int, tuple[float, ...]] = {}
+
+        def one_pass(members: Sequence[int], batch: MicroBatch) -> None:
+            flat = iter(self._pass(batch)[0].tolist() if len(batch.targets) else ())
+            for index in members:
+                found[index] = tuple(next(flat) if trained else float("nan") for trained in rows[index].mask)
+
+        with torch.no_grad():
+            while not self._passes.run(rows, one_pass):
+                found.clear()
+        return [found[index] for index in range(len(rows))]
+
+    def reference_score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
+        """The same under the reference: the weights that the run began with.
+
+        Raises:
+            ValueError: the settings didn't ask to keep a reference.
+        """
+        if self._reference is None:
+            raise ValueError("settings.keep_reference: must be true for scores of the reference; got False")
+        with self._reference.in_place():
+            return self.score(rows)
+
+    def update(self, rows: Sequence[Row], loss: Loss) -> UpdateOutcome:
+        """One optimizer update on the weighted sum of all rows' token losses, over all ranks.
 
         Gradients are clipped to norm 1. A loss or gradient that isn't finite changes nothing and is counted.
+
+        Raises:
+            RefusedError: INVALID_MANIFEST, not even one trajectory's pass fits into memory.
         """
-        self._optimizer.zero_grad(set_to_none=True)
-        loss, entropy, tokens, gap = 0.0, 0.0, 0, None
-        for host_batch in micro_batches(rows, self.pad_id, self._max_tokens):
-            batch = host_batch.to(self.device)
-            logprobs_BT, entropies_BT = self.logprobs(batch)
-            losses_BT = torch.where(batch.mask, token_loss(logprobs_BT, batch), 0.0)
-            part = (losses_BT * batch.weights).sum()
-            part.backward()
-            loss += part.item()
-            entropy += entropies_BT[batch.mask].sum().item()
-            tokens += int(batch.mask.sum())
-            gap = _largest(gap, logprobs_BT.detach() - batch.sampler_logprobs)
-        grad_norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRAD_NORM))
-        done = _finite(loss) is not None and _finite(grad_norm) is not None
+        tally, given_up = self.accumulate(rows, loss)
+        grad_norm = float(torch.nn.utils.clip_grad_norm_(self._weights.trained, MAX_GRAD_NORM))
+        done = finite(tally.loss) is not None and finite(grad_norm) is not None
         if done:
             self._optimizer.step()
+            self._weights.publish()
             self._version += 1
             self._skipped_in_a_row = 0
         else:
             self._skipped_in_a_row += 1
+        self._weights.clear()
         return UpdateOutcome(
-            loss=_finite(loss),
-            grad_norm=_finite(grad_norm),
-            entropy=_finite(entropy / tokens) if tokens else None,
-            sampler_gap=gap,
+            loss=finite(tally.loss),
+            grad_norm=finite(grad_norm),
+            entropy=tally.entropy,
+            sampler_gap=tally.sampler_gap,
             skipped=not done,
+            kl=tally.kl,
+            clip_low=tally.clip_low,
+            clip_high=tally.clip_high,
+            policy_tokens=tally.tokens,
+            out_of_memory=given_up,
         )
+
+    def accumulate(self, rows: Sequence[Row], loss: Loss) -> tuple[Tally, int]:
+        """The gradients of an update, in `trained`, summed over ranks; what was measured, and how often it was begun
+        again for want of memory.
+        """
+        given_up = 0
+        while True:
+            self._weights.clear()
+            tally = Tally()
+            fits = self._passes.run(rows, partial(self._backward, loss=loss, tally=tally))
+            # All ranks begin again where one has to: sums must come from one try.
+            if self._ranks.smallest(float(fits)):
+                break
+            self._passes.limit = int(self._ranks.smallest(self._passes.tokens))
+            given_up += 1
+        self._ranks.sum_gradients(self._weights.trained)
+        return tally.over(self._ranks), given_up
+
+    def prepare(self, longest_row: int) -> None:
+        """Settle how many tokens a pass may have, given the longest row to be expected; once, before the first step.
+
+        What the settings or a loaded state say stands.
+        """
+        if self._passes.limit is not None:
+            return
+        if self.device.type == "cuda":
+            to_come = MOMENT_BYTES * sum(parameter.numel() for parameter in self._weights.trained)
+
+            def fits(rows: int) -> bool:
+                return memory.fits_device(partial(self._try, rows, longest_row), to_come)
+        else:
+            limit, resident = memory.host_limit(self.settings.memory_limit_bytes), self._resident_bytes()
+            kept = self._kept_bytes(longest_row)
+
+            def fits(rows: int) -> bool:
+                return memory.fits_host(rows * kept, resident, limit)
+
+        self._passes.limit = int(self._ranks.smallest(memory.most_tokens(fits, longest_row)))
+        log.info("a pass has at most %d tokens, padding included", self._passes.limit)
 
     def state(self) -> dict[str, Any]:
         """What a continuation needs besides the weights, copied to host memory."""
@@ -112,6 +197,8 @@ class TorchPolicy:
             "optimizer": _on_host(self._optimizer.state_dict()),
             "policy_version": self._version,
             "skipped_in_a_row": self._skipped_in_a_row,
+            "micro_batch_tokens": self._passes.limit,
+            "out_of_memory": self._passes.out_of_memory,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -119,9 +206,27 @@ class TorchPolicy:
         self._optimizer.load_state_dict(state["optimizer"])
         self._version = int(state["policy_version"])
         self._skipped_in_a_row = int(state["skipped_in_a_row"])
+        self._passes.limit = state["micro_batch_tokens"]
+        self._passes.out_of_memory = int(state["out_of_memory"])
 
-    def snapshot(self, step: int, metrics: Mapping[str, str]) -> Snapshot:
-        """Weights and state after `step` finished steps, copied to host memory.
+    def load_weights(self, folder: Path) -> None:
+        """Take the weights of a snapshot whose files lie in `folder`, bit for bit; the reference stays as it is.
+
+        Raises:
+            RefusedError: they are those of another model.
+        """
+        self._weights.master.load_state_dict(load_folder(folder).model.state_dict())
+        self._weights.publish()
+
+    def snapshot(
+        self,
+        step: int,
+        metrics: Mapping[str, str],
+        *,
+        updates: int | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> Snapshot:
+        """Weights and state after `step` finished steps and `updates` of the next one's, copied to host memory.
 
         Random streams are keyed by step, so `step` is also their position.
         """
@@ -129,28 +234,93 @@ class TorchPolicy:
             step=step,
             policy_version=self._version,
             files=self._files(),
-            trainer_state=self.state() | {"step": step},
+            trainer_state=self.state() | {"step": step} | _on_host(dict(more or {})),
             metrics=dict(metrics),
+            updates=updates,
         )
 
     def _files(self) -> dict[str, bytes]:
         """The folder that `save_pretrained` writes, by file name."""
         with tempfile.TemporaryDirectory() as folder:
-            self.model.save_pretrained(folder)
+            self._weights.master.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
             return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
 
+    def _find_pass(self) -> Callable[..., Scores]:
+        """How this model's log-probabilities are computed."""
+        head = find_head(self._weights.master)
+        forward = self.model if head is None else self.model.base_model
+        if self.settings.compile:
+            forward = compiled(forward, self.device)
+        temperature = self.settings.temperature
+        if head is not None:
+            return partial(by_hidden_states, forward, head.of(self.model), temperature=temperature)
+        log.warning(
+            "%s makes its logits in a way of its own; a pass holds those of a whole row, which takes more memory",
+            self.architecture,
+        )
+        return partial(by_full_logits, forward, temperature=temperature)
 
-def _finite(value: float) -> float | None:
-    return value if torch.isfinite(torch.tensor(value)) else None
+    def _backward(self, _: Sequence[int], batch: MicroBatch, loss: Loss, tally: Tally) -> None:
+        """Gradients of one pass, added to those before."""
+        if not len(batch.targets):
+            return
+        with recomputed(self._layers):
+            logprobs_N, entropies_N = self._pass(batch)
+            detached_N = logprobs_N.detach()
+            old_N = batch.old_logprobs.to(detached_N.dtype)
+            reference_N = batch.reference_logprobs
+            out = loss(
+                LossInputs(
+                    logprobs=logprobs_N,
+                    old_logprobs=torch.where(old_N.isnan(), detached_N, old_N),
+                    reference_logprobs=None if reference_N is None else reference_N.to(detached_N.dtype),
+                    advantages=batch.advantages.to(detached_N.dtype),
+                    trajectories=batch.trajectories,
+                )
+            )
+            part = (out.losses * batch.weights.to(out.losses.dtype)).sum()
+            part.backward()
+        self._weights.collect()
+        tally.add(part.detach(), batch, detached_N, entropies_N, out)
+
+    def _try(self, rows: int, columns: int) -> None:
+        """A forward and backward pass that leaves nothing behind."""
+        batch = micro_batch([_longest(columns)] * rows, self.pad_id).to(self.device)
+        self._backward((), batch, _sum_of_losses, Tally())
+        self._weights.clear()
+
+    def _kept_bytes(self, columns: int) -> int:
+        """What the forward pass of one row keeps; of layers that are computed again, one keeps all."""
+        batch = micro_batch([_longest(columns)], self.pad_id)
+        with recomputed(self._layers[1:]):
+            return memory.kept_bytes(lambda: self._pass(batch), self.model.parameters())
+
+    def _resident_bytes(self) -> int:
+        """Weights, their copies and the reference; gradients and moments of what is trained, and these again in a
+        snapshot.
+        """
+        models = {id(model): model for model in (self._weights.master, self.model)}.values()
+        weights = sum(_bytes(model.parameters()) for model in models)
+        reference = _bytes(self._weights.computing) if self._reference is not None else 0
+        master = _bytes(self._weights.master.parameters())
+        trained = sum(parameter.numel() for parameter in self._weights.trained)
+        return weights + reference + master + trained * (GRADIENT_BYTES + 2 * MOMENT_BYTES)
 
 
-def _largest(so_far: float | None, difference: torch.Tensor) -> float | None:
-    """The largest absolute value that is a number, of `difference` and those before; None while there is none."""
-    known = difference[difference.isfinite()].abs()
-    if not known.numel():
-        return so_far
-    return max(so_far or 0.0, known.max().item())
+def _longest(columns: int) -> Row:
+    """A row to try memory with."""
+    mask = (False,) + (True,) * (columns - 1)
+    return Row((0,) * columns, mask, advantages=(0.0,) * columns, weights=(0.0,) * columns, trajectory=0)
+
+
+def _sum_of_losses(inputs: LossInputs) -> TokenLosses:
+    nowhere_N = torch.zeros_like(inputs.logprobs, dtype=torch.bool)
+    return TokenLosses(-inputs.logprobs, nowhere_N, nowhere_N)
+
+
+def _bytes(parameters: Iterable[torch.Tensor]) -> int:
+    return sum(parameter.numel() * parameter.element_size() for parameter in parameters)
 
 
 def _on_host(value: Any) -> Any:

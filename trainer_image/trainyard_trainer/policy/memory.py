@@ -1,0 +1,104 @@
+"""How much a pass may hold, and what it means when it didn't fit: the edge to the machine's memory.
+
+Place in the data's way: stations 4 and 8. An accelerator is asked by trying; of host memory a formula answers, for the
+kernel kills who asks for too much. Which pass is done again, and how small, is `torch_policy`'s business.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+MAX_TOKENS = 16_384
+"""Most tokens of a pass, padding included, that are ever chosen: beyond it nothing gets faster."""
+SHARE = 0.8
+"""Share of the memory that is planned with; the rest is for fragments and for what nobody foresaw."""
+PROCESS_BYTES = 2**30
+"""What Python, torch and transformers hold by themselves, rounded up."""
+TRANSIENT = 2.0
+"""A backward pass holds, beside what the forward pass kept, gradients of about the same size."""
+_CGROUP_FILES = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+_HOST_ALLOCATOR = "can't allocate memory"
+
+
+class OutOfMemoryError(Exception):
+    """A pass asked for more memory than there is; what it had is free again once this is handled."""
+
+
+@contextmanager
+def pass_edge() -> Iterator[None]:
+    """Within, an allocation that failed is an `OutOfMemoryError`, whichever device refused it."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        raise OutOfMemoryError(str(error)) from None
+    except RuntimeError as error:
+        # torch has no class of its own for host memory.
+        if _HOST_ALLOCATOR not in str(error):
+            raise
+        raise OutOfMemoryError(str(error)) from None
+
+
+def host_limit(declared: int | None = None, files: tuple[Path, ...] = _CGROUP_FILES) -> int:
+    """Bytes that this process may use: the least of what was declared, the control group's limit and the machine's."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    limits += [] if declared is None else [declared]
+    for file in files:
+        text = file.read_text().strip() if file.is_file() else "max"
+        limits += [int(text)] if text.isdigit() else []
+    return min(limits)
+
+
+def kept_bytes(forward: Callable[[], object], parameters: Iterable[torch.Tensor]) -> int:
+    """Bytes that a forward pass keeps for its backward pass, each storage once, those of `parameters` aside."""
+    weights = {parameter.untyped_storage().data_ptr() for parameter in parameters}
+    storages: dict[int, int] = {}
+
+    def count(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            storages[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    # What is kept must stay alive until all is counted: a freed storage's address is given out again.
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        alive = forward()
+    del alive
+    return sum(storages.values())
+
+
+def most_tokens(fits: Callable[[int], bool], longest_row: int) -> int:
+    """Tokens of a pass: the longest row's times the largest power of two that fits; that row's where nothing does.
+
+    Powers of two, so that small differences of the machine choose nothing else: another cut rounds otherwise.
+
+    Args:
+        fits: whether a pass of so many of the longest rows fits into memory; asked in rising order.
+        longest_row: tokens of the longest row to be expected.
+    """
+    rows = 1
+    while 2 * rows * longest_row <= MAX_TOKENS and fits(2 * rows):
+        rows *= 2
+    return rows * longest_row
+
+
+def fits_host(bytes_of_pass: float, resident: int, limit: int) -> bool:
+    """Whether a pass that keeps `bytes_of_pass` fits beside `resident` bytes of weights, optimizer and copies."""
+    return PROCESS_BYTES + resident + TRANSIENT * bytes_of_pass <= SHARE * limit
+
+
+def fits_device(trial: Callable[[], None], to_come: int) -> bool:
+    """Whether a forward and backward pass fits on the accelerator beside `to_come` bytes not yet there; by trying."""
+    torch.cuda.reset_peak_memory_stats()
+    try:
+        with pass_edge():
+            trial()
+    except OutOfMemoryError:
+        return False
+    finally:
+        torch.cuda.empty_cache()
+    return torch.cuda.max_memory_allocated() + to_come <= SHARE * torch.cuda.mem_get_info()[1]

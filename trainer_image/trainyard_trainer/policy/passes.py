@@ -1,0 +1,76 @@
+"""All rows through the model, pass by pass, and again in smaller passes where memory ran out.
+
+Place in the data's way: station 8, between `torch_policy` and a single pass. Whoever runs passes begins from nothing
+when told that they didn't fit: what came of those before counts for nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import torch
+
+from trainyard_api.termination import TerminationReason
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.policy import memory
+from trainyard_trainer.policy.batches import MicroBatch, Row, micro_batch
+from trainyard_trainer.policy.micro_batches import cut_rows
+
+log = logging.getLogger(__name__)
+
+
+class Passes:
+    """How rows are passed over.
+
+    Attributes:
+        limit: most tokens of a pass, padding included; None while nothing has settled it. One longer trajectory has a
+            pass of its own.
+        out_of_memory: passes that didn't fit so far.
+    """
+
+    def __init__(self, device: torch.device, pad_id: int, limit: int | None) -> None:
+        self._device, self._pad_id = device, pad_id
+        self.limit = limit
+        self.out_of_memory = 0
+
+    @property
+    def tokens(self) -> int:
+        """The limit, or what it is while nothing has settled it."""
+        return self.limit or memory.MAX_TOKENS
+
+    def run(self, rows: Sequence[Row], one_pass: Callable[[Sequence[int], MicroBatch], None]) -> bool:
+        """Pass over all rows; False where a pass didn't fit into memory, and then the limit is lower.
+
+        Args:
+            rows: in any order.
+            one_pass: gets the indices of some rows, in the order that the batch has them.
+
+        Raises:
+            RefusedError: INVALID_MANIFEST, not even one trajectory fits.
+        """
+        for members in cut_rows(rows, self.tokens):
+            batch = micro_batch([rows[index] for index in members], self._pad_id)
+            try:
+                with memory.pass_edge():
+                    one_pass(members, batch.to(self._device))
+                continue
+            except memory.OutOfMemoryError as error:
+                if len({rows[index].trajectory for index in members}) == 1:
+                    raise self._too_big(batch) from error
+            # Outside of the handler, where the failed pass's tensors are no longer held by the error.
+            if self._device.type == "cuda":
+                torch.cuda.empty_cache()
+            self.limit = batch.tokens // 2
+            self.out_of_memory += 1
+            log.warning("a pass of %d tokens didn't fit into memory; from now on %d", batch.tokens, self.limit)
+            return False
+        return True
+
+    def _too_big(self, batch: MicroBatch) -> RefusedError:
+        return RefusedError(
+            TerminationReason.INVALID_MANIFEST,
+            "must give memory for a pass over one trajectory; algorithm.gradientCheckpointing takes less",
+            field_path="spec.trainer.gpus" if self._device.type == "cuda" else "spec.trainer.memory",
+            value=f"too little for {batch.tokens} tokens",
+        )
