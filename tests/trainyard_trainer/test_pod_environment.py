@@ -13,17 +13,25 @@ GIVEN = {
     "TRAINYARD_CHECKPOINTS_SECRET_ACCESS_KEY": "c-secret",
     "TRAINYARD_MODEL_ACCESS_KEY_ID": "m-access",
     "TRAINYARD_MODEL_SECRET_ACCESS_KEY": "m-secret",
+    "TRAINYARD_BASELINE_ACCESS_KEY_ID": "b-access",
+    "TRAINYARD_BASELINE_SECRET_ACCESS_KEY": "b-secret",
+    "TRAINYARD_DATA_TRAIN_ACCESS_KEY_ID": "t-access",
+    "TRAINYARD_DATA_TRAIN_SECRET_ACCESS_KEY": "t-secret",
+    "TRAINYARD_DATA_TEST_ACCESS_KEY_ID": "e-access",
 }
 
 
 def test_everything_is_read() -> None:
-    """Identity, login and both pairs of keys; the run config's place has a default."""
+    """Identity, login and every pair of keys; the run config's place has a default."""
     environment = read_environment(GIVEN)
     assert environment.run_config == Path("/etc/trainyard/run.json")
     assert environment.pod_uid == "uid-1"
     assert environment.checkpoints is not None
     assert environment.model is not None
     assert (environment.checkpoints.access_key, environment.model.secret_key) == ("c-access", "m-secret")
+    assert environment.baseline is not None
+    assert environment.baseline.secret_key == "b-secret"
+    assert {name: keys.access_key for name, keys in environment.data.items()} == {"train": "t-access"}
     assert read_environment({"TRAINYARD_RUN_CONFIG": "/x/run.json"}).run_config == Path("/x/run.json")
 
 
@@ -35,7 +43,7 @@ def test_half_a_pair_of_keys_is_none() -> None:
 def test_secrets_are_known_and_do_not_show() -> None:
     """Log lines and messages are cleaned of exactly these."""
     environment = read_environment(GIVEN)
-    secret = set(GIVEN.values()) - {"uid-1"}
+    secret = set(GIVEN.values()) - {"uid-1", "e-access"}
     assert set(environment.secrets) >= secret
     assert "dsn-secret" in environment.secrets
     assert not any(value in repr(environment) for value in secret)

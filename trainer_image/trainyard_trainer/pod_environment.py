@@ -25,12 +25,15 @@ class PodEnvironment:
     dsn: str
     checkpoints: Credentials | None
     model: Credentials | None
+    baseline: Credentials | None
+    data: Mapping[str, Credentials]
+    """Of data sets that lie in buckets, by the set's name."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Texts that no log line and no message may contain; longer ones first, for some contain others."""
         held = [self.dsn, _password(self.dsn)]
-        for credentials in (self.checkpoints, self.model):
+        for credentials in (self.checkpoints, self.model, self.baseline, *self.data.values()):
             if credentials is not None:
                 held += [credentials.access_key, credentials.secret_key]
         return tuple(sorted({secret for secret in held if secret}, key=len, reverse=True))
@@ -41,6 +44,10 @@ class PodEnvironment:
 
 def read_environment(variables: Mapping[str, str]) -> PodEnvironment:
     """The pod's environment; what is missing is found out by whoever needs it."""
+    data = {
+        name: _credentials(variables, access, names.ENV_DATA_SECRET_KEYS[name])
+        for name, access in names.ENV_DATA_ACCESS_KEYS.items()
+    }
     default = f"{names.RUN_CONFIG_DIRECTORY}/{names.RUN_CONFIG_FILE}"
     return PodEnvironment(
         run_config=Path(variables.get(names.ENV_RUN_CONFIG) or default),
@@ -48,6 +55,8 @@ def read_environment(variables: Mapping[str, str]) -> PodEnvironment:
         dsn=variables.get(names.ENV_DATABASE_DSN, ""),
         checkpoints=_credentials(variables, names.ENV_CHECKPOINTS_ACCESS_KEY, names.ENV_CHECKPOINTS_SECRET_KEY),
         model=_credentials(variables, names.ENV_MODEL_ACCESS_KEY, names.ENV_MODEL_SECRET_KEY),
+        baseline=_credentials(variables, names.ENV_BASELINE_ACCESS_KEY, names.ENV_BASELINE_SECRET_KEY),
+        data={name: credentials for name, credentials in data.items() if credentials is not None},
     )
 
 

@@ -1,66 +1,70 @@
-"""Which questions are asked when: training questions by step, and the held-out ones that are never trained on.
+"""Which questions are asked when: training questions by step, and those of measurements, which are never trained on.
 
-Place in the data's way: station 5. A question is held out by a hash of its text, so both kinds are disjoint whatever
-the seed, the task and the number of steps; the run checks that all the same. Nothing is stored: a step's questions
-follow from the seed and the step's number, so the stream's position is the number of finished steps.
+Place in the data's way: station 5. The sets are disjoint by a hash of the text or by the user's own split; the run
+checks that all the same, whatever the seed, the task and the number of steps.
 """
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Iterable
 
 from trainyard_api.termination import TerminationReason
+from trainyard_api.training_job_spec import Evaluation
+from trainyard_trainer.data.data_report import QuerySet
+from trainyard_trainer.data.question_sources import QuestionSource
+from trainyard_trainer.data.splits import Split, canonical
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.sampling.randomness import Stream, StreamKey, generator
 from trainyard_trainer.seams import Prompt, Question
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 
-HELD_OUT_SHARE = 0.1
-MAX_DRAWS = 10_000
-"""Draws for one question after which the task is taken to have no more of its kind."""
-
-
-def is_held_out(text: str) -> bool:
-    """Whether the question with this text is kept for evaluation: a tenth of all questions, the same in every run."""
-    first = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])
-    return first < HELD_OUT_SHARE * 2**64
-
 
 class Questions:
     """The questions of one run.
 
+    Attributes:
+        test: prompts of the measurement before and after; empty without one.
+        validation: prompts of the measurements in between; empty without any.
+        overlap: training questions so far that a measurement asks too; a run doesn't go on after the first.
+
     Args:
-        task: asks them.
+        source: has them.
+        task: shows how a question is answered.
         seed: the run's.
-        held_out_count: how many questions an evaluation asks; 0 without one.
+        evaluation: how many questions the measurements ask; None without any.
 
     Raises:
-        RefusedError: INVALID_MANIFEST; the task doesn't have that many held-out questions.
+        RefusedError: INVALID_MANIFEST; there aren't that many.
     """
 
-    def __init__(self, task: Task, seed: int, held_out_count: int) -> None:
+    def __init__(self, source: QuestionSource, task: Task, seed: int, evaluation: Evaluation | None) -> None:
+        self._source = source
         self._task = task
         self._seed = seed
-        self.held_out = self._draw_held_out(held_out_count)
-        self._held_out_texts = {prompt.question.text for prompt in self.held_out}
+        validation = evaluation.validation if evaluation else None
+        self._asked: dict[Split, tuple[Prompt, ...]] = {}
+        if validation:
+            self._asked[Split.VALIDATION] = _prompts(source.measured(Split.VALIDATION, validation.questions))
+        if evaluation:
+            self._asked[Split.TEST] = _prompts(source.measured(Split.TEST, evaluation.questions))
+        self.validation = self._asked.get(Split.VALIDATION, ())
+        self.test = self._asked.get(Split.TEST, ())
         self.overlap = 0
-        """Training questions so far that are held out; a run doesn't go on after the first."""
+        self._measured = {canonical(prompt.question.text) for prompt in (*self.test, *self.validation)}
 
     def training(self, step: int, count: int) -> list[Prompt]:
-        """The questions of one step, drawn anew for each; one may occur twice.
+        """The questions of one step.
 
         Raises:
-            RefusedError: one of them is held out, so success on held-out questions would mean nothing.
+            RefusedError: a measurement asks one of them too, so success on it would mean nothing.
         """
-        prompts = []
-        for index in range(count):
-            key = StreamKey(self._seed, Stream.TRAINING_QUESTIONS, step, index)
-            prompts.append(Prompt(step, index, self._draw(key)))
+        questions = self._source.training(step, count)
+        prompts = [Prompt(step, index, question) for index, question in enumerate(questions)]
         self.refuse_overlap(prompts)
         return prompts
 
     def demonstrations(self, step: int, count: int) -> list[tuple[DemonstrationTurn, ...]]:
-        """The demonstrations of one step of supervised fine-tuning, about questions that aren't held out."""
+        """The demonstrations of one step of supervised fine-tuning, about training questions."""
         prompts = self.training(step, count)
         return [
             self._task.demonstration(
@@ -69,9 +73,17 @@ class Questions:
             for prompt in prompts
         ]
 
-    def refuse_overlap(self, prompts: list[Prompt]) -> None:
-        """Raise RefusedError if one of these training questions is asked in the evaluation too."""
-        both = [prompt.question.text for prompt in prompts if prompt.question.text in self._held_out_texts]
+    def query_sets(self, *, training: bool) -> list[QuerySet]:
+        """The sets that the run asks, as the data report judges them; the training set only where it trains."""
+        sets = [self._source.query_set(Split.TRAIN, ())] if training else []
+        # One that was asked for and has no question is judged too.
+        for split, prompts in self._asked.items():
+            sets.append(self._source.query_set(split, [prompt.question for prompt in prompts]))
+        return sets
+
+    def refuse_overlap(self, prompts: Iterable[Prompt]) -> None:
+        """Raise RefusedError if one of these training questions is asked in a measurement too."""
+        both = [prompt.question.text for prompt in prompts if canonical(prompt.question.text) in self._measured]
         self.overlap += len(both)
         if both:
             raise RefusedError(
@@ -81,33 +93,7 @@ class Questions:
                 value=both[0],
             )
 
-    def _draw_held_out(self, count: int) -> list[Prompt]:
-        """Distinct held-out questions."""
-        found: dict[str, Question] = {}
-        draws = generator(StreamKey(self._seed, Stream.HELD_OUT_QUESTIONS))
-        for _ in range(MAX_DRAWS + 100 * count):
-            if len(found) == count:
-                break
-            question = self._task.question(draws)
-            if is_held_out(question.text):
-                found.setdefault(question.text, question)
-        else:
-            raise RefusedError(
-                TerminationReason.INVALID_MANIFEST,
-                f"the task has only {len(found)} held-out questions, a tenth of all",
-                field_path="spec.evaluation.questions",
-                value=str(count),
-            )
-        return [Prompt(0, index, question) for index, question in enumerate(found.values())]
 
-    def _draw(self, key: StreamKey) -> Question:
-        draws = generator(key)
-        for _ in range(MAX_DRAWS):
-            question = self._task.question(draws)
-            if not is_held_out(question.text):
-                return question
-        raise RefusedError(
-            TerminationReason.INVALID_OPTION,
-            "leaves no questions to train on besides those held out",
-            field_path="spec.task.options",
-        )
+def _prompts(questions: Iterable[Question]) -> tuple[Prompt, ...]:
+    """Their step is 0 at every measurement, so that each draws the same random numbers."""
+    return tuple(Prompt(0, index, question) for index, question in enumerate(questions))

@@ -26,6 +26,8 @@ class Stream(IntEnum):
     HELD_OUT_QUESTIONS = 4
     DEMONSTRATIONS = 5
     MINIBATCHES = 6
+    VALIDATION_TOKENS = 7
+    VALIDATION_QUESTIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
