@@ -231,9 +231,10 @@ class Applier:
         metadata = observed.metadata
         operator_half, budget_half = halves(observed.raw_status)
         wrote = False
+        # The money first: whoever reads that a job has ended reads what it has cost.
         for before, after, manager in (
-            (operator_half, plan.operator_half, names.OPERATOR_MANAGER),
             (budget_half, plan.budget_half, names.BUDGET_MANAGER),
+            (operator_half, plan.operator_half, names.OPERATOR_MANAGER),
         ):
             if before == after:
                 continue
