@@ -13,7 +13,7 @@ from typing import Final
 
 from trainyard_api.termination import ExitCode, Termination, TerminationReason
 from trainyard_trainer.errors import RefusedError, StoppedError
-from trainyard_trainer.outlets import SavedCheckpoint
+from trainyard_trainer.outlets import Ended
 
 _log = logging.getLogger(__name__)
 
@@ -29,11 +29,17 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     return text.encode(errors="replace").decode()
 
 
-def completed(saved: SavedCheckpoint) -> Termination:
-    """The end of a run whose final checkpoint is committed."""
+def completed(ended: Ended) -> Termination:
+    """The end of a run whose final checkpoint is committed, or of an evaluation whose results are in the ledger."""
+    saved = ended.saved
+    if saved is None:
+        return Termination(
+            reason=TerminationReason.COMPLETED, message="the evaluation is done", results_digest=ended.results_digest
+        )
+    early = f"training ended after {saved.step} steps, for validation no longer improved"
     return Termination(
-        reason=TerminationReason.COMPLETED,
-        message=f"all {saved.step} steps are done",
+        reason=TerminationReason.EARLY_STOPPED if ended.early else TerminationReason.COMPLETED,
+        message=early if ended.early else f"all {saved.step} steps are done",
         last_step=saved.step,
         committed_uri=saved.uri,
     )

@@ -29,17 +29,28 @@ from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job import TrainingJob
 from trainyard_trainer.checkpoints.checkpoint import Committed, Origin, newest_committed
 from trainyard_trainer.checkpoints.checkpoint_writer import CheckpointWriter
+from trainyard_trainer.checkpoints.resume import find_resumable
+from trainyard_trainer.data.sources import DataAccess, fetch_data
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
+from trainyard_trainer.local_resume import keep_config, newest_run, require_unchanged
 from trainyard_trainer.models.first_model import fetch_model
-from trainyard_trainer.outlets import SavedCheckpoint, StopRequest
+from trainyard_trainer.outlets import Ended, StopRequest
 from trainyard_trainer.reporting.console import ConsoleReporter
 from trainyard_trainer.run import run
+from trainyard_trainer.run_inputs import RunInputs
 from trainyard_trainer.storage.storage_folder import FolderStorage
 
 
-def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest) -> str:
+def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest, *, resume: bool = False) -> str:
     """Train as the manifest says, below `output`; what to say at the end.
+
+    Args:
+        job: the manifest's.
+        manifest: its file, beside which other files of it are looked for.
+        output: folder of checkpoints, trajectories and metrics.
+        stop: asked by the loop.
+        resume: go on with the job's run that was begun last, where there is one.
 
     Raises:
         RefusedError: the user's mistake, or a run that can't go on.
@@ -56,26 +67,54 @@ def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest) 
             field_path="--output",
             value=str(output),
         ) from error
-    config = local_run_config(job, manifest, output, uid=str(uuid.uuid4()))
+    config = _config(job, manifest, output, resume=resume)
     identity = config.run
     prefix = names.run_prefix("", identity.namespace, identity.name, identity.uid)
     parent = config.model.checkpoint.uri if config.model.checkpoint else None
     ledger = TrajectoryLog(output / prefix)
     with ConsoleReporter(Console(), identity.name) as reporter, tempfile.TemporaryDirectory() as cache:
-
-        def on_commit(saved: SavedCheckpoint) -> None:
-            ledger.record_checkpoint(saved)
-            reporter.checkpoint(saved)
-
-        writer = CheckpointWriter(storage, Origin(identity, identity.uid, prefix, parent), on_commit)
+        resumed = find_resumable(storage, prefix, identity.uid, Path(cache) / "resumed") if resume else None
+        found = None if resumed is None else resumed.saved
+        # A process of its own each time, as a pod would be.
+        origin = Origin(identity, str(uuid.uuid4()), prefix, parent, config.tags)
+        writer = CheckpointWriter(storage, origin, ledger.record_checkpoint, reporter.checkpoint, found)
         try:
-            folder = fetch_model(config.model, None, Path(cache))
-            if parent is not None:
+            if found is not None:
+                reporter.say(f"going on from {found.uri}")
+                ledger.record_checkpoint(found)
+            elif parent is not None:
                 reporter.say(f"first weights: {parent}")
-            saved = run(config, folder, ledger=ledger, reporter=reporter, checkpointer=writer, stop=stop)
+            inputs = RunInputs(
+                model=fetch_model(config.model, None, Path(cache)),
+                module=None if config.task.module is None else manifest.parent / config.task.module.key,
+                data=fetch_data(config.task.data, DataAccess(config_map=lambda _, key: manifest.parent / key)),
+                resumed=resumed,
+            )
+            ended = run(config, inputs, ledger=ledger, reporter=reporter, checkpointer=writer, stop=stop)
         finally:
             writer.close()
-    return f"done: {saved.step} steps; model in {saved.uri}; trajectories and metrics in {output / prefix}"
+    return f"{said(ended)}; trajectories and metrics in {output / prefix}"
+
+
+def said(ended: Ended) -> str:
+    """How a run ended, for a person."""
+    saved = ended.saved
+    if saved is None:
+        return "done: evaluated"
+    why = ", for validation no longer improved" if ended.early else ""
+    return f"done: {saved.step} steps{why}; model in {saved.uri}"
+
+
+def _config(job: TrainingJob, manifest: Path, output: Path, *, resume: bool) -> RunConfig:
+    """The config of the run that was begun last, where it is to go on; else of one that begins now."""
+    begun = newest_run(output / job.metadata.namespace / job.metadata.name) if resume else None
+    if begun is None:
+        config = local_run_config(job, manifest, output, uid=str(uuid.uuid4()))
+        keep_config(config, output / names.run_prefix("", config.run.namespace, config.run.name, config.run.uid))
+        return config
+    now = local_run_config(job, manifest, output, uid=begun.run.uid)
+    require_unchanged(begun, now)
+    return now.model_copy(update={"model": begun.model})
 
 
 def local_run_config(job: TrainingJob, manifest: Path, output: Path, uid: str) -> RunConfig:
@@ -100,7 +139,12 @@ def local_run_config(job: TrainingJob, manifest: Path, output: Path, uid: str) -
     return RunConfig(
         version=RUN_CONFIG_VERSION,
         run=RunIdentity(namespace=metadata.namespace, name=metadata.name, uid=uid, attempt=1),
-        model=RunModel(checkpoint=pinned, path=spec.model.path, scratch=spec.model.scratch),
+        model=RunModel(
+            checkpoint=pinned,
+            path=spec.model.path,
+            hugging_face=spec.model.hugging_face,
+            scratch=spec.model.scratch,
+        ),
         algorithm=spec.algorithm,
         task=spec.task,
         evaluation=spec.evaluation,
@@ -108,6 +152,7 @@ def local_run_config(job: TrainingJob, manifest: Path, output: Path, uid: str) -
             every_steps=spec.checkpoints.every_steps,
             storage=storage,
         ),
+        tags=spec.tags,
     )
 
 

@@ -48,6 +48,19 @@ class SavedCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that is done.
+
+    `saved` is its final checkpoint, None where nothing was trained; `early` says that validation ended it before its
+    last step. `results_digest` is the digest of an evaluation's results, where nothing was trained.
+    """
+
+    saved: SavedCheckpoint | None
+    early: bool = False
+    results_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything of a state, copied to host memory: training may go on while it is written.
 

@@ -10,15 +10,20 @@ from pathlib import Path
 
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_spec import Evaluation
+from trainyard_trainer.data.question_sources import DrawnQuestions, FileQuestions
 from trainyard_trainer.data.questions import Questions
-from trainyard_trainer.models.codec import Codec
+from trainyard_trainer.models import lora
+from trainyard_trainer.models.dialogue import Dialogue, make_dialogue
 from trainyard_trainer.models.loading import LoadedModel, load_folder, scratch
 from trainyard_trainer.outlets import Checkpointer, Ledger, StopRequest
+from trainyard_trainer.policy.settings import PolicySettings
 from trainyard_trainer.policy.torch_policy import TorchPolicy
-from trainyard_trainer.registry import WeightedReward, load_rewards, make_task
+from trainyard_trainer.registry import load_rewards, make_task
 from trainyard_trainer.reporting.board import ProgressBoard
+from trainyard_trainer.rewards.reward import WeightedReward, close_rewards
 from trainyard_trainer.rollouts.rollout import SynchronousRollouts
-from trainyard_trainer.sampling.sampler import InProcessEngine
+from trainyard_trainer.run_inputs import RunInputs
+from trainyard_trainer.sampling.sampler import make_engine
 from trainyard_trainer.seams import Policy, RolloutSource
 from trainyard_trainer.tasks.task import Task
 
@@ -31,8 +36,9 @@ class Parts:
     rollouts: RolloutSource
     questions: Questions
     rewards: tuple[WeightedReward, ...]
-    codec: Codec
+    dialogue: Dialogue
     evaluation: Evaluation | None
+    seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,46 +52,42 @@ class Outlets:
     every_steps: int
 
 
-def build_parts(config: RunConfig, model_folder: Path | None, stop: StopRequest) -> Parts:
-    """Task, rewards, model and engine of a run.
+def build_parts(config: RunConfig, inputs: RunInputs, stop: StopRequest) -> Parts:
+    """Task, rewards, questions, model and engine of a run.
 
     Raises:
         RefusedError: the config names something that isn't there or doesn't fit together.
     """
-    task = make_task(config.task)
-    rewards = load_rewards(config.task.rewards)
-    seed = config.algorithm.seed
-    questions = Questions(task, seed, config.evaluation.questions if config.evaluation else 0)
-    loaded = _load_model(config, task, model_folder)
-    codec = Codec(loaded, task.stop_texts)
-    codec.require(task.alphabet)
-    policy = TorchPolicy(loaded, float(_learning_rate(config)))
-    rollouts = SynchronousRollouts(
-        engine=InProcessEngine(policy),
-        task=task,
-        task_name=config.task.name,
-        codec=codec,
-        run=config.run.uid,
-        seed=seed,
-        version=lambda: policy.version,
-        stop=stop,
-    )
-    return Parts(policy, rollouts, questions, rewards, codec, config.evaluation)
+    seed, algorithm = config.algorithm.seed, config.algorithm
+    task = make_task(config.task, inputs.module)
+    rewards = load_rewards(config.task.rewards, inputs.module, stop.requested)
+    try:
+        source = FileQuestions(inputs.data, seed) if inputs.data else DrawnQuestions(task, seed)
+        questions = Questions(source, task, seed, config.evaluation)
+        loaded = _load_model(config, task, inputs.model)
+        if algorithm.lora is not None:
+            loaded = lora.apply(loaded, algorithm.lora, seed, config.model)
+        dialogue = make_dialogue(loaded, task)
+        policy = TorchPolicy(loaded, PolicySettings.of(config))
+        rollouts = SynchronousRollouts(
+            engine=make_engine(policy, stop),
+            task=task,
+            task_name=config.task.name,
+            dialogue=dialogue,
+            run=config.run.uid,
+            seed=seed,
+            stop=stop,
+        )
+    except BaseException:
+        close_rewards(rewards)
+        raise
+    return Parts(policy, rollouts, questions, rewards, dialogue, config.evaluation, seed)
 
 
 def steps_of(config: RunConfig) -> int:
-    """How many steps the run has."""
+    """How many steps the run has; none where it only evaluates."""
     settings = config.algorithm.grpo or config.algorithm.sft
-    if settings is None:
-        raise ValueError("neither grpo nor sft is set; the contract's rules exclude this")
-    return settings.steps
-
-
-def _learning_rate(config: RunConfig) -> str:
-    settings = config.algorithm.grpo or config.algorithm.sft
-    if settings is None:
-        raise ValueError("neither grpo nor sft is set; the contract's rules exclude this")
-    return settings.learning_rate
+    return 0 if settings is None else settings.steps
 
 
 def _load_model(config: RunConfig, task: Task, model_folder: Path | None) -> LoadedModel:

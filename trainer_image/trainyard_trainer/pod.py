@@ -17,17 +17,22 @@ from typing import Protocol
 from trainyard_api import names
 from trainyard_api.run_config import RunConfig, RunIdentity
 from trainyard_api.termination import ExitCode, TerminationReason
+from trainyard_api.training_job_spec import TaskSpec
 from trainyard_trainer import ending, kube, logs, run
 from trainyard_trainer.checkpoints.checkpoint import Origin
 from trainyard_trainer.checkpoints.checkpoint_writer import CheckpointWriter
+from trainyard_trainer.checkpoints.resume import find_resumable
+from trainyard_trainer.data.sources import DataAccess, fetch_data
 from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.ledger.login import Login
 from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.models.first_model import fetch_model
-from trainyard_trainer.outlets import Reporter, SavedCheckpoint, StopRequest
+from trainyard_trainer.outlets import Ended, Reporter, SavedCheckpoint, StopRequest
 from trainyard_trainer.pod_environment import PodEnvironment, read_environment
 from trainyard_trainer.reporting.progress import StatusReporter
 from trainyard_trainer.run_config_file import read_run_config
+from trainyard_trainer.run_inputs import RunInputs
+from trainyard_trainer.storage.storage import Storage
 from trainyard_trainer.storage.storage_open import open_storage
 from trainyard_trainer.storage.storage_s3 import Fields
 
@@ -56,6 +61,7 @@ class Surroundings:
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
     termination_log: Path = Path(names.TERMINATION_LOG)
     cache: Path = Path(names.CACHE_DIRECTORY)
+    modules: Path = Path(names.MODULE_DIRECTORY)
     make_reporter: Callable[[RunIdentity], PodReporter] = status_reporter
 
 
@@ -70,7 +76,7 @@ def main(stop: StopRequest, surroundings: Surroundings | None = None) -> int:
     environment = read_environment(here.variables)
     logs.configure(environment.secrets)
     try:
-        saved = _train(here, environment, stop)
+        ended = _train(here, environment, stop)
     except (RefusedError, StoppedError) as error:
         code, termination = ending.of_error(error, environment.secrets)
         _log.log(logging.ERROR if code == ExitCode.REFUSED else logging.INFO, "ended: %s", error)
@@ -78,13 +84,13 @@ def main(stop: StopRequest, surroundings: Surroundings | None = None) -> int:
         code, termination = ending.of_error(error, environment.secrets)
         _log.exception("crashed")
     else:
-        code, termination = ExitCode.DONE, ending.completed(saved)
-        _log.info("done: step %d, %s", saved.step, saved.uri)
+        code, termination = ExitCode.DONE, ending.completed(ended)
+        _log.info("done: %s", termination.message)
     ending.write(termination, here.termination_log)
     return int(code)
 
 
-def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -> SavedCheckpoint:
+def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -> Ended:
     config = read_run_config(environment.run_config)
     identity = config.run
     _log.info(
@@ -102,10 +108,26 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -
         stack.callback(ledger.close)
         ledger.check()
         _log.info("database: reached, attempt %d may write", identity.attempt)
-        writer = _checkpoint_writer(environment, config, ledger, reporter)
+        storage, origin = _checkpoint_storage(environment, config)
+        resumed = find_resumable(storage, origin.prefix, identity.uid, here.cache / "resumed")
+        found = None if resumed is None else resumed.saved
+        writer = CheckpointWriter(storage, origin, ledger.record_checkpoint, reporter.checkpoint, found)
         stack.callback(writer.close)
-        model_folder = fetch_model(config.model, environment.model, here.cache)
-        return run.run(config, model_folder, ledger=ledger, reporter=reporter, checkpointer=writer, stop=stop)
+        if found is not None:
+            # Its pod may have died between COMMIT and claim.
+            ledger.record_checkpoint(found)
+            reporter.checkpoint(found)
+        inputs = RunInputs(
+            model=fetch_model(config.model, environment.model, here.cache),
+            module=_module(config.task, here.modules),
+            data=fetch_data(config.task.data, DataAccess(credentials=environment.data)),
+            resumed=resumed,
+        )
+        return run.run(config, inputs, ledger=ledger, reporter=reporter, checkpointer=writer, stop=stop)
+
+
+def _module(task: TaskSpec, folder: Path) -> Path | None:
+    return None if task.module is None else folder / task.module.key
 
 
 def _login(environment: PodEnvironment, config: RunConfig) -> Login:
@@ -119,9 +141,8 @@ def _login(environment: PodEnvironment, config: RunConfig) -> Login:
     )
 
 
-def _checkpoint_writer(
-    environment: PodEnvironment, config: RunConfig, ledger: PostgresLedger, reporter: PodReporter
-) -> CheckpointWriter:
+def _checkpoint_storage(environment: PodEnvironment, config: RunConfig) -> tuple[Storage, Origin]:
+    """Where checkpoints go, tried, and in whose name."""
     identity, where = config.run, config.checkpoints.storage
     if not environment.pod_uid:
         raise RefusedError(
@@ -139,12 +160,7 @@ def _checkpoint_writer(
         pod_uid=environment.pod_uid,
         prefix=names.run_prefix(prefix, identity.namespace, identity.name, identity.uid),
         parent_uri=None if parent is None else parent.uri,
+        tags=config.tags,
     )
     _log.info("checkpoints: %s can be written", storage.uri(origin.prefix))
-
-    def on_commit(saved: SavedCheckpoint) -> None:
-        # The claim first: what is shown as the newest checkpoint is on its way to be an object.
-        ledger.record_checkpoint(saved)
-        reporter.checkpoint(saved)
-
-    return CheckpointWriter(storage, origin, on_commit)
+    return storage, origin

@@ -1,82 +1,84 @@
 """One run from its config to its last checkpoint: the entry that a pod and a run without a cluster share.
 
-Place in the data's way: station 4, between the outside (`outlets`) and the loop. It reads no file but the model's
-folder, no environment variable but the number of threads, and it ends no process.
+Place in the data's way: station 4, between the outside (`outlets`) and the loop. It reads no file but those of its
+inputs, no environment variable but the number of threads, and it ends no process.
 """
 
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import torch
 
 from trainyard_api.run_config import RunConfig
+from trainyard_trainer.between_steps import ended_early
+from trainyard_trainer.checkpoints.position import Position
+from trainyard_trainer.checkpoints.resume import restore
 from trainyard_trainer.checkpoints.saving import finish, stop_here
-from trainyard_trainer.evaluation.evaluate import evaluate
-from trainyard_trainer.outlets import Checkpointer, Ledger, Reporter, SavedCheckpoint, StopRequest
+from trainyard_trainer.evaluation.evaluate import evaluate_after, evaluate_before
+from trainyard_trainer.outlets import Checkpointer, Ended, Ledger, Reporter, StopRequest
 from trainyard_trainer.parts import Outlets, Parts, build_parts, steps_of
 from trainyard_trainer.reporting.board import ProgressBoard
+from trainyard_trainer.rewards.reward import close_rewards
+from trainyard_trainer.run_inputs import RunInputs
 from trainyard_trainer.seams import RolloutInterruptedError
 from trainyard_trainer.sft import fine_tune
 from trainyard_trainer.train import train
 
-EVALUATION_TURNS = 20
-"""Turns of an answer when the algorithm has no limit of its own: GRPO's default."""
-
 
 def run(
     config: RunConfig,
-    model_folder: Path | None,
+    inputs: RunInputs,
     *,
     ledger: Ledger,
     reporter: Reporter,
     checkpointer: Checkpointer,
     stop: StopRequest,
-) -> SavedCheckpoint:
-    """Train as `config` says and return the final checkpoint, committed.
+) -> Ended:
+    """Train as `config` says, from the run's newest checkpoint on where it has one, to its last one, committed.
 
     The checkpointer tells ledger and reporter of each commit by itself; the loop hands it snapshots and waits at the
     end.
 
     Args:
         config: what to train, with every reference resolved.
-        model_folder: local folder of the first weights, as `save_pretrained` writes it, where the config's model is a
-            checkpoint or in a bucket; None for `scratch` and for `path`, which is read where it lies.
-        ledger: gets every step's trajectories and metrics.
+        inputs: files of this machine.
+        ledger: gets every step's trajectories and metrics; what it has of work that is done again goes first.
         reporter: gets progress.
         checkpointer: gets snapshots; its newest commit is the result.
-        stop: asked between decode rounds and between steps.
+        stop: asked between decode rounds, between updates and between steps.
 
     Raises:
         RefusedError: the user's mistake, or a run that can't go on.
         StoppedError: a stop was asked for; the newest state is committed.
     """
     _set_threads()
-    steps = steps_of(config)
-    board = ProgressBoard(reporter, steps)
+    board = ProgressBoard(reporter, steps_of(config))
     board.phase("loading")
-    parts = build_parts(config, model_folder, stop)
-    outlets = Outlets(ledger, board, checkpointer, stop, config.checkpoints.every_steps)
-    turns = config.algorithm.grpo.max_turns if config.algorithm.grpo else EVALUATION_TURNS
-    finished = 0
+    parts = build_parts(config, inputs, stop)
     try:
-        evaluate(parts, outlets, finished, "before", turns)
-        _train(config, parts, outlets)
-        finished = steps
-        evaluate(parts, outlets, finished, "after", turns)
-    except RolloutInterruptedError:
-        stop_here(parts.policy, finished, None, outlets)
-    saved = finish(outlets)
-    board.done(saved)
-    return saved
+        position = Position() if inputs.resumed is None else restore(parts.policy, inputs.resumed)
+        ledger.rewind(position.step)
+        board.resumed(position.step)
+        outlets = Outlets(ledger, board, checkpointer, stop, config.checkpoints.every_steps)
+        try:
+            evaluate_before(parts, outlets, position)
+            _train(config, parts, outlets, position)
+            evaluate_after(parts, outlets, position)
+        except RolloutInterruptedError:
+            stop_here(parts.policy, position, outlets)  # what isn't finished is dropped
+        saved = finish(outlets)
+        board.done(saved)
+        return Ended(saved, early=ended_early(parts, position) and position.step < steps_of(config))
+    finally:
+        close_rewards(parts.rewards)
 
 
-def _train(config: RunConfig, parts: Parts, outlets: Outlets) -> None:
+def _train(config: RunConfig, parts: Parts, outlets: Outlets, position: Position) -> None:
     if config.algorithm.grpo is not None:
-        train(config.algorithm.grpo, parts, outlets)
+        train(config.algorithm.grpo, parts, outlets, position)
     elif config.algorithm.sft is not None:
-        fine_tune(config.algorithm.sft, parts, outlets)
+        fine_tune(config.algorithm.sft, parts, outlets, position)
 
 
 def _set_threads() -> None:

@@ -44,9 +44,7 @@ def fine_tune(config: SFTConfig, parts: Parts, outlets: Outlets, position: Posit
         outlets.board.step_done(position.step, metrics)
 
 
-def demonstration_rows(
-    demonstrations: Sequence[Sequence[DemonstrationTurn]], dialogue: Dialogue
-) -> list[Row]:
+def demonstration_rows(demonstrations: Sequence[Sequence[DemonstrationTurn]], dialogue: Dialogue) -> list[Row]:
     """Demonstrations as rows; each policy token weighs 1 / all policy tokens, so the loss is their mean."""
     tokenised = [dialogue.demonstration(turns) for turns in demonstrations]
     whole = max(1, sum(sum(mask) for _, mask in tokenised))

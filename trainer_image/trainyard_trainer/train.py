@@ -40,9 +40,9 @@ def train(config: GRPOConfig, parts: Parts, outlets: Outlets, position: Position
             watch.lap("reward")
             batch = prepare_batch(policy, with_advantages(scored, config), config, step=step)
         outlets.board.updating(len(batch.outcomes), config.minibatches * config.epochs)
-        for done, count, batch in updates(policy, batch, config, seed=parts.seed):
+        for done, count, updated in updates(policy, batch, config, seed=parts.seed):
+            batch = position.batch = updated
             if done < count:
-                position.batch = batch
                 outlets.board.updating(done, count)
                 stop_if_asked(policy, position, outlets)
         watch.lap("update")
