@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from trainyard_trainer.models.chat import ChatDialogue
 from trainyard_trainer.models.codec import Codec
 from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.seams import PolicyTurn, Said
@@ -101,9 +102,9 @@ def make_dialogue(loaded: LoadedModel, task: Task) -> Dialogue:
     """The dialogue that a task asks for, in this model's terms.
 
     Raises:
-        RefusedError: MODEL_UNSUITABLE; the model can't have such a dialogue.
+        RefusedError: MODEL_UNSUITABLE, INVALID_OPTION; the model can't have such a dialogue.
     """
-    return TextDialogue(loaded, task)
+    return ChatDialogue(loaded, task) if task.dialogue == "chat" else TextDialogue(loaded, task)
 
 
 def _plain(said: Said) -> str:

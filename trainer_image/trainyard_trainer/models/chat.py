@@ -1,0 +1,80 @@
+"""Conversations that a model's chat template writes.
+
+Place in the data's way: station 5. Implements `dialogue.Dialogue`. The template writes openings and replies alone: what
+the policy sampled is never written again, so its ids stay what they were. That is right only for a template whose text
+doesn't change when a conversation goes on; one that does is refused at load.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from trainyard_trainer.models.chat_template import ChatTemplate
+from trainyard_trainer.models.loading import LoadedModel
+from trainyard_trainer.models.tool_calls import call_reader
+from trainyard_trainer.seams import Message, PolicyTurn, Said
+from trainyard_trainer.tasks.task import DemonstrationTurn, Task
+from trainyard_trainer.trajectory import Role
+
+
+class ChatDialogue:
+    """Messages in, messages out; see `dialogue.Dialogue`. What ends a turn is no part of its text.
+
+    Args:
+        loaded: the model with its tokenizer.
+        task: says the tools and, if it must, how calls are written.
+
+    Raises:
+        RefusedError: MODEL_UNSUITABLE; no chat template, one that can't do what the task needs, one that writes earlier
+            turns otherwise when a conversation goes on, or no known way to write calls. INVALID_OPTION.
+    """
+
+    def __init__(self, loaded: LoadedModel, task: Task) -> None:
+        self._template = ChatTemplate(loaded, task.tools)
+        self.stop_ids = self._template.stop_ids
+        self._read = call_reader(
+            loaded.tokenizer, self._template.source, self._template.generation_prompt, task.tools, task.tool_format
+        )
+
+    def opening(self, said: Said) -> tuple[int, ...]:
+        """The messages and the beginning of the policy's turn, as the template writes them."""
+        return self._template.ids(_messages(said), open_turn=True)
+
+    def reply(self, said: Said, ended_by: int | None) -> tuple[int, ...]:
+        """What the template writes between two policy turns; with the end of a turn that was cut off."""
+        end, rest = self._template.between(_messages(said))
+        return rest if ended_by is not None else (end, *rest)
+
+    def turn(self, token_ids: Sequence[int]) -> PolicyTurn:
+        """The text without what ended it, and the tool calls in it."""
+        ended = len(token_ids) > 0 and token_ids[-1] in self.stop_ids
+        turn = self._read(self.text(token_ids[:-1] if ended else token_ids))
+        if len(turn.calls) > 1 and not self._template.several_calls:
+            return replace(turn, calls=(), malformed="only one tool may be called at a time")
+        return turn
+
+    def text(self, token_ids: Sequence[int]) -> str:
+        """Token ids as text for people, special tokens included."""
+        return self._template.text(token_ids)
+
+    def demonstration(self, turns: Sequence[DemonstrationTurn]) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+        """Openings and replies as in a rollout; the policy's turns as the template writes them, up to their end."""
+        token_ids: list[int] = []
+        mask: list[bool] = []
+        for turn in turns:
+            messages = _messages(turn.said)
+            if turn.role is Role.PROMPT:
+                ids = self.opening(messages)
+            elif turn.role is Role.TOOL:
+                ids = self.reply(messages, token_ids[-1] if token_ids else None)
+            else:
+                ids = self._template.policy_turn(messages[0])
+            token_ids += ids
+            mask += [turn.role is Role.POLICY] * len(ids)
+        return tuple(token_ids), tuple(mask)
+
+
+def _messages(said: Said) -> tuple[Message, ...]:
+    """What is said, as messages; a plain text is a user's."""
+    return (Message("user", said),) if isinstance(said, str) else tuple(said)

@@ -1,0 +1,21 @@
+"""The reward `positions`.
+
+Place in the data's way: station 6. Pure.
+"""
+
+from __future__ import annotations
+
+from trainyard_trainer.trajectory import Role, Trajectory
+
+
+def positions(trajectory: Trajectory) -> float:
+    """Share of places at which the answer and the expected one have the same character, of the longer one's length.
+
+    Without an answer, because a limit cut it off, what the policy said last is looked at instead.
+    """
+    said = trajectory.answer
+    if said is None:
+        said = next((turn.text for turn in reversed(trajectory.turns) if turn.role is Role.POLICY), "")
+    longer = max(len(said), len(trajectory.expected))
+    same = sum(one == other for one, other in zip(said, trajectory.expected, strict=False))
+    return same / longer if longer else 1.0

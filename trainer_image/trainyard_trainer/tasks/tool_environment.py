@@ -1,0 +1,144 @@
+"""Tools as functions with a schema, and the environment that answers a policy's calls of them.
+
+Place in the data's way: station 5. Any chat task can use it: it knows no questions and no answers but through the two
+functions that it is given. What a policy gets wrong in a call comes back to it as a message, and the conversation goes
+on; what a tool itself raises is the environment's failure.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trainyard_trainer.seams import Message, Observation, PolicyTurn, Question, Said, ToolCall
+
+MAX_RESULT_CHARACTERS = 4000
+"""Most characters of a result that a policy is shown."""
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+}
+
+
+class ToolError(Exception):
+    """The call can't be answered as it was made; the text goes to the policy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that a policy may call by name; sync or a coroutine function.
+
+    `parameters` has each argument's JSON schema by name, `optional` those that may be left out. The function raises
+    ToolError for arguments that it can't use; its result is shown as text.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Mapping[str, Any]]
+    function: Callable[..., Any]
+    optional: tuple[str, ...] = ()
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """As chat templates take it."""
+        required = [name for name in self.parameters if name not in self.optional]
+        properties = {name: dict(schema) for name, schema in self.parameters.items()}
+        return {
+            "type": "function",
+            "function": {
+                "name": self.name,
+                "description": self.description,
+                "parameters": {"type": "object", "properties": properties, "required": required},
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer in a policy's last turn, None if there is none, and whether it is right."""
+
+    answer: str | None
+    success: bool
+
+
+class ToolEnvironment:
+    """One conversation with tools; see `seams.Environment`.
+
+    A turn with calls gets their results, in their order, and counts as a failed call if one of them fails or can't be
+    read. A turn without calls is the last one.
+
+    Args:
+        tools: what may be called.
+        opening: what is said first.
+        judge: reads the last turn's text.
+    """
+
+    def __init__(
+        self, tools: Sequence[Tool], opening: Callable[[Question], Said], judge: Callable[[Question, str], Verdict]
+    ) -> None:
+        self._tools = {tool.name: tool for tool in tools}
+        self._opening = opening
+        self._judge = judge
+        self._question = Question("", "")
+
+    async def reset(self, question: Question) -> Said:
+        """What the task says first."""
+        self._question = question
+        return self._opening(question)
+
+    async def step(self, turn: PolicyTurn) -> Observation:
+        """Results of the turn's calls, or the end."""
+        if turn.malformed is not None:
+            return _answered(turn.text, [(None, f"error: {turn.malformed}", False)])
+        if not turn.calls:
+            verdict = self._judge(self._question, turn.text)
+            return Observation(done=True, answer=verdict.answer, success=verdict.success)
+        said = "\n".join(_written(call) for call in turn.calls)
+        return _answered(said, [await self._call(call) for call in turn.calls])
+
+    async def _call(self, call: ToolCall) -> tuple[str | None, str, bool]:
+        """The tool's name, its result as text, and whether it is one."""
+        tool = self._tools.get(call.name)
+        if tool is None:
+            return None, f"error: there is no tool {call.name[:100]!r}; there are {', '.join(self._tools)}", False
+        try:
+            _check(tool, call.arguments)
+            result = tool.function(**call.arguments)
+            if inspect.isawaitable(result):
+                result = await result
+        except ToolError as error:
+            return call.name, f"error: {error}", False
+        return call.name, str(result)[:MAX_RESULT_CHARACTERS], True
+
+
+def _check(tool: Tool, arguments: Mapping[str, Any]) -> None:
+    """Refuse arguments that don't fit the schema's names and types."""
+    if unknown := sorted(set(arguments) - set(tool.parameters)):
+        raise ToolError(f"{tool.name} has no argument {unknown[0][:100]!r}; it has {', '.join(tool.parameters)}")
+    for name, schema in tool.parameters.items():
+        if name not in arguments:
+            if name not in tool.optional:
+                raise ToolError(f"{tool.name} needs the argument {name!r}")
+            continue
+        wanted, value = str(schema.get("type", "")), arguments[name]
+        known = _TYPES.get(wanted)
+        if known and (not isinstance(value, known) or (isinstance(value, bool) and wanted != "boolean")):
+            raise ToolError(f"argument {name!r} of {tool.name} must be of type {wanted}")
+
+
+def _answered(said: str, results: Sequence[tuple[str | None, str, bool]]) -> Observation:
+    messages = tuple(Message("tool", text, name=name) for name, text, _ in results)
+    everything = "\n".join(text for _, text, _ in results)
+    good = all(ok for _, _, ok in results)
+    return Observation(done=False, reply=messages, tool_call=said, tool_result=everything, tool_ok=good)
+
+
+def _written(call: ToolCall) -> str:
+    return f"{call.name}({json.dumps(dict(call.arguments), ensure_ascii=False)})"
