@@ -82,13 +82,13 @@ def test_demonstrations_are_about_training_questions() -> None:
 
 
 def test_more_questions_than_there_are_is_refused() -> None:
-    """A tenth of 8,100 sums can't give 5,000 questions; each measurement names its own field."""
+    """A tenth of 8,100 sums can't give 900 questions; each measurement names its own field."""
     few = CalculatorTask({"operators": "+"})
     for asked, path in (
-        ({"questions": 5000}, "spec.evaluation.questions"),
-        ({"questions": 1, "validation": {"questions": 5000}}, "spec.evaluation.validation.questions"),
+        ({"questions": 900}, "spec.evaluation.questions"),
+        ({"questions": 1, "validation": {"questions": 900}}, "spec.evaluation.validation.questions"),
     ):
         with pytest.raises(RefusedError) as refusal:
             Questions(DrawnQuestions(few, 0), few, 0, Evaluation.model_validate(asked))
         assert refusal.value.reason is TerminationReason.INVALID_MANIFEST
-        assert (refusal.value.field_path, refusal.value.value) == (path, "5000")
+        assert (refusal.value.field_path, refusal.value.value) == (path, "900")

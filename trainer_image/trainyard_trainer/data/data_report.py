@@ -27,15 +27,15 @@ _SHOWN = 120
 class QuerySet:
     """One set as it was read or drawn.
 
-    `field_path` is the field of the manifest that it comes from. `lengths` are the prompts' tokens, one per question;
-    empty where no tokenizer counted them. `drawn` says that a task draws them without end, so these are but some.
-    `ignored` counts members of the file that nobody reads.
+    `field_path` is the field of the manifest that it comes from. `lengths` are the prompts' tokens, one per question,
+    None where it has no prompt; empty where no tokenizer counted them. `drawn` says that a task draws them without end,
+    so these are but some. `ignored` counts members of the file that nobody reads.
     """
 
     split: Split
     questions: Sequence[Question]
     field_path: str
-    lengths: Sequence[int] = ()
+    lengths: Sequence[int | None] = ()
     drawn: bool = False
     ignored: Mapping[str, int] | None = None
 
@@ -109,7 +109,13 @@ def data_report(sets: Sequence[QuerySet], max_prompt_tokens: int | None, more: S
 def _count(one: QuerySet) -> SetCounts:
     texts = {canonical(question.text) for question in one.questions}
     count = len(one.questions)
-    return SetCounts(one.split, count, count - len(texts), max(one.lengths, default=None), one.drawn)
+    return SetCounts(
+        one.split,
+        count,
+        count - len(texts),
+        max((length for length in one.lengths if length is not None), default=None),
+        one.drawn,
+    )
 
 
 def _doubts(one: QuerySet, counts: SetCounts) -> list[str]:
@@ -140,7 +146,7 @@ def _faults(one: QuerySet, max_prompt_tokens: int | None) -> list[Refusal]:
     if max_prompt_tokens is None:
         return []
     pairs = zip(one.questions, one.lengths, strict=True)
-    over = [(question.text, length) for question, length in pairs if length > max_prompt_tokens]
+    over = [(question.text, length) for question, length in pairs if (length or 0) > max_prompt_tokens]
     if not over:
         return []
     text, length = over[0]
