@@ -1,0 +1,83 @@
+"""What fits into memory, and what it means when something doesn't."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.trainyard_trainer.policies import policy
+from trainyard_trainer.policy import memory
+
+
+def test_an_allocation_that_the_host_refuses_is_out_of_memory() -> None:
+    """As torch says it for an accelerator, as its host allocator says it, as Python says it."""
+    with pytest.raises(memory.OutOfMemoryError), memory.pass_edge():
+        torch.empty(2**60)
+    for error in (torch.OutOfMemoryError("CUDA out of memory"), MemoryError()):
+        with pytest.raises(memory.OutOfMemoryError), memory.pass_edge():
+            raise error
+    with pytest.raises(RuntimeError, match=r"^of another kind$"), memory.pass_edge():
+        raise RuntimeError("of another kind")
+
+
+def test_the_least_limit_counts(tmp_path: Path) -> None:
+    """Of what was declared, the control group's, which may be none, and the machine's memory."""
+    limited, unlimited, gone = tmp_path / "limited", tmp_path / "unlimited", tmp_path / "gone"
+    limited.write_text("1000000\n")
+    unlimited.write_text("max\n")
+    assert memory.host_limit(None, (unlimited, limited, gone)) == 1_000_000
+    assert memory.host_limit(5_000, (limited,)) == 5_000
+    assert 2**28 < memory.host_limit(None, (unlimited, gone)) < 2**50
+
+
+def test_what_a_forward_pass_keeps_is_counted_once() -> None:
+    """A product keeps its input, not its weight; an input that two keep counts once."""
+    weight = torch.nn.Parameter(torch.ones(8, 8))
+    given = torch.ones(100, 8, requires_grad=True)
+    assert memory.kept_bytes(lambda: given @ weight, [weight]) == given.nbytes
+    assert memory.kept_bytes(lambda: (given @ weight) + (given @ weight), [weight]) == given.nbytes
+    assert memory.kept_bytes(lambda: (given @ weight).exp() * 1.0, [weight]) == 2 * given.nbytes
+
+
+def test_a_pass_has_a_power_of_two_of_the_longest_rows() -> None:
+    """The most that fit, never beyond the most that is useful; one, where not even that fits."""
+    assert memory.most_tokens(lambda rows: rows <= 9, 100) == 800
+    assert memory.most_tokens(lambda _: True, 100) == 12_800
+    assert memory.most_tokens(lambda _: False, 100) == 100
+    assert memory.most_tokens(lambda _: True, 50_000) == 50_000
+
+
+def test_less_memory_means_smaller_passes_and_checkpointing_larger_ones() -> None:
+    """From the pod's limit, before the first step; what the settings or a state say stands."""
+    found = {}
+    for checkpointing in (False, True):
+        for mebibytes in (2_000, 1_400, 1_300):
+            chosen = policy(memory_limit_bytes=mebibytes * 2**20, gradient_checkpointing=checkpointing)
+            chosen.prepare(64)
+            found[checkpointing, mebibytes] = chosen.micro_batch_tokens
+    assert found[False, 2_000] == found[True, 2_000] == memory.MAX_TOKENS
+    assert found[False, 1_300] < found[False, 1_400] <= found[True, 1_400]
+    assert found[False, 1_300] < found[True, 1_300]
+    given = policy(micro_batch_tokens=77, memory_limit_bytes=1)
+    given.prepare(64)
+    assert given.micro_batch_tokens == 77
+    successor = policy(memory_limit_bytes=1)
+    successor.load_state(given.state())
+    successor.prepare(64)
+    assert successor.micro_batch_tokens == 77
+
+
+def test_what_is_planned_for_a_pass_is_what_it_takes() -> None:
+    """The peak of a real forward and backward pass, as torch's allocator saw it, lies below the plan and not far."""
+    chosen = policy()
+    kept = chosen._kept_bytes(256)
+    with torch.profiler.profile(profile_memory=True) as profile:
+        chosen._try(8, 256)
+    held = peak = 0
+    for event in profile.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            peak = max(peak, held)
+    assert 0.3 < peak / (memory.TRANSIENT * 8 * kept) < 1.0

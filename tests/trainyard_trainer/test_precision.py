@@ -1,0 +1,87 @@
+"""In bfloat16 a copy computes and float32 weights learn: nothing small is lost, and what is saved is float32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load
+
+from tests.trainyard_trainer.policies import ROWS, gradient, policy, weights, write
+from trainyard_api.algorithm import Precision
+from trainyard_trainer.policy.losses import sft_loss
+
+BF16 = Precision.BFLOAT16
+
+
+def test_the_model_computes_in_bfloat16_and_the_weights_that_learn_are_float32() -> None:
+    """Rotary frequencies stay float32; log-probabilities are float32 of bfloat16 hidden states."""
+    chosen, exact = policy(precision=BF16), policy()
+    assert {parameter.dtype for parameter in chosen.model.parameters()} == {torch.bfloat16}
+    assert {buffer.dtype for buffer in chosen.model.buffers()} == {torch.float32}
+    assert {parameter.dtype for parameter in chosen.trained} == {torch.float32}
+    scores = [
+        (a, b)
+        for ours, theirs in zip(chosen.score(ROWS), exact.score(ROWS), strict=True)
+        for a, b in zip(ours[1:], theirs[1:], strict=True)
+    ]
+    differences = [abs(a - b) for a, b in scores]
+    assert 0 < sum(differences) / len(differences) <= 0.02
+    assert any(torch.tensor(a).bfloat16().item() != a for a, _ in scores)
+
+
+def test_gradients_are_those_of_float32_but_for_rounding_however_they_are_cut() -> None:
+    """Sums over passes are float32: many passes are as good as one."""
+    exact = policy()
+    exact.accumulate(ROWS, sft_loss)
+    for limit in (10_000, 1):
+        chosen = policy(precision=BF16, micro_batch_tokens=limit)
+        chosen.accumulate(ROWS, sft_loss)
+        difference = (gradient(chosen) - gradient(exact)).norm() / gradient(exact).norm()
+        assert 0 < difference < 0.02
+
+
+def test_steps_that_bfloat16_would_swallow_add_up() -> None:
+    """At a learning rate of 1e-6 every update moves the float32 weights; the computing ones are these, rounded."""
+    chosen = policy(1e-6, precision=BF16)
+    for _ in range(3):
+        before = weights(chosen)
+        chosen.update(ROWS, sft_loss)
+        assert (weights(chosen) != before).float().mean() > 0.9
+    rounded = torch.cat([parameter.detach().flatten() for parameter in chosen.model.parameters()])
+    assert torch.equal(rounded, weights(chosen).bfloat16())
+    assert all(parameter.grad is None for parameter in chosen.model.parameters())
+
+
+def test_a_continuation_is_bit_for_bit(tmp_path: Path) -> None:
+    """What is saved are the float32 weights and float32 moments; the reference is in what computes."""
+    chosen = policy(precision=BF16, keep_reference=True)
+    first = str(chosen.reference_score(ROWS))
+    chosen.update(ROWS, sft_loss)
+    snapshot = chosen.snapshot(1, {})
+    assert {tensor.dtype for tensor in load(snapshot.files["model.safetensors"]).values()} == {torch.float32}
+    moments = snapshot.trainer_state["optimizer"]["state"][0]
+    assert moments["exp_avg"].dtype == moments["exp_avg_sq"].dtype == torch.float32
+    successor = policy(precision=BF16, keep_reference=True)
+    successor.load_weights(write(snapshot, tmp_path))
+    successor.load_state(snapshot.trainer_state)
+    assert str(chosen.score(ROWS)) == str(successor.score(ROWS))
+    assert chosen.update(ROWS, sft_loss) == successor.update(ROWS, sft_loss)
+    assert torch.equal(weights(chosen), weights(successor))
+    assert str(chosen.reference_score(ROWS)) == str(successor.reference_score(ROWS)) == first
+
+
+@pytest.mark.parametrize("precision", list(Precision))
+def test_weights_that_are_tied_stay_tied(precision: Precision) -> None:
+    """The embedding and the head of one matrix take both gradients."""
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    from tests.trainyard_trainer.test_head import SIZES, random_model
+    from trainyard_trainer.models.loading import LoadedModel
+
+    model = random_model(Qwen3Config(**SIZES, tie_word_embeddings=True), Qwen3ForCausalLM)
+    chosen = policy(model=LoadedModel(model, None, 0), precision=precision)
+    chosen.update(ROWS, sft_loss)
+    assert chosen.model.lm_head.weight is chosen.model.get_input_embeddings().weight
+    assert len(chosen.trained) == len(list(model.parameters()))
