@@ -1,6 +1,6 @@
 """Model directories for chats with tools: a byte-level tokenizer, a small ChatML template, a random small Qwen3.
 
-The tokenizer's merges are learnt from the conversations of `arithmetic-tools`, so that words are few tokens; digits
+The tokenizer's merges are learnt from what `arithmetic-tools` says, so that words are few tokens; digits
 stay alone. Every text can be written, byte by byte.
 """
 
@@ -20,6 +20,15 @@ from trainyard_trainer.models.loading import LoadedModel
 
 PAD, START, END, CALL, CALLED = "<|pad|>", "<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>"
 VOCABULARY = 560
+PIECES = (
+    "tools\nsum_1_to_n(n)\ncalculator(expression)",
+    *("user\n", "assistant\n", "tool\n", "system\n", "\n", "\nerror: "),
+    *("What is ", "What is the sum of the whole numbers from ", " to ", ", times ", "?", "+", "-", "*"),
+    *('{"name": "calculator", "arguments": {"expression": "', '"}}'),
+    *('{"name": "sum_1_to_n", "arguments": {"n": ', "}}"),
+    *("user\nWhat is ", "user\nWhat is the sum of the whole numbers from ", "tool\n-"),
+)
+"""What is usually said."""
 
 _TOOLS = (
     "{%- if tools %}<|im_start|>tools{% for tool in tools %}{{ '\\n' + tool.function.name }}"
@@ -47,7 +56,7 @@ FORGETFUL = STABLE.replace("message.tool_calls or []", "message.tool_calls if me
 
 @functools.cache
 def _backend() -> str:
-    """The tokenizer as JSON, with merges learnt from what is usually said."""
+    """The tokenizer as JSON, with merges learnt from `PIECES`."""
     tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -56,17 +65,11 @@ def _backend() -> str:
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    pieces = [
-        "tools\nsum_1_to_n(n)\ncalculator(expression)", "user\n", "assistant\n", "tool\n", "system\n", "\n", "\nerror: ",
-        "What is ", "What is the sum of the whole numbers from ", " to ", ", times ", "?", "+", "-", "*",
-        '{"name": "calculator", "arguments": {"expression": "', '"}}', '{"name": "sum_1_to_n", "arguments": {"n": ', "}}",
-        "user\nWhat is ", "user\nWhat is the sum of the whole numbers from ", "assistant\n-", "tool\n-",
-    ]  # fmt: skip
     trainer = BpeTrainer(
         vocab_size=VOCABULARY, min_frequency=2, special_tokens=[PAD, START, END], show_progress=False,
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
     )  # fmt: skip
-    tokenizer.train_from_iterator([piece for piece in pieces for _ in range(4)], trainer)
+    tokenizer.train_from_iterator([piece for piece in PIECES for _ in range(4)], trainer)
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in (CALL, CALLED)])
     return tokenizer.to_str()
 

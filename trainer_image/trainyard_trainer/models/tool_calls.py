@@ -35,7 +35,7 @@ def read_hermes(text: str) -> PolicyTurn:
         calls = tuple(_call(_json(found), "arguments") for found in _HERMES.findall(text))
     except _MalformedError as error:
         return PolicyTurn(text, malformed=str(error))
-    return PolicyTurn(_HERMES.sub("", text).strip() if calls else text, calls)
+    return PolicyTurn(text, calls)
 
 
 def read_llama3_json(text: str) -> PolicyTurn:
@@ -45,7 +45,7 @@ def read_llama3_json(text: str) -> PolicyTurn:
     if not tagged and not body.startswith("{"):
         return PolicyTurn(text)
     try:
-        return PolicyTurn("", (_call(_json(body), "parameters"),))
+        return PolicyTurn(text, (_call(_json(body), "parameters"),))
     except _MalformedError as error:
         return PolicyTurn(text, malformed=str(error))
 
@@ -108,7 +108,7 @@ def _by_response_template(tokenizer: Any, generation_prompt: str, tools: Sequenc
         except Exception as error:  # noqa: BLE001 (a parser may raise anything on what a policy wrote)
             return PolicyTurn(text, malformed=f"the call can't be read: {str(error)[:200]}")
         content = message.get("content")
-        return PolicyTurn(content if isinstance(content, str) else "" if calls else text, calls)
+        return PolicyTurn(content if isinstance(content, str) and not calls else text, calls)
 
     return read
 

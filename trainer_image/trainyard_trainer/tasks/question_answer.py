@@ -22,7 +22,8 @@ from trainyard_trainer.trajectory import Role
 class QuestionAnswerTask(Task):
     """Questions of `spec.task.data`; see `task.Task`.
 
-    The answer is what the policy says, without spaces at its ends; it succeeds if it equals the expected outcome.
+    The answer is what the policy says behind its reasoning (`</think>`), without spaces at its ends; it succeeds if it
+    equals the expected outcome.
     Demonstrations answer with the expected outcome.
 
     Args:
@@ -88,7 +89,7 @@ class QuestionAnswerEnvironment:
 
     async def step(self, turn: PolicyTurn) -> Observation:
         """The end; what was said is the answer."""
-        answer = turn.text
+        answer = turn.text.rpartition("</think>")[2]
         for stop in self._task.stop_texts:
             answer = answer.removesuffix(stop)
         answer = answer.strip()
