@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from trainyard_trainer.seams import Environment, Generation, Observation, Question, Session
+from trainyard_trainer.seams import Generation, Observation, PolicyTurn, Question
 from trainyard_trainer.trajectory import (
     Role,
     Sampling,
@@ -22,15 +22,11 @@ from trainyard_trainer.trajectory import (
 
 
 class Conversation:
-    """A rollout of one prompt: engine session, environment, and all tokens so far in one segment."""
+    """A rollout of one prompt: all its tokens so far in one segment."""
 
-    def __init__(
-        self, identity: TrajectoryId, task: str, question: Question, environment: Environment, session: Session
-    ) -> None:
+    def __init__(self, identity: TrajectoryId, task: str, question: Question) -> None:
         self.id = identity
         self.question = question
-        self.environment = environment
-        self.session = session
         self.unread: tuple[int, ...] = ()
         """Tokens that the engine must read before it samples the next turn."""
         self.status: TrajectoryStatus | None = None
@@ -41,27 +37,33 @@ class Conversation:
         self._token_ids: list[int] = []
         self._mask: list[bool] = []
         self._logprobs: list[float] = []
-        self._versions: list[int] = []
+        self._versions: list[int | None] = []
+        self._support: list[tuple[int, ...] | None] = []
         self._turns: list[Turn] = []
         self._observation: Observation | None = None
         self._truncated_reason: str | None = None
         self._error: str | None = None
 
+    def __len__(self) -> int:
+        """Number of its tokens."""
+        return len(self._token_ids)
+
     def hear(
-        self, role: Role, text: str, token_ids: tuple[int, ...], version: int, *, observation: Observation | None = None
+        self, role: Role, text: str, token_ids: tuple[int, ...], *, observation: Observation | None = None
     ) -> None:
         """Append what the policy reads: the prompt, or what a tool answered."""
         result = observation.tool_result if observation else None
         self._append(token_ids, role, text, datetime.now(UTC), 0.0, tool_result=result)
         self._mask += [False] * len(token_ids)
         self._logprobs += [math.nan] * len(token_ids)
-        self._versions += [version] * len(token_ids)
+        self._versions += [None] * len(token_ids)
+        self._support += [None] * len(token_ids)
         self.unread = token_ids
 
     def say(
         self,
         generation: Generation,
-        text: str,
+        turn: PolicyTurn,
         sampling: Sampling,
         started_at: datetime,
         observation: Observation | None,
@@ -69,13 +71,17 @@ class Conversation:
         """Append what the policy sampled; `observation` is what the environment made of it, None if it wasn't asked."""
         seconds = (datetime.now(UTC) - started_at).total_seconds()
         call = observation.tool_call if observation else None
+        went_well = observation.tool_ok if observation else None
+        if turn.malformed is not None:
+            went_well = False
         self._append(
-            generation.token_ids, Role.POLICY, text, started_at, seconds, sampling=sampling,
-            finish_reason=generation.finish_reason, tool_call=call,
+            generation.token_ids, Role.POLICY, turn.text, started_at, seconds, sampling=sampling,
+            finish_reason=generation.finish_reason, tool_call=call, tool_ok=went_well,
         )  # fmt: skip
         self._mask += [True] * len(generation.token_ids)
         self._logprobs += generation.logprobs
-        self._versions += [generation.policy_version] * len(generation.token_ids)
+        self._versions += generation.policy_versions
+        self._support += generation.support or [None] * len(generation.token_ids)
         self.unread = ()
         self.policy_turns += 1
         self._observation = observation or self._observation
@@ -92,7 +98,6 @@ class Conversation:
             raise ValueError(f"{self.id} hasn't ended")
         verdict = self._observation if self._observation and self._observation.done else None
         failed = self.status is TrajectoryStatus.FAILED_ENVIRONMENT
-        segment = Segment(tuple(self._token_ids), tuple(self._mask), tuple(self._logprobs), tuple(self._versions))
         return Trajectory(
             id=self.id,
             group=f"{self.id.step}/{self.id.prompt}",
@@ -100,7 +105,7 @@ class Conversation:
             question=self.question.text,
             expected=self.question.expected,
             status=self.status,
-            segments=(segment,) if self._token_ids else (),
+            segments=(self._segment(),) if self._token_ids else (),
             turns=tuple(self._turns),
             started_at=self._started_at,
             duration_seconds=(datetime.now(UTC) - self._started_at).total_seconds(),
@@ -109,6 +114,26 @@ class Conversation:
             success=None if failed else bool(verdict and verdict.success),
             error=self._error,
         )
+
+    def _segment(self) -> Segment:
+        cut = any(ids is not None for ids in self._support)
+        return Segment(
+            token_ids=tuple(self._token_ids),
+            mask=tuple(self._mask),
+            logprobs=tuple(self._logprobs),
+            policy_versions=self._versions_of_readers(),
+            support=tuple(self._support) if cut else None,
+        )
+
+    def _versions_of_readers(self) -> tuple[int, ...]:
+        """Of a token that nobody sampled, the version of the policy that sampled the next one, or else the last one."""
+        known = [version for version in self._versions if version is not None]
+        reader = known[-1] if known else 0
+        versions: list[int] = []
+        for version in reversed(self._versions):
+            reader = reader if version is None else version
+            versions.append(reader)
+        return tuple(reversed(versions))
 
     def _append(
         self, token_ids: tuple[int, ...], role: Role, text: str, started_at: datetime, seconds: float, **more: object

@@ -1,4 +1,4 @@
-"""How rollouts are made for training.
+"""How rollouts are made for training, and for measurements.
 
 Place in the data's way: station 4, on the way to station 5. Values only.
 """
@@ -6,8 +6,12 @@ Place in the data's way: station 4, on the way to station 5. Values only.
 from __future__ import annotations
 
 from trainyard_api.algorithm import GRPOConfig
+from trainyard_api.run_config import RunConfig
 from trainyard_trainer.sampling.randomness import Stream
 from trainyard_trainer.seams import RolloutPlan
+
+EVALUATION_TURNS = 20
+"""Turns of an answer when the algorithm has no limit of its own: GRPO's default."""
 
 
 def training_plan(config: GRPOConfig) -> RolloutPlan:
@@ -20,4 +24,18 @@ def training_plan(config: GRPOConfig) -> RolloutPlan:
         max_new_tokens=config.max_turn_tokens,
         top_k=config.top_k,
         top_p=None if config.top_p is None else float(config.top_p),
+    )
+
+
+def evaluation_plan(config: RunConfig) -> RolloutPlan | None:
+    """How the queries of a measurement are answered: at a temperature of its own, unfiltered; None without any."""
+    evaluation, grpo = config.evaluation, config.algorithm.grpo
+    if evaluation is None:
+        return None
+    return RolloutPlan(
+        group_size=evaluation.samples,
+        temperature=float(evaluation.temperature),
+        max_turns=grpo.max_turns if grpo else EVALUATION_TURNS,
+        stream=Stream.EVALUATION_TOKENS,
+        max_new_tokens=grpo.max_turn_tokens if grpo else None,
     )

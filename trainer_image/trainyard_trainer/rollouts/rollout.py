@@ -1,20 +1,31 @@
-"""Rollouts in this process: all conversations of a batch take their turns together.
+"""Rollouts in this process: every conversation is one coroutine, and all run side by side.
 
-Place in the data's way: station 5. Implements `seams.RolloutSource` on an engine and a task. Rounds of turns: the
-engine samples one turn for every open conversation, then all environments step side by side.
+Place in the data's way: station 5. Implements `seams.RolloutSource` on an engine, a task and a dialogue. The engine
+batches what conversations ask for; environments answer meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from trainyard_trainer.models.codec import Codec
+from trainyard_trainer.models.dialogue import Dialogue
 from trainyard_trainer.outlets import StopRequest
 from trainyard_trainer.rollouts.conversation import Conversation
+from trainyard_trainer.rollouts.environments import STEP_SECONDS, FailedEnvironmentError, GuardedEnvironment
 from trainyard_trainer.sampling.randomness import StreamKey
-from trainyard_trainer.seams import Engine, Generation, GenerationRequest, Observation, Prompt, RolloutPlan
+from trainyard_trainer.seams import (
+    Engine,
+    Generation,
+    Observation,
+    Prompt,
+    RolloutInterruptedError,
+    RolloutPlan,
+    Said,
+    Session,
+)
 from trainyard_trainer.tasks.task import Task
 from trainyard_trainer.trajectory import FinishReason, Role, Sampling, Trajectory, TrajectoryId, TrajectoryStatus
 
@@ -22,6 +33,9 @@ MAX_CONVERSATIONS = 1024
 """Conversations that are open at a time; further prompts wait."""
 MAX_TURNS = "max_turns"
 MAX_TURN_TOKENS = "max_turn_tokens"
+CONTEXT_LENGTH = "context_length"
+STOP_POLL_SECONDS = 0.2
+"""How often a stop is looked for while environments keep everybody waiting."""
 
 
 class SynchronousRollouts:
@@ -31,11 +45,12 @@ class SynchronousRollouts:
         engine: samples.
         task: makes environments.
         task_name: for the trajectories.
-        codec: texts to token ids.
+        dialogue: what is said, as token ids, and back.
         run: uid of the run, for the trajectories.
         seed: the run's.
-        version: the policy's version now.
-        stop: asked between decode rounds.
+        stop: asked while conversations run.
+        context_length: most tokens of a conversation; None for no limit.
+        step_seconds: how long an environment may take for one reset or step.
     """
 
     def __init__(
@@ -44,111 +59,166 @@ class SynchronousRollouts:
         engine: Engine,
         task: Task,
         task_name: str,
-        codec: Codec,
+        dialogue: Dialogue,
         run: str,
         seed: int,
-        version: Callable[[], int],
         stop: StopRequest,
+        context_length: int | None = None,
+        step_seconds: float = STEP_SECONDS,
     ) -> None:
         self._engine = engine
         self._task = task
         self._task_name = task_name
-        self._codec = codec
+        self._dialogue = dialogue
         self._run = run
         self._seed = seed
-        self._version = version
         self._stop = stop
+        self._context_length = context_length
+        self._step_seconds = step_seconds
 
     def rollout(self, prompts: Sequence[Prompt], plan: RolloutPlan) -> Iterator[Trajectory]:
         """`plan.group_size` trajectories of each prompt, as they finish."""
         prompts_at_a_time = max(1, MAX_CONVERSATIONS // plan.group_size)
         with asyncio.Runner() as runner:
             for first in range(0, len(prompts), prompts_at_a_time):
-                chosen = prompts[first : first + prompts_at_a_time]
-                yield from self._rounds(runner, chosen, plan)
+                conversations = _Running(self._stop)
+                runner.run(self._begin(prompts[first : first + prompts_at_a_time], plan, conversations))
+                while conversations.running:
+                    yield from runner.run(conversations.finished())
 
-    def _rounds(self, runner: asyncio.Runner, prompts: Sequence[Prompt], plan: RolloutPlan) -> Iterator[Trajectory]:
-        sampling = Sampling(plan.temperature, self._task.max_turn_tokens, self._codec.stop_ids)
-        running = runner.run(self._begin(prompts, plan.group_size))
-        while running:
-            yield from (conversation.trajectory() for conversation in running if conversation.status)
-            running = [conversation for conversation in running if not conversation.status]
-            requests = [
-                GenerationRequest(conversation.session, conversation.unread, sampling, self._key(conversation, plan))
-                for conversation in running
-            ]
-            started_at = datetime.now(UTC)
-            generations = self._engine.generate(requests, self._stop.requested)
-            runner.run(self._answer(running, generations, sampling, started_at, plan.max_turns))
+    async def _begin(self, prompts: Sequence[Prompt], plan: RolloutPlan, running: _Running) -> None:
+        """Open all conversations, in their order, before any of them says a word."""
+        for prompt in prompts:
+            for sample in range(plan.group_size):
+                identity = TrajectoryId(self._run, prompt.step, prompt.index, sample)
+                conversation = Conversation(identity, self._task_name, prompt.question)
+                running.start(self._converse(conversation, self._engine.open_session(), plan))
 
-    async def _begin(self, prompts: Sequence[Prompt], group_size: int) -> list[Conversation]:
-        conversations = [
-            Conversation(
-                TrajectoryId(self._run, prompt.step, prompt.index, sample),
-                self._task_name,
-                prompt.question,
-                self._task.environment(),
-                self._engine.open_session(),
-            )
-            for prompt in prompts
-            for sample in range(group_size)
-        ]
-        await asyncio.gather(*(self._open(conversation) for conversation in conversations))
-        return conversations
-
-    async def _open(self, conversation: Conversation) -> None:
+    async def _converse(self, conversation: Conversation, session: Session, plan: RolloutPlan) -> Trajectory:
+        """One conversation from its prompt to its end."""
         try:
-            text = await conversation.environment.reset(conversation.question)
-            ids = self._codec.prompt(text)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 (a user's code may raise anything; it fails this one only)
-            conversation.end(TrajectoryStatus.FAILED_ENVIRONMENT, error=f"{type(error).__name__}: {error}")
+            environment = GuardedEnvironment(self._task, self._step_seconds)
+            await self._open(conversation, environment)
+            while conversation.status is None:
+                await self._turn(conversation, environment, session, plan)
+        except FailedEnvironmentError as error:
+            conversation.end(TrajectoryStatus.FAILED_ENVIRONMENT, error=str(error))
+        finally:
+            self._engine.close_session(session)
+        return conversation.trajectory()
+
+    async def _open(self, conversation: Conversation, environment: GuardedEnvironment) -> None:
+        said = await environment.reset(conversation.question)
+        ids = _written(lambda: self._dialogue.opening(said))
+        conversation.hear(Role.PROMPT, self._text(said, ids), ids)
+
+    async def _turn(
+        self, conversation: Conversation, environment: GuardedEnvironment, session: Session, plan: RolloutPlan
+    ) -> None:
+        """Let the policy say one turn and the environment answer it, or end the conversation."""
+        sampling = self._sampling(plan)
+        room = sampling.max_new_tokens
+        if self._context_length is not None:
+            room = self._context_length - len(conversation)
+        if room < 1:
+            conversation.end(TrajectoryStatus.TRUNCATED, truncated_reason=CONTEXT_LENGTH)
             return
-        conversation.hear(Role.PROMPT, text, ids, self._version())
+        limited = replace(sampling, max_new_tokens=min(room, sampling.max_new_tokens))
+        started_at = datetime.now(UTC)
+        key = self._key(conversation, plan)
+        generation = await self._engine.generate(session, conversation.unread, limited, key)
+        turn = self._dialogue.turn(generation.token_ids)
+        if generation.finish_reason is not FinishReason.STOP:
+            conversation.say(generation, turn, limited, started_at, None)
+            reason = CONTEXT_LENGTH if room < sampling.max_new_tokens else MAX_TURN_TOKENS
+            conversation.end(TrajectoryStatus.TRUNCATED, truncated_reason=reason)
+            return
+        try:
+            observation = await environment.step(turn)
+            ids = () if observation.done else self._reply(observation.reply, generation)
+        except FailedEnvironmentError:
+            conversation.say(generation, turn, limited, started_at, None)
+            raise
+        conversation.say(generation, turn, limited, started_at, observation)
+        self._answer(conversation, observation, ids, plan.max_turns)
 
-    async def _answer(
-        self,
-        conversations: Sequence[Conversation],
-        generations: Sequence[Generation],
-        sampling: Sampling,
-        started_at: datetime,
-        max_turns: int,
+    def _answer(
+        self, conversation: Conversation, observation: Observation, ids: tuple[int, ...], max_turns: int
     ) -> None:
-        pairs = zip(conversations, generations, strict=True)
-        await asyncio.gather(*(self._one(*pair, sampling, started_at, max_turns) for pair in pairs))
-
-    async def _one(
-        self,
-        conversation: Conversation,
-        generation: Generation,
-        sampling: Sampling,
-        started_at: datetime,
-        max_turns: int,
-    ) -> None:
-        """Append a sampled turn and the environment's answer to it, or end the conversation."""
-        text = self._codec.text(generation.token_ids)
-        observation: Observation | None = None
-        heard: tuple[int, ...] = ()
-        error: BaseException | None = None
-        if generation.finish_reason is FinishReason.STOP:
-            try:
-                # Whatever it is that comes back, reading it may fail this trajectory only.
-                answer = await conversation.environment.step(text)
-                heard = () if answer.done else self._codec.continuation(answer.text)
-                observation = answer
-            except (Exception, SystemExit) as raised:  # noqa: BLE001 (as above)
-                error = raised
-        conversation.say(generation, text, sampling, started_at, observation)
-        if error is not None:
-            conversation.end(TrajectoryStatus.FAILED_ENVIRONMENT, error=f"{type(error).__name__}: {error}")
-        elif observation is None:
-            conversation.end(TrajectoryStatus.TRUNCATED, truncated_reason=MAX_TURN_TOKENS)
-        elif observation.done:
+        """Append what the environment replied, unless the conversation ends with it."""
+        if observation.done:
             conversation.end(TrajectoryStatus.OK)
         elif conversation.policy_turns >= max_turns:
             conversation.end(TrajectoryStatus.TRUNCATED, truncated_reason=MAX_TURNS)
+        elif self._context_length is not None and len(conversation) + len(ids) >= self._context_length:
+            conversation.end(TrajectoryStatus.TRUNCATED, truncated_reason=CONTEXT_LENGTH)
         else:
-            conversation.hear(Role.TOOL, observation.text, heard, self._version(), observation=observation)
+            text = self._text(observation.reply, ids)
+            conversation.hear(Role.TOOL, text, ids, observation=observation)
+
+    def _reply(self, said: Said, generation: Generation) -> tuple[int, ...]:
+        ended_by = generation.token_ids[-1] if generation.token_ids else None
+        return _written(lambda: self._dialogue.reply(said, ended_by))
+
+    def _text(self, said: Said, ids: tuple[int, ...]) -> str:
+        """For people: plain text as it was said, messages as the template wrote them."""
+        return said if isinstance(said, str) else self._dialogue.text(ids)
+
+    def _sampling(self, plan: RolloutPlan) -> Sampling:
+        limit = self._task.max_turn_tokens if plan.max_new_tokens is None else plan.max_new_tokens
+        return Sampling(plan.temperature, limit, tuple(self._dialogue.stop_ids), plan.top_k, plan.top_p)
 
     def _key(self, conversation: Conversation, plan: RolloutPlan) -> StreamKey:
         identity = conversation.id
         return StreamKey(self._seed, plan.stream, identity.step, identity.prompt, identity.sample)
+
+
+class _Running:
+    """Conversations that run as tasks, and the trajectories of those that have ended."""
+
+    def __init__(self, stop: StopRequest) -> None:
+        self.running: set[asyncio.Task[Trajectory]] = set()
+        self._stop = stop
+        self._ended: list[asyncio.Task[Trajectory]] = []
+        self._changed = asyncio.Event()
+
+    def start(self, conversation: object) -> None:
+        """Run a conversation."""
+        task: asyncio.Task[Trajectory] = asyncio.get_running_loop().create_task(conversation)  # type: ignore[arg-type]
+        self.running.add(task)
+        task.add_done_callback(self._on_end)
+
+    async def finished(self) -> list[Trajectory]:
+        """Trajectories that ended since the last call; waits for one.
+
+        Raises:
+            RolloutInterruptedError: a stop was asked for. Whatever else a conversation raised is raised, too: it isn't
+                an environment's fault.
+        """
+        while not self._ended:
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), STOP_POLL_SECONDS)
+            except TimeoutError:
+                if self._stop.requested():
+                    raise RolloutInterruptedError from None
+        ended, self._ended = self._ended, []
+        self.running.difference_update(ended)
+        return [task.result() for task in ended]
+
+    def _on_end(self, task: asyncio.Task[Trajectory]) -> None:
+        if not task.cancelled():
+            task.exception()  # looked at: of many that fail for one reason, only the first is raised
+        self._ended.append(task)
+        self._changed.set()
+
+
+def _written(write: Callable[[], tuple[int, ...]]) -> tuple[int, ...]:
+    """Ids of what an environment said; what can't be written is the environment's fault."""
+    try:
+        ids = write()
+    except ValueError as error:
+        raise FailedEnvironmentError(f"said what can't be written: {error}") from error
+    if not ids:
+        raise FailedEnvironmentError("said nothing")
+    return ids

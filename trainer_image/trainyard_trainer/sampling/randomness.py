@@ -28,6 +28,7 @@ class Stream(IntEnum):
     MINIBATCHES = 6
     VALIDATION_TOKENS = 7
     VALIDATION_QUESTIONS = 8
+    SELF_CHECK = 9
 
 
 @dataclass(frozen=True, slots=True)

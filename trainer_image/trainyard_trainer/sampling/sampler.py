@@ -1,192 +1,180 @@
-"""The engine in this process: the policy's own model decodes many conversations at once.
+"""The engine in this process: many conversations ask for turns, one pump lets a decoder sample them together.
 
-Place in the data's way: station 5. Token by inverse CDF from one uniform number per token, so what a conversation
-samples doesn't depend on its slot or on its neighbours. Keys and values stay from turn to turn: a tool's result is
-appended, the history isn't read again. What runs when follows from token counts alone, never from the clock.
+Place in the data's way: station 5. The pump goes on only when every open conversation has asked or was closed, at
+points that token counts decide, never the clock; in between, environments run. It knows no model: decoders do.
 """
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
 
-import numpy as np
 import torch
-from transformers import DynamicCache
 
-from trainyard_trainer.policy.torch_policy import TorchPolicy
-from trainyard_trainer.sampling.key_values import Block, gather
-from trainyard_trainer.sampling.randomness import uniforms
-from trainyard_trainer.seams import Generation, GenerationRequest, RolloutInterruptedError
-from trainyard_trainer.trajectory import FinishReason
+from trainyard_trainer.outlets import StopRequest
+from trainyard_trainer.sampling.randomness import StreamKey
+from trainyard_trainer.sampling.reading import SampledPolicy
+from trainyard_trainer.sampling.turns import CachedSession, OpenTurn
+from trainyard_trainer.seams import Generation, RolloutInterruptedError, Session
+from trainyard_trainer.trajectory import Sampling
 
-COMPACT_AT = 0.5
-"""Share of unfinished rows at which the finished ones are taken out of the batch."""
-
-
-def draw_tokens(
-    logits_SV: torch.Tensor, temperature_S: torch.Tensor, uniform_S: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """One token per row by inverse CDF, and its log-probability.
-
-    The cumulative sum is in float64; rounding at its end can't lead beyond the last token of non-zero mass.
-
-    Args:
-        logits_SV: next-token logits [S, V].
-        temperature_S: temperatures [S], greater than 0.
-        uniform_S: float64 numbers in [0, 1), [S].
-
-    Returns:
-        Token ids [S] and float32 log-probabilities [S] of the tempered distribution.
-    """
-    logprobs_SV = torch.log_softmax(logits_SV.float() / temperature_S[:, None], dim=-1)
-    mass_SV = logprobs_SV.double().exp()
-    cumulated_SV = mass_SV.cumsum(dim=-1)
-    tokens_S1 = torch.searchsorted(cumulated_SV, uniform_S[:, None] * cumulated_SV[:, -1:], right=True)
-    last_S1 = mass_SV.shape[-1] - 1 - (mass_SV > 0).flip(-1).int().argmax(dim=-1, keepdim=True)
-    tokens_S1 = torch.minimum(tokens_S1, last_S1)
-    return tokens_S1.squeeze(-1), logprobs_SV.gather(-1, tokens_S1).squeeze(-1)
+STOP_POLL_SECONDS = 0.2
+"""How often a stop is looked for while environments keep the engine waiting."""
 
 
-class CachedSession:
-    """A conversation of this engine: its row of keys and values, what they don't hold yet, tokens sampled so far."""
+class Decoder(Protocol):
+    """Samples turns together."""
 
-    def __init__(self) -> None:
-        self.place: tuple[Block, int] | None = None
-        self.pending: tuple[int, ...] = ()
-        self.sampled = 0
+    @property
+    def active(self) -> int:
+        """Turns that are being sampled."""
 
+    @property
+    def due(self) -> bool:
+        """Whether it wants to hear what conversations ask before it goes on; always true with nothing to sample."""
 
-@dataclass
-class _Row:
-    """One request while it is decoded."""
+    def admit(self, turns: Sequence[OpenTurn]) -> list[OpenTurn]:
+        """Begin with these turns, in this order; those that must wait are given back."""
 
-    request: GenerationRequest
-    session: CachedSession
-    uniforms: np.ndarray
-    tokens: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    finish: FinishReason | None = None
+    def advance(self) -> list[OpenTurn]:
+        """Sample on, by one pass of the model at most; the turns that ended."""
 
-    @staticmethod
-    def of(request: GenerationRequest) -> _Row:
-        session = request.session
-        if not isinstance(session, CachedSession):
-            raise TypeError(f"a session of another engine: {type(session).__name__}")
-        limit = request.sampling.max_new_tokens
-        return _Row(request, session, uniforms(request.key, session.sampled, limit))
+    def release(self, session: CachedSession) -> None:
+        """Forget a conversation."""
 
-    def take(self, token: int, logprob: float) -> None:
-        self.tokens.append(token)
-        self.logprobs.append(logprob)
-        if token in self.request.sampling.stop_ids:
-            self.finish = FinishReason.STOP
-        elif len(self.tokens) == self.request.sampling.max_new_tokens:
-            self.finish = FinishReason.LENGTH
-
-    def leave(self, block: Block, index: int) -> None:
-        """Hand the conversation back to its session; the last token hasn't been read by the model yet."""
-        self.session.place = (block, index)
-        self.session.pending = tuple(self.tokens[-1:])
-        self.session.sampled += len(self.tokens)
+    def reset(self) -> None:
+        """Forget everything."""
 
 
 class InProcessEngine:
-    """Decodes with the policy's model; see `seams.Engine`."""
+    """Decodes with the policy's own model; see `seams.Engine`.
 
-    def __init__(self, policy: TorchPolicy) -> None:
+    Args:
+        policy: its model is put in eval mode, and its version goes into generations.
+        stop: asked before every pass.
+        decoder: samples.
+    """
+
+    def __init__(self, policy: SampledPolicy, stop: StopRequest, decoder: Decoder) -> None:
         self._policy = policy
-        # Only the last column's logits are needed; most models can leave the others out.
-        keeps = "logits_to_keep" in inspect.signature(policy.model.forward).parameters
-        self._forward_options: dict[str, Any] = {"logits_to_keep": 1} if keeps else {}
+        self._stop = stop
+        self._decoder = decoder
+        self._opened = 0
+        self._open: dict[CachedSession, None] = {}
+        self._asked: dict[CachedSession, OpenTurn] = {}
+        self._going: dict[CachedSession, OpenTurn] = {}
+        self._pump: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
 
     def open_session(self) -> CachedSession:
-        """A new, empty conversation."""
-        return CachedSession()
+        """A new, empty conversation; the engine waits for it until it asks or is closed."""
+        session = CachedSession(self._opened)
+        self._opened += 1
+        self._open[session] = None
+        return session
 
-    def generate(self, requests: Sequence[GenerationRequest], interrupted: Callable[[], bool]) -> list[Generation]:
-        """One turn for each request, in their order; see `seams.Engine.generate`."""
-        rows = [_Row.of(request) for request in requests]
-        with torch.no_grad():  # not inference_mode: its tensors may not meet autograd later
-            for batch in (
-                [row for row in rows if row.session.place is None],
-                [row for row in rows if row.session.place is not None],
-            ):
-                if batch:
-                    self._decode(batch, interrupted)
-        version = self._policy.version
-        return [
-            Generation(tuple(row.tokens), tuple(row.logprobs), row.finish or FinishReason.LENGTH, version)
-            for row in rows
-        ]
+    def close_session(self, session: Session) -> None:
+        """The conversation is over; closing twice does no harm."""
+        if not isinstance(session, CachedSession) or session not in self._open:
+            return
+        del self._open[session]
+        self._asked.pop(session, None)
+        self._going.pop(session, None)
+        self._decoder.release(session)
+        self._changed.set()
 
-    def _decode(self, rows: list[_Row], interrupted: Callable[[], bool]) -> None:
-        """Sample until every row has finished; all rows have keys and values already, or none has."""
-        places = [row.session.place for row in rows if row.session.place is not None]
-        past = gather(places) if places else None
-        token_ids, mask = self._new_columns(rows)
-        # Without a config every layer keeps all its columns, sliding windows too: the mask tells who sees what.
-        cache = DynamicCache() if past is None else past.cache()
-        mask = mask if past is None else torch.cat([past.mask, mask], dim=-1)
-        while True:
-            if interrupted():
-                raise RolloutInterruptedError
-            logits, cache = self._forward(token_ids, mask, cache)
-            self._sample(rows, logits)
-            active = [index for index, row in enumerate(rows) if row.finish is None]
-            if not active:
-                break
-            if len(active) <= COMPACT_AT * len(rows):
-                kept = self._part(rows, Block.of(cache, mask), active)
-                rows, cache, mask = [rows[index] for index in active], kept.cache(), kept.mask
-            # A finished row that is still in the batch reads a token that its mask leaves out.
-            token_ids = torch.tensor([[row.tokens[-1]] for row in rows], device=self._policy.device)
-            going = torch.tensor([[int(row.finish is None)] for row in rows], device=self._policy.device)
-            mask = torch.cat([mask, going], dim=-1)
-        block = Block.of(cache, mask)
-        for index, row in enumerate(rows):
-            row.leave(block, index)
+    async def generate(
+        self, session: Session, prompt_ids: Sequence[int], sampling: Sampling, key: StreamKey
+    ) -> Generation:
+        """One turn; see `seams.Engine.generate`.
 
-    def _part(self, rows: Sequence[_Row], block: Block, active: Sequence[int]) -> Block:
-        """Let finished rows leave with a block of their own; the block of the active ones."""
-        finished = [index for index, row in enumerate(rows) if row.finish is not None]
-        left = block.rows(finished)
-        for place, index in enumerate(finished):
-            rows[index].leave(left, place)
-        return block.rows(active)
+        Raises:
+            TypeError: the session is another engine's.
+            ValueError: the session is closed, nothing was appended, or no token may be sampled.
+        """
+        if not isinstance(session, CachedSession):
+            raise TypeError(f"a session of another engine: {type(session).__name__}")
+        if self._stop.requested():
+            raise RolloutInterruptedError
+        if session.lost is not None:
+            raise RuntimeError("the engine failed in this conversation") from session.lost
+        if session not in self._open or session in self._asked or session in self._going:
+            raise ValueError("a session that is closed, or has asked already")
+        if not prompt_ids or sampling.max_new_tokens < 1:
+            raise ValueError("a turn needs at least one token to begin with and one to sample")
+        future: asyncio.Future[Generation] = asyncio.get_running_loop().create_future()
+        self._asked[session] = OpenTurn(session, tuple(prompt_ids), sampling, key, future)
+        self._wake()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            self.close_session(session)
+            raise
 
-    def _new_columns(self, rows: Sequence[_Row]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Token ids to read, padded on the left, and their mask; both [S, columns]."""
-        fresh = [(*row.session.pending, *row.request.token_ids) for row in rows]
-        columns = max(len(ids) for ids in fresh)
-        pad = self._policy.pad_id
-        ids = [[pad] * (columns - len(row)) + list(row) for row in fresh]
-        mask = [[0] * (columns - len(row)) + [1] * len(row) for row in fresh]
-        device = self._policy.device
-        return torch.tensor(ids, device=device), torch.tensor(mask, device=device)
+    def _wake(self) -> None:
+        if self._pump is None or self._pump.done():
+            self._changed = asyncio.Event()
+            self._pump = asyncio.get_running_loop().create_task(self._run())
+        self._changed.set()
 
-    def _forward(self, token_ids: torch.Tensor, mask: torch.Tensor, cache: Any) -> tuple[torch.Tensor, Any]:
-        """Read the new columns; logits after the last one [S, V], and the grown cache."""
-        positions = (mask.cumsum(dim=-1) - 1).clamp(min=0)[:, -token_ids.shape[1] :]
-        output = self._policy.model(
-            input_ids=token_ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            **self._forward_options,
-        )
-        return output.logits[:, -1], output.past_key_values
+    async def _run(self) -> None:
+        """Sample until no conversation is open; whatever goes wrong reaches everybody who waits."""
+        try:
+            while await self._gathered():
+                with torch.no_grad():  # not inference_mode: its tensors may not meet autograd later
+                    ended = self._decoder.advance()
+                for turn in ended:
+                    self._answer(turn)
+                await asyncio.sleep(0)
+            self._decoder.reset()
+        except asyncio.CancelledError:
+            self._give_up(None)
+            raise
+        except Exception as error:  # noqa: BLE001 (it isn't lost: those who wait raise it)
+            self._give_up(error)
 
-    def _sample(self, rows: Sequence[_Row], logits: torch.Tensor) -> None:
-        device = self._policy.device
-        temperatures = torch.tensor([row.request.sampling.temperature for row in rows], device=device)
-        # A finished row draws again and throws the token away.
-        numbers = [row.uniforms[min(len(row.tokens), len(row.uniforms) - 1)] for row in rows]
-        draws = torch.tensor(np.array(numbers), dtype=torch.float64, device=device)
-        tokens, logprobs = draw_tokens(logits, temperatures, draws)
-        for row, token, logprob in zip(rows, tokens.tolist(), logprobs.tolist(), strict=True):
-            if row.finish is None:
-                row.take(token, logprob)
+    async def _gathered(self) -> bool:
+        """Wait, where the decoder is due, for every conversation; False if there is nothing left to do."""
+        self._heed_stop()
+        if not self._decoder.due:
+            return True
+        while len(self._open) > len(self._asked) + self._decoder.active:
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), STOP_POLL_SECONDS)
+            except TimeoutError:
+                self._heed_stop()
+        if not self._asked and not self._decoder.active:
+            return False
+        asked = sorted(self._asked.values(), key=lambda turn: turn.session.number)
+        self._policy.model.eval()
+        with torch.no_grad():
+            waiting = self._decoder.admit(asked)
+        going, self._asked = self._asked, {turn.session: turn for turn in waiting}
+        self._going |= {session: turn for session, turn in going.items() if session not in self._asked}
+        return True
+
+    def _answer(self, turn: OpenTurn) -> None:
+        self._going.pop(turn.session, None)
+        generation = turn.generation(self._policy.version)
+        if not turn.future.done():
+            turn.future.set_result(generation)
+
+    def _heed_stop(self) -> None:
+        if self._stop.requested():
+            raise RolloutInterruptedError
+
+    def _give_up(self, error: Exception | None) -> None:
+        """Let everybody who waits know; conversations that were begun can't go on."""
+        for turn in (*self._asked.values(), *self._going.values()):
+            if turn.future.done():
+                continue
+            if error is None:
+                turn.future.cancel()
+            else:
+                turn.future.set_exception(error)
+        for session in self._open:
+            session.lost = error or asyncio.CancelledError()
+        self._asked, self._going = {}, {}
+        self._decoder.reset()

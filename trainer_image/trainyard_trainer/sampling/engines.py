@@ -1,0 +1,85 @@
+"""Which engine samples a model: the fastest one that does it right.
+
+Place in the data's way: station 4. Candidates are tried in their order, each by the self-check; a model that none of
+them samples right isn't trained.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from trainyard_api.termination import TerminationReason
+from trainyard_api.training_job_status import ReportedSampler
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.outlets import StopRequest
+from trainyard_trainer.sampling import self_check
+from trainyard_trainer.sampling.reading import CachedModel, SampledPolicy, UnknownCacheError
+from trainyard_trainer.sampling.sampler import Decoder, InProcessEngine
+from trainyard_trainer.sampling.slot_decoder import SLOTS, SlotDecoder
+from trainyard_trainer.sampling.whole_batch import WholeBatchDecoder
+
+log = logging.getLogger(__name__)
+
+
+class _NeverStopped:
+    """A check is short."""
+
+    def requested(self) -> bool:
+        return False
+
+
+def choose_engine(
+    policy: SampledPolicy, stop: StopRequest, *, slots: int = SLOTS
+) -> tuple[InProcessEngine, ReportedSampler]:
+    """An engine for a policy's model, and what is to be reported of it.
+
+    Args:
+        policy: its model samples.
+        stop: the engine asks it before every pass.
+        slots: most conversations that are decoded at a time.
+
+    Raises:
+        RefusedError: MODEL_UNSUITABLE; no engine samples from this model's own distribution.
+    """
+    name = type(policy.model).__name__
+    problems: list[str] = []
+    try:
+        model = CachedModel(policy)
+    except UnknownCacheError as error:
+        problems.append(f"slots: {error}")
+    else:
+        agreement = _check(policy, lambda: SlotDecoder(model, self_check.SLOTS), problems, "slots")
+        if agreement:
+            return InProcessEngine(policy, stop, SlotDecoder(model, slots)), ReportedSampler(
+                kind="Slots", message=agreement
+            )
+    for cached in (True, False):
+        what = "whole batches" if cached else "whole batches without a cache"
+        agreement = _check(policy, partial(WholeBatchDecoder, policy, cached=cached), problems, what)
+        if agreement:
+            message = f"{what}, slower than slots: {agreement}; {'; '.join(problems)}"
+            log.warning("sampler: %s falls back to %s", name, message)
+            engine = InProcessEngine(policy, stop, WholeBatchDecoder(policy, cached=cached))
+            return engine, ReportedSampler(kind="WholeBatch", message=message)
+    raise RefusedError(
+        TerminationReason.MODEL_UNSUITABLE,
+        f"what is sampled must come from the model's own distribution; {'; '.join(problems)}",
+        field_path="spec.model",
+        value=name,
+    )
+
+
+def _check(policy: SampledPolicy, make: Callable[[], Decoder], problems: list[str], what: str) -> str | None:
+    """What a good check measured; else None, and the problem is added."""
+    try:
+        agreement = self_check.check(policy, lambda: InProcessEngine(policy, _NeverStopped(), make()))
+    except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError, NotImplementedError) as error:
+        # A model that can't be run in this way fails in its own code, with whatever error that comes to.
+        problems.append(f"{what}: {type(error).__name__}: {error}")
+        return None
+    if not agreement.good:
+        problems.append(f"{what}: {agreement}")
+        return None
+    return str(agreement)

@@ -1,0 +1,192 @@
+"""The slot decoder: conversations share prompts, take a free slot when one ends, and come back with a tool's result.
+
+Place in the data's way: station 5, between the engine, which says what is asked for, and the slots, which decode. What
+joins and leaves the batch, and when, follows from token counts alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+import torch
+
+from trainyard_trainer.sampling.cache_rows import CacheRows, join
+from trainyard_trainer.sampling.drawing import draw_tokens
+from trainyard_trainer.sampling.reading import CachedModel, ReadTokens
+from trainyard_trainer.sampling.slots import DrawingRules, Slots
+from trainyard_trainer.sampling.turns import CachedSession, OpenTurn
+
+SLOTS = 256
+"""Conversations that are decoded at a time; further ones wait for a slot."""
+WASTE = 0.5
+"""Steps times rows that may pass through ended rows, as a share of all rows, before the batch is put together anew."""
+CHUNK = 4
+"""More tokens than this are read in a pass of their own, not one by one beside the other rows' decoding."""
+
+
+class SlotDecoder:
+    """See `sampler.Decoder`.
+
+    Args:
+        model: reads.
+        slots: conversations that are decoded at a time.
+        chunks: whether tokens behind a history may be read in a pass of their own. Default: where no layer keeps
+            states or has a window, so that nothing but the model's own mask has a say in it.
+    """
+
+    def __init__(self, model: CachedModel, slots: int = SLOTS, *, chunks: bool | None = None) -> None:
+        self._model = model
+        self._slots = slots
+        self._chunks = not model.forgetful if chunks is None else chunks
+        self._batch: Slots | None = None
+        self._vocabulary = 0
+        self._waste = 0
+        self._at_once: list[OpenTurn] = []
+        self._prompts: dict[tuple[int, ...], tuple[ReadTokens, int]] = {}
+
+    @property
+    def active(self) -> int:
+        """Turns that are being sampled."""
+        live = 0 if self._batch is None else int(self._batch.live.sum())
+        return live + len(self._at_once)
+
+    @property
+    def due(self) -> bool:
+        """Whether the batch should be put together anew before the next step."""
+        if self._at_once:
+            return False
+        return not self.active or (self._batch is not None and self._waste > WASTE * len(self._batch.turns))
+
+    def admit(self, turns: Sequence[OpenTurn]) -> list[OpenTurn]:
+        """Put the batch together anew: running turns, then these; those for which there is no slot are given back."""
+        batch = self._batch
+        back = [turn for turn in turns if turn.session.seated]
+        new = [turn for turn in turns if not turn.session.seated]
+        running = [] if batch is None else np.flatnonzero(batch.live).tolist()
+        free = max(0, self._slots - len(running) - len(back))
+        new, waiting = new[:free], new[free:]
+        self._waste = 0
+        if batch is not None and not back and not new and len(running) == len(batch.turns):
+            return waiting
+        joining: list[tuple[list[OpenTurn], CacheRows]] = []
+        if batch is not None and running:
+            batch.flush()
+            joining.append(([batch.turns[row] for row in running], batch.rows(running)))
+        joining += self._returning(back)
+        joining += self._beginning(new, {turn.prompt_ids for turn in waiting})
+        self._batch = None
+        if joining:
+            seated = [turn for part, _ in joining for turn in part]
+            self._batch = Slots(self._model, seated, join([rows for _, rows in joining]), self._vocabulary)
+            for row, turn in enumerate(seated):
+                turn.session.row = row
+            ended = [row for row, turn in enumerate(seated) if turn.finish is not None]
+            self._at_once = [seated[row] for row in ended]
+            self._park(ended)
+        return waiting
+
+    def advance(self) -> list[OpenTurn]:
+        """Sample one token for every running turn; the turns that ended with it."""
+        if self._at_once:
+            ended, self._at_once = self._at_once, []
+            return ended
+        if self._batch is None:
+            raise ValueError("nothing is being sampled")
+        rows = self._batch.advance()
+        self._waste += len(self._batch.turns) - int(self._batch.live.sum())
+        self._park(rows)
+        return [self._batch.turns[row] for row in rows]
+
+    def release(self, session: CachedSession) -> None:
+        """Forget a conversation."""
+        if self._batch is not None and session.row is not None:
+            self._batch.drop(session.row)
+        session.seated, session.place, session.row = False, None, None
+        self._at_once = [turn for turn in self._at_once if turn.session is not session]
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self._batch, self._waste, self._at_once = None, 0, []
+        self._prompts.clear()
+
+    def _park(self, rows: list[int]) -> None:
+        """Where reading on loses what was, keep copies of rows that ended just now."""
+        if not rows or self._batch is None or not self._model.forgetful:
+            return
+        block = self._batch.rows(rows)
+        for place, row in enumerate(rows):
+            self._batch.turns[row].session.place = (block, place)
+
+    def _returning(self, turns: Sequence[OpenTurn]) -> list[tuple[list[OpenTurn], CacheRows]]:
+        """Conversations that are known, with what they have to read."""
+        for turn in turns:
+            turn.to_feed = [turn.session.token_ids[-1], *turn.prompt_ids]
+        joining: list[tuple[list[OpenTurn], CacheRows]] = []
+        long = [turn for turn in turns if self._chunks and len(turn.to_feed) > CHUNK]
+        short = [turn for turn in turns if not self._chunks or len(turn.to_feed) <= CHUNK]
+        joining += self._fetched(short)
+        long.sort(key=lambda turn: (len(turn.to_feed), turn.session.number))
+        for _, equal in groupby(long, key=lambda turn: len(turn.to_feed)):
+            parts = self._fetched(list(equal))
+            seated = [turn for part, _ in parts for turn in part]
+            read = self._model.read_on(join([rows for _, rows in parts]), [turn.to_feed for turn in seated])
+            self._draw_first(seated, read.logits)
+            joining.append((seated, read.rows))
+        return joining
+
+    def _fetched(self, turns: Sequence[OpenTurn]) -> list[tuple[list[OpenTurn], CacheRows]]:
+        """The caches of known conversations: from where they were set aside, or from the batch, by when they ended."""
+        aside: dict[int, list[OpenTurn]] = {}
+        ended: dict[int, list[OpenTurn]] = {}
+        for turn in turns:
+            if turn.session.place is not None:
+                aside.setdefault(id(turn.session.place[0]), []).append(turn)
+            elif self._batch is not None and turn.session.row is not None:
+                ended.setdefault(self._batch.ended_at(turn.session.row), []).append(turn)
+        found: list[tuple[list[OpenTurn], CacheRows]] = []
+        for group in aside.values():
+            places = [turn.session.place for turn in group if turn.session.place is not None]
+            found.append((group, places[0][0].take([row for _, row in places])))
+        for group in ended.values():
+            rows = [turn.session.row for turn in group if turn.session.row is not None]
+            if self._batch is not None:
+                found.append((group, self._batch.rows(rows)))
+        for turn in turns:
+            turn.session.place = None
+        return found
+
+    def _beginning(
+        self, turns: Sequence[OpenTurn], wanted: set[tuple[int, ...]]
+    ) -> list[tuple[list[OpenTurn], CacheRows]]:
+        """New conversations; each prompt is read once, however many begin with it. `wanted` ones are kept for later."""
+        fresh = list(dict.fromkeys(turn.prompt_ids for turn in turns if turn.prompt_ids not in self._prompts))
+        for chosen, read in self._model.read_prompts(fresh):
+            self._prompts |= {fresh[index]: (read, row) for row, index in enumerate(chosen)}
+        groups: dict[int, list[OpenTurn]] = {}
+        for turn in turns:
+            turn.session.seated = True
+            groups.setdefault(id(self._prompts[turn.prompt_ids][0]), []).append(turn)
+        joining: list[tuple[list[OpenTurn], CacheRows]] = []
+        for group in groups.values():
+            read = self._prompts[group[0].prompt_ids][0]
+            rows = [self._prompts[turn.prompt_ids][1] for turn in group]
+            self._draw_first(group, read.logits[torch.tensor(rows, device=read.logits.device)])
+            joining.append((group, read.rows.take(rows)))
+        self._prompts = {ids: place for ids, place in self._prompts.items() if ids in wanted}
+        return joining
+
+    def _draw_first(self, turns: Sequence[OpenTurn], logits: torch.Tensor) -> None:
+        """The first token of each turn, from the logits that reading its prompt left."""
+        self._vocabulary = logits.shape[-1]
+        rules = DrawingRules.of([turn.sampling for turn in turns], self._vocabulary, logits.device)
+        uniform = torch.tensor([turn.numbers(1)[0] for turn in turns], dtype=torch.float64, device=logits.device)
+        drawn = draw_tokens(logits, uniform, rules.temperature, rules.filters)
+        for row, (turn, token, logprob) in enumerate(
+            zip(turns, drawn.tokens.tolist(), drawn.logprobs.tolist(), strict=True)
+        ):
+            if drawn.kept is not None:
+                turn.support.append(drawn.support(row))
+            turn.take([token], [logprob])
+            turn.to_feed = [token]
