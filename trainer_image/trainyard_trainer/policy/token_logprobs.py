@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 import torch
 
+from trainyard_trainer.policy.logit_rule import LogitRule
 from trainyard_trainer.policy.token_logprobs_support import SupportLogprobs
-from trainyard_trainer.policy.token_logprobs_tiles import LogitRule, TiledLogprobs
+from trainyard_trainer.policy.token_logprobs_tiles import TiledLogprobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +72,13 @@ def token_logprobs(
     if support is None:
         return TiledLogprobs.apply(hidden_NH, weight_VH, bias_V, targets_N, rule, want_entropy)
     places_K = _places(support, targets_N, len(weight_VH))
+    all_cut = len(places_K) == len(targets_N)
+    cut_KH = hidden_NH if all_cut else hidden_NH[support.positions]
+    cut = SupportLogprobs.apply(cut_KH, weight_VH, bias_V, places_K, support.ids, support.lengths, rule)
+    if all_cut:
+        return cut[0], cut[1] if want_entropy else None
     whole_N = torch.ones_like(targets_N, dtype=torch.bool)
     whole_N[support.positions] = False
-    cut = SupportLogprobs.apply(
-        hidden_NH[support.positions], weight_VH, bias_V, places_K, support.ids, support.lengths, rule
-    )
-    if not whole_N.any():
-        return cut[0], cut[1] if want_entropy else None
     whole = TiledLogprobs.apply(hidden_NH[whole_N], weight_VH, bias_V, targets_N[whole_N], rule, want_entropy)
     order_N = torch.cat((whole_N.nonzero().squeeze(1), support.positions)).argsort()
     return torch.cat((whole[0], cut[0]))[order_N], torch.cat((whole[1], cut[1]))[order_N] if want_entropy else None

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.autograd.function import once_differentiable
 
-from trainyard_trainer.policy.token_logprobs_tiles import LogitRule, compute_dtype
+from trainyard_trainer.policy.logit_rule import LogitRule, compute_dtype
 
 CHUNK_ELEMENTS = 4_194_304
 """Numbers in one gathered chunk [C, H]: 16 MiB in float32, twice that while it is multiplied."""
