@@ -10,5 +10,7 @@ Place in the data's way: stations 4 to 10. Tensor names carry their dimensions a
 
 import os
 
-# Read by huggingface_hub when it is imported: a trainer never fetches a model or code from the network.
+# Read by huggingface_hub when it is imported: nothing is fetched from the network behind the run config's back
+# (`models.hub` copies what it names), and by plain HTTP only.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("HF_HUB_DISABLE_XET", "1")
