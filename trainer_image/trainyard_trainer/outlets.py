@@ -19,12 +19,12 @@ class StepMetrics:
     """Measurements of one step.
 
     `kind` is `step` for a training step, `evaluation` for a measurement on the test queries and `validation` for one on
-    the validation queries, taken when `step` steps were finished. `values` are named numbers (reward_mean,
-    success_rate, loss, grad_norm, ...), with seconds under names that end in `_seconds`. NaN is not allowed: a value
-    that doesn't exist is absent.
+    the validation queries, taken when `step` steps were finished, and `baseline` for one of what an evaluation is
+    compared with. `values` are named numbers (reward_mean, success_rate, loss, grad_norm, ...), with seconds under
+    names that end in `_seconds`. NaN is not allowed: a value that doesn't exist is absent.
     """
 
-    kind: Literal["step", "evaluation", "validation"]
+    kind: Literal["step", "evaluation", "validation", "baseline"]
     step: int
     policy_version: int
     values: Mapping[str, float]

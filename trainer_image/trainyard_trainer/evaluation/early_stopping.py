@@ -20,7 +20,7 @@ class ValidationHistory:
 
     `best` is the greatest value and `best_step` where it was first reached: the state to keep. `improved_to` is the
     value of the latest validation that counted as an improvement, which slow rises add up against. `waited` counts
-    validations since then. `last_step` is the newest one seen.
+    validations since then. `last_step` is the newest one seen, `last` its value where it has one.
     """
 
     best: float | None = None
@@ -28,6 +28,7 @@ class ValidationHistory:
     improved_to: float | None = None
     waited: int = 0
     last_step: int | None = None
+    last: float | None = None
 
     def to_state(self) -> dict[str, float | int | None]:
         """As a plain dict for a checkpoint; never with NaN."""
@@ -60,9 +61,10 @@ def observed(history: ValidationHistory, step: int, value: float | None, min_del
     """
     if history.last_step is not None and step <= history.last_step:
         return history
-    history = replace(history, waited=history.waited + 1, last_step=step)
+    history = replace(history, waited=history.waited + 1, last_step=step, last=None)
     if value is None or not math.isfinite(value):
         return history
+    history = replace(history, last=value)
     if history.best is None or value > history.best + _NOISE:
         history = replace(history, best=value, best_step=step)
     if history.improved_to is None or value - history.improved_to >= max(min_delta - _NOISE, _NOISE):

@@ -1,44 +1,45 @@
-"""Success on held-out questions.
+"""Success on the test queries before the first step and after the last, and whether it changed.
 
-Place in the data's way: station 5, before the first step and after the last. The same questions and the same random
-streams both times, so the difference is the policy's; no stream is shared with training, and nothing is learned here.
+Place in the data's way: station 5. Only these two measurements are compared, and nothing is chosen by them: no other
+number of a run is evidence that it learned.
 """
 
 from __future__ import annotations
 
-from time import perf_counter as now
-from typing import Literal
-
+from trainyard_trainer.checkpoints.position import Position
+from trainyard_trainer.evaluation.measured import Measured, measure
+from trainyard_trainer.evaluation.reported import reported_evaluation
 from trainyard_trainer.outlets import StepMetrics
 from trainyard_trainer.parts import Outlets, Parts
-from trainyard_trainer.reporting.metrics import rollout_values
-from trainyard_trainer.rewards.scoring import score
 from trainyard_trainer.sampling.randomness import Stream
-from trainyard_trainer.seams import RolloutPlan
 
 
-def evaluate(parts: Parts, outlets: Outlets, finished: int, when: Literal["before", "after"], max_turns: int) -> None:
-    """Ask every held-out question once, record and report the result; nothing where the run has no evaluation.
-
-    Args:
-        parts: policy, rollouts, questions and rewards.
-        outlets: where the measurement goes.
-        finished: finished steps.
-        when: before training or after it.
-        max_turns: turns of the policy after which an answer is cut off.
+def evaluate_before(parts: Parts, outlets: Outlets, position: Position) -> None:
+    """Measure the first weights, unless that is done; `position` keeps it. Nothing where the run has no evaluation.
 
     Raises:
         RolloutInterruptedError: a stop was asked for.
-        RefusedError: REWARD_FAILED; not one answer could be scored.
+        RefusedError: REWARD_FAILED or ENVIRONMENT_FAILED; not one answer could be scored.
     """
     if parts.evaluation is None:
         return
-    begun = now()
+    if position.before is None:
+        outlets.board.phase("evaluation")
+        before, answers = measure(parts, parts.questions.test, Stream.EVALUATION_TOKENS)
+        metrics = StepMetrics("evaluation", position.step, parts.policy.version, before.values)
+        outlets.ledger.record_evaluation(metrics, answers)
+        position.before = before.to_state()
+    outlets.board.evaluated(reported_evaluation(Measured.from_state(position.before), None))
+
+
+def evaluate_after(parts: Parts, outlets: Outlets, position: Position) -> None:
+    """Measure the last weights, compare them with the first, and record and show what follows; else as above."""
+    if parts.evaluation is None:
+        return
     outlets.board.phase("evaluation")
-    plan = RolloutPlan(1, float(parts.evaluation.temperature), max_turns, Stream.EVALUATION_TOKENS)
-    answers = score(list(parts.rollouts.rollout(parts.questions.held_out, plan)), parts.rewards)
-    values = rollout_values(answers)
-    values |= {"questions": len(answers), "overlap": parts.questions.overlap, "evaluation_seconds": now() - begun}
-    outlets.ledger.record_evaluation(StepMetrics("evaluation", finished, parts.policy.version, values))
-    if "success_rate" in values:  # absent where no answer got a verdict
-        outlets.board.evaluated(len(answers), **{when: values["success_rate"]})
+    after, answers = measure(parts, parts.questions.test, Stream.EVALUATION_TOKENS)
+    before = None if position.before is None else Measured.from_state(position.before)
+    result = reported_evaluation(before, after)
+    metrics = StepMetrics("evaluation", position.step, parts.policy.version, after.values)
+    outlets.ledger.record_evaluation(metrics, answers, result)
+    outlets.board.evaluated(result)

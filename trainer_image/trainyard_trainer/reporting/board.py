@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from trainyard_api.decimals import measured
-from trainyard_api.training_job_status import Progress, ReportedCheckpoint, ReportedEvaluation
+from trainyard_api.training_job_status import Progress, ReportedCheckpoint, ReportedEvaluation, ReportedValidation
 from trainyard_trainer.outlets import Reporter, SavedCheckpoint, StepMetrics
 
 Phase = Literal["loading", "evaluation", "rollout", "validation", "saving", "done"]
@@ -50,20 +50,20 @@ class ProgressBoard:
             **shown,
         )
 
-    def evaluated(self, questions: int, *, before: float | None = None, after: float | None = None) -> None:
-        """Show success on held-out questions, from 0 to 1, at once."""
-        old = self._progress.evaluation
-        evaluation = ReportedEvaluation(
-            questions=questions,
-            success_before=self._decimal(before) or (old.success_before if old else None),
-            success_after=self._decimal(after) or (old.success_after if old else None),
-        )
+    def evaluated(self, evaluation: ReportedEvaluation) -> None:
+        """Show success on the test queries, at once."""
         self._show(at_once=True, evaluation=evaluation)
 
-    def done(self, saved: SavedCheckpoint) -> None:
-        """Show the end and the final checkpoint, at once."""
-        last = ReportedCheckpoint(step=saved.step, uri=saved.uri, digest=saved.digest)
-        self._show(at_once=True, phase="done", last_checkpoint=last, estimated_remaining_seconds=0)
+    def validated(self, validation: ReportedValidation) -> None:
+        """Show success on the validation queries; at once where it is new."""
+        self._show(at_once=validation != self._progress.validation, validation=validation)
+
+    def done(self, saved: SavedCheckpoint | None) -> None:
+        """Show the end, and the final checkpoint of a run that trained, at once."""
+        shown: dict[str, Any] = {"phase": "done", "estimated_remaining_seconds": 0}
+        if saved is not None:
+            shown["last_checkpoint"] = ReportedCheckpoint(step=saved.step, uri=saved.uri, digest=saved.digest)
+        self._show(at_once=True, **shown)
 
     def _finished(self, finished: int) -> dict[str, Any]:
         return {

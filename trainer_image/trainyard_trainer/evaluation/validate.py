@@ -1,0 +1,40 @@
+"""Success on the validation queries, every so many steps: what early stopping and the best checkpoint follow.
+
+Place in the data's way: station 5, between steps. The queries are neither trained on nor tested on: what is chosen by a
+measurement is no longer measured by it.
+"""
+
+from __future__ import annotations
+
+from trainyard_trainer.checkpoints.position import Position
+from trainyard_trainer.evaluation.early_stopping import observed
+from trainyard_trainer.evaluation.measured import measure
+from trainyard_trainer.evaluation.reported import reported_validation
+from trainyard_trainer.outlets import StepMetrics
+from trainyard_trainer.parts import Outlets, Parts
+from trainyard_trainer.sampling.randomness import Stream
+
+
+def validate(parts: Parts, outlets: Outlets, position: Position) -> None:
+    """Measure a state if that is due and not done; `position` keeps what came of it. Always shows the newest.
+
+    Raises:
+        RolloutInterruptedError: a stop was asked for.
+        RefusedError: REWARD_FAILED or ENVIRONMENT_FAILED; not one answer could be scored.
+    """
+    settings = parts.evaluation.validation if parts.evaluation else None
+    if settings is None:
+        return
+    due = position.step > 0 and position.step % settings.every_steps == 0
+    if due and position.validation.last_step != position.step:
+        outlets.board.phase("validation")
+        measured, answers = measure(parts, parts.questions.validation, Stream.VALIDATION_TOKENS)
+        metrics = StepMetrics("validation", position.step, parts.policy.version, measured.values)
+        outlets.ledger.record_evaluation(metrics, answers)
+        stopping = settings.early_stopping
+        min_delta = float(stopping.min_delta) if stopping else 0.0
+        rate = measured.values.get("success_rate")
+        position.validation = observed(position.validation, position.step, rate, min_delta)
+    shown = reported_validation(position.validation)
+    if shown is not None:
+        outlets.board.validated(shown)
