@@ -27,7 +27,7 @@ def goes_on(steps: int, parts: Parts, outlets: Outlets, position: Position) -> b
     ended = position.step >= steps or ended_early(parts, position)
     best = is_new_best(position.validation) and position.validation.best_step == position.step
     if ended or best or is_due(position.step, outlets.every_steps):
-        save(parts.policy, position, outlets)
+        save(parts.policy, position, outlets, final=ended)
     if not ended:
         stop_if_asked(parts.policy, position, outlets)
     return not ended

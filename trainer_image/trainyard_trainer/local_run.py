@@ -75,9 +75,10 @@ def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest, 
     with ConsoleReporter(Console(), identity.name) as reporter, tempfile.TemporaryDirectory() as cache:
         resumed = find_resumable(storage, prefix, identity.uid, Path(cache) / "resumed") if resume else None
         found = None if resumed is None else resumed.saved
+        already = found if resumed is not None and resumed.whole else None
         # A process of its own each time, as a pod would be.
         origin = Origin(identity, str(uuid.uuid4()), prefix, parent, config.tags)
-        writer = CheckpointWriter(storage, origin, ledger.record_checkpoint, reporter.checkpoint, found)
+        writer = CheckpointWriter(storage, origin, ledger.record_checkpoint, reporter.checkpoint, already)
         try:
             if found is not None:
                 reporter.say(f"going on from {found.uri}")

@@ -111,7 +111,8 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -
         storage, origin = _checkpoint_storage(environment, config)
         resumed = find_resumable(storage, origin.prefix, identity.uid, here.cache / "resumed")
         found = None if resumed is None else resumed.saved
-        writer = CheckpointWriter(storage, origin, ledger.record_checkpoint, reporter.checkpoint, found)
+        already = found if resumed is not None and resumed.whole else None
+        writer = CheckpointWriter(storage, origin, ledger.record_checkpoint, reporter.checkpoint, already)
         stack.callback(writer.close)
         if found is not None:
             # Its pod may have died between COMMIT and claim.

@@ -245,7 +245,8 @@ class Policy(Protocol):
         *,
         updates: int | None = None,
         more: Mapping[str, Any] | None = None,
+        final: bool = False,
     ) -> Snapshot:
         """Weights and state after `step` finished steps and `updates` of the next one's, copied to host memory; `more`
-        goes into the trainer's state.
+        goes into the trainer's state. A `final` one can be used without its run: an adapter is merged in it.
         """

@@ -36,6 +36,11 @@ class Resumed:
     saved: SavedCheckpoint
     folder: Path
 
+    @property
+    def whole(self) -> bool:
+        """Whether it holds all weights; of a run that trains an adapter only the final checkpoint does."""
+        return any(self.folder.glob("*.safetensors"))
+
 
 def find_resumable(storage: Storage, prefix: str, run_uid: str, into: Path) -> Resumed | None:
     """The newest committed checkpoint of a run whose digests hold, copied into a folder; None where there is none.

@@ -21,10 +21,10 @@ def is_due(finished: int, every_steps: int) -> bool:
     return finished > 0 and finished % every_steps == 0
 
 
-def save(policy: Policy, position: Position, outlets: Outlets) -> None:
-    """Begin a checkpoint of the state of now; training may go on at once."""
+def save(policy: Policy, position: Position, outlets: Outlets, *, final: bool) -> None:
+    """Begin a checkpoint of the state of now; training may go on at once, unless it is the `final` one."""
     outlets.board.phase("saving")
-    outlets.checkpointer.save(_snapshot(policy, position))
+    outlets.checkpointer.save(_snapshot(policy, position, final=final))
 
 
 def stop_here(policy: Policy, position: Position, outlets: Outlets) -> NoReturn:
@@ -34,7 +34,7 @@ def stop_here(policy: Policy, position: Position, outlets: Outlets) -> NoReturn:
         StoppedError: always.
     """
     outlets.board.phase("saving")
-    saved = outlets.checkpointer.save_last(_snapshot(policy, position))
+    saved = outlets.checkpointer.save_last(_snapshot(policy, position, final=False))
     raise StoppedError(position.step, saved.uri)
 
 
@@ -57,6 +57,6 @@ def finish(outlets: Outlets) -> SavedCheckpoint:
     return saved
 
 
-def _snapshot(policy: Policy, position: Position) -> Snapshot:
+def _snapshot(policy: Policy, position: Position, *, final: bool) -> Snapshot:
     more = {POSITION: position.to_state()}
-    return policy.snapshot(position.step, position.metrics, updates=position.updates, more=more)
+    return policy.snapshot(position.step, position.metrics, updates=position.updates, more=more, final=final)

@@ -9,7 +9,6 @@ its own rows, in as many passes as it likes; gradients are summed at the end, so
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,8 @@ from typing import Any
 
 import torch
 
-from trainyard_trainer.models.loading import LoadedModel, load_folder
+from trainyard_trainer.models.export import model_files, take_weights
+from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.outlets import Snapshot
 from trainyard_trainer.policy import memory
 from trainyard_trainer.policy.batches import MicroBatch, Row, micro_batch
@@ -59,6 +59,7 @@ class TorchPolicy:
 
     def __init__(self, loaded: LoadedModel, settings: PolicySettings) -> None:
         self.settings = settings
+        self._loaded = loaded
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._weights = Weights(loaded.model.to(self.device).eval(), settings.precision)
         self.model = self._weights.model
@@ -215,7 +216,7 @@ class TorchPolicy:
         Raises:
             RefusedError: they are those of another model.
         """
-        self._weights.master.load_state_dict(load_folder(folder).model.state_dict())
+        self._loaded = take_weights(self._loaded, folder)
         self._weights.publish()
 
     def snapshot(
@@ -225,26 +226,19 @@ class TorchPolicy:
         *,
         updates: int | None = None,
         more: Mapping[str, Any] | None = None,
+        final: bool = False,
     ) -> Snapshot:
-        """Weights and state after `step` finished steps and `updates` of the next one's, copied to host memory.
-
-        Random streams are keyed by step, so `step` is also their position.
-        """
+        """Weights and state after `step` finished steps and `updates` of the next one's, copied to host memory."""
+        adapter = self._loaded.adapter
         return Snapshot(
             step=step,
             policy_version=self._version,
-            files=self._files(),
-            trainer_state=self.state() | {"step": step} | _on_host(dict(more or {})),
+            files=model_files(self._loaded, final=final),
+            trainer_state=self.state() | _on_host(dict(more or {})),
             metrics=dict(metrics),
             updates=updates,
+            adapter_base=None if adapter is None else adapter.base_digest,
         )
-
-    def _files(self) -> dict[str, bytes]:
-        """The folder that `save_pretrained` writes, by file name."""
-        with tempfile.TemporaryDirectory() as folder:
-            self._weights.master.save_pretrained(folder)
-            self.tokenizer.save_pretrained(folder)
-            return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
 
     def _find_pass(self) -> Callable[..., Scores]:
         """How this model's log-probabilities are computed."""
