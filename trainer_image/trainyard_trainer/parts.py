@@ -10,7 +10,8 @@ from pathlib import Path
 
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_spec import Evaluation
-from trainyard_trainer.data.question_sources import DrawnQuestions, FileQuestions
+from trainyard_api.training_job_status import ReportedSampler
+from trainyard_trainer.data.check_data import check_data, max_prompt_tokens, open_questions
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.models import lora
 from trainyard_trainer.models.dialogue import Dialogue, make_dialogue
@@ -21,16 +22,17 @@ from trainyard_trainer.policy.torch_policy import TorchPolicy
 from trainyard_trainer.registry import load_rewards, make_task
 from trainyard_trainer.reporting.board import ProgressBoard
 from trainyard_trainer.rewards.reward import WeightedReward, close_rewards
+from trainyard_trainer.rollouts.plans import evaluation_plan
 from trainyard_trainer.rollouts.rollout import SynchronousRollouts
 from trainyard_trainer.run_inputs import RunInputs
-from trainyard_trainer.sampling.sampler import make_engine
-from trainyard_trainer.seams import Policy, RolloutSource
+from trainyard_trainer.sampling.engines import choose_engine
+from trainyard_trainer.seams import Policy, RolloutPlan, RolloutSource
 from trainyard_trainer.tasks.task import Task
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the loop works with."""
+    """What the loop works with; `answering` is how the queries of a measurement are answered, None without any."""
 
     policy: Policy
     rollouts: RolloutSource
@@ -38,7 +40,9 @@ class Parts:
     rewards: tuple[WeightedReward, ...]
     dialogue: Dialogue
     evaluation: Evaluation | None
+    answering: RolloutPlan | None
     seed: int
+    sampler: ReportedSampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +66,30 @@ def build_parts(config: RunConfig, inputs: RunInputs, stop: StopRequest) -> Part
     task = make_task(config.task, inputs.module)
     rewards = load_rewards(config.task.rewards, inputs.module, stop.requested)
     try:
-        source = FileQuestions(inputs.data, seed) if inputs.data else DrawnQuestions(task, seed)
-        questions = Questions(source, task, seed, config.evaluation)
+        questions = open_questions(config, task, inputs.data)
         loaded = _load_model(config, task, inputs.model)
         if algorithm.lora is not None:
             loaded = lora.apply(loaded, algorithm.lora, seed, config.model)
         dialogue = make_dialogue(loaded, task)
+        answer = algorithm.grpo.max_turn_tokens if algorithm.grpo else None
+        longest = max_prompt_tokens(loaded.context_length, answer or task.max_turn_tokens)
+        check_data(questions, task, dialogue, training=steps_of(config) > 0, longest=longest)
         policy = TorchPolicy(loaded, PolicySettings.of(config))
+        engine, sampler = choose_engine(policy, stop)
         rollouts = SynchronousRollouts(
-            engine=make_engine(policy, stop),
+            engine=engine,
             task=task,
             task_name=config.task.name,
             dialogue=dialogue,
             run=config.run.uid,
             seed=seed,
             stop=stop,
+            context_length=loaded.context_length,
         )
     except BaseException:
         close_rewards(rewards)
         raise
-    return Parts(policy, rollouts, questions, rewards, dialogue, config.evaluation, seed)
+    return Parts(policy, rollouts, questions, rewards, dialogue, config.evaluation, evaluation_plan(config), seed, sampler)
 
 
 def steps_of(config: RunConfig) -> int:
