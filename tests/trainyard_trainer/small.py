@@ -15,12 +15,16 @@ from tests.trainyard_trainer.policies import write as write  # noqa: PLC0414
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_status import Progress
 from trainyard_trainer.models.codec import Codec
+from trainyard_trainer.models.dialogue import Dialogue, make_dialogue
+from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.outlets import SavedCheckpoint, Snapshot, StepMetrics
 from trainyard_trainer.parts import Outlets, Parts, build_parts
 from trainyard_trainer.policy.torch_policy import TorchPolicy
 from trainyard_trainer.reporting.board import ProgressBoard
 from trainyard_trainer.rollouts.rollout import SynchronousRollouts
+from trainyard_trainer.sampling.reading import CachedModel
 from trainyard_trainer.sampling.sampler import InProcessEngine
+from trainyard_trainer.sampling.slot_decoder import SlotDecoder
 from trainyard_trainer.tasks.calculator import CalculatorTask
 from trainyard_trainer.trajectory import Segment, Trajectory, TrajectoryId, TrajectoryStatus
 
@@ -90,21 +94,28 @@ class Outside:
 
 def codec_of(chosen: TorchPolicy) -> Codec:
     """The codec of a policy for the calculator task."""
-    from trainyard_trainer.models.loading import LoadedModel
-
     return Codec(LoadedModel(chosen.model, chosen.tokenizer, chosen.pad_id), CalculatorTask.stop_texts)
+
+
+def dialogue_of(chosen: TorchPolicy, task: Any = None) -> Dialogue:
+    """The dialogue of a policy for the calculator task, or another."""
+    return make_dialogue(LoadedModel(chosen.model, chosen.tokenizer, chosen.pad_id), task or CalculatorTask({}))
+
+
+def engine(chosen: Any, outside: Outside | None = None, slots: int = 256) -> InProcessEngine:
+    """An engine of slots."""
+    return InProcessEngine(chosen, outside or Outside(), SlotDecoder(CachedModel(chosen), slots))
 
 
 def rollouts(chosen: TorchPolicy, outside: Outside | None = None, task: Any = None) -> SynchronousRollouts:
     """Rollouts of the calculator task, or of another, by this policy."""
     return SynchronousRollouts(
-        engine=InProcessEngine(chosen),
+        engine=engine(chosen, outside),
         task=task or CalculatorTask({}),
         task_name="calculator",
-        codec=codec_of(chosen),
+        dialogue=dialogue_of(chosen, task),
         run="run-1",
         seed=0,
-        version=lambda: chosen.version,
         stop=outside or Outside(),
     )
 

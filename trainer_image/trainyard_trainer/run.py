@@ -56,6 +56,7 @@ def run(
     board = ProgressBoard(reporter, steps_of(config))
     board.phase("loading")
     parts = build_parts(config, inputs, stop)
+    board.sampling(parts.sampler)
     try:
         position = Position() if inputs.resumed is None else restore(parts.policy, inputs.resumed)
         ledger.rewind(position.step)

@@ -9,7 +9,13 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from trainyard_api.decimals import measured
-from trainyard_api.training_job_status import Progress, ReportedCheckpoint, ReportedEvaluation, ReportedValidation
+from trainyard_api.training_job_status import (
+    Progress,
+    ReportedCheckpoint,
+    ReportedEvaluation,
+    ReportedSampler,
+    ReportedValidation,
+)
 from trainyard_trainer.outlets import Reporter, SavedCheckpoint, StepMetrics
 
 Phase = Literal["loading", "evaluation", "rollout", "validation", "saving", "done"]
@@ -49,6 +55,10 @@ class ProgressBoard:
             estimated_remaining_seconds=round(seconds * (self._steps - finished)),
             **shown,
         )
+
+    def sampling(self, sampler: ReportedSampler) -> None:
+        """Show how rollouts are sampled."""
+        self._show(sampler=sampler)
 
     def evaluated(self, evaluation: ReportedEvaluation) -> None:
         """Show success on the test queries, at once."""
