@@ -13,6 +13,7 @@ GIVEN = {
     "TRAINYARD_CHECKPOINTS_SECRET_ACCESS_KEY": "c-secret",
     "TRAINYARD_MODEL_ACCESS_KEY_ID": "m-access",
     "TRAINYARD_MODEL_SECRET_ACCESS_KEY": "m-secret",
+    "TRAINYARD_HUB_TOKEN": "hf_token",
     "TRAINYARD_BASELINE_ACCESS_KEY_ID": "b-access",
     "TRAINYARD_BASELINE_SECRET_ACCESS_KEY": "b-secret",
     "TRAINYARD_DATA_TRAIN_ACCESS_KEY_ID": "t-access",
@@ -29,7 +30,9 @@ def test_everything_is_read() -> None:
     assert environment.checkpoints is not None
     assert environment.model is not None
     assert (environment.checkpoints.access_key, environment.model.secret_key) == ("c-access", "m-secret")
+    assert environment.hub_token == "hf_token"
     assert environment.baseline is not None
+    assert environment.hub_token == "hf_token"
     assert environment.baseline.secret_key == "b-secret"
     assert {name: keys.access_key for name, keys in environment.data.items()} == {"train": "t-access"}
     assert read_environment({"TRAINYARD_RUN_CONFIG": "/x/run.json"}).run_config == Path("/x/run.json")
@@ -47,3 +50,8 @@ def test_secrets_are_known_and_do_not_show() -> None:
     assert set(environment.secrets) >= secret
     assert "dsn-secret" in environment.secrets
     assert not any(value in repr(environment) for value in secret)
+
+
+def test_a_line_break_after_a_token_is_not_part_of_it() -> None:
+    """Secrets made of files have one."""
+    assert read_environment({"TRAINYARD_HUB_TOKEN": "hf_token\n"}).hub_token == "hf_token"

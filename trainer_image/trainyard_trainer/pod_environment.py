@@ -28,11 +28,13 @@ class PodEnvironment:
     baseline: Credentials | None
     data: Mapping[str, Credentials]
     """Of data sets that lie in buckets, by the set's name."""
+    hub_token: str
+    """Of the Hub that the model lies on; empty for none."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Texts that no log line and no message may contain; longer ones first, for some contain others."""
-        held = [self.dsn, _password(self.dsn)]
+        held = [self.dsn, _password(self.dsn), self.hub_token]
         for credentials in (self.checkpoints, self.model, self.baseline, *self.data.values()):
             if credentials is not None:
                 held += [credentials.access_key, credentials.secret_key]
@@ -57,6 +59,8 @@ def read_environment(variables: Mapping[str, str]) -> PodEnvironment:
         model=_credentials(variables, names.ENV_MODEL_ACCESS_KEY, names.ENV_MODEL_SECRET_KEY),
         baseline=_credentials(variables, names.ENV_BASELINE_ACCESS_KEY, names.ENV_BASELINE_SECRET_KEY),
         data={name: credentials for name, credentials in data.items() if credentials is not None},
+        # Copied from a file, a token easily ends with a line break, which no header may hold.
+        hub_token=variables.get(names.ENV_HUB_TOKEN, "").strip(),
     )
 
 

@@ -22,7 +22,7 @@ from typing import Any, Final
 import httpx2
 import huggingface_hub
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, RevisionNotFoundError
-from huggingface_hub.utils import disable_progress_bars
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from trainyard_api import names
 from trainyard_api.model_source import HubModel
