@@ -41,12 +41,13 @@ def test_what_a_forward_pass_keeps_is_counted_once() -> None:
     assert memory.kept_bytes(lambda: (given @ weight).exp() * 1.0, [weight]) == 2 * given.nbytes
 
 
-def test_a_pass_has_a_power_of_two_of_the_longest_rows() -> None:
-    """The most that fit, never beyond the most that is useful; one, where not even that fits."""
-    assert memory.most_tokens(lambda rows: rows <= 9, 100) == 800
-    assert memory.most_tokens(lambda _: True, 100) == 12_800
-    assert memory.most_tokens(lambda _: False, 100) == 100
-    assert memory.most_tokens(lambda _: True, 50_000) == 50_000
+def test_a_pass_has_a_power_of_two_of_tokens() -> None:
+    """The most that fit, never beyond what is useful, never fewer than the least."""
+    asked: list[int] = []
+    assert memory.most_tokens(lambda tokens: not asked.append(tokens) and tokens <= 3_000) == 2_048
+    assert asked == [512, 1_024, 2_048, 4_096]
+    assert memory.most_tokens(lambda _: True) == memory.MAX_TOKENS
+    assert memory.most_tokens(lambda _: False) == memory.MIN_TOKENS
 
 
 def test_less_memory_means_smaller_passes_and_checkpointing_larger_ones() -> None:

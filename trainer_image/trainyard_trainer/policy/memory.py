@@ -15,6 +15,8 @@ import torch
 
 MAX_TOKENS = 16_384
 """Most tokens of a pass, padding included, that are ever chosen: beyond it nothing gets faster."""
+MIN_TOKENS = 256
+"""Fewest that are chosen; where not even these fit, an update finds out, and does with less."""
 SHARE = 0.8
 """Share of the memory that is planned with; the rest is for fragments and for what nobody foresaw."""
 PROCESS_BYTES = 2**30
@@ -71,19 +73,18 @@ def kept_bytes(forward: Callable[[], object], parameters: Iterable[torch.Tensor]
     return sum(storages.values())
 
 
-def most_tokens(fits: Callable[[int], bool], longest_row: int) -> int:
-    """Tokens of a pass: the longest row's times the largest power of two that fits; that row's where nothing does.
+def most_tokens(fits: Callable[[int], bool]) -> int:
+    """Tokens of a pass: the largest power of two that fits, from `MIN_TOKENS` to `MAX_TOKENS`.
 
     Powers of two, so that small differences of the machine choose nothing else: another cut rounds otherwise.
 
     Args:
-        fits: whether a pass of so many of the longest rows fits into memory; asked in rising order.
-        longest_row: tokens of the longest row to be expected.
+        fits: whether a pass of so many tokens fits into memory; asked in rising order, until one doesn't.
     """
-    rows = 1
-    while 2 * rows * longest_row <= MAX_TOKENS and fits(2 * rows):
-        rows *= 2
-    return rows * longest_row
+    tokens = MIN_TOKENS
+    while 2 * tokens <= MAX_TOKENS and fits(2 * tokens):
+        tokens *= 2
+    return tokens
 
 
 def fits_host(bytes_of_pass: float, resident: int, limit: int) -> bool:

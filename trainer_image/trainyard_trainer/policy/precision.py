@@ -56,7 +56,7 @@ class Weights:
         """Let the computing weights be the master's again, rounded."""
         if self.model is self.master:
             return
-        for master, computing in zip(self.master.parameters(), self.model.parameters(), strict=True):
+        for master, computing in zip(self.trained, self._computing, strict=True):
             computing.copy_(master)
 
 

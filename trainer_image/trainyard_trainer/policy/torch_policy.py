@@ -38,6 +38,8 @@ WEIGHT_DECAY = 0.01
 MAX_GRAD_NORM = 1.0
 GRADIENT_BYTES, MOMENT_BYTES = 4, 8
 """Of each trained number: its float32 gradient, and AdamW's two moments."""
+PROBE_TOKENS = 512
+"""Longest row that host memory is estimated with: what a pass keeps grows with its tokens."""
 log = logging.getLogger(__name__)
 
 
@@ -175,22 +177,11 @@ class TorchPolicy:
 
         What the settings or a loaded state say stands.
         """
-        if self._passes.limit is not None:
-            return
-        if self.device.type == "cuda":
-            to_come = MOMENT_BYTES * sum(parameter.numel() for parameter in self._weights.trained)
-
-            def fits(rows: int) -> bool:
-                return memory.fits_device(partial(self._try, rows, longest_row), to_come)
-        else:
-            limit, resident = memory.host_limit(self.settings.memory_limit_bytes), self._resident_bytes()
-            kept = self._kept_bytes(longest_row)
-
-            def fits(rows: int) -> bool:
-                return memory.fits_host(rows * kept, resident, limit)
-
-        self._passes.limit = int(self._ranks.smallest(memory.most_tokens(fits, longest_row)))
-        log.info("a pass has at most %d tokens, padding included", self._passes.limit)
+        if self._passes.limit is None:
+            on_device = self.device.type == "cuda"
+            fits = partial(self._fits_device, longest_row) if on_device else self._fits_host(longest_row)
+            self._passes.limit = int(self._ranks.smallest(memory.most_tokens(fits)))
+            log.info("a pass has at most %d tokens, padding included", self._passes.limit)
 
     def state(self) -> dict[str, Any]:
         """What a continuation needs besides the weights, copied to host memory."""
@@ -277,6 +268,19 @@ class TorchPolicy:
             part.backward()
         self._weights.collect()
         tally.add(part.detach(), batch, detached_N, entropies_N, out)
+
+    def _fits_device(self, longest_row: int, tokens: int) -> bool:
+        """Whether a pass of so many tokens, in rows as long as they get, fits on the accelerator; by trying."""
+        columns = min(tokens, longest_row)
+        to_come = MOMENT_BYTES * sum(parameter.numel() for parameter in self._weights.trained)
+        return memory.fits_device(partial(self._try, tokens // columns, columns), to_come)
+
+    def _fits_host(self, longest_row: int) -> Callable[[int], bool]:
+        """The same for host memory, by what one row's forward pass keeps."""
+        columns = min(longest_row, PROBE_TOKENS)
+        kept, resident = self._kept_bytes(columns), self._resident_bytes()
+        limit = memory.host_limit(self.settings.memory_limit_bytes)
+        return lambda tokens: memory.fits_host(kept * tokens / columns, resident, limit)
 
     def _try(self, rows: int, columns: int) -> None:
         """A forward and backward pass that leaves nothing behind."""
