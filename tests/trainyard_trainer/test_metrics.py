@@ -12,7 +12,7 @@ from trainyard_trainer.reporting.metrics import as_decimals, grpo_metrics, rollo
 from trainyard_trainer.seams import UpdateOutcome
 from trainyard_trainer.trajectory import Role, TrajectoryStatus, Turn
 
-OUTCOME = UpdateOutcome(loss=0.25, grad_norm=1.5, entropy=0.5, sampler_gap=1e-6, skipped=False)
+OUTCOME = UpdateOutcome(0.25, 1.5, 0.5, 1e-6, skipped=False, kl=0.01, clip_low=0.2, clip_high=0.3, out_of_memory=1)
 SECONDS = {"rollout": 1.0, "reward": 0.5, "update": 0.5, "step": 2.0}
 CALL = Turn(0, 1, 3, Role.POLICY, "C1;", datetime(2026, 1, 1, tzinfo=UTC), 0.1, tool_call="1")
 STEP = [
@@ -32,6 +32,7 @@ def test_failed_trajectories_are_counted_and_left_out_of_rewards() -> None:
     assert (values["success_rate"], values["tool_rate"]) == (0.25, 0.25)
     assert (values["failed_trajectories"], values["truncated"]) == (2, 1)
     assert (values["tokens"], values["policy_tokens"]) == (4 * 4 + 6, 4 * 3 + 5)
+    assert (values["length_right"], values["length_wrong"]) == (3.0, (5 + 3 + 3) / 3)
 
 
 def test_a_grpo_step_has_every_measurement() -> None:
@@ -41,6 +42,7 @@ def test_a_grpo_step_has_every_measurement() -> None:
     assert set(metrics.values) == {
         *("reward_mean", "reward_std", "success_rate", "tool_rate", "zero_variance_groups", "failed_trajectories"),
         *("truncated", "tokens", "policy_tokens", "tokens_per_second", "loss", "grad_norm", "entropy", "sampler_gap"),
+        *("length_right", "length_wrong", "kl", "clip_low", "clip_high", "out_of_memory"),
         *("skipped_updates", "rollout_seconds", "reward_seconds", "update_seconds", "step_seconds"),
     }
     assert metrics.values["tokens_per_second"] == 17 / 2.0
@@ -50,7 +52,7 @@ def test_a_grpo_step_has_every_measurement() -> None:
 def test_what_has_no_value_is_absent() -> None:
     """NaN never leaves the trainer as a number."""
     values = update_values(UpdateOutcome(None, None, None, None, skipped=True))
-    assert values == {"skipped_updates": 1.0}
+    assert values == {"skipped_updates": 1.0, "out_of_memory": 0.0}
     assert "reward_std" not in rollout_values(STEP[:1])
     assert "reward_mean" not in rollout_values(STEP[2:3])
     assert "success_rate" not in rollout_values(STEP[3:4])
@@ -65,6 +67,10 @@ def test_a_checkpoint_carries_measurements_that_a_replay_gives_again() -> None:
         "grad_norm": "1.500000",
         "entropy": "0.500000",
         "sampler_gap": "0.000001",
+        "kl": "0.010000",
+        "clip_low": "0.200000",
+        "clip_high": "0.300000",
+        "out_of_memory": "1.000000",
         "skipped_updates": "0.000000",
         "tokens": "100.000000",
         "policy_tokens": "40.000000",

@@ -6,6 +6,7 @@ the reporter; when it is really shown is the reporter's business.
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Literal
 
 from trainyard_api.decimals import measured
@@ -17,6 +18,9 @@ from trainyard_api.training_job_status import (
     ReportedValidation,
 )
 from trainyard_trainer.outlets import Reporter, SavedCheckpoint, StepMetrics
+from trainyard_trainer.reporting.step_line import describe_step
+
+_log = logging.getLogger(__name__)
 
 Phase = Literal["loading", "evaluation", "rollout", "validation", "saving", "done"]
 
@@ -43,6 +47,7 @@ class ProgressBoard:
 
     def step_done(self, finished: int, metrics: StepMetrics) -> None:
         """Show that `finished` steps are finished, and what the latest measured."""
+        _log.info("%s", describe_step(metrics))
         values = metrics.values
         seconds = values.get("step_seconds", 0.0)
         measurements = {"reward": values.get("reward_mean"), "loss": values.get("loss")}

@@ -22,7 +22,8 @@ def rollout_values(trajectories: Sequence[Trajectory]) -> dict[str, float]:
     """Rewards, verdicts and tokens of trajectories.
 
     `reward_std` has ddof 1. `success_rate` and `tool_rate` are shares of the trajectories with a verdict. `tokens`
-    counts what the policy read and sampled, `policy_tokens` what it sampled.
+    counts what the policy read and sampled, `policy_tokens` what it sampled. `length_right` and `length_wrong` are mean
+    policy tokens of answers with each verdict: a loss that favours long wrong answers shows there.
     """
     rewards = [trajectory.total_reward for trajectory in trajectories if trajectory.total_reward is not None]
     judged = [trajectory for trajectory in trajectories if trajectory.success is not None]
@@ -39,19 +40,26 @@ def rollout_values(trajectories: Sequence[Trajectory]) -> dict[str, float]:
     if judged:
         values["success_rate"] = sum(bool(trajectory.success) for trajectory in judged) / len(judged)
         values["tool_rate"] = sum(_called_a_tool(trajectory) for trajectory in judged) / len(judged)
+    for name, verdict in (("length_right", True), ("length_wrong", False)):
+        lengths = [trajectory.policy_tokens for trajectory in judged if trajectory.success is verdict]
+        if lengths:
+            values[name] = statistics.fmean(lengths)
     return values
 
 
 def update_values(outcome: UpdateOutcome) -> dict[str, float]:
-    """Loss, gradient norm before clipping, entropy in nats, the sampler's gap; what isn't finite is left out."""
+    """What an update measured, by the names of `seams.UpdateOutcome`; what doesn't exist is left out."""
     measurements = {
         "loss": outcome.loss,
         "grad_norm": outcome.grad_norm,
         "entropy": outcome.entropy,
         "sampler_gap": outcome.sampler_gap,
+        "kl": outcome.kl,
+        "clip_low": outcome.clip_low,
+        "clip_high": outcome.clip_high,
     }
     values = {name: value for name, value in measurements.items() if value is not None}
-    return values | {"skipped_updates": float(outcome.skipped)}
+    return values | {"skipped_updates": float(outcome.skipped), "out_of_memory": float(outcome.out_of_memory)}
 
 
 def grpo_metrics(
