@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.trainyard_trainer.small import Outside
-from trainyard_api.training_job_status import Progress, ReportedEvaluation
+from trainyard_api.training_job_status import Measurement, Progress, ReportedEvaluation, ReportedValidation
 from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
 from trainyard_trainer.reporting.board import ProgressBoard
 
@@ -31,14 +31,24 @@ def test_a_step_without_a_reward_keeps_the_last_one() -> None:
     assert (outside.reports[-1].reward, outside.reports[-1].loss) == (None, "0.5000")
 
 
-def test_evaluation_and_end_are_shown_at_once() -> None:
-    """Before stays when after comes; the end names the final checkpoint."""
+def test_measurements_and_the_end_are_shown_at_once() -> None:
+    """The end names the final checkpoint; a validation that was shown before isn't urgent again."""
     outside = Outside()
     board = ProgressBoard(outside, 1)
-    board.evaluated(512, before=0.0)
-    board.evaluated(512, after=0.9121)
+    evaluation = ReportedEvaluation(questions=512, before=Measurement(success_rate="0.0000"))
+    validation = ReportedValidation(step=1, success_rate="0.5", best_step=1, best_success_rate="0.5")
+    board.evaluated(evaluation)
+    board.validated(validation)
+    board.validated(validation)
     board.done(SavedCheckpoint(1, "file:///x/", "sha256:" + "a" * 64, 5, {}, None))
     last = outside.reports[-1]
-    assert last.evaluation == ReportedEvaluation(questions=512, success_before="0.0000", success_after="0.9121")
+    assert (last.evaluation, last.validation) == (evaluation, validation)
     assert (last.phase, last.last_checkpoint.step, last.last_checkpoint.uri) == ("done", 1, "file:///x/")
     assert outside.hurried == 3
+
+
+def test_the_end_of_a_run_that_trained_nothing_names_no_checkpoint() -> None:
+    """There is none."""
+    outside = Outside()
+    ProgressBoard(outside, 0).done(None)
+    assert (outside.reports[-1].phase, outside.reports[-1].last_checkpoint) == ("done", None)

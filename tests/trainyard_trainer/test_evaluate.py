@@ -1,33 +1,57 @@
-"""Evaluation asks the same held-out questions before and after, and changes nothing."""
+"""The test queries are measured before and after, compared once, and not measured again by a run that goes on."""
 
 from __future__ import annotations
 
-from tests.trainyard_trainer import small
-from tests.trainyard_trainer.small import Outside
-from trainyard_trainer.evaluation.evaluate import evaluate
+from tests.trainyard_trainer.scripted import Told, outlets, parts
+from trainyard_api.training_job_status import Verdict
+from trainyard_trainer.checkpoints.position import Position
+from trainyard_trainer.evaluation.evaluate import evaluate_after, evaluate_before
 
-ASKED = {"questions": 40, "temperature": "1.0"}
+
+def test_before_and_after_are_recorded_and_compared() -> None:
+    """Wrong before, right after; the conclusion stands with the later measurement, in ledger and status alike."""
+    made, source = parts(lambda measurement, *_: measurement == 1, questions=30)
+    told, position = Told(), Position()
+    outside = outlets(told)
+    evaluate_before(made, outside, position)
+    position.step = 10
+    evaluate_after(made, outside, position)
+    (first, _, nothing), (last, answers, result) = told.evaluations
+    assert nothing is None
+    assert [(m.kind, m.step, m.policy_version, m.values["success_rate"]) for m in (first, last)] == [
+        ("evaluation", 0, 7, 0.0),
+        ("evaluation", 10, 7, 1.0),
+    ]
+    assert len(answers) == 30
+    assert result is not None
+    assert (result.verdict, result.difference) == (Verdict.IMPROVED, "1.0000")
+    assert told.reports[-1].evaluation == result
+    assert source.asked[0] == source.asked[1]
 
 
-def test_an_evaluation_repeats_exactly_and_leaves_the_policy_alone() -> None:
-    """Same questions, same random streams: an unchanged policy gets the same result."""
-    outside = Outside()
-    parts = small.parts(outside, small.config(evaluation=ASKED))
-    before = parts.policy.snapshot(0, {}).files
-    evaluate(parts, outside.outlets(1), 0, "before", 20)
-    evaluate(parts, outside.outlets(1), 1, "after", 20)
-    first, second = outside.evaluations
-    assert parts.policy.snapshot(0, {}).files == before
-    assert (first.kind, first.step, second.step) == ("evaluation", 0, 1)
-    timeless = [{k: v for k, v in m.values.items() if not k.endswith("_seconds")} for m in (first, second)]
-    assert timeless[0] == timeless[1]
-    assert (first.values["questions"], first.values["overlap"]) == (40, 0)
-    assert {"success_rate", "reward_mean", "tool_rate", "evaluation_seconds"} <= set(first.values)
-    assert outside.reports[-1].evaluation.questions == 40
+def test_a_run_that_goes_on_measures_its_first_weights_no_more() -> None:
+    """What a checkpoint kept of them is shown, and compared with."""
+    made, source = parts(lambda measurement, *_: measurement == 1, questions=30)
+    position = Position()
+    evaluate_before(made, outlets(Told()), position)
+    told = Told()
+    resumed = Position.from_state(position.to_state())
+    evaluate_before(made, outlets(told), resumed)
+    assert len(source.asked) == 1
+    assert told.evaluations == []
+    shown = told.reports[-1].evaluation
+    assert shown is not None
+    assert (shown.before is not None, shown.after) == (True, None)
+    evaluate_after(made, outlets(told), resumed)
+    (_, _, result) = told.evaluations[0]
+    assert result is not None
+    assert result.verdict is Verdict.IMPROVED
 
 
 def test_a_run_without_evaluation_asks_nothing() -> None:
     """No question, no row, no report."""
-    outside = Outside()
-    evaluate(small.parts(outside), outside.outlets(1), 0, "before", 20)
-    assert (outside.evaluations, outside.reports) == ([], [])
+    made, source = parts(lambda *_: True)
+    told, position = Told(), Position()
+    evaluate_before(made, outlets(told), position)
+    evaluate_after(made, outlets(told), position)
+    assert (source.asked, told.evaluations, told.reports, position.before) == ([], [], [], None)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
-from trainyard_api.training_job_status import Progress, ReportedEvaluation
+from trainyard_api.training_job_status import Progress, ReportedEvaluation, ReportedValidation
 from trainyard_trainer.kube import KubeError
 from trainyard_trainer.outlets import SavedCheckpoint
 from trainyard_trainer.reporting.progress import StatusReporter
@@ -152,3 +153,36 @@ def test_closing_tries_again_each_second(board: Board) -> None:
     closing.join(5)
     assert not closing.is_alive()
     assert [shown.step for shown in board.shown] == [60]
+
+
+def test_the_best_checkpoint_is_that_of_the_best_validation_once_it_is_committed(
+    board: Board, reporter: StatusReporter
+) -> None:
+    """Not before, and not one taken in the middle of a step; an older best stays until the newer is committed."""
+
+    def after(step: int, best: int) -> ReportedValidation:
+        return ReportedValidation(step=step, success_rate="0.5000", best_step=best, best_success_rate="0.5000")
+
+    def best() -> int | None:
+        shown = board.shown[-1].best_checkpoint
+        return None if shown is None else shown.step
+
+    reporter.report(Progress(step=7, validation=after(7, 7)), at_once=True)
+    board.wait(1)
+    assert best() is None
+    reporter.checkpoint(replace(SAVED, updates=1))
+    board.wait(2)
+    assert best() is None
+    reporter.checkpoint(SAVED)
+    board.wait(3)
+    assert best() == 7
+    reporter.report(Progress(step=9, validation=after(9, 9)), at_once=True)
+    board.wait(4)
+    assert best() == 7
+    reporter.checkpoint(replace(SAVED, step=9))
+    board.wait(5)
+    assert best() == 9
+    reporter.report(Progress(step=11, validation=after(11, 9)), at_once=True)
+    reporter.checkpoint(replace(SAVED, step=11))
+    board.wait(6)
+    assert best() == 9

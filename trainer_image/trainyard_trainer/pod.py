@@ -24,6 +24,7 @@ from trainyard_trainer.checkpoints.checkpoint_writer import CheckpointWriter
 from trainyard_trainer.checkpoints.resume import find_resumable
 from trainyard_trainer.data.sources import DataAccess, fetch_data
 from trainyard_trainer.errors import RefusedError, StoppedError
+from trainyard_trainer.evaluation.baseline import fetch_baseline
 from trainyard_trainer.ledger.login import Login
 from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.models.first_model import fetch_model
@@ -119,9 +120,10 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -
             ledger.record_checkpoint(found)
             reporter.checkpoint(found)
         inputs = RunInputs(
-            model=fetch_model(config.model, environment.model, here.cache),
+            model=fetch_model(config.model, environment.model, here.cache, environment.hub_token),
             module=_module(config.task, here.modules),
             data=fetch_data(config.task.data, DataAccess(credentials=environment.data)),
+            baseline=fetch_baseline(config, environment.baseline, here.cache),
             resumed=resumed,
         )
         return run.run(config, inputs, ledger=ledger, reporter=reporter, checkpointer=writer, stop=stop)

@@ -16,6 +16,7 @@ from trainyard_trainer.checkpoints.position import Position
 from trainyard_trainer.checkpoints.resume import restore
 from trainyard_trainer.checkpoints.saving import finish, stop_here
 from trainyard_trainer.evaluation.evaluate import evaluate_after, evaluate_before
+from trainyard_trainer.evaluation.evaluate_only import evaluate_only
 from trainyard_trainer.outlets import Checkpointer, Ended, Ledger, Reporter, StopRequest
 from trainyard_trainer.parts import Outlets, Parts, build_parts, steps_of
 from trainyard_trainer.reporting.board import ProgressBoard
@@ -35,7 +36,8 @@ def run(
     checkpointer: Checkpointer,
     stop: StopRequest,
 ) -> Ended:
-    """Train as `config` says, from the run's newest checkpoint on where it has one, to its last one, committed.
+    """Train as `config` says, from the run's newest checkpoint on where it has one, to its last one, committed; or only
+    evaluate.
 
     The checkpointer tells ledger and reporter of each commit by itself; the loop hands it snapshots and waits at the
     end.
@@ -54,11 +56,14 @@ def run(
     """
     _set_threads()
     board = ProgressBoard(reporter, steps_of(config))
+    if config.algorithm.type == "Evaluation":
+        return evaluate_only(config, inputs, ledger=ledger, board=board, stop=stop)
     board.phase("loading")
     parts = build_parts(config, inputs, stop)
-    board.sampling(parts.sampler)
     try:
+        board.sampling(parts.sampler)
         position = Position() if inputs.resumed is None else restore(parts.policy, inputs.resumed)
+        parts.policy.prepare(parts.longest_row)
         ledger.rewind(position.step)
         board.resumed(position.step)
         outlets = Outlets(ledger, board, checkpointer, stop, config.checkpoints.every_steps)

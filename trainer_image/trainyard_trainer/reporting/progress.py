@@ -29,7 +29,8 @@ _LAST_FLUSH_SECONDS: Final = 10.0
 class StatusReporter:
     """A `Reporter` that sends each report with `send`, which raises KubeError when it didn't arrive.
 
-    A commit and a new evaluation are urgent by themselves. The interval begins when a report has arrived.
+    A commit and a new evaluation are urgent by themselves. The interval begins when a report has arrived. The checkpoint
+    of the best validation is shown as the best one once it is committed.
     """
 
     def __init__(self, send: Callable[[Progress], None], *, interval_seconds: float = INTERVAL_SECONDS) -> None:
@@ -37,6 +38,7 @@ class StatusReporter:
         self._interval = interval_seconds
         self._changed = threading.Condition()
         self._progress = Progress()
+        self._between_steps: ReportedCheckpoint | None = None
         self._pending = False
         self._urgent = False
         self._closing = False
@@ -46,17 +48,21 @@ class StatusReporter:
         self._thread.start()
 
     def report(self, progress: Progress, *, at_once: bool = False) -> None:
-        """Show this soon; keeps the newest checkpoint that was reported where `progress` names none."""
+        """Show this soon; keeps the newest and the best checkpoint that were reported where `progress` names none."""
         with self._changed:
             known = self._progress
+            kept = {"best_checkpoint": known.best_checkpoint}
             if progress.last_checkpoint is None:
-                progress = progress.model_copy(update={"last_checkpoint": known.last_checkpoint})
+                kept["last_checkpoint"] = known.last_checkpoint
+            progress = progress.model_copy(update=kept)
             self._put(progress, urgent=at_once or progress.evaluation != known.evaluation)
 
     def checkpoint(self, saved: SavedCheckpoint) -> None:
         """Show a committed checkpoint at once."""
         newest = ReportedCheckpoint(step=saved.step, uri=saved.uri, digest=saved.digest)
         with self._changed:
+            if saved.updates is None:
+                self._between_steps = newest
             self._put(self._progress.model_copy(update={"last_checkpoint": newest}), urgent=True)
 
     def close(self) -> None:
@@ -69,6 +75,9 @@ class StatusReporter:
             _log.warning("the last report did not arrive within %.0f s", _LAST_FLUSH_SECONDS)
 
     def _put(self, progress: Progress, *, urgent: bool) -> None:
+        best, saved = progress.validation, self._between_steps
+        if best is not None and saved is not None and saved.step == best.best_step:
+            progress = progress.model_copy(update={"best_checkpoint": saved})
         self._progress = progress
         self._pending = True
         self._urgent = self._urgent or urgent

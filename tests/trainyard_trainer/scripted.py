@@ -1,0 +1,92 @@
+"""Measurements without a model: rollouts that answer as a script says, and outlets that keep what they are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from tests.trainyard_trainer.trajectories import trajectory
+from trainyard_api.training_job_spec import Evaluation
+from trainyard_api.training_job_status import Progress, ReportedEvaluation
+from trainyard_trainer.data.question_sources import DrawnQuestions
+from trainyard_trainer.data.questions import Questions
+from trainyard_trainer.outlets import StepMetrics
+from trainyard_trainer.parts import Outlets, Parts
+from trainyard_trainer.reporting.board import ProgressBoard
+from trainyard_trainer.rewards.reward import WeightedReward
+from trainyard_trainer.sampling.randomness import Stream
+from trainyard_trainer.seams import Prompt, RolloutPlan
+from trainyard_trainer.tasks.calculator import CalculatorTask
+from trainyard_trainer.trajectory import Trajectory, TrajectoryId, TrajectoryStatus
+
+Script = Callable[[int, int, int], bool | None]
+"""From the number of the measurement, of the query and of the sample to success; None fails the environment."""
+
+
+class ScriptedRollouts:
+    """A `RolloutSource` that gives its trajectories in reverse order."""
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+        self.asked: list[tuple[tuple[Prompt, ...], RolloutPlan]] = []
+
+    def rollout(self, prompts: Sequence[Prompt], plan: RolloutPlan) -> Iterator[Trajectory]:
+        self.asked.append((tuple(prompts), plan))
+        for prompt in reversed(prompts):
+            for sample in range(plan.group_size):
+                success = self._script(len(self.asked) - 1, prompt.index, sample)
+                status = TrajectoryStatus.FAILED_ENVIRONMENT if success is None else TrajectoryStatus.OK
+                yield trajectory(
+                    id=TrajectoryId("run-1", prompt.step, prompt.index, sample),
+                    question=prompt.question.text,
+                    status=status,
+                    success=success,
+                )
+
+
+class Told:
+    """Ledger and reporter in memory."""
+
+    def __init__(self) -> None:
+        self.evaluations: list[tuple[StepMetrics, list[Trajectory], ReportedEvaluation | None]] = []
+        self.reports: list[Progress] = []
+        self.hurried = 0
+
+    def record_evaluation(
+        self, metrics: StepMetrics, answers: Sequence[Trajectory], result: ReportedEvaluation | None = None
+    ) -> None:
+        self.evaluations.append((metrics, list(answers), result))
+
+    def report(self, progress: Progress, *, at_once: bool = False) -> None:
+        self.reports.append(progress)
+        self.hurried += at_once
+
+
+def outlets(told: Told) -> Outlets:
+    """As the loop has them, without a checkpointer."""
+    nobody: Any = SimpleNamespace(requested=lambda: False)
+    return Outlets(told, ProgressBoard(told, 10), nobody, nobody, 100)  # type: ignore[arg-type]
+
+
+def parts(script: Script, **evaluation: Any) -> tuple[Parts, ScriptedRollouts]:
+    """The parts of a run with this evaluation, or without one; and who was asked."""
+    asked = Evaluation.model_validate(evaluation, extra="forbid") if evaluation else None
+    task = CalculatorTask({})
+    rollouts = ScriptedRollouts(script)
+    rewards = (WeightedReward("success", 1.0, "spec.task.rewards[0].name", function=lambda t: float(t.success)),)
+    plan = RolloutPlan(asked.samples, 1.0, 20, Stream.EVALUATION_TOKENS) if asked else None
+    policy: Any = SimpleNamespace(version=7)
+    made = Parts(
+        policy=policy,
+        rollouts=rollouts,
+        questions=Questions(DrawnQuestions(task, 0), task, 0, asked),
+        rewards=rewards,
+        dialogue=SimpleNamespace(),  # type: ignore[arg-type]
+        evaluation=asked,
+        answering=plan,
+        seed=0,
+        longest_row=64,
+        sampler=SimpleNamespace(),  # type: ignore[arg-type]
+    )
+    return made, rollouts
