@@ -8,14 +8,14 @@ from tokenizers.models import BPE
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
-from tests.trainyard_trainer import small
+from trainyard_api.model_source import ScratchModel
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.codec import Codec
-from trainyard_trainer.models.loading import LoadedModel
+from trainyard_trainer.models.loading import LoadedModel, scratch
 from trainyard_trainer.tasks.calculator import CalculatorTask
 
-MODEL = small.policy().model
+SCRATCH = scratch(ScratchModel(), CalculatorTask.alphabet, 0)
 
 
 def codec(characters: str, merges: list[tuple[str, str]] | None = None, *, frame: bool = False) -> Codec:
@@ -26,12 +26,12 @@ def codec(characters: str, merges: list[tuple[str, str]] | None = None, *, frame
     if frame:
         backend.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>")
-    return Codec(LoadedModel(MODEL, tokenizer, 0), CalculatorTask.stop_texts)
+    return Codec(LoadedModel(SCRATCH.model, tokenizer, 0), CalculatorTask.stop_texts)
 
 
 def test_texts_come_back() -> None:
     """Special tokens that the policy sampled are shown, not dropped."""
-    chosen = small.codec_of(small.policy())
+    chosen = Codec(SCRATCH, CalculatorTask.stop_texts)
     assert chosen.text(chosen.continuation("Q47*93;C-+A$R0")) == "Q47*93;C-+A$R0"
     assert chosen.text([0, 1, 20]) == "<pad>0<eos>"
     assert chosen.stop_ids == (*chosen.continuation(";"), *chosen.continuation("$"))
@@ -42,7 +42,8 @@ def test_a_prompt_opens_as_the_tokenizer_opens_a_text_and_does_not_end() -> None
     framed = codec(CalculatorTask.alphabet, frame=True)
     assert framed.prompt("Q;") == (0, *framed.continuation("Q;"))
     assert 1 not in framed.prompt("Q;")
-    assert small.codec_of(small.policy()).prompt("Q;") == small.codec_of(small.policy()).continuation("Q;")
+    plain = Codec(SCRATCH, CalculatorTask.stop_texts)
+    assert plain.prompt("Q;") == plain.continuation("Q;")
 
 
 def test_a_stop_text_of_two_tokens_is_refused() -> None:

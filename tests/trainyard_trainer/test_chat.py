@@ -1,0 +1,195 @@
+"""A chat template writes openings and replies, never what was sampled; one that changes what it wrote is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.trainyard_trainer import chat_model
+from tests.trainyard_trainer.chat_model import FORGETFUL, STABLE
+from trainyard_api.termination import TerminationReason
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.models.chat import ChatDialogue
+from trainyard_trainer.models.chat_template import TemplateChangesError
+from trainyard_trainer.models.dialogue import make_dialogue
+from trainyard_trainer.models.loading import LoadedModel
+from trainyard_trainer.seams import Message, PolicyTurn, ToolCall
+from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
+from trainyard_trainer.tasks.question_answer import QuestionAnswerTask
+from trainyard_trainer.tasks.task import DemonstrationTurn, Task
+from trainyard_trainer.trajectory import Role
+
+TOOLS_TASK = ArithmeticToolsTask({})
+USER = Message("user", "What is 4*9?")
+CALL = Message("assistant", "", tool_calls=(ToolCall("calculator", {"expression": "4*9"}),))
+RESULT = Message("tool", "36", name="calculator")
+THINKING = STABLE.replace(
+    "{{ '\\n' + message.content }}",
+    "{{ '\\n' }}{% if message.role == 'assistant' and (loop.last or message.reasoning_content) %}"
+    "<think>{{ message.reasoning_content or '' }}</think>{% endif %}{{ message.content }}",
+)
+"""Reasoning is written for the last turn, empty too; for earlier ones only if there was some."""
+ONE_AT_A_TIME = "{% for m in messages %}{% if m.tool_calls and m.tool_calls | length > 1 %}" + (
+    "{{ raise_exception('one call only') }}{% endif %}{% endfor %}" + STABLE
+)
+BACKWARDS = STABLE.replace(
+    "{{ '\\n' + message.content }}",
+    "{{ '\\n' + (loop.nextitem.content if message.role == 'tool' and not loop.last and loop.nextitem.role == 'tool' "
+    "else loop.previtem.content if message.role == 'tool' and loop.previtem.role == 'tool' else message.content) }}",
+)
+"""Two results of one turn change places."""
+
+
+@pytest.fixture(scope="module")
+def model() -> LoadedModel:
+    """The test model."""
+    return chat_model.loaded()
+
+
+@pytest.fixture(scope="module")
+def chat(model: LoadedModel) -> ChatDialogue:
+    """Its dialogue about arithmetic with tools."""
+    return ChatDialogue(model, TOOLS_TASK)
+
+
+def dialogue(template: str, task: Task = TOOLS_TASK) -> ChatDialogue:
+    """The dialogue of a model with another template."""
+    return ChatDialogue(chat_model.loaded(template), task)
+
+
+def test_an_opening_shows_tools_and_opens_the_policys_turn(chat: ChatDialogue) -> None:
+    """As the template writes it."""
+    assert chat.text(chat.opening((USER,))) == (
+        "<|im_start|>tools\nsum_1_to_n(n)\ncalculator(expression)<|im_end|>\n"
+        "<|im_start|>user\nWhat is 4*9?<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert chat.opening("What is 4*9?") == chat.opening((USER,))
+
+
+def test_a_reply_begins_behind_what_was_sampled(chat: ChatDialogue) -> None:
+    """With the end of the turn only where the policy was cut off before it."""
+    end = chat.stop_ids[0]
+    assert chat.text(chat.reply((RESULT,), end)) == "\n<|im_start|>tool\n36<|im_end|>\n<|im_start|>assistant\n"
+    assert chat.reply((RESULT,), None) == (end, *chat.reply((RESULT,), end))
+    assert chat.text(chat.reply("And now?", end)) == "\n<|im_start|>user\nAnd now?<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_several_results_stand_in_their_order(chat: ChatDialogue) -> None:
+    """As the template groups them."""
+    results = (RESULT, Message("tool", "7", name="sum_1_to_n"), Message("tool", "error: x"))
+    text = chat.text(chat.reply(results, chat.stop_ids[0]))
+    assert text == "\n<|im_start|>tool\n36\n7\nerror: x<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_a_whole_conversation_is_what_the_template_would_write(chat: ChatDialogue, model: LoadedModel) -> None:
+    """Opening, turns and replies, one behind the other, are the text of the template, id for id."""
+    random = np.random.default_rng(0)
+    for _ in range(30):
+        question = TOOLS_TASK.question(random)
+        turns = TOOLS_TASK.demonstration(question, random)
+        ids, mask = chat.demonstration(turns)
+        messages = [
+            {
+                "role": message.role, "content": message.content,
+                "tool_calls": [
+                    {"type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+                    for call in message.tool_calls
+                ],
+            }
+            for turn in turns
+            for message in turn.said
+            if isinstance(message, Message)
+        ]  # fmt: skip
+        whole = model.tokenizer.apply_chat_template(messages, tools=list(TOOLS_TASK.tools), return_dict=False)
+        assert tuple(whole[: len(ids)]) == ids
+        assert chat.text(whole[len(ids) :]) == "\n"
+        policy = chat.text([number for number, chosen in zip(ids, mask, strict=True) if chosen])
+        assert policy.count("<|im_end|>") == sum(turn.role is Role.POLICY for turn in turns)
+        assert "im_start" not in policy
+
+
+def test_a_turn_is_read_without_what_ended_it(chat: ChatDialogue) -> None:
+    """Its ids give text and calls; a turn that was cut off, and one of no ids, are text as well."""
+    shown = DemonstrationTurn(Role.PROMPT, (USER,)), DemonstrationTurn(Role.POLICY, (CALL,))
+    ids, chosen = chat.demonstration(shown)
+    first = [number for number, ours in zip(ids, chosen, strict=True) if ours]
+    turn = chat.turn(first)
+    assert turn.calls == CALL.tool_calls
+    assert turn.text == '<tool_call>{"name": "calculator", "arguments": {"expression": "4*9"}}</tool_call>'
+    assert "isn't closed" in str(chat.turn(first[:3]).malformed)
+    assert chat.turn([]) == PolicyTurn("")
+
+
+def test_a_template_that_forgets_earlier_calls_is_refused() -> None:
+    """Named for what it is; for a task of one turn it serves."""
+    with pytest.raises(RefusedError, match="stays the same when it goes on") as refusal:
+        dialogue(FORGETFUL)
+    assert refusal.value.reason is TerminationReason.MODEL_UNSUITABLE
+    assert refusal.value.field_path == "spec.model"
+    assert dialogue(FORGETFUL, QuestionAnswerTask({})).opening("a")
+
+
+def test_reasoning_that_only_a_last_turn_shows_is_no_change() -> None:
+    """A policy that reasons has its reasoning kept."""
+    chat = dialogue(THINKING)
+    assert chat.text(chat.reply((RESULT,), chat.stop_ids[0])).endswith("36<|im_end|>\n<|im_start|>assistant\n")
+
+
+def test_a_follow_up_that_would_change_the_turn_before_fails() -> None:
+    """A template that strips reasoning once a user speaks again can't be used for that."""
+    stripping = THINKING.replace("(loop.last or message.reasoning_content)", "loop.last")
+    chat = dialogue(stripping, QuestionAnswerTask({}))
+    with pytest.raises(TemplateChangesError, match="otherwise when others follow"):
+        chat.reply("And now?", chat.stop_ids[0])
+
+
+def test_where_the_template_takes_one_call_at_a_time_a_second_is_malformed() -> None:
+    """The policy gets an error, not the run."""
+    chat = dialogue(ONE_AT_A_TIME)
+    one = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
+    write = chat_model.tokenizer().encode
+    assert len(chat.turn(write(one)).calls) == 1
+    assert chat.turn(write(one + one)) == PolicyTurn(one + one, malformed="only one tool may be called at a time")
+
+
+@pytest.mark.parametrize(
+    ("template", "problem"),
+    [
+        (BACKWARDS, "in the order of their calls"),
+        (STABLE.replace("{%- if tools %}", "{%- if false %}"), "it doesn't show sum_1_to_n"),
+        (STABLE.replace("<|im_end|>", "END"), "ends an assistant's turn with a special token"),
+        (STABLE.replace("add_generation_prompt", "false"), "opens an assistant's turn where it is asked to"),
+        ("{{ raise_exception('never') }}", "writes a plain conversation; TemplateError: never"),
+        ("{% if", "writes a plain conversation; TemplateSyntaxError"),
+        (None, "must have a chat template"),
+    ],
+)
+def test_other_templates_that_will_not_do_are_refused(template: str, problem: str) -> None:
+    """Each with its reason, before any work."""
+    with pytest.raises(RefusedError, match=problem) as refusal:
+        dialogue(template)
+    assert refusal.value.reason is TerminationReason.MODEL_UNSUITABLE
+
+
+def test_all_stop_ids_of_the_model_count() -> None:
+    """The template's, then the tokenizer's and those of the generation config, each once."""
+    model = chat_model.loaded()
+    model.model.generation_config.eos_token_id = [2, 7]
+    assert ChatDialogue(model, TOOLS_TASK).stop_ids == (2, 7)
+
+
+def test_an_unknown_stop_id_is_refused() -> None:
+    """An id that the model can't sample would never stop it."""
+    model = chat_model.loaded()
+    model.model.generation_config.eos_token_id = [2, 10**6]
+    with pytest.raises(RefusedError, match="its vocabulary has 390, not 1000000"):
+        ChatDialogue(model, TOOLS_TASK)
+
+
+def test_the_task_says_which_dialogue() -> None:
+    """A chat task gets its template, a text task its alphabet."""
+    assert isinstance(make_dialogue(chat_model.loaded(), TOOLS_TASK), ChatDialogue)
+    text = make_dialogue(chat_model.loaded(), QuestionAnswerTask({"dialogue": "text"}))
+    assert text.turn(text.opening("So\n")) == PolicyTurn("So\n")
+    with pytest.raises(ValueError, match="must say a str"):
+        text.opening((USER,))

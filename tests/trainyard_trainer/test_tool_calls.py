@@ -1,0 +1,134 @@
+"""Tool calls are read in the model's own format, or the turn says why they can't be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.trainyard_trainer import chat_model
+from trainyard_api.termination import TerminationReason
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.models.tool_calls import FORMATS, call_reader, read_hermes, read_llama3_json
+from trainyard_trainer.seams import PolicyTurn, ToolCall
+from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
+
+SUM = ToolCall("sum_1_to_n", {"n": 57})
+ADD = ToolCall("calculator", {"expression": "1+1"})
+SUM_JSON, ADD_JSON = (
+    '{"name": "sum_1_to_n", "arguments": {"n": 57}}',
+    '{"name": "calculator", "arguments": {"expression": "1+1"}}',
+)
+
+RESPONSE_TEMPLATE = {
+    "defaults": {"role": "assistant"},
+    "start_anchor": "<|im_start|>assistant\n",
+    "fields": {
+        "reasoning_content": {"open": "<think>", "close": "</think>", "content": "text"},
+        "tool_calls": {
+            "open": "[[", "close": "]]", "repeats": True, "content": "json",
+            "transform": {"type": "function", "function": "{content}"},
+        },
+        "content": {"close": "<|im_end|>", "content": "text"},
+    },
+}  # fmt: skip
+"""In the terms of transformers: calls in double brackets."""
+
+
+def reader(named: str | None = None, template: str = chat_model.STABLE, **more: Any) -> Any:
+    """How calls of the test model are read."""
+    tokenizer = chat_model.tokenizer(template, **more)
+    return call_reader(tokenizer, template, "<|im_start|>assistant\n", ArithmeticToolsTask.tools, named)
+
+
+def test_hermes() -> None:
+    """Any number of calls, with text around them; without one it is plain text."""
+    text = f"So:<tool_call>\n{SUM_JSON}\n</tool_call>\n<tool_call>{ADD_JSON}</tool_call>"
+    assert read_hermes(text) == PolicyTurn(text, (SUM, ADD))
+    assert read_hermes("It is 7.") == PolicyTurn("It is 7.")
+
+
+def test_llama3_json() -> None:
+    """The whole turn is a call, with `parameters`; everything else is plain text."""
+    text = SUM_JSON.replace("arguments", "parameters")
+    assert read_llama3_json(text) == PolicyTurn(text, (SUM,))
+    assert read_llama3_json(f"<|python_tag|>{text} ").calls == (SUM,)
+    assert read_llama3_json("It is {7}.") == PolicyTurn("It is {7}.")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("<tool_call>{</tool_call>", "isn't JSON"),
+        ("<tool_call>[1]</tool_call>", 'a text as "name"'),
+        ('<tool_call>{"name": 7}</tool_call>', 'a text as "name"'),
+        ('<tool_call>{"name": "f", "arguments": 7}</tool_call>', '"arguments" must be a JSON object'),
+        ('<tool_call>{"name": "f", "arguments": "{"}</tool_call>', "isn't JSON"),
+        (f"<tool_call>{SUM_JSON}", "isn't closed"),
+        (f"{SUM_JSON}</tool_call>", "isn't closed, or a closing one not opened"),
+        (f"<tool_call>{SUM_JSON}</tool_call><tool_call>x</tool_call>", "isn't JSON"),
+        ("<tool_call>" + "[" * 100_000 + "</tool_call>", "isn't JSON"),
+    ],
+)
+def test_a_malformed_call_says_why(text: str, reason: str) -> None:
+    """None of the turn's calls is then made."""
+    turn = read_hermes(text)
+    assert turn.calls == ()
+    assert reason in str(turn.malformed)
+
+
+def test_a_malformed_llama_call_says_why() -> None:
+    """What begins like a call is meant as one."""
+    assert "isn't JSON" in str(read_llama3_json('{"name": "f"').malformed)
+    assert "isn't JSON" in str(read_llama3_json("<|python_tag|>print(1)").malformed)
+
+
+@given(st.text(alphabet='<>{}[]"/:,\\ntol_caeumrgs1'), st.sampled_from(sorted(FORMATS)))
+def test_nothing_that_a_policy_writes_raises(text: str, name: str) -> None:
+    """It is plain text, calls, or malformed."""
+    turn = FORMATS[name](text)
+    assert turn.text == text
+    assert not (turn.calls and turn.malformed)
+
+
+def test_the_tokenizers_response_template_goes_before_a_guess() -> None:
+    """Its calls are read by transformers; what it leaves out of the content is the model's reasoning."""
+    read = reader(response_template=RESPONSE_TEMPLATE)
+    assert read(f"[[{SUM_JSON}]]").calls == (SUM,)
+    assert read(f"[[{SUM_JSON}]][[{ADD_JSON}]]").calls == (SUM, ADD)
+    assert read(f"<tool_call>{SUM_JSON}</tool_call>").calls == ()
+    assert read("<think>7?</think>It is 7.") == PolicyTurn("It is 7.")
+    for broken in ("[[{]]", '[[{"name": 7}]]', "[[7]]"):
+        assert read(broken).calls == ()
+        assert read(broken).malformed is not None
+
+
+def test_the_option_goes_before_everything() -> None:
+    """A user may know better."""
+    assert reader("llama3-json", response_template=RESPONSE_TEMPLATE) is read_llama3_json
+    with pytest.raises(RefusedError, match="must be one of hermes, llama3-json") as refusal:
+        reader("pythonic")
+    assert refusal.value.reason is TerminationReason.INVALID_OPTION
+    assert refusal.value.field_path == "spec.task.options.tool_format"
+
+
+def test_else_the_template_shows_it() -> None:
+    """By its own marks."""
+    assert reader() is read_hermes
+    assert reader(template="{{ '<|python_tag|>' }}") is read_llama3_json
+
+
+@pytest.mark.parametrize("template", ["plain", "<tool_call><function=f></tool_call>"])
+def test_a_model_that_does_not_say_it_is_refused(template: str) -> None:
+    """With the option that would help; a format that only looks like a known one isn't taken for it."""
+    with pytest.raises(RefusedError, match="option tool_format may name one") as refusal:
+        reader(template=template)
+    assert refusal.value.reason is TerminationReason.MODEL_UNSUITABLE
+
+
+def test_without_tools_nothing_is_read() -> None:
+    """A text is a text."""
+    read = call_reader(chat_model.tokenizer(), "", "", (), None)
+    assert read(f"<tool_call>{SUM_JSON}</tool_call>") == PolicyTurn(f"<tool_call>{SUM_JSON}</tool_call>")
