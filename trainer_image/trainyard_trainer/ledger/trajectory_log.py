@@ -56,7 +56,7 @@ class TrajectoryLog:
         """Append a measurement and its answers; a repeated one takes the former's place."""
         key = {"kind": metrics.kind, "step": metrics.step}
         for name in (METRICS, EVALUATIONS, ANSWERS):
-            self._keep(name, lambda line: key.items() - line.items())
+            self._keep(name, lambda line: (line["kind"], line["step"]) != (metrics.kind, metrics.step))
         self._append(ANSWERS, ({**key, **asdict(answer)} for answer in answers))
         self._append(EVALUATIONS, [{**key, "result": None if result is None else result.to_wire()}])
         self._append(METRICS, [asdict(metrics)])

@@ -79,7 +79,9 @@ def describe(progress: RunProgress) -> str:
         words += [f"reward {progress.reward}"] if progress.reward is not None else []
         words += [f"loss {progress.loss}"] if progress.loss is not None else []
         words += [f"{progress.tokens_per_second} tokens/s", f"{progress.estimated_remaining_seconds} s left"]
-    if progress.evaluation:
-        words += [f"held-out success {progress.evaluation.success_before} before"]
-        words += [f"{progress.evaluation.success_after} after"] if progress.evaluation.success_after else []
+    evaluation = progress.evaluation
+    if evaluation and evaluation.before:
+        words += [f"held-out success {evaluation.before.success_rate} before"]
+        words += [f"{evaluation.after.success_rate} after"] if evaluation.after else []
+        words += [str(evaluation.verdict)] if evaluation.verdict else []
     return "  ".join(words)
