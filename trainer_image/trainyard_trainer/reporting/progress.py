@@ -29,8 +29,8 @@ _LAST_FLUSH_SECONDS: Final = 10.0
 class StatusReporter:
     """A `Reporter` that sends each report with `send`, which raises KubeError when it didn't arrive.
 
-    A commit and a new evaluation are urgent by themselves. The interval begins when a report has arrived. The checkpoint
-    of the best validation is shown as the best one once it is committed.
+    A commit and a new evaluation are urgent by themselves. The interval begins when a report has arrived. The best
+    validation's checkpoint is shown as the best one once it is committed.
     """
 
     def __init__(self, send: Callable[[Progress], None], *, interval_seconds: float = INTERVAL_SECONDS) -> None:
