@@ -68,7 +68,8 @@ def config_of(family: str) -> Any:
     """The config of a tiny model."""
     given = {**_SIZES, **FAMILIES[family]}
     if family == "gpt2":
-        given = {name: given[name] for name in ("vocab_size", "n_embd", "n_layer", "n_head", "n_positions")}
+        common = ("vocab_size", "pad_token_id", "bos_token_id", "eos_token_id")
+        given = {name: given[name] for name in (*common, *FAMILIES["gpt2"])}
     return CONFIG_MAPPING[family](**given)
 
 

@@ -60,11 +60,6 @@ def apply(loaded: LoadedModel, lora: LoRA, seed: int, base_model: RunModel | Non
     return replace(loaded, model=peft.get_base_model().eval(), adapter=Adapter(peft, settings, digest, base_model))
 
 
-def trainable(loaded: LoadedModel) -> list[torch.nn.Parameter]:
-    """The parameters that an optimizer is given: the adapter's, else all; in the model's own order."""
-    return [parameter for parameter in loaded.model.parameters() if parameter.requires_grad]
-
-
 def weights(loaded: LoadedModel) -> dict[str, torch.Tensor]:
     """The adapter's tensors by the names that its file has; they are the ones that are trained, not copies."""
     tensors: dict[str, torch.Tensor] = get_peft_model_state_dict(

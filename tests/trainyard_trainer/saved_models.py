@@ -1,0 +1,46 @@
+"""Saved models for tests: tiny random ones of every family, and adapters that are no longer at their beginning."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from tests.trainyard_trainer.families import model_of
+from trainyard_trainer.models.char_tokenizer import char_tokenizer
+from trainyard_trainer.models.loading import LoadedModel
+
+ALPHABET = "abcdefghij"
+ROWS = torch.tensor([[3, 4, 5, 6, 7, 8, 9, 10], [10, 3, 9, 4, 8, 5, 7, 6]])
+"""Token ids that every family knows."""
+
+
+def save_family(family: str, folder: Path, seed: int = 0) -> Path:
+    """A model of a family, with its tokenizer, as save_pretrained writes them."""
+    model_of(family, seed).save_pretrained(folder)
+    char_tokenizer(ALPHABET).save_pretrained(folder)
+    return folder
+
+
+def write_files(files: dict[str, bytes], folder: Path) -> Path:
+    """Files by their paths below a folder."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def logits(loaded: LoadedModel) -> torch.Tensor:
+    """What a model says of `ROWS`."""
+    with torch.no_grad():
+        said: torch.Tensor = loaded.model(input_ids=ROWS, use_cache=False).logits
+    return said
+
+
+def train_a_little(loaded: LoadedModel, steps: int = 2) -> None:
+    """Optimizer steps on what requires gradients."""
+    optimizer = torch.optim.AdamW([one for one in loaded.model.parameters() if one.requires_grad], lr=1e-2)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loaded.model(input_ids=ROWS, labels=ROWS, use_cache=False).loss.backward()
+        optimizer.step()
