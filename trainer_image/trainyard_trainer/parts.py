@@ -6,23 +6,22 @@ Place in the data's way: station 4. All refusals that don't need a step to be ru
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_spec import Evaluation
 from trainyard_api.training_job_status import ReportedSampler
 from trainyard_trainer.data.check_data import check_data, max_prompt_tokens, open_questions
 from trainyard_trainer.data.questions import Questions
-from trainyard_trainer.models import lora
 from trainyard_trainer.models.dialogue import Dialogue, make_dialogue
-from trainyard_trainer.models.loading import LoadedModel, load_folder, scratch
+from trainyard_trainer.models.first_model import load_first
+from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.outlets import Checkpointer, Ledger, StopRequest
 from trainyard_trainer.policy.settings import PolicySettings
 from trainyard_trainer.policy.torch_policy import TorchPolicy
 from trainyard_trainer.registry import load_rewards, make_task
 from trainyard_trainer.reporting.board import ProgressBoard
 from trainyard_trainer.rewards.reward import WeightedReward, close_rewards
-from trainyard_trainer.rollouts.plans import evaluation_plan
+from trainyard_trainer.rollouts.plans import EVALUATION_TURNS, evaluation_plan
 from trainyard_trainer.rollouts.rollout import SynchronousRollouts
 from trainyard_trainer.run_inputs import RunInputs
 from trainyard_trainer.sampling.engines import choose_engine
@@ -42,6 +41,7 @@ class Parts:
     evaluation: Evaluation | None
     answering: RolloutPlan | None
     seed: int
+    longest_row: int
     sampler: ReportedSampler
 
 
@@ -62,18 +62,16 @@ def build_parts(config: RunConfig, inputs: RunInputs, stop: StopRequest) -> Part
     Raises:
         RefusedError: the config names something that isn't there or doesn't fit together.
     """
-    seed, algorithm = config.algorithm.seed, config.algorithm
+    algorithm = config.algorithm
     task = make_task(config.task, inputs.module)
     rewards = load_rewards(config.task.rewards, inputs.module, stop.requested)
     try:
         questions = open_questions(config, task, inputs.data)
-        loaded = _load_model(config, task, inputs.model)
-        if algorithm.lora is not None:
-            loaded = lora.apply(loaded, algorithm.lora, seed, config.model)
+        loaded = load_first(config.model, algorithm, inputs.model, task.alphabet)
         dialogue = make_dialogue(loaded, task)
         answer = algorithm.grpo.max_turn_tokens if algorithm.grpo else None
-        longest = max_prompt_tokens(loaded.context_length, answer or task.max_turn_tokens)
-        check_data(questions, task, dialogue, training=steps_of(config) > 0, longest=longest)
+        longest_prompt = max_prompt_tokens(loaded.context_length, answer or task.max_turn_tokens)
+        check_data(questions, task, dialogue, training=steps_of(config) > 0, longest=longest_prompt)
         policy = TorchPolicy(loaded, PolicySettings.of(config))
         engine, sampler = choose_engine(policy, stop)
         rollouts = SynchronousRollouts(
@@ -82,31 +80,36 @@ def build_parts(config: RunConfig, inputs: RunInputs, stop: StopRequest) -> Part
             task_name=config.task.name,
             dialogue=dialogue,
             run=config.run.uid,
-            seed=seed,
+            seed=algorithm.seed,
             stop=stop,
             context_length=loaded.context_length,
         )
     except BaseException:
         close_rewards(rewards)
         raise
-    return Parts(policy, rollouts, questions, rewards, dialogue, config.evaluation, evaluation_plan(config), seed, sampler)
+    return Parts(
+        policy=policy,
+        rollouts=rollouts,
+        questions=questions,
+        rewards=rewards,
+        dialogue=dialogue,
+        evaluation=config.evaluation,
+        answering=evaluation_plan(config),
+        seed=algorithm.seed,
+        longest_row=_longest_row(config, task, loaded),
+        sampler=sampler,
+    )
+
+
+def _longest_row(config: RunConfig, task: Task, loaded: LoadedModel) -> int:
+    """Tokens of the longest trajectory to be expected: every turn as long as it may be, and as much said in reply."""
+    grpo = config.algorithm.grpo
+    turn = (grpo.max_turn_tokens if grpo else None) or task.max_turn_tokens
+    expected = 2 * turn * (grpo.max_turns if grpo else EVALUATION_TURNS)
+    return min(expected, loaded.context_length or expected)
 
 
 def steps_of(config: RunConfig) -> int:
     """How many steps the run has; none where it only evaluates."""
     settings = config.algorithm.grpo or config.algorithm.sft
     return 0 if settings is None else settings.steps
-
-
-def _load_model(config: RunConfig, task: Task, model_folder: Path | None) -> LoadedModel:
-    model = config.model
-    if model.scratch is not None:
-        return scratch(model.scratch, task.alphabet, config.algorithm.seed)
-    if model.path is not None:
-        return load_folder(Path(model.path), value=model.path)
-    if model_folder is None:
-        raise ValueError("a model from a checkpoint or a bucket needs its local folder")
-    member, value = ("checkpoint", model.checkpoint.uri) if model.checkpoint else ("s3", None)
-    if model.s3 is not None:
-        value = f"s3://{model.s3.bucket}/{model.s3.prefix}"
-    return load_folder(model_folder, field_path=f"spec.model.{member}", value=value)
