@@ -8,8 +8,10 @@ import pytest
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from tests.trainyard_trainer.policies import gradient, policy, row
+from tests.trainyard_trainer.families import FAMILIES, model_of
+from tests.trainyard_trainer.policies import ROWS, gradient, policy, row
 from tests.trainyard_trainer.test_head import SIZES, Squared, random_model
+from trainyard_api.algorithm import Precision
 from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.policy.batches import Row, micro_batch
 from trainyard_trainer.policy.head import find_head
@@ -61,3 +63,27 @@ def test_a_policy_trains_a_class_with_logits_of_its_own(caplog: pytest.LogCaptur
     (-logprobs[range(5), one.token_ids[1:]].sum() / 22).backward()
     assert torch.allclose(found, gradient(chosen), rtol=1e-4, atol=1e-6)
     assert math.isnan(chosen.score([UNTRAINED])[0][1])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_computes_alike_whatever_shares_its_pass(family: str) -> None:
+    """From hidden states; ragged rows as if alone; checkpointed and cut as if whole; bfloat16 but for its rounding."""
+    chosen = policy(model=LoadedModel(model_of(family), None, 0))
+    assert find_head(chosen.model) is not None
+    together, alone = chosen.score(ROWS), [chosen.score([one])[0] for one in ROWS]
+    assert differences(together, alone) == pytest.approx([0.0] * 22, abs=1e-5)
+    chosen.accumulate(ROWS, sft_loss)
+    frugal = policy(model=LoadedModel(model_of(family), None, 0), gradient_checkpointing=True, micro_batch_tokens=1)
+    frugal.accumulate(ROWS, sft_loss)
+    assert (gradient(frugal) - gradient(chosen)).norm() / gradient(chosen).norm() < 1e-5
+    half = policy(model=LoadedModel(model_of(family), None, 0), precision=Precision.BFLOAT16)
+    assert 0 < sum(differences(half.score(ROWS), together)) / 22 < 0.04
+    half.accumulate(ROWS, sft_loss)
+    assert (gradient(half) - gradient(chosen)).norm() / gradient(chosen).norm() < 0.15
+
+
+def differences(ours: list[tuple[float, ...]], theirs: list[tuple[float, ...]]) -> list[float]:
+    """By trained token."""
+    return [
+        abs(a - b) for one, other in zip(ours, theirs, strict=True) for a, b in zip(one[1:], other[1:], strict=True)
+    ]

@@ -73,7 +73,9 @@ class TorchPolicy:
         self._pass = self._find_pass()
         self._reference = Reference(self._weights.computing) if settings.keep_reference else None
         self._ranks = Ranks(settings.group, self.device)
-        self._optimizer = torch.optim.AdamW(self._weights.trained, lr=self.learning_rate, weight_decay=WEIGHT_DECAY)
+        self._optimizer = torch.optim.AdamW(
+            self._weights.trained, lr=self.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
+        )
         self._passes = Passes(self.device, self.pad_id, settings.micro_batch_tokens)
         self._version = 0
         self._skipped_in_a_row = 0
