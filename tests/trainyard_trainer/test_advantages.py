@@ -154,6 +154,14 @@ def test_turns_of_a_forked_history_find_their_rows() -> None:
     assert first.segments[1].advantages[1] > 0
 
 
+def test_a_trajectory_that_never_spoke_is_a_sibling_like_others() -> None:
+    """Its environment ended it at once: it has a return to compare with, and no turn to give credit to."""
+    speechless = trajectory(1.0, sample=1, segments=[segment(0)])
+    spoke, silent = with_advantages([of_turns([0.0]), speechless], by_turn())
+    assert silent.advantage == 0.0
+    assert spoke.advantage < -1
+
+
 def test_a_policy_token_outside_of_all_turns_is_a_mistake() -> None:
     """Credit by turn can't place it."""
     astray = trajectory(1.0, sample=1, turns=(policy_turn(1, 3),))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from trainyard_api.algorithm import Credit, GRPOConfig
 from trainyard_trainer.policy.returns import discounted_return, policy_turns, returns_to_go
-from trainyard_trainer.trajectory import Segment, Trajectory
+from trainyard_trainer.trajectory import Trajectory
 
 EPSILON = 1e-6
 
@@ -66,15 +66,11 @@ def with_advantages(trajectories: Sequence[Trajectory], config: GRPOConfig) -> l
     Raises:
         ValueError: with credit by turn, a policy token that belongs to no turn of the policy.
     """
-    gamma = float(config.gamma)
     result = list(trajectories)
     for members in _groups(trajectories).values():
         group = [trajectories[index] for index in members]
-        values = group_advantages([discounted_return(trajectory, gamma) for trajectory in group]).tolist()
-        by_turn = turn_advantages([returns_to_go(trajectory, gamma) for trajectory in group])
-        for index, trajectory, value, of_turns in zip(members, group, values, by_turn, strict=True):
-            chosen = replace(trajectory, normalised_reward=value if len(members) >= 2 else None, advantage=value)
-            result[index] = _by_turn(chosen, of_turns) if config.credit is Credit.TURN else chosen
+        for index, advantaged in zip(members, _of_group(group, config), strict=True):
+            result[index] = advantaged
     return result
 
 
@@ -88,6 +84,19 @@ def zero_variance_groups(trajectories: Sequence[Trajectory]) -> int:
     """Number of groups whose scored trajectories, one at least, all have advantage 0: nothing is learned from them."""
     groups = _groups(trajectories).values()
     return sum(all(learns_nothing(trajectories[index]) for index in members) for members in groups)
+
+
+def _of_group(group: Sequence[Trajectory], config: GRPOConfig) -> list[Trajectory]:
+    gamma = float(config.gamma)
+    values = group_advantages([discounted_return(trajectory, gamma) for trajectory in group]).tolist()
+    result = [
+        replace(trajectory, normalised_reward=value if len(group) >= 2 else None, advantage=value)
+        for trajectory, value in zip(group, values, strict=True)
+    ]
+    if config.credit is Credit.TRAJECTORY:
+        return result
+    by_turn = turn_advantages([returns_to_go(trajectory, gamma) for trajectory in group])
+    return [_by_turn(trajectory, advantages) for trajectory, advantages in zip(result, by_turn, strict=True)]
 
 
 def _groups(trajectories: Sequence[Trajectory]) -> dict[str, list[int]]:
@@ -104,29 +113,22 @@ def _at(returns: Sequence[float], turn: int) -> float:
 
 
 def _by_turn(trajectory: Trajectory, advantages: Sequence[float]) -> Trajectory:
-    by_segment = [[0.0] * len(segment.token_ids) for segment in trajectory.segments]
-    covered = [[False] * len(segment.token_ids) for segment in trajectory.segments]
-    for turn, advantage in zip(policy_turns(trajectory), advantages, strict=True):
-        for place in range(turn.start, turn.end):
-            covered[turn.segment][place] = True
-            if trajectory.segments[turn.segment].mask[place]:
-                by_segment[turn.segment][place] = advantage
-    for number, segment in enumerate(trajectory.segments):
-        _require_covered(trajectory, number, segment, covered[number])
-    sampled = [
-        value
-        for segment, values in zip(trajectory.segments, by_segment, strict=True)
-        for value, chosen in zip(values, segment.mask, strict=True)
-        if chosen
-    ]
-    segments = tuple(
-        replace(segment, advantages=tuple(values))
-        for segment, values in zip(trajectory.segments, by_segment, strict=True)
-    )
-    return replace(trajectory, segments=segments, advantage=fmean(sampled) if sampled else 0.0)
-
-
-def _require_covered(trajectory: Trajectory, number: int, segment: Segment, covered: Sequence[bool]) -> None:
-    for place, (sampled, known) in enumerate(zip(segment.mask, covered, strict=True)):
-        if sampled and not known:
-            raise ValueError(f"token {place} of segment {number} of {trajectory.id} belongs to no turn of the policy")
+    """The trajectory with these advantages of its turns; one that never spoke has a return, but no turn."""
+    by_segment: list[list[float | None]] = [[None] * len(segment.token_ids) for segment in trajectory.segments]
+    for turn, advantage in zip(policy_turns(trajectory), advantages, strict=False):
+        by_segment[turn.segment][turn.start : turn.end] = [advantage] * (turn.end - turn.start)
+    sampled: list[float] = []
+    segments = []
+    for number, (segment, values) in enumerate(zip(trajectory.segments, by_segment, strict=True)):
+        placed = [0.0] * len(values)
+        for place, value in enumerate(values):
+            if not segment.mask[place]:
+                continue
+            if value is None:
+                raise ValueError(
+                    f"token {place} of segment {number} of {trajectory.id} belongs to no turn of the policy"
+                )
+            placed[place] = value
+            sampled.append(value)
+        segments.append(replace(segment, advantages=tuple(placed)))
+    return replace(trajectory, segments=tuple(segments), advantage=fmean(sampled) if sampled else 0.0)

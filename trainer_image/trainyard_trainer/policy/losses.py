@@ -88,7 +88,7 @@ def sft_loss(inputs: LossInputs) -> TokenLosses:
 
 
 def _clipped_surrogate(inputs: LossInputs, ratios_N: torch.Tensor, clip: Clip) -> TokenLosses:
-    """-min(ratio x A, clip(ratio) x A), not below dual x A where A is negative (arXiv 1912.09729, equation 5)."""
+    """-min(ratio x A, clip(ratio) x A), not below dual x A where A is negative (arXiv 1912.09729)."""
     low, advantages_N = clip.low or 0.0, inputs.advantages
     bad_N = advantages_N < 0
     gains_N = torch.minimum(ratios_N * advantages_N, ratios_N.clamp(1.0 - low, 1.0 + clip.high) * advantages_N)
