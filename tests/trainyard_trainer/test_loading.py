@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertModel, LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
+from transformers import BertConfig, BertLMHeadModel, BertModel, LlamaConfig, LlamaForCausalLM
 
+from tests.trainyard_trainer.saved_models import save_family
 from trainyard_api.model_source import ScratchModel
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
@@ -68,6 +70,54 @@ def test_other_model_classes_are_loaded_with_tied_weights_too(tmp_path: Path) ->
     assert loaded.pad_id == 0
 
 
+def test_half_precision_loses_nothing(tmp_path: Path) -> None:
+    """Weights of bfloat16 files are in float32 what they were."""
+    model = scratch(ScratchModel(), ALPHABET, 0).model.to(torch.bfloat16)
+    model.save_pretrained(tmp_path)
+    char_tokenizer(ALPHABET).save_pretrained(tmp_path)
+    loaded = load_folder(tmp_path).model.state_dict()
+    assert {tensor.dtype for tensor in loaded.values()} == {torch.float32}
+    assert all(torch.equal(tensor.float(), loaded[name]) for name, tensor in model.state_dict().items())
+
+
+def test_every_id_that_ends_a_turn_is_known(folder: Path) -> None:
+    """Those of the generation config, of which a chat model has several, and the tokenizer's."""
+    generation = json.loads((folder / "generation_config.json").read_text())
+    for named, expected in (([3, 5], (3, 5, 20)), (4, (4, 20)), (20, (20,))):
+        (folder / "generation_config.json").write_text(json.dumps(generation | {"eos_token_id": named}))
+        assert load_folder(folder).stop_ids == expected
+
+
+def test_without_any_id_that_ends_a_turn_there_is_none(folder: Path) -> None:
+    """Whoever needs one says so."""
+    for name in ("config.json", "generation_config.json", "tokenizer_config.json"):
+        content = json.loads((folder / name).read_text())
+        (folder / name).write_text(json.dumps(content | {"eos_token_id": None, "eos_token": None}))
+    assert load_folder(folder).stop_ids == ()
+
+
+@pytest.mark.parametrize("named", [[20, 21], -1])
+def test_a_stop_id_outside_the_vocabulary_is_unsuitable(folder: Path, named: object) -> None:
+    """It could never be sampled, so no turn would end."""
+    generation = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps(generation | {"eos_token_id": named}))
+    error = refusal(folder)
+    assert error.reason is TerminationReason.MODEL_UNSUITABLE
+    assert "0 to 20" in str(error)
+    assert str(named[-1] if isinstance(named, list) else named) in str(error)
+
+
+def test_the_context_is_as_long_as_the_config_says(folder: Path) -> None:
+    """Under whatever name the model's kind has for it; some have no limit."""
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 77}))
+    assert load_folder(folder).context_length == 77
+    assert load_folder(save_family("gpt2", folder / "gpt2")).context_length == 256
+    unlimited = save_family("mamba2", folder / "mamba2") / "config.json"
+    unlimited.write_text(unlimited.read_text().replace('"max_position_embeddings"', '"unused"'))
+    assert load_folder(folder / "mamba2").context_length is None
+
+
 def test_a_missing_folder_is_not_found(tmp_path: Path) -> None:
     """With field and value."""
     assert refusal(tmp_path / "absent").reason is TerminationReason.MODEL_NOT_FOUND
@@ -81,15 +131,11 @@ def test_an_empty_folder_is_unsuitable(tmp_path: Path) -> None:
     assert "safetensors" in str(error)
 
 
-@pytest.mark.parametrize("kind", ["encoder", "encoder-decoder"])
-def test_what_is_no_causal_language_model_is_unsuitable(tmp_path: Path, kind: str) -> None:
-    """Transformers would load an encoder and make up the missing head."""
-    if kind == "encoder":
-        sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-        BertModel(BertConfig(vocab_size=21, **sizes)).save_pretrained(tmp_path)
-    else:
-        sizes = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2}
-        T5ForConditionalGeneration(T5Config(vocab_size=21, **sizes)).save_pretrained(tmp_path)
+@pytest.mark.parametrize("make", [BertModel, BertLMHeadModel])
+def test_an_encoder_is_unsuitable(tmp_path: Path, make: Any) -> None:
+    """Transformers would make up the missing head; with a head, every token would see those after it."""
+    sizes = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    make(BertConfig(vocab_size=21, initializer_range=1.0, **sizes)).save_pretrained(tmp_path)
     char_tokenizer(ALPHABET).save_pretrained(tmp_path)
     assert refusal(tmp_path).reason is TerminationReason.MODEL_UNSUITABLE
 
