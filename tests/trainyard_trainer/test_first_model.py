@@ -5,14 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests import servers
+from tests.trainyard_trainer.hub_server import REPOSITORY, REVISION, Hub, serving
+from tests.trainyard_trainer.saved_models import logits, save_family
+from trainyard_api.algorithm import Algorithm
+from trainyard_api.model_source import HubModel
 from trainyard_api.run_config import Folder, PinnedCheckpoint, RunIdentity, RunModel, RunStorage
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import S3Location, ScratchModel, SecretReference
 from trainyard_trainer.checkpoints.checkpoint import Origin, write_checkpoint
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.models.first_model import fetch_model
+from trainyard_trainer.models.first_model import fetch_model, load_first
+from trainyard_trainer.models.loading import load_folder
 from trainyard_trainer.outlets import Snapshot
 from trainyard_trainer.storage.storage_folder import FolderStorage
 from trainyard_trainer.storage.storage_s3 import Credentials, Fields, S3Storage
@@ -68,3 +74,28 @@ def test_a_folder_in_a_bucket_is_copied(s3: servers.S3Server, tmp_path: Path) ->
         fetch_model(RunModel(s3=location), None, tmp_path)
     with pytest.raises(RefusedError, match=r"spec\.model\.s3\.bucket: .*; got 'nowhere'"):
         fetch_model(RunModel(s3=location.model_copy(update={"bucket": "nowhere"})), keys, tmp_path)
+
+
+def test_a_repository_of_a_hub_is_copied_and_loaded(tmp_path: Path) -> None:
+    """With the token that the pod was given; its files are a model like any other."""
+    base = save_family("llama", tmp_path / "base")
+    files = {path.name: path.read_bytes() for path in base.iterdir()}
+    with serving(Hub(files, token="hf_right")) as hub:
+        secret = SecretReference(name="hub")
+        source = HubModel(repository=REPOSITORY, revision=REVISION, endpoint=hub.endpoint, secret_ref=secret)
+        model = RunModel(hugging_face=source)
+        folder = fetch_model(model, None, tmp_path, "hf_right")
+    algorithm = Algorithm.model_validate({"type": "GRPO", "grpo": {"steps": 1}})
+    loaded = load_first(model, algorithm, folder, "")
+    assert torch.equal(logits(loaded), logits(load_folder(base)))
+
+
+def test_an_unfit_repository_is_named(tmp_path: Path) -> None:
+    """The field and the value of the manifest, though it is found out from the files."""
+    files = {"config.json": b'{"model_type": "t5"}', "model.safetensors": b""}
+    with serving(Hub(files)) as hub:
+        model = RunModel(hugging_face=HubModel(repository=REPOSITORY, revision=REVISION, endpoint=hub.endpoint))
+        folder = fetch_model(model, None, tmp_path)
+    algorithm = Algorithm.model_validate({"type": "GRPO", "grpo": {"steps": 1}})
+    with pytest.raises(RefusedError, match=r"spec\.model\.huggingFace\.repository: .*encoder-decoder; got 'lab/tiny'"):
+        load_first(model, algorithm, folder, "")
