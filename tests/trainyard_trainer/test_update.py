@@ -204,7 +204,7 @@ def test_outcomes_of_a_step_become_one() -> None:
     second = UpdateOutcome(
         None, None, 1.0, None, skipped=True, clip_low=0.4, clip_high=0.3, policy_tokens=20, out_of_memory=1
     )
-    found = merged([first, NOTHING_TO_TRAIN, second])
+    found = merged([first, NOTHING_TO_TRAIN, second, second])
     assert (found.loss, found.grad_norm, found.sampler_gap, found.kl) == (1.0, 3.0, 0.01, None)
-    assert (found.entropy, found.clip_low, found.clip_high) == pytest.approx((2.5 / 3, 0.3, 0.2))
-    assert (found.skipped, found.policy_tokens, found.out_of_memory) == (True, 30, 1)
+    assert (found.entropy, found.clip_low, found.clip_high) == pytest.approx((4.5 / 5, 1.7 / 5, 1.2 / 5))
+    assert (found.skipped, found.policy_tokens, found.out_of_memory) == (2, 50, 2)

@@ -182,15 +182,16 @@ class UpdateOutcome:
     `loss` is the whole update's. `grad_norm` is the norm before clipping, `entropy` the mean over policy tokens in
     nats, `kl` the mean estimate of the divergence from the reference, `clip_low` and `clip_high` the shares of policy
     tokens whose gradient a clip cut. `sampler_gap` is the largest |log-probability of the sampler - of the policy| over
-    tokens that this very version sampled. `skipped`: loss or gradient wasn't finite, nothing was changed.
-    `out_of_memory` counts passes that were given up and done again in smaller parts.
+    tokens that this very version sampled. `skipped` counts updates whose loss or gradient wasn't finite, which changed
+    nothing: one at most, but where a step's updates are merged. `out_of_memory` counts passes that were given up and
+    done again in smaller parts.
     """
 
     loss: float | None
     grad_norm: float | None
     entropy: float | None
     sampler_gap: float | None
-    skipped: bool
+    skipped: int
     kl: float | None = None
     clip_low: float | None = None
     clip_high: float | None = None

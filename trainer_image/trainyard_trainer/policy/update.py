@@ -28,7 +28,7 @@ MAX_SKIPPED = 3
 """Updates in a row whose loss or gradient isn't finite, after which the run can't go on."""
 MAX_SAMPLER_GAP = 0.05
 """Largest difference of log-probabilities, in nats, between sampler and policy; float32 rounding stays below 1e-4."""
-NOTHING_TO_TRAIN = UpdateOutcome(loss=None, grad_norm=None, entropy=None, sampler_gap=None, skipped=False)
+NOTHING_TO_TRAIN = UpdateOutcome(loss=None, grad_norm=None, entropy=None, sampler_gap=None, skipped=0)
 """An update without a policy token: no pass is run, nothing moves, no version is counted."""
 
 
@@ -108,14 +108,14 @@ def merged(outcomes: Sequence[UpdateOutcome]) -> UpdateOutcome:
     """The updates of a step as one measurement.
 
     Loss and gradient norm are means over updates; entropy, divergence and clip shares means over policy tokens; the
-    sampler's gap is the largest; tokens and memory failures are sums. A value that no update has is None.
+    sampler's gap is the largest; tokens, skipped updates and memory failures are sums. A value that no update has is None.
     """
     return UpdateOutcome(
         loss=_mean([(outcome.loss, 1) for outcome in outcomes]),
         grad_norm=_mean([(outcome.grad_norm, 1) for outcome in outcomes]),
         entropy=_mean([(outcome.entropy, outcome.policy_tokens) for outcome in outcomes]),
         sampler_gap=max((outcome.sampler_gap for outcome in outcomes if outcome.sampler_gap is not None), default=None),
-        skipped=any(outcome.skipped for outcome in outcomes),
+        skipped=sum(outcome.skipped for outcome in outcomes),
         kl=_mean([(outcome.kl, outcome.policy_tokens) for outcome in outcomes]),
         clip_low=_mean([(outcome.clip_low, outcome.policy_tokens) for outcome in outcomes]),
         clip_high=_mean([(outcome.clip_high, outcome.policy_tokens) for outcome in outcomes]),
