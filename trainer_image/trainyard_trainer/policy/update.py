@@ -108,7 +108,8 @@ def merged(outcomes: Sequence[UpdateOutcome]) -> UpdateOutcome:
     """The updates of a step as one measurement.
 
     Loss and gradient norm are means over updates; entropy, divergence and clip shares means over policy tokens; the
-    sampler's gap is the largest; tokens, skipped updates and memory failures are sums. A value that no update has is None.
+    sampler's gap is the largest; tokens, skipped updates and memory failures are sums. A value that no update has is
+    None.
     """
     return UpdateOutcome(
         loss=_mean([(outcome.loss, 1) for outcome in outcomes]),
