@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,12 @@ from transformers import GPT2Config, GPT2LMHeadModel, Qwen3Config, Qwen3ForCausa
 from trainyard_api.algorithm import GRPOConfig, KLPenalty, LossType
 from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.policy.batches import Row
+from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
 from trainyard_trainer.policy.losses import make_loss
 from trainyard_trainer.policy.micro_batches import cut_rows
 from trainyard_trainer.policy.settings import PolicySettings
 from trainyard_trainer.policy.torch_policy import TorchPolicy
+from trainyard_trainer.seams import Loss
 
 VOCABULARY, LONGEST = 40, 16
 DTYPES = [torch.float64, torch.float32]
@@ -63,7 +66,7 @@ def policy(dtype: torch.dtype, limit: int = 10_000, group: object = None) -> Tor
     return TorchPolicy(LoadedModel(model.to(dtype), None, 0), settings)
 
 
-def loss_of(kind: LossType) -> object:
+def loss_of(kind: LossType) -> Loss:
     """The loss as a run has it, with the penalty whose gradient goes through the ratio."""
     constant = 16 if kind is LossType.DR_GRPO else None
     return make_loss(GRPOConfig(loss=kind, steps=1, max_policy_tokens=constant, kl=KLPenalty()))
@@ -105,7 +108,9 @@ def test_one_pass_and_many_give_one_gradient(dtype: torch.dtype) -> None:
 
 
 def test_two_ranks_and_one_give_one_gradient(tmp_path: Path) -> None:
-    """Four trajectories each; and all on one rank, nothing but padding on the other. Both ranks hold the same bytes."""
+    """Four trajectories each; and all on one rank, nothing but padding on the other. Both ranks hold the same bytes,
+    and share what befalls one of them.
+    """
     multiprocessing.spawn(rank, (tmp_path,), nprocs=2)
     for dtype in DTYPES:
         whole = gradients(policy(dtype), rows())
@@ -113,10 +118,21 @@ def test_two_ranks_and_one_give_one_gradient(tmp_path: Path) -> None:
             first, second = (torch.load(tmp_path / f"{dtype}-{name}-{number}.pt") for number in (0, 1))
             require_equal(first, whole, BOUND[dtype])
             assert all(torch.equal(first[kind], second[kind]) for kind in whole)
+    require_common_fate(*(torch.load(tmp_path / f"befallen-{number}.pt") for number in (0, 1)))
+
+
+def require_common_fate(first: tuple, second: tuple) -> None:
+    """Where one rank had to begin again, or to skip, both did; and none counted a row twice."""
+    alone = policy(torch.float32)
+    norm = alone.update(rows(), loss_of(LossType.DAPO)).grad_norm
+    for found, limit, skipped, weights in (first, second):
+        assert found == [(pytest.approx(norm, rel=1e-5), False, 1), (None, True, 0)]
+        assert (limit, skipped) == (first[1], 1)
+        assert torch.equal(weights, first[3])
 
 
 def rank(number: int, folder: Path) -> None:
-    """One process of two: its share's gradients, summed over both, into files."""
+    """One process of two: its share's gradients, summed over both, into files; then what befalls one of them."""
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=number, world_size=2)
     for dtype in DTYPES:
@@ -126,4 +142,27 @@ def rank(number: int, folder: Path) -> None:
             share = share or [Row((1, 2), (False, False), (0.0, 0.0), (0.0, 0.0), trajectory=0)]
             found = gradients(policy(dtype, group=distributed.group.WORLD), share)
             torch.save(found, folder / f"{dtype}-{name}-{number}.pt")
+    befallen(number, folder)
     distributed.destroy_process_group()
+
+
+def befallen(number: int, folder: Path) -> None:
+    """Out of memory on the second rank only, then a loss that isn't a number there: what came of it into a file."""
+    share = [one for one in rows() if one.trajectory in SHARES["4 and 4"][number]]
+    chosen = policy(torch.float32, group=distributed.group.WORLD)
+    usual, passes = loss_of(LossType.DAPO), []
+
+    def scarce(inputs: LossInputs) -> TokenLosses:
+        passes.append(number)
+        if number == 1 and len(passes) == 1:
+            raise torch.OutOfMemoryError
+        return usual(inputs)
+
+    def broken(inputs: LossInputs) -> TokenLosses:
+        out = usual(inputs)
+        return replace(out, losses=out.losses * (math.nan if number == 1 else 1.0))
+
+    outcomes = [chosen.update(share, loss) for loss in (scarce, broken)]
+    found = [(outcome.grad_norm, outcome.skipped, outcome.out_of_memory) for outcome in outcomes]
+    weights = torch.cat([parameter.detach().flatten() for parameter in chosen.trained])
+    torch.save((found, chosen.micro_batch_tokens, chosen.skipped_in_a_row, weights), folder / f"befallen-{number}.pt")
