@@ -29,9 +29,7 @@ def main(argv: Sequence[str]) -> int:
     stop.install()
     try:
         job = read_manifest(arguments.manifest)
-        from trainyard_trainer.local_run import run_here  # noqa: PLC0415 (loads torch, which takes seconds)
-
-        print(run_here(job, arguments.manifest, arguments.output, stop))
+        print(_run(job, arguments, stop))
     except RefusedError as error:
         print(f"refused ({error.reason}): {error}", file=sys.stderr)
         return ExitCode.REFUSED
@@ -39,6 +37,17 @@ def main(argv: Sequence[str]) -> int:
         print(f"{error}; saved: {error.committed_uri}", file=sys.stderr)
         return ExitCode.STOPPED
     return ExitCode.DONE
+
+
+def _run(job: TrainingJob, arguments: argparse.Namespace, stop: SignalStop) -> str:
+    # Loading torch takes seconds, which nobody should wait for to hear of a fault in a manifest.
+    if arguments.dry_run:
+        from trainyard_trainer.local_dry_run import dry_run_here  # noqa: PLC0415
+
+        return dry_run_here(job, arguments.manifest, arguments.output, stop)
+    from trainyard_trainer.local_run import run_here  # noqa: PLC0415
+
+    return run_here(job, arguments.manifest, arguments.output, stop, resume=arguments.resume)
 
 
 def read_manifest(path: Path) -> TrainingJob:
@@ -78,4 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder for checkpoints, trajectories and metrics: DIR/<namespace>/<job>/<uid>/",
     )
+    how = run.add_mutually_exclusive_group()
+    how.add_argument("--resume", action="store_true", help="go on with the job's run that was begun last")
+    how.add_argument("--dry-run", action="store_true", help="do everything but train, and say what was found")
     return parser

@@ -9,6 +9,7 @@ import contextlib
 import io
 import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,13 +25,15 @@ class FolderStorage:
         self._root = root.absolute()
 
     def check(self, *, write: bool) -> None:
-        """Make the folder where it may be written.
+        """Make the folder where it may be written, and try to.
 
         Raises:
-            OSError: it can't be made.
+            OSError: it can't be made, or no file can be made in it.
         """
         if write:
             self._root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._root):
+                pass
 
     def uri(self, key: str) -> str:
         """`file://<absolute path>`."""
