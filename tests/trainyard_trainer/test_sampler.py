@@ -1,160 +1,184 @@
-"""The sampler draws what the policy says, whatever slot it draws in."""
+"""The engine answers everybody who asks, and everybody who waits hears of what went wrong."""
 
 from __future__ import annotations
 
-import math
+import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
-from tests.trainyard_trainer import small
-from trainyard_trainer.models.char_tokenizer import char_tokenizer
-from trainyard_trainer.models.loading import LoadedModel
-from trainyard_trainer.policy.batches import Row, micro_batches
-from trainyard_trainer.policy.torch_policy import TorchPolicy
+from tests.trainyard_trainer import families
+from tests.trainyard_trainer.talks import SAMPLING, Policy, Stop, converse, tokens
 from trainyard_trainer.sampling.randomness import Stream, StreamKey
-from trainyard_trainer.sampling.sampler import InProcessEngine, draw_tokens
-from trainyard_trainer.seams import Generation, GenerationRequest, RolloutInterruptedError
-from trainyard_trainer.tasks.calculator import CalculatorTask
-from trainyard_trainer.trajectory import FinishReason, Sampling
+from trainyard_trainer.sampling.reading import CachedModel
+from trainyard_trainer.sampling.sampler import InProcessEngine
+from trainyard_trainer.sampling.slot_decoder import SlotDecoder
+from trainyard_trainer.sampling.turns import CachedSession, OpenTurn
+from trainyard_trainer.seams import Generation, RolloutInterruptedError
+from trainyard_trainer.trajectory import Sampling
 
-SAMPLING = Sampling(temperature=1.0, max_new_tokens=8, stop_ids=(3, 7, 11))
-PROMPTS = [(1, 2, 4), (5, 6), (8, 9, 10, 12, 13), (14,), (1, 2, 4), (15, 16, 17, 18)]
-RESULTS = [(4, 4, 5), (6,), (9, 9), (10, 12), (1,), (2, 2, 2, 2)]
-
-
-def draw(logits: list[float], uniform: float, temperature: float = 1.0) -> tuple[int, float]:
-    """One token and its log-probability."""
-    tokens, logprobs = draw_tokens(
-        torch.tensor([logits]), torch.tensor([temperature]), torch.tensor([uniform], dtype=torch.float64)
-    )
-    return int(tokens[0]), float(logprobs[0])
+KEY = StreamKey(0, Stream.TRAINING_TOKENS)
+ENDLESS = Sampling(1.0, 100_000, ())
 
 
-def llama() -> TorchPolicy:
-    """A policy of another model class."""
-    tokenizer = char_tokenizer(CalculatorTask.alphabet)
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
-    torch.manual_seed(0)
-    model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), num_key_value_heads=2, **sizes))
-    return TorchPolicy(LoadedModel(model, tokenizer, 0), 1e-3)
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    """A small model, at version 7."""
+    return Policy(families.model_of("qwen3"), version=7)
 
 
-def converse(policy: TorchPolicy, order: list[int], turns: int = 3) -> tuple[list[list[Generation]], list[list[int]]]:
-    """Generations and all tokens of each conversation, decoded together in this order."""
-    engine = InProcessEngine(policy)
-    sessions = {index: engine.open_session() for index in order}
-    histories: list[list[int]] = [[] for _ in PROMPTS]
-    said: list[list[Generation]] = [[] for _ in PROMPTS]
-    for turn in range(turns):
-        fresh = {index: PROMPTS[index] if turn == 0 else RESULTS[(index + turn) % len(RESULTS)] for index in order}
-        requests = [
-            GenerationRequest(sessions[i], fresh[i], SAMPLING, StreamKey(9, Stream.TRAINING_TOKENS, 0, i))
-            for i in order
-        ]
-        for index, generation in zip(order, engine.generate(requests, lambda: False), strict=True):
-            histories[index] += [*fresh[index], *generation.token_ids]
-            said[index].append(generation)
-    return said, histories
+def engine(policy: Policy, stop: Stop | None = None, slots: int = 4) -> InProcessEngine:
+    """An engine of slots."""
+    return InProcessEngine(policy, stop or Stop(), SlotDecoder(CachedModel(policy), slots))
 
 
-def test_tokens_follow_the_inverse_cdf() -> None:
-    """Of probabilities .5, .25, .25 the uniform numbers .49, .5 and .76 draw the first, second and third token."""
-    logits = [math.log(0.5), math.log(0.25), math.log(0.25)]
-    assert [draw(logits, uniform)[0] for uniform in (0.0, 0.49, 0.51, 0.74, 0.76)] == [0, 0, 1, 1, 2]
-    assert draw(logits, 0.6)[1] == pytest.approx(math.log(0.25), abs=1e-6)
+def outcomes(chosen: InProcessEngine, count: int, sampling: Sampling = SAMPLING) -> list[Any]:
+    """What becomes of this many conversations that ask once."""
+
+    async def ask() -> list[Any]:
+        sessions = [chosen.open_session() for _ in range(count)]
+        asked = (chosen.generate(session, (4, 5), sampling, KEY) for session in sessions)
+        found = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 30)
+        for session in sessions:
+            chosen.close_session(session)
+        return found
+
+    # Conversations beyond the slots only get one when others are closed.
+    return asyncio.run(ask())
 
 
-def test_a_token_without_mass_is_never_drawn() -> None:
-    """Neither at either end nor in between, however close to 1 the number comes."""
-    logits = [-math.inf, 0.0, -math.inf, 0.0, -math.inf]
-    drawn = {draw(logits, uniform)[0] for uniform in (0.0, 0.25, 0.5, 0.75, 1 - 2**-53)}
-    assert drawn == {1, 3}
+def test_every_token_has_the_version_that_sampled_it(policy: Policy) -> None:
+    """The policy's of now, once per token."""
+    (found,) = outcomes(engine(policy), 1)
+    assert isinstance(found, Generation)
+    assert found.policy_versions == (7,) * len(found.token_ids)
 
 
-def test_logprobs_are_those_of_the_tempered_distribution() -> None:
-    """At temperature 0.5, probability ratios are squared."""
-    assert draw([0.0, math.log(3.0)], 0.99, temperature=0.5)[1] == pytest.approx(math.log(0.9), abs=1e-6)
-
-
-@pytest.mark.parametrize("make", [small.policy, llama])
-def test_sampler_and_policy_agree_on_every_token(make: type) -> None:
-    """Over three turns of uneven lengths, |difference of log-probabilities| is at most 1e-4: the caches are right."""
-    policy = make()
-    said, histories = converse(policy, list(range(len(PROMPTS))))
-    rows = [Row(tuple(ids), (False,) * len(ids), (0.0,) * len(ids), 0.0) for ids in histories]
-    with torch.no_grad():
-        logprobs, _ = policy.logprobs(micro_batches(rows, 0)[0])
-    gap = 0.0
-    for index, generations in enumerate(said):
-        at = 0
-        for turn, generation in enumerate(generations):
-            at += len(PROMPTS[index] if turn == 0 else RESULTS[(index + turn) % len(RESULTS)])
-            for logprob in generation.logprobs:
-                gap = max(gap, abs(logprob - logprobs[index, at].item()))
-                at += 1
-    assert 0.0 < gap <= 1e-4
-
-
-def test_what_is_sampled_does_not_depend_on_slot_or_neighbours() -> None:
-    """Another order, and decoding alone, give the same tokens."""
-    policy = small.policy()
-    together, _ = converse(policy, list(range(len(PROMPTS))))
-    reversed_, _ = converse(policy, list(reversed(range(len(PROMPTS)))))
-    alone = [converse(policy, [index])[0][index] for index in range(len(PROMPTS))]
-    ids = [[generation.token_ids for generation in turns] for turns in together]
-    assert [[generation.token_ids for generation in turns] for turns in reversed_] == ids
-    assert [[generation.token_ids for generation in turns] for turns in alone] == ids
-
-
-def test_history_is_not_read_again() -> None:
-    """Over all turns the model reads each token of a conversation at most once."""
-    policy = small.policy()
-    read = 0
-
-    def count(_: torch.nn.Module, __: tuple[object, ...], options: dict[str, torch.Tensor]) -> None:
-        nonlocal read
-        read += options["input_ids"].shape[1]
-
-    hook = policy.model.register_forward_pre_hook(count, with_kwargs=True)
-    _, histories = converse(policy, [2])
-    hook.remove()
-    assert read == len(histories[2]) - 1  # the last sampled token isn't read by anybody
-
-
-def test_a_turn_ends_with_a_stop_id_or_at_its_limit() -> None:
-    """The stop id belongs to the turn and occurs at its end only; a turn without one has the limit's length."""
-    said, _ = converse(small.policy(), list(range(len(PROMPTS))))
-    reasons = set()
-    for generation in (generation for turns in said for generation in turns):
-        reasons.add(generation.finish_reason)
-        assert not set(generation.token_ids[:-1]) & set(SAMPLING.stop_ids)
-        stopped = generation.token_ids[-1] in SAMPLING.stop_ids
-        assert stopped == (generation.finish_reason is FinishReason.STOP)
-        assert stopped or len(generation.token_ids) == SAMPLING.max_new_tokens
-    assert reasons == {FinishReason.STOP, FinishReason.LENGTH}
-
-
-def test_a_stop_interrupts_between_decode_rounds() -> None:
-    """The engine asks before every round, not only once per turn."""
+def test_a_stop_interrupts_everybody_between_two_tokens(policy: Policy) -> None:
+    """Those who are being sampled and those who wait for a slot; later ones aren't even begun."""
     asked = 0
 
     def interrupted() -> bool:
         nonlocal asked
         asked += 1
-        return asked == 3
+        return asked > 9
 
-    engine = InProcessEngine(small.policy())
-    endless = Sampling(1.0, 8, ())
-    request = GenerationRequest(engine.open_session(), (1, 2), endless, StreamKey(0, Stream.TRAINING_TOKENS))
-    with pytest.raises(RolloutInterruptedError):
-        engine.generate([request], interrupted)
-    assert asked == 3
+    chosen = engine(policy, Stop(interrupted), slots=2)
+    found = outcomes(chosen, 5, ENDLESS)
+    assert [type(one) for one in found] == [RolloutInterruptedError] * 5
+    assert [type(one) for one in outcomes(chosen, 1)] == [RolloutInterruptedError]
 
 
-def test_a_foreign_session_is_an_error() -> None:
-    """A session of another engine is not quietly taken for an empty one."""
-    engine = InProcessEngine(small.policy())
-    with pytest.raises(TypeError, match="another engine"):
-        engine.generate([GenerationRequest(object(), (1,), SAMPLING, StreamKey(0, Stream.TRAINING_TOKENS))], bool)
+def test_a_stop_is_noticed_while_environments_think(policy: Policy) -> None:
+    """A conversation that has asked doesn't wait for one that is still thinking."""
+    asked = asyncio.Event()
+
+    async def ask() -> None:
+        chosen = engine(policy, Stop(asked.is_set))
+        thinking, waiting = chosen.open_session(), chosen.open_session()
+        turn = asyncio.create_task(chosen.generate(waiting, (4, 5), SAMPLING, KEY))
+        await asyncio.sleep(0.01)
+        asked.set()
+        with pytest.raises(RolloutInterruptedError):
+            await asyncio.wait_for(turn, 10)
+        chosen.close_session(thinking)
+
+    asyncio.run(ask())
+
+
+class Failing:
+    """A decoder that breaks at its third pass."""
+
+    def __init__(self, inner: SlotDecoder) -> None:
+        self._inner, self._passes = inner, 0
+
+    @property
+    def active(self) -> int:
+        return self._inner.active
+
+    @property
+    def due(self) -> bool:
+        return self._inner.due
+
+    def admit(self, turns: Sequence[OpenTurn]) -> list[OpenTurn]:
+        return self._inner.admit(turns)
+
+    def advance(self) -> list[OpenTurn]:
+        self._passes += 1
+        if self._passes == 3:
+            raise torch.OutOfMemoryError("no memory")
+        return self._inner.advance()
+
+    def release(self, session: CachedSession) -> None:
+        self._inner.release(session)
+
+    def reset(self) -> None:
+        self._inner.reset()
+
+
+def test_what_breaks_the_engine_reaches_everybody_who_waits(policy: Policy) -> None:
+    """Nobody hangs; conversations that were begun can't go on, new ones can."""
+    chosen = InProcessEngine(policy, Stop(), Failing(SlotDecoder(CachedModel(policy), 2)))
+
+    async def ask() -> None:
+        sessions = [chosen.open_session() for _ in range(4)]
+        asked = (chosen.generate(session, (4, 5), ENDLESS, KEY) for session in sessions)
+        found = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 30)
+        assert [type(one) for one in found] == [torch.OutOfMemoryError] * 4
+        with pytest.raises(RuntimeError, match="failed in this conversation"):
+            await chosen.generate(sessions[0], (4,), SAMPLING, KEY)
+        for session in sessions:
+            chosen.close_session(session)
+
+    asyncio.run(ask())
+    assert isinstance(outcomes(chosen, 1)[0], Generation)
+
+
+def test_a_conversation_that_is_cancelled_holds_nobody_up(policy: Policy) -> None:
+    """In the middle of a turn; the others' tokens are those that they'd have said anyway."""
+    chosen = engine(policy)
+
+    async def ask() -> Generation:
+        endless, other = chosen.open_session(), chosen.open_session()
+        lost = asyncio.create_task(chosen.generate(endless, (6, 7), ENDLESS, KEY))
+        turn = asyncio.create_task(chosen.generate(other, (4, 5), SAMPLING, KEY))
+        await asyncio.sleep(0.01)
+        lost.cancel()
+        found = await asyncio.wait_for(turn, 30)
+        chosen.close_session(other)
+        return found
+
+    assert asyncio.run(ask()).token_ids == outcomes(engine(policy), 1)[0].token_ids
+
+
+def test_an_engine_serves_one_rollout_after_another(policy: Policy) -> None:
+    """Each in an event loop of its own, with the same tokens for the same keys."""
+    chosen = engine(policy)
+    assert tokens(converse(chosen)) == tokens(converse(chosen))
+
+
+def test_wrong_use_is_an_error_at_once(policy: Policy) -> None:
+    """A session of another engine, one that is closed, nothing to read, nothing to sample, two turns at a time."""
+
+    async def ask() -> None:
+        chosen = engine(policy)
+        with pytest.raises(TypeError, match="another engine"):
+            await chosen.generate(object(), (1,), SAMPLING, KEY)
+        session = chosen.open_session()
+        with pytest.raises(ValueError, match="at least one token"):
+            await chosen.generate(session, (), SAMPLING, KEY)
+        with pytest.raises(ValueError, match="at least one token"):
+            await chosen.generate(session, (1,), Sampling(1.0, 0, ()), KEY)
+        first = asyncio.create_task(chosen.generate(session, (1,), SAMPLING, KEY))
+        await asyncio.sleep(0)
+        with pytest.raises(ValueError, match="has asked already"):
+            await chosen.generate(session, (1,), SAMPLING, KEY)
+        await first
+        chosen.close_session(session)
+        chosen.close_session(session)
+        with pytest.raises(ValueError, match="closed"):
+            await chosen.generate(session, (1,), SAMPLING, KEY)
+
+    asyncio.run(ask())

@@ -1,0 +1,92 @@
+"""A model is sampled by an engine that was seen to do it right, or not at all."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+import torch
+from transformers import DynamicCache
+from transformers.models.qwen3.modeling_qwen3 import Qwen3ForCausalLM
+
+from tests.trainyard_trainer import families
+from tests.trainyard_trainer.talks import Policy, Stop, converse, gap
+from trainyard_api.termination import TerminationReason
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.sampling import self_check
+from trainyard_trainer.sampling.engines import choose_engine
+from trainyard_trainer.sampling.self_check import Agreement
+
+
+@pytest.mark.parametrize("family", ["qwen3", "mistral"])
+def test_slots_are_chosen_where_they_are_right(family: str) -> None:
+    """The report says so, and what was measured."""
+    _, report = choose_engine(Policy(families.model_of(family)), Stop())
+    assert report.kind == "Slots"
+    assert "differ by" in report.message
+
+
+def test_bfloat16_is_judged_by_its_mean() -> None:
+    """0.02 nats on average is enough for a type of eight bits; NaN is never enough."""
+    _, report = choose_engine(Policy(families.model_of("qwen3").to(torch.bfloat16)), Stop())
+    assert report.kind == "Slots"
+    assert Agreement(largest=0.3, mean=0.019, tokens=9, reduced=True).good
+    assert not Agreement(largest=0.3, mean=0.021, tokens=9, reduced=True).good
+    assert not Agreement(largest=2e-4, mean=1e-6, tokens=9, reduced=False).good
+
+
+def test_a_family_that_slots_get_wrong_falls_back_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    """Mamba 2 is sampled in whole batches, right, and the report says why."""
+    model = families.model_of("mamba2")
+    with caplog.at_level(logging.WARNING):
+        engine, report = choose_engine(Policy(model), Stop())
+    assert report.kind == "WholeBatch"
+    assert "takes no past_key_values" in report.message
+    assert "falls back" in caplog.text
+    assert gap(model, converse(engine)) <= 1e-4
+
+
+class Ragged(Qwen3ForCausalLM):
+    """A model that ignores the mask, so that padding leaks into shorter rows."""
+
+    def forward(self, *args: Any, past_key_values: Any = None, **options: Any) -> Any:
+        """As the class's, without the mask."""
+        return super().forward(*args, past_key_values=past_key_values, **(options | {"attention_mask": None}))
+
+
+class Forgetful(Qwen3ForCausalLM):
+    """A model that gives no thought to what it has read before, unless it reads all at once."""
+
+    def forward(self, *args: Any, past_key_values: Any = None, **options: Any) -> Any:
+        """As the class's, with an empty cache every time."""
+        fresh = DynamicCache(config=self.config) if past_key_values is not None else None
+        return super().forward(*args, past_key_values=fresh, **options)
+
+
+class Whimsical(Qwen3ForCausalLM):
+    """A model that says something else every time."""
+
+    def forward(self, *args: Any, **options: Any) -> Any:
+        """As the class's, with noise."""
+        output = super().forward(*args, **options)
+        output.logits = output.logits + torch.randn_like(output.logits)
+        return output
+
+
+@pytest.mark.parametrize("kind", [Ragged, Forgetful])
+def test_what_the_check_finds_is_not_trained_on(kind: type) -> None:
+    """A fault that shows in ragged batches or cached steps only, without any error, leads to the fallback."""
+    policy = Policy(kind(families.config_of("qwen3")).eval())
+    policy.model.load_state_dict(families.model_of("qwen3").state_dict())
+    engine, report = choose_engine(policy, Stop())
+    assert report.kind == "WholeBatch"
+    assert "slots: log-probabilities differ" in report.message
+    assert self_check.check(policy, lambda: engine).good
+
+
+def test_a_model_that_nothing_samples_right_is_refused() -> None:
+    """With the field, the class, and what each engine measured."""
+    with pytest.raises(RefusedError, match=r"spec\.model.*slots: .*whole batches: .*without a cache: ") as caught:
+        choose_engine(Policy(Whimsical(families.config_of("qwen3")).eval()), Stop())
+    assert (caught.value.reason, caught.value.value) == (TerminationReason.MODEL_UNSUITABLE, "Whimsical")
