@@ -205,10 +205,13 @@ class Policy(Protocol):
     Attributes:
         architecture: name of the model's class.
         learning_rate: the optimizer's.
+        sampler_tolerance: largest difference of a log-probability between sampler and policy, in nats, that rounding
+            explains in the type that the model computes in.
     """
 
     architecture: str
     learning_rate: float
+    sampler_tolerance: float
 
     @property
     def version(self) -> int:

@@ -26,8 +26,6 @@ from trainyard_trainer.trajectory import Trajectory
 
 MAX_SKIPPED = 3
 """Updates in a row whose loss or gradient isn't finite, after which the run can't go on."""
-MAX_SAMPLER_GAP = 0.05
-"""Largest difference of log-probabilities, in nats, between sampler and policy; float32 rounding stays below 1e-4."""
 NOTHING_TO_TRAIN = UpdateOutcome(loss=None, grad_norm=None, entropy=None, sampler_gap=None, skipped=0)
 """An update without a policy token: no pass is run, nothing moves, no version is counted."""
 
@@ -134,7 +132,7 @@ def _scored(score: Callable[[Sequence[Row]], list[tuple[float, ...]]], rows: Seq
 
 
 def _require_agreement(policy: Policy, outcome: UpdateOutcome) -> None:
-    if outcome.sampler_gap is not None and outcome.sampler_gap > MAX_SAMPLER_GAP:
+    if outcome.sampler_gap is not None and outcome.sampler_gap > policy.sampler_tolerance:
         raise RefusedError(
             TerminationReason.MODEL_UNSUITABLE,
             "must be a model class whose keys and values can be kept from turn to turn; decoding and training disagree "
