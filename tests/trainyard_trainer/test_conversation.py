@@ -2,29 +2,106 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from trainyard_trainer.rollouts.conversation import Conversation
-from trainyard_trainer.seams import Question
-from trainyard_trainer.tasks.calculator import CalculatorEnvironment
-from trainyard_trainer.trajectory import Role, TrajectoryId, TrajectoryStatus
+from trainyard_trainer.seams import Generation, Observation, PolicyTurn, Question
+from trainyard_trainer.trajectory import FinishReason, Role, Sampling, TrajectoryId, TrajectoryStatus
+
+SAMPLING = Sampling(1.0, 8, (9,))
+
+
+def conversation() -> Conversation:
+    """A new one, about a sum."""
+    return Conversation(TrajectoryId("run-1", 0, 1, 2), "calculator", Question("Q10+10;", "00020"))
+
+
+def generation(*versions: int, support: tuple[tuple[int, ...] | None, ...] | None = None) -> Generation:
+    """A turn whose tokens these versions sampled."""
+    count = len(versions)
+    return Generation((4,) * count, (-0.5,) * count, FinishReason.STOP, versions, support)
+
+
+def say(chosen: Conversation, said: Generation, turn: PolicyTurn, observation: Observation | None = None) -> None:
+    """Let the policy say something, just now."""
+    chosen.say(said, turn, SAMPLING, datetime.now(UTC), observation)
 
 
 def test_a_trajectory_exists_only_of_an_ended_conversation() -> None:
     """Until then there is no status to report."""
-    question = Question("Q10+10;", "00020")
-    conversation = Conversation(
-        TrajectoryId("run-1", 0, 1, 2), "calculator", question, CalculatorEnvironment(), object()
-    )
-    conversation.hear(Role.PROMPT, "Q10+10;", (1, 2, 3), 5)
-    assert conversation.unread == (1, 2, 3)
+    chosen = conversation()
+    chosen.hear(Role.PROMPT, "Q10+10;", (1, 2, 3))
+    assert (chosen.unread, len(chosen)) == ((1, 2, 3), 3)
     with pytest.raises(ValueError, match="hasn't ended"):
-        conversation.trajectory()
-    conversation.end(TrajectoryStatus.CANCELLED)
-    found = conversation.trajectory()
+        chosen.trajectory()
+    chosen.end(TrajectoryStatus.CANCELLED)
+    found = chosen.trajectory()
     assert (found.status, found.policy_tokens, found.question, found.expected) == (
         TrajectoryStatus.CANCELLED,
         0,
         "Q10+10;",
         "00020",
     )
+    assert found.segments[0].policy_versions == (0, 0, 0)
+
+
+def test_what_was_heard_has_the_version_that_read_it() -> None:
+    """A prompt that of its turn's first token, a tool's result that of the next turn's."""
+    chosen = conversation()
+    chosen.hear(Role.PROMPT, "Q", (1, 2))
+    say(chosen, generation(5, 6), PolicyTurn("C"))
+    chosen.hear(Role.TOOL, "R", (3,))
+    say(chosen, generation(8), PolicyTurn("A"))
+    chosen.end(TrajectoryStatus.OK)
+    assert chosen.trajectory().segments[0].policy_versions == (5, 5, 5, 6, 8, 8)
+
+
+def test_a_support_is_kept_in_step_with_the_tokens() -> None:
+    """None for what was heard; nothing at all where no token was cut."""
+    chosen = conversation()
+    chosen.hear(Role.PROMPT, "Q", (1, 2))
+    say(chosen, generation(0), PolicyTurn("C"))
+    assert chosen_support(chosen) is None
+    say(chosen, generation(0, 0, support=((3, 4), None)), PolicyTurn("A"))
+    assert chosen_support(chosen) == (None, None, None, (3, 4), None)
+
+
+def chosen_support(chosen: Conversation) -> object:
+    """The support of what was said so far."""
+    chosen.end(TrajectoryStatus.OK)
+    return chosen.trajectory().segments[0].support
+
+
+def test_an_empty_turn_is_a_turn() -> None:
+    """A policy that says nothing takes its turn; the trajectory has no policy tokens."""
+    chosen = conversation()
+    chosen.hear(Role.PROMPT, "Q", (1, 2))
+    say(chosen, generation(), PolicyTurn(""))
+    chosen.end(TrajectoryStatus.OK)
+    found = chosen.trajectory()
+    assert (found.policy_tokens, chosen.policy_turns) == (0, 1)
+    assert [(turn.role, turn.start, turn.end) for turn in found.turns] == [(Role.PROMPT, 0, 2), (Role.POLICY, 2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("turn", "observation", "expected"),
+    [
+        (PolicyTurn("C"), Observation(done=False, tool_call="c", tool_ok=True), True),
+        (PolicyTurn("C"), Observation(done=False, tool_call="c", tool_ok=False), False),
+        (PolicyTurn("C", malformed="no JSON"), Observation(done=False, reply="error"), False),
+        (PolicyTurn("A"), Observation(done=True), None),
+        (PolicyTurn("A"), None, None),
+    ],
+    ids=["well", "failed", "malformed", "no call", "not asked"],
+)
+def test_a_policy_turn_says_whether_its_call_succeeded(
+    turn: PolicyTurn, observation: Observation | None, expected: bool | None
+) -> None:
+    """As the environment says; a call that can't be read didn't; None without a call."""
+    chosen = conversation()
+    chosen.hear(Role.PROMPT, "Q", (1, 2))
+    say(chosen, generation(0), turn, observation)
+    chosen.end(TrajectoryStatus.OK)
+    assert chosen.trajectory().turns[1].tool_ok is expected
