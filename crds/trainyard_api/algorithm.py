@@ -58,7 +58,8 @@ class KLPenalty(ApiModel):
     """Weight of the divergence in the loss (beta); greater than 0. Default: 0.04."""
     estimator: KLEstimator = KLEstimator.CORRECTED_K3
     """K1, K2 and K3 as in Schulman's note on approximating KL; CorrectedK3 multiplies K3 by the differentiable ratio to
-    the old policy, so that its gradient is that of KL(policy || reference). Default: CorrectedK3."""
+    the old policy, so that its gradient is that of KL(policy || reference), or close to it with GSPO, whose ratio is a
+    trajectory's. Default: CorrectedK3."""
 
 
 class GRPOConfig(ApiModel):
@@ -114,7 +115,8 @@ class GRPOConfig(ApiModel):
     """Discount of a reward per turn of the policy that comes before it, from 0 to 1. Default: 1.0."""
     credit: Credit = Credit.TRAJECTORY
     """Trajectory: every turn of a trajectory has its advantage. Turn: a turn's advantage is its own discounted return
-    less the mean of its siblings' at the same turn. Default: Trajectory."""
+    less the mean of its siblings' at the same turn, divided by the deviation of all turns' in the group. Default:
+    Trajectory."""
     max_failed_fraction: Share = "0.5"
     """Share of a step's trajectories whose reward or environment may fail before the run is given up. Default: 0.5."""
 

@@ -13,7 +13,7 @@ import torch
 from tests.trainyard_trainer.policies import policy as policy  # noqa: PLC0414
 from tests.trainyard_trainer.policies import write as write  # noqa: PLC0414
 from trainyard_api.run_config import RunConfig
-from trainyard_api.training_job_status import Progress
+from trainyard_api.training_job_status import Progress, ReportedEvaluation
 from trainyard_trainer.models.codec import Codec
 from trainyard_trainer.models.dialogue import Dialogue, make_dialogue
 from trainyard_trainer.models.loading import LoadedModel
@@ -52,6 +52,8 @@ class Outside:
 
     steps: list[tuple[list[Trajectory], StepMetrics]] = field(default_factory=list)
     evaluations: list[StepMetrics] = field(default_factory=list)
+    answers: list[list[Trajectory]] = field(default_factory=list)
+    results: list[ReportedEvaluation | None] = field(default_factory=list)
     reports: list[Progress] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
     hurried: int = 0
@@ -60,8 +62,12 @@ class Outside:
     def record_step(self, trajectories: Sequence[Trajectory], metrics: StepMetrics) -> None:
         self.steps.append((list(trajectories), metrics))
 
-    def record_evaluation(self, metrics: StepMetrics) -> None:
+    def record_evaluation(
+        self, metrics: StepMetrics, answers: Sequence[Trajectory], result: ReportedEvaluation | None = None
+    ) -> None:
         self.evaluations.append(metrics)
+        self.answers.append(list(answers))
+        self.results.append(result)
 
     def record_checkpoint(self, saved: SavedCheckpoint) -> None:
         raise AssertionError(f"the checkpointer claims {saved.uri}, not the loop")

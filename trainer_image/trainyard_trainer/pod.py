@@ -31,6 +31,7 @@ from trainyard_trainer.models.first_model import fetch_model
 from trainyard_trainer.outlets import Ended, Reporter, SavedCheckpoint, StopRequest
 from trainyard_trainer.pod_environment import PodEnvironment, read_environment
 from trainyard_trainer.reporting.progress import StatusReporter
+from trainyard_trainer.reporting.tracking import TrackedLedger, open_trackers
 from trainyard_trainer.run_config_file import read_run_config
 from trainyard_trainer.run_inputs import RunInputs
 from trainyard_trainer.storage.storage import Storage
@@ -126,7 +127,10 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -
             baseline=fetch_baseline(config, environment.baseline, here.cache),
             resumed=resumed,
         )
-        return run.run(config, inputs, ledger=ledger, reporter=reporter, checkpointer=writer, stop=stop)
+        trackers = open_trackers(config, environment.wandb_key, environment.mlflow_token, here.cache / "tracking")
+        tracked = TrackedLedger(ledger, trackers)
+        stack.callback(tracked.close)
+        return run.run(config, inputs, ledger=tracked, reporter=reporter, checkpointer=writer, stop=stop)
 
 
 def _module(task: TaskSpec, folder: Path) -> Path | None:

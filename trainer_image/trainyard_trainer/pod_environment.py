@@ -30,11 +30,13 @@ class PodEnvironment:
     """Of data sets that lie in buckets, by the set's name."""
     hub_token: str
     """Of the Hub that the model lies on; empty for none."""
+    wandb_key: str
+    mlflow_token: str
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Texts that no log line and no message may contain; longer ones first, for some contain others."""
-        held = [self.dsn, _password(self.dsn), self.hub_token]
+        held = [self.dsn, _password(self.dsn), self.hub_token, self.wandb_key, self.mlflow_token]
         for credentials in (self.checkpoints, self.model, self.baseline, *self.data.values()):
             if credentials is not None:
                 held += [credentials.access_key, credentials.secret_key]
@@ -61,6 +63,8 @@ def read_environment(variables: Mapping[str, str]) -> PodEnvironment:
         data={name: credentials for name, credentials in data.items() if credentials is not None},
         # Copied from a file, a token easily ends with a line break, which no header may hold.
         hub_token=variables.get(names.ENV_HUB_TOKEN, "").strip(),
+        wandb_key=variables.get(names.ENV_WANDB_KEY, "").strip(),
+        mlflow_token=variables.get(names.ENV_MLFLOW_TOKEN, "").strip(),
     )
 
 
