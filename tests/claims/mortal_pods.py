@@ -1,0 +1,180 @@
+"""Trainer pods that die where they are told to: a process that has loaded torch once and forks a pod for each line.
+
+Run as a script. A line of standard input is an `Order` as JSON; for each, a line of standard output says how the pod
+ended. A pod is `pod.main` itself, from its variables to its exit code, in a process of its own; the only thing added is
+that a named function sends a signal to its process at its n-th call.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+_SAMPLING = "trainyard_trainer.sampling"
+_CHECKPOINTS = "trainyard_trainer.checkpoints"
+EDGES: Mapping[str, str] = {
+    "decode": f"{_SAMPLING}.slot_decoder:SlotDecoder.advance",
+    "reward": "trainyard_trainer.train:score",
+    "update": "trainyard_trainer.policy.torch_policy:TorchPolicy.update",
+    "record": "trainyard_trainer.ledger.postgres:PostgresLedger.record_step",
+    "validate": "trainyard_trainer.ledger.postgres:PostgresLedger.record_evaluation",
+    "snapshot": "trainyard_trainer.policy.torch_policy:TorchPolicy.snapshot",
+    "serialise": "torch:save",
+    "put": "trainyard_trainer.storage.storage_folder:FolderStorage.put",
+    "commit": "trainyard_trainer.storage.storage_folder:FolderStorage.put_if_absent",
+    "claim": "trainyard_trainer.ledger.postgres:PostgresLedger.record_checkpoint",
+    "restore": "trainyard_trainer.policy.torch_policy:TorchPolicy.load_state",
+}
+"""What a pod can die before or after, by name."""
+
+
+@dataclass(frozen=True)
+class Death:
+    """A signal at the `nth` call of an edge, counted from 1, before it does its work or after."""
+
+    edge: str
+    nth: int
+    after: bool = False
+    signal: int = signal.SIGKILL
+
+    def __str__(self) -> str:
+        return f"{signal.Signals(self.signal).name} {'after' if self.after else 'before'} {self.edge} {self.nth}"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A pod: its environment, its folder, and how it dies, where it does. Calls of every edge are counted in a file."""
+
+    variables: Mapping[str, str]
+    home: str
+    death: Death | None = None
+
+
+class Pods:
+    """The process that forks pods."""
+
+    def __init__(self, path: Path) -> None:
+        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(path)}
+        command = [sys.executable, __file__]
+        self._log = (path / "pods.log").open("w")
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            env=environment,
+            cwd=path,
+        )
+
+    def run(self, order: Order) -> int:
+        """The pod's exit code, or the signal that killed it as a negative number."""
+        self._process.stdin.write(json.dumps(asdict(order)) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the process that forks pods ended: {Path(self._log.name).read_text()[-4000:]}")
+        return int(line)
+
+    def close(self) -> None:
+        """End it."""
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
+        self._log.close()
+
+
+@dataclass
+class _Silent:
+    """A reporter of a pod outside of a cluster."""
+
+    told: list[Any] = field(default_factory=list)
+
+    def report(self, progress: Any, *, at_once: bool = False) -> None:
+        """Nobody looks."""
+
+    def checkpoint(self, saved: Any) -> None:
+        """Nobody looks."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _watch(order: Order, calls: Counter[str]) -> None:
+    """Count the calls of every edge, and die at the one that the order names."""
+    for edge, place in EDGES.items():
+        module, _, name = place.partition(":")
+        owner: Any = importlib.import_module(module)
+        *path, last = name.split(".")
+        for part in path:
+            owner = getattr(owner, part)
+        setattr(owner, last, _watched(getattr(owner, last), edge, order.death, calls))
+
+
+def _watched(real: Callable[..., Any], edge: str, death: Death | None, calls: Counter[str]) -> Callable[..., Any]:
+    def watched(*arguments: Any, **options: Any) -> Any:
+        calls[edge] += 1
+        dies = death is not None and death.edge == edge and calls[edge] == death.nth
+        if dies and not death.after:
+            os.kill(os.getpid(), death.signal)
+        result = real(*arguments, **options)
+        if dies and death.after:
+            os.kill(os.getpid(), death.signal)
+        return result
+
+    return watched
+
+
+def _live(order: Order) -> int:
+    """Be the pod."""
+    from trainyard_trainer import pod
+    from trainyard_trainer.stop import SignalStop
+
+    calls: Counter[str] = Counter()
+    _watch(order, calls)
+    stop = SignalStop()
+    stop.install()
+    home = Path(order.home)
+    code = pod.main(
+        stop,
+        pod.Surroundings(
+            variables=order.variables,
+            termination_log=home / "termination-log",
+            cache=home / "cache",
+            make_reporter=lambda _: _Silent(),
+        ),
+    )
+    (home / "calls.json").write_text(json.dumps(calls))
+    return code
+
+
+def _serve() -> None:
+    """Fork a pod for each line."""
+    for place in EDGES.values():
+        importlib.import_module(place.partition(":")[0])
+    for line in sys.stdin:
+        body = json.loads(line)
+        death = Death(**body.pop("death")) if body["death"] else body.pop("death")
+        child = os.fork()
+        if child == 0:
+            code = 70  # an error of this file, not of the pod
+            try:
+                code = _live(Order(**body, death=death))
+            finally:
+                sys.stderr.flush()
+                os._exit(code)
+        status = os.waitpid(child, 0)[1]
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,267 @@
+"""A run that is killed goes on as if nothing had happened: the same weights, optimizer and rows, byte for byte.
+
+Real pods in processes of their own, killed by SIGKILL at seeded places, with a real Postgres; checkpoints in a folder.
+Each pod that follows is the operator's next attempt. What may differ is what `VOLATILE` names: times, durations, and
+which attempt wrote a row.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+import pytest
+import torch
+
+from tests import servers
+from tests.claims.mortal_pods import Death, Order, Pods
+from trainyard_api.termination import ExitCode, Termination, parse_termination
+from trainyard_trainer.ledger.rows import VOLATILE
+
+pytestmark = pytest.mark.integration
+
+STEPS = 6
+SCRATCH = {
+    "hiddenSize": 32,
+    "layers": 1,
+    "attentionHeads": 2,
+    "keyValueHeads": 1,
+    "headDim": 16,
+    "intermediateSize": 64,
+}
+UPDATES = {"one update": {}, "two by two": {"minibatches": 2, "epochs": 2}}
+TABLES = ("trajectories", "segments", "turns", "training_metrics", "evaluations", "evaluation_answers")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a pod dies: at one of an edge's calls in these sixths of an undisturbed run's, drawn."""
+
+    edge: str
+    after: bool = False
+    sixths: tuple[int, int] = (0, 6)
+    signal: int = SIGKILL
+
+    def draw(self, random_number: random.Random, undisturbed: dict[str, int]) -> Death:
+        """Which call it is."""
+        calls = undisturbed.get(self.edge, 6)
+        first, last = (calls * sixth // 6 for sixth in self.sixths)
+        return Death(self.edge, random_number.randint(first + 1, max(first + 1, last)), self.after, self.signal)
+
+
+KILLED: dict[str, list[Place]] = {
+    "in a rollout": [Place("decode")],
+    "in the rewards": [Place("reward")],
+    "before an update": [Place("update")],
+    "after an update": [Place("update", after=True)],
+    "before a step is recorded": [Place("record")],
+    "after a step is recorded": [Place("record", after=True)],
+    "in validation": [Place("validate")],
+    "while the state is copied": [Place("snapshot")],
+    "while the state is serialised": [Place("serialise")],
+    "between two files": [Place("put", after=True)],
+    "before COMMIT": [Place("commit")],
+    "between COMMIT and claim": [Place("claim")],
+    "twice, in a rollout and in an upload": [Place("decode", sixths=(0, 4)), Place("put", sixths=(0, 2))],
+    "twice, the second time while the state is loaded": [
+        Place("update", after=True, sixths=(4, 6)),
+        Place("restore", after=True, sixths=(0, 1)),
+    ],
+    "twice, in the step whose updates a stop had cut off": [
+        Place("update", sixths=(3, 3), signal=SIGTERM),
+        Place("update", after=True, sixths=(0, 0)),
+    ],
+}
+"""Where pods of one run end, one after the other; at which call is drawn by the name of the case."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run leaves: final weights as bytes, the trainer's state, and all rows without volatile columns."""
+
+    weights: bytes
+    state: dict[str, Any]
+    rows: dict[str, list[tuple[Any, ...]]]
+    calls: dict[str, int]
+
+
+class World:
+    """A database and a folder of checkpoints, with pods that train there."""
+
+    def __init__(self, pods: Pods, database: servers.Database, folder: Path) -> None:
+        self._pods = pods
+        self.database = database
+        self._folder = folder
+
+    def config(self, **updates: int) -> dict[str, Any]:
+        """The run config of a new run; its attempt is filled in for each pod."""
+        grpo = {"steps": STEPS, "promptsPerStep": 6, "groupSize": 4, "learningRate": "1e-3", "maxTurns": 3, **updates}
+        return {
+            "version": 1,
+            "run": {"namespace": "team-a", "name": "mortal", "uid": str(uuid.uuid4()), "attempt": 0},
+            "model": {"scratch": SCRATCH},
+            "algorithm": {"type": "GRPO", "seed": 3, "grpo": grpo},
+            "task": {"name": "calculator", "rewards": [{"name": "positions"}, {"name": "turns", "weight": "-0.1"}]},
+            "evaluation": {"questions": 2, "validation": {"everySteps": 2, "questions": 2}},
+            "checkpoints": {"everySteps": 2, "storage": {"folder": {"directory": str(self._folder / "bucket")}}},
+        }
+
+    def attempt(self, config: dict[str, Any], death: Death | None = None) -> tuple[int, Termination | None, Path]:
+        """The next pod of a run: its exit code, its message and its folder."""
+        run = config["run"]
+        run["attempt"] += 1
+        self.database.execute(
+            "INSERT INTO trainyard.runs (uid, namespace, name, attempt) VALUES (%s, %s, %s, 1) "
+            "ON CONFLICT (uid) DO UPDATE SET attempt = runs.attempt + 1",
+            *(run["uid"], run["namespace"], run["name"]),
+        )
+        home = self._folder / f"{run['uid']}-{run['attempt']}"
+        home.mkdir()
+        (home / "run.json").write_text(json.dumps(config))
+        (home / "termination-log").touch()
+        variables = {
+            "TRAINYARD_RUN_CONFIG": str(home / "run.json"),
+            "TRAINYARD_POD_UID": str(uuid.uuid4()),
+            "TRAINYARD_DATABASE_DSN": self.database.trainer,
+        }
+        code = self._pods.run(Order(variables, str(home), death))
+        return code, parse_termination((home / "termination-log").read_text()), home
+
+    def finish(self, config: dict[str, Any]) -> Result:
+        """Let the next pod go to the end; what the run has left then."""
+        code, termination, home = self.attempt(config)
+        assert (code, termination.reason) == (ExitCode.DONE, "Completed"), termination
+        folder = Path(unquote(urlsplit(termination.committed_uri).path))
+        state = torch.load(folder / "trainer_state.pt", weights_only=True)
+        assert state["position"]["step"] == STEPS
+        calls = json.loads((home / "calls.json").read_text())
+        return Result((folder / "model.safetensors").read_bytes(), state, self.rows(config["run"]["uid"]), calls)
+
+    def rows(self, uid: str) -> dict[str, list[tuple[Any, ...]]]:
+        """A run's rows of every table, in all columns but the volatile ones."""
+        with psycopg.connect(self.database.owner) as connection:
+            return {table: _rows(connection, table, uid) for table in TABLES}
+
+    def claims(self, uid: str) -> list[tuple[int, int | None, int]]:
+        """Step, updates and attempt of every checkpoint that the run has claimed."""
+        query = "SELECT step, updates, attempt FROM trainyard.checkpoints WHERE run_uid = %s ORDER BY committed_at"
+        return self.database.rows(query, uid)
+
+
+def _rows(connection: psycopg.Connection, table: str, uid: str) -> list[tuple[Any, ...]]:
+    found = connection.execute(
+        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'trainyard' AND table_name = %s "
+        "ORDER BY ordinal_position",
+        [table],
+    )
+    columns = [name for (name,) in found if name not in VOLATILE and name != "run_uid"]
+    assert columns
+    listed = ", ".join(columns)
+    query = f"SELECT {listed} FROM trainyard.{table} WHERE run_uid = %s ORDER BY {listed}"
+    return connection.execute(query, [uid]).fetchall()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """One database, one folder, and one process that forks pods."""
+    folder = tmp_path_factory.mktemp("mortal")
+    pods = Pods(folder)
+    try:
+        with servers.postgres() as postgres:
+            yield World(pods, postgres.database(), folder)
+    finally:
+        pods.close()
+
+
+@pytest.fixture(scope="module", params=UPDATES.values(), ids=UPDATES.keys())
+def updates(request: pytest.FixtureRequest) -> dict[str, int]:
+    """Minibatches and epochs."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def undisturbed(world: World, updates: dict[str, int]) -> Result:
+    """The run that nobody kills."""
+    result = world.finish(world.config(**updates))
+    query = "SELECT (measurements ->> 'grad_norm')::float FROM trainyard.training_metrics WHERE kind = 'step'"
+    assert all(norm > 0 for (norm,) in world.database.rows(query)), "a run that learns nothing would prove nothing"
+    return result
+
+
+def assert_equal(result: Result, undisturbed: Result) -> None:
+    """Weights byte for byte, every tensor and number of the trainer's state, every row."""
+    assert result.weights == undisturbed.weights
+    assert plain(result.state) == plain(undisturbed.state)
+    for table in TABLES:
+        assert result.rows[table] == undisturbed.rows[table], table
+        assert result.rows[table], table
+
+
+def plain(value: Any) -> Any:
+    """Tensors as their bytes, and nothing that the clock measured."""
+    if isinstance(value, torch.Tensor):
+        return (str(value.dtype), tuple(value.shape), value.numpy().tobytes())
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items() if not str(key).endswith("_seconds")}
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+@pytest.mark.parametrize("place", KILLED)
+def test_a_killed_run_goes_on_exactly(world: World, updates: dict[str, int], undisturbed: Result, place: str) -> None:
+    """At any place, once or twice, its next pods come to the same end; nothing is there twice, nothing is missing."""
+    config = world.config(**updates)
+    random_number = random.Random(f"{place} {sorted(updates)}")
+    for death in [one.draw(random_number, undisturbed.calls) for one in KILLED[place]]:
+        code, _, _ = world.attempt(config, death)
+        assert code == (-SIGKILL if death.signal == SIGKILL else ExitCode.STOPPED), f"{death} was not reached"
+    assert_equal(world.finish(config), undisturbed)
+
+
+def test_a_run_that_died_after_its_last_commit_has_nothing_left_to_do(
+    world: World, updates: dict[str, int], undisturbed: Result
+) -> None:
+    """The next pod trains nothing and writes no checkpoint: it claims what the dead one committed, and names it."""
+    config = world.config(**updates)
+    code, _, _ = world.attempt(config, Death("claim", undisturbed.calls["claim"]))
+    assert code == -9
+    result = world.finish(config)
+    assert_equal(result, undisturbed)
+    assert not result.calls.get("update")
+    assert not result.calls.get("put")
+    assert world.claims(config["run"]["uid"])[-1] == (STEPS, None, 1)
+
+
+def test_a_run_that_is_told_to_stop_in_a_rollout_goes_on_exactly(
+    world: World, updates: dict[str, int], undisturbed: Result
+) -> None:
+    """The pod ends by itself with the state at the start of the step; the step's rollouts are made anew."""
+    config = world.config(**updates)
+    death = Death("decode", undisturbed.calls["decode"] // 2, signal=SIGTERM)
+    code, termination, _ = world.attempt(config, death)
+    assert (code, termination.reason) == (ExitCode.STOPPED, "Stopped")
+    assert "-u" not in termination.committed_uri.rsplit("/", 2)[1]
+    assert_equal(world.finish(config), undisturbed)
+
+
+def test_a_run_that_is_told_to_stop_between_updates_generates_nothing_twice(
+    world: World, undisturbed: Result, updates: dict[str, int]
+) -> None:
+    """The scored batch is in the checkpoint, with the number of updates done; with one update the step is finished."""
+    config = world.config(**updates)
+    death = Death("update", undisturbed.calls["update"] // 2 + 1, signal=SIGTERM)
+    code, termination, home = world.attempt(config, death)
+    assert (code, termination.reason) == (ExitCode.STOPPED, "Stopped")
+    folder = termination.committed_uri.rsplit("/", 2)[1]
+    assert ("-u" in folder) == bool(updates), folder
+    result = world.finish(config)
+    assert_equal(result, undisturbed)
+    first = json.loads((home / "calls.json").read_text())
+    assert first["reward"] + result.calls["reward"] == undisturbed.calls["reward"]
