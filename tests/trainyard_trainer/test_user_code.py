@@ -15,6 +15,17 @@ from trainyard_trainer.rewards.reward import close_rewards
 from trainyard_trainer.rewards.scoring import score
 from trainyard_trainer.user_code import ModuleError, import_file, public_names
 
+REWARDS = """
+number = 7
+
+
+def exact(trajectory):
+    return 0.25
+
+
+def two(trajectory, more):
+    return 1.0
+"""
 MODULE = '''
 from __future__ import annotations
 from dataclasses import dataclass
@@ -47,6 +58,26 @@ class Fails(EchoTask):
         raise KeyError("no options")
 
 
+class Bare:
+    """With every method, and nothing else."""
+
+    def __init__(self, options):
+        pass
+
+    def question(self, random):
+        return None
+
+    def demonstration(self, question, random):
+        return ()
+
+    def environment(self):
+        return None
+
+
+class Sings(EchoTask):
+    dialogue = "song"
+
+
 def exact(trajectory):
     return 0.25
 
@@ -54,6 +85,14 @@ def exact(trajectory):
 def two(trajectory, more):
     return 1.0
 '''
+
+
+@pytest.fixture
+def rewards(tmp_path: Path) -> Path:
+    """A module with rewards alone: its worker starts fast."""
+    path = tmp_path / "rewards.py"
+    path.write_text(REWARDS)
+    return path
 
 
 @pytest.fixture
@@ -82,21 +121,26 @@ def test_what_the_module_lacks_comes_from_the_image(module: Path) -> None:
 
 
 def test_a_modules_reward_goes_before_one_of_the_image(module: Path) -> None:
-    """`exact` is the user's here, and `graded` the built-in one."""
-    rewards = load_rewards([RewardTerm(name="exact"), RewardTerm(name="graded")], module)
-    (found,) = score([told(said())], rewards)
-    close_rewards(rewards)
+    """`exact` is the user's here, and `graded` the built-in one; tasks beside it do no harm."""
+    found_rewards = load_rewards([RewardTerm(name="exact"), RewardTerm(name="graded")], module)
+    (found,) = score([told(said())], found_rewards)
+    close_rewards(found_rewards)
     assert found.rewards == {"exact": 0.25, "graded": 1.0}
 
 
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("chess", "be defined by the module, which has Fails, Kept, Mirror, NoQuestions, WrongArguments, exact, two"),
+        ("chess", "be defined by the module, which has Bare, Fails, Kept, Mirror, NoQuestions, Sings"),
         ("NoQuestions", "must be a class with the method question"),
         ("exact", "must be a class with the method question"),
         ("number", "isn't callable, so no task"),
         ("WrongArguments", "must take 1 arguments in question"),
+        (
+            "Bare",
+            r"must have the attribute dialogue; a class derived from trainyard_trainer\.tasks\.task\.Task inherits it",
+        ),
+        ("Sings", "must have text or chat as its dialogue, not 'song'"),
         ("Fails", r"can't be made; KeyError: 'no options' at .*my-task\.py:30"),
     ],
 )
@@ -111,15 +155,15 @@ def test_what_is_no_task_is_refused(module: Path, name: str, problem: str) -> No
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
-        ("beauty", "be defined by the module, which has Fails, Kept"),
+        ("beauty", "be defined by the module, which has exact, two"),
         ("number", "isn't callable"),
         ("two", r"must take one argument, the trajectory; it takes \(trajectory, more\)"),
     ],
 )
-def test_what_is_no_reward_is_refused(module: Path, name: str, problem: str) -> None:
+def test_what_is_no_reward_is_refused(rewards: Path, name: str, problem: str) -> None:
     """Before any work, with the field that named it."""
     with pytest.raises(RefusedError, match=problem) as refusal:
-        load_rewards([RewardTerm(name="graded"), RewardTerm(name=name)], module)
+        load_rewards([RewardTerm(name="graded"), RewardTerm(name=name)], rewards)
     assert refusal.value.reason is TerminationReason.UNKNOWN_REWARD
     assert refusal.value.field_path == "spec.task.rewards[1].name"
 

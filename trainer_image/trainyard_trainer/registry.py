@@ -23,6 +23,7 @@ from trainyard_trainer.tasks.task import Task
 from trainyard_trainer.user_code import ModuleError, explain, import_file, public_names
 
 _OWN_PACKAGE = "trainyard_trainer."
+_ATTRIBUTES = ("dialogue", "tools", "tool_format", "alphabet", "stop_texts", "max_turn_tokens", "accepts_data")
 _METHODS = {"question": 1, "demonstration": 2, "environment": 0}
 """What a task must have, with the number of arguments that each is called with."""
 
@@ -49,11 +50,13 @@ def make_task(spec: TaskSpec, module: Path | None = None) -> Task:
                 value=value,
             )
     try:
-        return cast("Task", task_class(dict(spec.options)))
+        task = task_class(dict(spec.options))
     except RefusedError:
         raise
     except (Exception, SystemExit) as error:
         raise _no_task(f"{where} can't be made; {explain(error)}", spec.name) from error
+    _require_attributes(task, where, spec.name)
+    return cast("Task", task)
 
 
 def load_rewards(
@@ -138,6 +141,18 @@ def _require_task(found: Any, where: str, name: str) -> None:
         except TypeError as error:
             rule = f"{where} must take {arguments} arguments in {method}, not {inspect.signature(function)}"
             raise _no_task(rule, name) from error
+
+
+def _require_attributes(task: Any, where: str, name: str) -> None:
+    """Refuse a task that lacks what the loop reads, or says another kind of dialogue."""
+    for attribute in _ATTRIBUTES:
+        if not hasattr(task, attribute):
+            rule = (
+                f"{where} must have the attribute {attribute}; a class derived from {Task.__module__}.Task inherits it"
+            )
+            raise _no_task(rule, name)
+    if task.dialogue not in ("text", "chat"):
+        raise _no_task(f"{where} must have text or chat as its dialogue, not {task.dialogue!r}", name)
 
 
 def _points(group: str) -> dict[str, EntryPoint]:

@@ -1,0 +1,46 @@
+"""Plain texts as ids and back: what is said, what was sampled, and demonstrations of both."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trainyard_api.model_source import ScratchModel
+from trainyard_trainer.models.dialogue import TextDialogue, make_dialogue
+from trainyard_trainer.models.loading import scratch
+from trainyard_trainer.seams import PolicyTurn, Question
+from trainyard_trainer.tasks.calculator import CalculatorTask
+from trainyard_trainer.trajectory import Role
+
+TASK = CalculatorTask({})
+
+
+def dialogue() -> TextDialogue:
+    """The calculator's, of a scratch model."""
+    made = make_dialogue(scratch(ScratchModel(), TASK.alphabet, 0), TASK)
+    assert isinstance(made, TextDialogue)
+    return made
+
+
+def test_what_was_sampled_comes_back_as_text_with_what_ended_it() -> None:
+    """A text task's turns end in words of its own, and it looks at them."""
+    text = dialogue()
+    ids = text.reply("C47*93;", None)
+    assert text.turn(ids) == PolicyTurn("C47*93;")
+    assert ids[-1] in text.stop_ids
+    assert text.turn([]) == PolicyTurn("")
+
+
+def test_a_demonstration_is_what_a_rollout_would_put_together() -> None:
+    """Opening, turns and replies behind one another; the mask is the policy's turns."""
+    text, random = dialogue(), np.random.default_rng(1)
+    question = Question("Q47*93;", "04371")
+    lengths = set()
+    for _ in range(20):
+        turns = TASK.demonstration(question, random)
+        ids, mask = text.demonstration(turns)
+        parts = [text.opening(turns[0].said), *(text.reply(turn.said, None) for turn in turns[1:])]
+        assert ids == tuple(number for part in parts for number in part)
+        shown = [turn.role is Role.POLICY for turn, part in zip(turns, parts, strict=True) for _ in part]
+        assert list(mask) == shown
+        lengths.add(len(turns))
+    assert lengths == {2, 4}
