@@ -45,7 +45,7 @@ def show_trajectory(database: psycopg.Connection[Any], run: str, story: Story) -
 
 
 def show_rewards(database: psycopg.Connection[Any], job: dict[str, Any], story: Story) -> None:
-    """Mean reward of the first and the last step, and success on held-out questions before and after."""
+    """Mean reward of the first and the last step, and success on test questions before and after."""
     ends = database.execute(
         "SELECT avg(total_reward) FILTER (WHERE step = 0), avg(total_reward) FILTER (WHERE step = last) "
         "FROM (SELECT *, max(step) OVER () AS last FROM trainyard.trajectories WHERE run_uid = %s) t",
@@ -56,9 +56,11 @@ def show_rewards(database: psycopg.Connection[Any], job: dict[str, Any], story: 
     story.say(f"mean reward: {ends[0]:.3f} in the first step, {ends[1]:.3f} in the last")
     evaluation = job["status"]["progress"].get("evaluation", {})
     if evaluation:
+        before, after = evaluation["before"]["successRate"], evaluation["after"]["successRate"]
+        story.say(f"test questions answered right ({evaluation['questions']} of them): {before} before, {after} after")
         story.say(
-            f"held-out questions answered right ({evaluation['questions']} of them): "
-            f"{evaluation['successBefore']} before, {evaluation['successAfter']} after"
+            f"  {evaluation['verdict']}: {evaluation['difference']} more, 95 % interval {evaluation['intervalLow']} to "
+            f"{evaluation['intervalHigh']}, p = {evaluation['pValue']} ({evaluation['test']})"
         )
 
 

@@ -81,7 +81,8 @@ def test_held_out_questions_show_the_gain(jobs: dict[str, dict[str, Any]]) -> No
     """On the same 512 held-out questions: at most 0.35 before, and at least 0.5 more after."""
     for seed in SEEDS:
         evaluation = jobs[f"learner-{seed}"]["status"]["progress"]["evaluation"]
-        before, after = float(evaluation["successBefore"]), float(evaluation["successAfter"])
+        before, after = (float(evaluation[when]["successRate"]) for when in ("before", "after"))
         assert evaluation["questions"] == 512
         assert before <= 0.35, evaluation
         assert after - before >= 0.5, evaluation
+        assert evaluation["verdict"] == "Improved", evaluation

@@ -28,17 +28,19 @@ class QuestionAnswerTask(Task):
 
     Args:
         options: `dialogue`, `chat` (default) or `text`; `system`, a system message for a chat; `stop`, the text that
-            ends an answer of a text dialogue, a newline by default; `max_turn_tokens`, 256 by default.
+            ends an answer of a text dialogue, a newline by default; `max_turn_tokens`, 256 by default; `alphabet`, every
+            character of questions and answers, the vocabulary of a scratch model.
 
     Raises:
         RefusedError: INVALID_OPTION.
     """
 
-    option_names: ClassVar[tuple[str, ...]] = ("dialogue", "system", "stop", "max_turn_tokens")
+    option_names: ClassVar[tuple[str, ...]] = ("alphabet", "dialogue", "system", "stop", "max_turn_tokens")
     accepts_data = True
 
     def __init__(self, options: Mapping[str, str]) -> None:
         self.dialogue = "text" if choice(options, "dialogue", ("chat", "text")) == "text" else "chat"
+        self.alphabet = options.get("alphabet", "")
         self.max_turn_tokens = whole_number(options, "max_turn_tokens", 256, 1, 100_000)
         self.stop_texts = (options.get("stop", "\n"),) if self.dialogue == "text" else ()
         self._system = options.get("system")
