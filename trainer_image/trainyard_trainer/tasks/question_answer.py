@@ -28,8 +28,8 @@ class QuestionAnswerTask(Task):
 
     Args:
         options: `dialogue`, `chat` (default) or `text`; `system`, a system message for a chat; `stop`, the text that
-            ends an answer of a text dialogue, a newline by default; `max_turn_tokens`, 256 by default; `alphabet`, every
-            character of questions and answers, the vocabulary of a scratch model.
+            ends an answer of a text dialogue, a newline by default; `max_turn_tokens`, 256 by default; `alphabet`, all
+            characters of questions and answers, the vocabulary of a scratch model.
 
     Raises:
         RefusedError: INVALID_OPTION.
