@@ -52,6 +52,10 @@ class Told:
         self.evaluations: list[tuple[StepMetrics, list[Trajectory], ReportedEvaluation | None]] = []
         self.reports: list[Progress] = []
         self.hurried = 0
+        self.rewound: list[int] = []
+
+    def rewind(self, finished: int) -> None:
+        self.rewound.append(finished)
 
     def record_evaluation(
         self, metrics: StepMetrics, answers: Sequence[Trajectory], result: ReportedEvaluation | None = None
