@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from trainyard_trainer.outlets import Snapshot
-from trainyard_trainer.policy.batches import Row
-from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
 from trainyard_trainer.sampling.randomness import Stream, StreamKey
 from trainyard_trainer.trajectory import FinishReason, Sampling, Trajectory
+
+if TYPE_CHECKING:
+    # Both import torch; a task, or the worker of a user's rewards, needs none.
+    from trainyard_trainer.policy.batches import Row
+    from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
 
 
 class RolloutInterruptedError(Exception):
@@ -171,7 +174,7 @@ class RolloutSource(Protocol):
         """
 
 
-Loss = Callable[[LossInputs], TokenLosses]
+Loss: TypeAlias = "Callable[[LossInputs], TokenLosses]"
 """Losses of the policy tokens of one micro-batch. Pure; the policy weighs and sums them."""
 
 
