@@ -82,3 +82,11 @@ def test_what_is_planned_for_a_pass_is_what_it_takes() -> None:
             held += event.nbytes()
             peak = max(peak, held)
     assert 0.3 < peak / (memory.TRANSIENT * 8 * kept) < 1.0
+
+
+def test_a_pass_on_a_cpu_is_no_larger_than_is_of_use() -> None:
+    """However much memory there is."""
+    half, giant = memory.HOST_PASS_BYTES / 2, 2**50
+    assert memory.fits_host(half, 0, giant)
+    assert not memory.fits_host(3 * half, 0, giant)
+    assert not memory.fits_host(half, giant, giant)
