@@ -90,3 +90,21 @@ def test_a_pass_on_a_cpu_is_no_larger_than_is_of_use() -> None:
     assert memory.fits_host(half, 0, giant)
     assert not memory.fits_host(3 * half, 0, giant)
     assert not memory.fits_host(half, giant, giant)
+
+
+def test_an_accelerator_is_asked_by_trying(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trial that runs out of memory doesn't fit; nor one that leaves no room for what is still to come."""
+    gibibyte = 2**30
+    freed: list[None] = []
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: None)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: freed.append(None))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 6 * gibibyte)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (0, 10 * gibibyte))
+
+    def trial() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    assert not memory.fits_device(trial, 0)
+    assert memory.fits_device(lambda: None, 2 * gibibyte)
+    assert not memory.fits_device(lambda: None, 2 * gibibyte + 1)
+    assert len(freed) == 3

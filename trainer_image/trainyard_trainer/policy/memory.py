@@ -91,8 +91,8 @@ def most_tokens(fits: Callable[[int], bool]) -> int:
 
 
 def fits_host(bytes_of_pass: float, resident: int, limit: int) -> bool:
-    """Whether a pass that keeps `bytes_of_pass` fits beside `resident` bytes of weights, optimizer and copies, and is no
-    larger than is of use.
+    """Whether a pass that keeps `bytes_of_pass` fits beside `resident` bytes of weights, optimizer and copies, and is
+    no larger than is of use.
     """
     return bytes_of_pass <= HOST_PASS_BYTES and PROCESS_BYTES + resident + TRANSIENT * bytes_of_pass <= SHARE * limit
 
