@@ -23,6 +23,7 @@ DOCUMENTS = (
     "crds/README.md",
     "docs/api.md",
     "docs/failures.md",
+    "docs/training.md",
 )
 
 # Commands that another test or the test command itself runs, word for word.
@@ -47,7 +48,8 @@ def documented() -> list[tuple[str, str]]:
     found = []
     for document in DOCUMENTS:
         text = re.sub(r"<!-- transcript.*?end of transcript -->", "", (ROOT / document).read_text(), flags=re.DOTALL)
-        for block in re.findall(r"^```\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE):
+        blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+        for block in (content for language, content in blocks if not language):
             for line in block.replace("\\\n", " ").splitlines():
                 command = re.sub(r"\s+# .*$", "", line).strip()
                 if re.match(r"(make|kubectl|helm|python|\.venv/bin/python) ", command):
@@ -98,6 +100,15 @@ def test_installation_commands_work_in_the_order_of_each_document(environment: d
             for clean in (["helm", "uninstall", "trainyard", "-n", "trainyard-system", "--no-hooks"],
                           ["kubectl", "delete", "namespace", "trainyard-system"]):  # fmt: skip
                 subprocess.run(clean, env=environment, check=True, capture_output=True)
+
+
+def test_the_dry_run_of_the_documentation_finds_a_report(tmp_path: Path) -> None:
+    """It trains nothing, so the job whose checkpoint it starts from must have run: it says so, with the command."""
+    (command,) = [command for where, command in documented() if where == "docs/training.md"]
+    words = shlex.split(command.replace("--output out", f"--output {tmp_path}"))
+    done = subprocess.run([sys.executable, *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 20
+    assert "crds/examples/calculator-sft.yaml" in done.stderr + done.stdout
 
 
 @pytest.mark.learning
