@@ -64,6 +64,17 @@ class Forgetful(Qwen3ForCausalLM):
         return super().forward(*args, past_key_values=fresh, **options)
 
 
+class Stuttering(Qwen3ForCausalLM):
+    """A model that reads several tokens behind what it has read as if they were a beginning."""
+
+    def forward(self, *args: Any, past_key_values: Any = None, **options: Any) -> Any:
+        """As the class's, with other positions."""
+        behind = past_key_values is not None and past_key_values.get_seq_length() > 0
+        if behind and options["input_ids"].shape[1] > 1:
+            options["position_ids"] = torch.zeros_like(options["position_ids"])
+        return super().forward(*args, past_key_values=past_key_values, **options)
+
+
 class Whimsical(Qwen3ForCausalLM):
     """A model that says something else every time."""
 
@@ -83,6 +94,15 @@ def test_what_the_check_finds_is_not_trained_on(kind: type) -> None:
     assert report.kind == "WholeBatch"
     assert "slots: log-probabilities differ" in report.message
     assert self_check.check(policy, lambda: engine).good
+
+
+def test_replies_are_read_token_by_token_where_a_pass_would_be_wrong() -> None:
+    """Slots still, without passes that read behind a history."""
+    policy = Policy(Stuttering(families.config_of("qwen3")).eval())
+    policy.model.load_state_dict(families.model_of("qwen3").state_dict())
+    engine, report = choose_engine(policy, Stop())
+    assert (report.kind, report.message.split(":")[0]) == ("Slots", "slots, replies token by token")
+    assert gap(policy.model, converse(engine)) <= 1e-4
 
 
 def test_a_model_that_nothing_samples_right_is_refused() -> None:

@@ -20,6 +20,8 @@ from trainyard_trainer.sampling.sampler import Decoder, InProcessEngine
 from trainyard_trainer.sampling.slot_decoder import SLOTS, SlotDecoder
 from trainyard_trainer.sampling.whole_batch import WholeBatchDecoder
 
+MAX_SAID = 200
+"""Most characters that are kept of what a model's code raised."""
 log = logging.getLogger(__name__)
 
 
@@ -50,11 +52,12 @@ def choose_engine(
     except UnknownCacheError as error:
         problems.append(f"slots: {error}")
     else:
-        agreement = _check(policy, lambda: SlotDecoder(model, self_check.SLOTS), problems, "slots")
-        if agreement:
-            return InProcessEngine(policy, stop, SlotDecoder(model, slots)), ReportedSampler(
-                kind="Slots", message=agreement
-            )
+        for chunks, what in ((True, "slots"), (False, "slots, replies token by token")):
+            make = partial(SlotDecoder, model, chunks=chunks)
+            agreement = _check(policy, partial(make, self_check.SLOTS), problems, what)
+            if agreement:
+                message = f"{what}: {agreement}"
+                return InProcessEngine(policy, stop, make(slots)), ReportedSampler(kind="Slots", message=message)
     for cached in (True, False):
         what = "whole batches" if cached else "whole batches without a cache"
         agreement = _check(policy, partial(WholeBatchDecoder, policy, cached=cached), problems, what)
@@ -77,7 +80,7 @@ def _check(policy: SampledPolicy, make: Callable[[], Decoder], problems: list[st
         agreement = self_check.check(policy, lambda: InProcessEngine(policy, _NeverStopped(), make()))
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError, NotImplementedError) as error:
         # A model that can't be run in this way fails in its own code, with whatever error that comes to.
-        problems.append(f"{what}: {type(error).__name__}: {error}")
+        problems.append(f"{what}: {type(error).__name__}: {str(error)[:MAX_SAID]}")
         return None
     if not agreement.good:
         problems.append(f"{what}: {agreement}")

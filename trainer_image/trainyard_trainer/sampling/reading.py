@@ -16,8 +16,8 @@ from transformers import DynamicCache
 
 from trainyard_trainer.sampling.cache_rows import KNOWN, CacheRows
 
-PROMPT_TOKENS = 16_384
-"""Most tokens, padding included, of one pass over prompts; one longer prompt has a pass of its own."""
+PASS_TOKENS = 16_384
+"""Most tokens, padding included, of one pass that only reads; one longer text has a pass of its own."""
 
 
 class UnknownCacheError(Exception):
@@ -123,7 +123,7 @@ class CachedModel:
         for index in order:
             length = len(prompts[index])
             unequal = self.stateful and chosen and len(prompts[chosen[0]]) != length
-            if chosen and (unequal or length * (len(chosen) + 1) > PROMPT_TOKENS):
+            if chosen and (unequal or length * (len(chosen) + 1) > PASS_TOKENS):
                 yield chosen
                 chosen = []
             chosen.append(index)

@@ -14,7 +14,7 @@ import torch
 
 from trainyard_trainer.sampling.cache_rows import CacheRows, join
 from trainyard_trainer.sampling.drawing import draw_tokens
-from trainyard_trainer.sampling.reading import CachedModel, ReadTokens
+from trainyard_trainer.sampling.reading import PASS_TOKENS, CachedModel, ReadTokens
 from trainyard_trainer.sampling.slots import DrawingRules, Slots
 from trainyard_trainer.sampling.turns import CachedSession, OpenTurn
 
@@ -22,8 +22,11 @@ SLOTS = 256
 """Conversations that are decoded at a time; further ones wait for a slot."""
 WASTE = 0.5
 """Steps times rows that may pass through ended rows, as a share of all rows, before the batch is put together anew."""
-CHUNK = 4
-"""More tokens than this are read in a pass of their own, not one by one beside the other rows' decoding."""
+CHUNK = 5
+"""So many tokens behind a history, or more, are read in a pass of their own, not one by one beside others' decoding."""
+LENGTHS = 4
+"""Where there are more different lengths than this, passes read multiples of `EVEN`, and the rest comes one by one."""
+EVEN = 8
 
 
 class SlotDecoder:
@@ -32,14 +35,13 @@ class SlotDecoder:
     Args:
         model: reads.
         slots: conversations that are decoded at a time.
-        chunks: whether tokens behind a history may be read in a pass of their own. Default: where no layer keeps
-            states or has a window, so that nothing but the model's own mask has a say in it.
+        chunks: whether tokens behind a history may be read in passes of their own.
     """
 
-    def __init__(self, model: CachedModel, slots: int = SLOTS, *, chunks: bool | None = None) -> None:
+    def __init__(self, model: CachedModel, slots: int = SLOTS, *, chunks: bool = True) -> None:
         self._model = model
         self._slots = slots
-        self._chunks = not model.forgetful if chunks is None else chunks
+        self._chunks = chunks
         self._batch: Slots | None = None
         self._vocabulary = 0
         self._waste = 0
@@ -123,18 +125,36 @@ class SlotDecoder:
         """Conversations that are known, with what they have to read."""
         for turn in turns:
             turn.to_feed = [turn.session.token_ids[-1], *turn.prompt_ids]
-        joining: list[tuple[list[OpenTurn], CacheRows]] = []
-        long = [turn for turn in turns if self._chunks and len(turn.to_feed) > CHUNK]
-        short = [turn for turn in turns if not self._chunks or len(turn.to_feed) <= CHUNK]
-        joining += self._fetched(short)
-        long.sort(key=lambda turn: (len(turn.to_feed), turn.session.number))
-        for _, equal in groupby(long, key=lambda turn: len(turn.to_feed)):
-            parts = self._fetched(list(equal))
-            seated = [turn for part, _ in parts for turn in part]
-            read = self._model.read_on(join([rows for _, rows in parts]), [turn.to_feed for turn in seated])
-            self._draw_first(seated, read.logits)
-            joining.append((seated, read.rows))
+        lengths = {len(turn.to_feed) for turn in turns if len(turn.to_feed) >= CHUNK}
+        even = 1 if len(lengths) <= LENGTHS else EVEN
+
+        def at_once(turn: OpenTurn) -> int:
+            """How many tokens a pass reads of what a conversation has to read."""
+            count = len(turn.to_feed)
+            return count // even * even if self._chunks and count >= CHUNK else 0
+
+        joining = self._fetched([turn for turn in turns if not at_once(turn)])
+        long = sorted((turn for turn in turns if at_once(turn)), key=lambda turn: (at_once(turn), turn.session.number))
+        for count, equal in groupby(long, key=at_once):
+            together = list(equal)
+            size = max(1, PASS_TOKENS // count)
+            for first in range(0, len(together), size):
+                joining.append(self._read_on(self._fetched(together[first : first + size]), count))
         return joining
+
+    def _read_on(
+        self, parts: Sequence[tuple[list[OpenTurn], CacheRows]], count: int
+    ) -> tuple[list[OpenTurn], CacheRows]:
+        """Let conversations read `count` tokens in one pass; those that have no more to read draw their first token."""
+        turns = [turn for part, _ in parts for turn in part]
+        read = self._model.read_on(join([rows for _, rows in parts]), [turn.to_feed[:count] for turn in turns])
+        ready = [row for row, turn in enumerate(turns) if len(turn.to_feed) == count]
+        for turn in turns:
+            turn.to_feed = turn.to_feed[count:]
+        if ready:
+            logits = read.logits[torch.tensor(ready, device=read.logits.device)]
+            self._draw_first([turns[row] for row in ready], logits)
+        return turns, read.rows
 
     def _fetched(self, turns: Sequence[OpenTurn]) -> list[tuple[list[OpenTurn], CacheRows]]:
         """The caches of known conversations: from where they were set aside, or from the batch, by when they ended."""

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from trainyard_trainer.sampling.drawing import draw_tokens
-from trainyard_trainer.sampling.reading import PROMPT_TOKENS, SampledPolicy
+from trainyard_trainer.sampling.reading import PASS_TOKENS, SampledPolicy
 from trainyard_trainer.sampling.slots import DrawingRules
 from trainyard_trainer.sampling.turns import CachedSession, OpenTurn
 
@@ -55,7 +55,7 @@ class WholeBatchDecoder:
         lengths = {turn: len(turn.session.token_ids) + len(turn.prompt_ids) for turn in turns}
         for length, equal in groupby(sorted(turns, key=lambda turn: lengths[turn]), key=lambda turn: lengths[turn]):
             found = list(equal)
-            size = max(1, PROMPT_TOKENS // length)
+            size = max(1, PASS_TOKENS // length)
             self._groups += [
                 _Group(found[first : first + size], self._policy.device) for first in range(0, len(found), size)
             ]
