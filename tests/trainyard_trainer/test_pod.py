@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests import servers
+from trainyard_api.checkpoint_manifest import canonical_json, digest_of
 from trainyard_api.names import COMMIT_FILE, MANIFEST_FILE
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import Termination, parse_termination
@@ -234,6 +235,33 @@ def test_a_stop_saves_and_exits_10(world: World) -> None:
     assert world.database.rows("SELECT uri, step FROM trainyard.checkpoints ORDER BY step DESC LIMIT 1") == [
         (termination.committed_uri, termination.last_step)
     ]
+
+
+def test_an_evaluation_compares_with_its_baseline_and_names_its_results(world: World) -> None:
+    """No checkpoint; rows of both measurements, the conclusion in the ledger, its digest in the message."""
+    world.run(world.config("calculator-sft", {"scratch": SCRATCH}, SFT))
+    first, last = (
+        {"uri": saved.uri, "digest": saved.digest, "storage": {"s3": world.location}}
+        for saved in world.reporter.commits
+    )
+    config = world.config("compare", {"checkpoint": last}, {"type": "Evaluation"})
+    config["evaluation"] |= {"baseline": {"checkpoint": "calculator-sft-12345-1-2"}}
+    keys = {
+        "TRAINYARD_BASELINE_ACCESS_KEY_ID": world.s3.access_key,
+        "TRAINYARD_BASELINE_SECRET_ACCESS_KEY": world.s3.secret_key,
+    }
+    code, termination = world.run(config | {"baseline": first}, **keys)
+    assert (code, termination.reason, termination.committed_uri) == (0, "Completed", None)
+    uid = config["run"]["uid"]
+    rows = world.database.rows(
+        "SELECT kind, step, answers, result FROM trainyard.evaluations WHERE run_uid = %s ORDER BY kind", uid
+    )
+    assert [row[:3] for row in rows] == [("baseline", 0, 16), ("evaluation", 0, 16)]
+    assert termination.results_digest == digest_of(canonical_json(rows[1][3]))
+    assert world.database.rows("SELECT count(*) FROM trainyard.checkpoints WHERE run_uid = %s", uid) == [(0,)]
+
+    code, termination = world.run(config | {"baseline": first})
+    assert (code, termination.field_path) == (20, "spec.evaluation.baseline.checkpoint")
 
 
 def mistake(world: World, change: dict[str, Any], **variables: str) -> Termination:
