@@ -67,12 +67,12 @@ class Forgetful(Qwen3ForCausalLM):
 class Stuttering(Qwen3ForCausalLM):
     """A model that reads several tokens behind what it has read as if they were a beginning."""
 
-    def forward(self, *args: Any, past_key_values: Any = None, **options: Any) -> Any:
+    def forward(self, input_ids: Any, past_key_values: Any = None, position_ids: Any = None, **options: Any) -> Any:
         """As the class's, with other positions."""
         behind = past_key_values is not None and past_key_values.get_seq_length() > 0
-        if behind and options["input_ids"].shape[1] > 1:
-            options["position_ids"] = torch.zeros_like(options["position_ids"])
-        return super().forward(*args, past_key_values=past_key_values, **options)
+        if behind and input_ids.shape[1] > 1:
+            position_ids = torch.zeros_like(position_ids)
+        return super().forward(input_ids, past_key_values=past_key_values, position_ids=position_ids, **options)
 
 
 class Whimsical(Qwen3ForCausalLM):

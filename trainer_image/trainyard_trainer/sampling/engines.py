@@ -20,6 +20,8 @@ from trainyard_trainer.sampling.sampler import Decoder, InProcessEngine
 from trainyard_trainer.sampling.slot_decoder import SLOTS, SlotDecoder
 from trainyard_trainer.sampling.whole_batch import WholeBatchDecoder
 
+MAX_MESSAGE = 1024
+"""Most characters of a report, as the contract has it."""
 MAX_SAID = 200
 """Most characters that are kept of what a model's code raised."""
 log = logging.getLogger(__name__)
@@ -65,7 +67,7 @@ def choose_engine(
             message = f"{what}, slower than slots: {agreement}; {'; '.join(problems)}"
             log.warning("sampler: %s falls back to %s", name, message)
             engine = InProcessEngine(policy, stop, WholeBatchDecoder(policy, cached=cached))
-            return engine, ReportedSampler(kind="WholeBatch", message=message)
+            return engine, ReportedSampler(kind="WholeBatch", message=message[:MAX_MESSAGE])
     raise RefusedError(
         TerminationReason.MODEL_UNSUITABLE,
         f"what is sampled must come from the model's own distribution; {'; '.join(problems)}",
