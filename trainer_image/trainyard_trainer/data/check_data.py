@@ -20,9 +20,9 @@ from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.data.splits import Split
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.dialogue import Dialogue
+from trainyard_trainer.rollouts.environments import FailedEnvironmentError, GuardedEnvironment
 from trainyard_trainer.seams import Question, Said
 from trainyard_trainer.tasks.task import Task
-from trainyard_trainer.user_code import explain
 
 _log = logging.getLogger(__name__)
 
@@ -106,17 +106,13 @@ def _open(questions: Sequence[Question], task: Task, dialogue: Dialogue) -> list
     with asyncio.Runner() as runner:
         for question in questions:
             try:
-                said = runner.run(_opening(task, question))
+                said = runner.run(GuardedEnvironment(task).reset(question))
                 ids = dialogue.opening(said)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 (a task's code may raise anything; it is reported)
-                prompts.append(_Prompt(question, problem=explain(error)))
+            except (FailedEnvironmentError, ValueError) as error:
+                prompts.append(_Prompt(question, problem=str(error)))
             else:
                 prompts.append(_Prompt(question, len(ids), _lost(said, dialogue.text(ids))))
     return prompts
-
-
-async def _opening(task: Task, question: Question) -> Said:
-    return await task.environment().reset(question)
 
 
 def _lost(said: Said, written: str) -> str:
