@@ -22,9 +22,9 @@ def draw(logits: list[float], uniform: float, temperature: float = 1.0) -> tuple
     return int(drawn.tokens[0]), float(drawn.logprobs[0])
 
 
-def filtered(probabilities: list[float], uniform: float, top_k: int = 99, top_p: float = 2.0) -> Drawn:
+def filtered(probabilities: list[float], uniform: float, top_k: int | None = None, top_p: float | None = None) -> Drawn:
     """One token of what a filter leaves."""
-    filters = Filters(torch.tensor([top_k]), torch.tensor([top_p], dtype=torch.float64))
+    filters = Filters.of([top_k], [top_p], len(probabilities), torch.device("cpu"))
     logits = torch.tensor([probabilities]).log()
     return draw_tokens(logits, torch.tensor([uniform], dtype=torch.float64), None, filters)
 
@@ -73,11 +73,11 @@ def test_a_row_draws_the_same_whatever_rows_are_beside_it() -> None:
 
 
 def test_top_k_leaves_the_most_probable_and_renormalises() -> None:
-    """Of .4, .1, .3, .2 the best two are drawn with 4/7 and 3/7; of equal ones, the lower id stays."""
+    """Of .4, .1, .3, .2 the best two are drawn with 4/7 and 3/7; those as probable as the last stay with it."""
     drawn = filtered([0.4, 0.1, 0.3, 0.2], 0.99, top_k=2)
     assert (int(drawn.tokens[0]), drawn.support(0)) == (2, (0, 2))
     assert float(drawn.logprobs[0]) == pytest.approx(math.log(3 / 7), abs=1e-6)
-    assert filtered([0.25] * 4, 0.99, top_k=1).support(0) == (0,)
+    assert filtered([0.1, 0.3, 0.3, 0.3], 0.99, top_k=2).support(0) == (1, 2, 3)
 
 
 @pytest.mark.parametrize(("top_p", "support"), [(0.3, (0,)), (0.41, (0, 2)), (0.7, (0, 2)), (0.71, (0, 2, 3))])
@@ -94,7 +94,29 @@ def test_top_p_counts_what_top_k_left() -> None:
 
 def test_a_row_without_a_filter_is_not_cut() -> None:
     """Beside a filtered one, it keeps all its tokens, and says so."""
-    filters = Filters(torch.tensor([1, 4]), torch.tensor([2.0, 2.0], dtype=torch.float64))
-    drawn = draw_tokens(torch.zeros(2, 4), torch.tensor([0.99, 0.99], dtype=torch.float64), None, filters)
-    assert drawn.tokens.tolist() == [0, 3]
-    assert [drawn.support(row) for row in range(2)] == [(0,), None]
+    filters = Filters.of([1, None], [None, None], 4, torch.device("cpu"))
+    logits = torch.tensor([[0.0, 2.0, 1.0, 0.0]] * 2)
+    drawn = draw_tokens(logits, torch.tensor([0.99, 0.99], dtype=torch.float64), None, filters)
+    assert drawn.tokens.tolist() == [1, 3]
+    assert [drawn.support(row) for row in range(2)] == [(1,), None]
+    assert Filters.of([None], [None], 4, torch.device("cpu")) is None
+
+
+@settings(max_examples=40)
+@given(seed=st.integers(0, 10_000), top_k=st.none() | st.integers(1, 60), top_p=st.none() | st.floats(0.01, 1.0))
+def test_filters_leave_what_a_sorted_list_says(seed: int, top_k: int | None, top_p: float | None) -> None:
+    """However many tokens are looked at first, beside rows with other filters or none."""
+    logits = torch.from_numpy(np.random.default_rng(seed).normal(0, 2, size=(3, 50)).astype(np.float32))
+    filters = Filters.of([top_k, None, 3], [top_p, None, 0.5], 50, torch.device("cpu"))
+    assert filters is not None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "NUCLEUS", 4)
+        drawn = draw_tokens(logits, torch.full((3,), 0.5, dtype=torch.float64), None, filters)
+    mass = torch.softmax(logits, dim=-1).double().numpy()
+    for row, (k, p) in enumerate([(top_k, top_p), (None, None), (3, 0.5)]):
+        order = np.argsort(-mass[row])[: k or 50]
+        before = np.cumsum(mass[row][order]) - mass[row][order]
+        expected = {int(one) for one in order[before < (p or 2.0) * mass[row][order].sum()]}
+        kept = drawn.support(row)
+        # A sum that reaches the share but for rounding may count either way.
+        assert len(expected.symmetric_difference(range(50) if kept is None else kept)) <= (1 if p else 0)

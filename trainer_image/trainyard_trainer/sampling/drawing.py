@@ -6,6 +6,7 @@ token, in whatever row of whatever batch. Knows nothing of conversations.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,14 +16,35 @@ WIDE = 4096
 BLOCK = 256
 
 
+NUCLEUS = 1024
+"""Most probable tokens that are looked at first to find the fewest that reach a sum."""
+
+
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What may be drawn in each of S rows: the `top_k` [S] most probable tokens, of those the fewest whose renormalised
-    probabilities reach `top_p` [S], float64. A row without a filter has a `top_k` of at least V and a `top_p` above 1.
+    probabilities reach `top_p` [S], float64; tokens as probable as the last of these, too. A row without the one has a
+    `top_k` of V, without the other a `top_p` above 1. `widest` is the largest `top_k`.
     """
 
     top_k: torch.Tensor
     top_p: torch.Tensor
+    widest: int
+
+    @staticmethod
+    def of(
+        top_k: Sequence[int | None], top_p: Sequence[float | None], vocabulary: int, device: torch.device
+    ) -> Filters | None:
+        """The filters of rows; None where no row has one."""
+        if all(one is None for one in (*top_k, *top_p)):
+            return None
+        counts = [vocabulary if k is None else min(k, vocabulary) for k in top_k]
+        shares = [2.0 if p is None else p for p in top_p]
+        return Filters(
+            torch.tensor(counts, device=device),
+            torch.tensor(shares, dtype=torch.float64, device=device),
+            max(counts),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +132,19 @@ def _first_above(cumulated: torch.Tensor, target_S1: torch.Tensor) -> torch.Tens
 
 
 def _kept(mass_SV: torch.Tensor, filters: Filters) -> torch.Tensor:
-    """Which tokens may be drawn [S, V]; of equally probable ones, those with lower ids come first."""
-    sorted_SV, order_SV = mass_SV.sort(dim=-1, descending=True, stable=True)
-    ranks_V = torch.arange(mass_SV.shape[-1], device=mass_SV.device)
-    wide_SV = sorted_SV.double() * (ranks_V < filters.top_k[:, None])
-    before_SV = wide_SV.cumsum(dim=-1) - wide_SV
-    stays_SV = (wide_SV > 0) & (before_SV < filters.top_p[:, None] * wide_SV.sum(dim=-1, keepdim=True))
-    return torch.zeros_like(stays_SV).scatter(-1, order_SV, stays_SV)
+    """Which tokens may be drawn [S, V]."""
+    size = mass_SV.shape[-1]
+    first = filters.widest if filters.widest < size else min(size, NUCLEUS)
+    for width in (first, size):
+        best_SW = mass_SV.topk(width, dim=-1).values
+        counted_SW = best_SW.double() * (torch.arange(width, device=mass_SV.device) < filters.top_k[:, None])
+        # What lies beyond the best ones counts only in rows that keep more than those.
+        open_S = filters.top_k > width
+        total_S = torch.where(open_S, mass_SV.sum(dim=-1, dtype=torch.float64), counted_SW.sum(dim=-1))
+        before_SW = counted_SW.cumsum(dim=-1) - counted_SW
+        stays_SW = (counted_SW > 0) & (before_SW < (filters.top_p * total_S)[:, None])
+        whole_S = (filters.top_k >= size) & (filters.top_p > 1)
+        if width == size or not bool((stays_SW[:, -1] & open_S & ~whole_S).any()):
+            break
+    least_S1 = best_SW.masked_fill(~stays_SW, torch.inf).amin(dim=-1, keepdim=True)
+    return (mass_SV >= least_S1) | whole_S[:, None]

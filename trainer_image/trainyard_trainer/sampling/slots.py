@@ -44,18 +44,15 @@ class DrawingRules:
             stops[kind, [stop for stop in ids if stop < vocabulary]] = True
         return DrawingRules(
             temperature=None if plain else torch.tensor(temperatures, dtype=torch.float32, device=device),
-            filters=_filters(samplings, vocabulary, device),
+            filters=Filters.of(
+                [sampling.top_k for sampling in samplings],
+                [sampling.top_p for sampling in samplings],
+                vocabulary,
+                device,
+            ),
             stops=stops,
             kind=np.array([kinds.index(sampling.stop_ids) for sampling in samplings]),
         )
-
-
-def _filters(samplings: Sequence[Sampling], vocabulary: int, device: torch.device) -> Filters | None:
-    if all(sampling.top_k is None and sampling.top_p is None for sampling in samplings):
-        return None
-    top_k = [vocabulary if sampling.top_k is None else sampling.top_k for sampling in samplings]
-    top_p = [2.0 if sampling.top_p is None else sampling.top_p for sampling in samplings]
-    return Filters(torch.tensor(top_k, device=device), torch.tensor(top_p, dtype=torch.float64, device=device))
 
 
 class Slots:
