@@ -38,6 +38,7 @@ def test_the_history_goes_on_from_a_checkpoint_and_is_shown() -> None:
     assert told.reports[-1].validation == ReportedValidation(
         step=2, success_rate="0.2500", best_step=2, best_success_rate="0.2500"
     )
+    assert resumed.metrics == {"validation_success_rate": "0.250000"}, "the state's checkpoint says it too"
     resumed.step = 4
     validate(made, outlets(told), resumed)
     assert told.reports[-1].validation == ReportedValidation(

@@ -6,6 +6,7 @@ measurement is no longer measured by it.
 
 from __future__ import annotations
 
+from trainyard_api.decimals import measured as as_text
 from trainyard_trainer.checkpoints.position import Position
 from trainyard_trainer.evaluation.early_stopping import observed
 from trainyard_trainer.evaluation.measured import measure
@@ -28,13 +29,20 @@ def validate(parts: Parts, outlets: Outlets, position: Position) -> None:
     due = position.step > 0 and position.step % settings.every_steps == 0
     if due and position.validation.last_step != position.step:
         outlets.board.phase("validation")
-        measured, answers = measure(parts, parts.questions.validation, Stream.VALIDATION_TOKENS)
-        metrics = StepMetrics("validation", position.step, parts.policy.version, measured.values)
+        found, answers = measure(parts, parts.questions.validation, Stream.VALIDATION_TOKENS)
+        metrics = StepMetrics("validation", position.step, parts.policy.version, found.values)
         outlets.ledger.record_evaluation(metrics, answers)
         stopping = settings.early_stopping
         min_delta = float(stopping.min_delta) if stopping else 0.0
-        rate = measured.values.get("success_rate")
+        rate = found.values.get("success_rate")
         position.validation = observed(position.validation, position.step, rate, min_delta)
+        position.metrics = {**position.metrics, **_as_metrics(rate)}
     shown = reported_validation(position.validation)
     if shown is not None:
         outlets.board.validated(shown)
+
+
+def _as_metrics(rate: float | None) -> dict[str, str]:
+    """What the state's checkpoint says of it."""
+    text = None if rate is None else as_text(rate, places=6)
+    return {} if text is None else {"validation_success_rate": text}
