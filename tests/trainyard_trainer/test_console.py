@@ -6,7 +6,13 @@ import io
 
 from rich.console import Console
 
-from trainyard_api.training_job_status import Progress, ReportedEvaluation
+from trainyard_api.training_job_status import (
+    Measurement,
+    Progress,
+    ReportedEvaluation,
+    ReportedValidation,
+    Verdict,
+)
 from trainyard_trainer.outlets import SavedCheckpoint
 from trainyard_trainer.reporting.console import ConsoleReporter, describe
 
@@ -23,10 +29,21 @@ def reporter(*, terminal: bool) -> tuple[ConsoleReporter, io.StringIO]:
 
 
 def test_a_line_says_step_reward_speed_and_the_rest() -> None:
-    """And success on held-out questions, once it is known."""
+    """A run that goes on doesn't know its speed yet."""
     assert describe(STEP) == "step 31/60  reward 0.84  loss -0.01  12000 tokens/s  10 s left"
-    known = ReportedEvaluation(questions=9, success_before="0.2", success_after="0.9")
-    assert describe(Progress(phase="loading", evaluation=known)) == ("loading  held-out success 0.2 before  0.9 after")
+    assert describe(Progress(phase="rollout", step=31, steps="31/60", percent=51)) == "step 31/60"
+
+
+def test_a_line_says_what_was_measured_and_what_follows() -> None:
+    """On validation queries and on test queries, once it is known."""
+    before, after = Measurement(success_rate="0.2"), Measurement(success_rate="0.9")
+    known = ReportedEvaluation(questions=9, before=before)
+    assert describe(Progress(phase="loading", evaluation=known)) == "loading  held-out success 0.2 before"
+    whole = known.model_copy(update={"after": after, "verdict": Verdict.IMPROVED})
+    validation = ReportedValidation(step=30, success_rate="0.7", best_step=20, best_success_rate="0.8")
+    assert describe(Progress(phase="done", evaluation=whole, validation=validation)) == (
+        "done  validation 0.7, best 0.8 after step 20  held-out success 0.2 before  0.9 after  Improved"
+    )
 
 
 def test_elsewhere_than_on_a_terminal_lines_are_plain_and_few() -> None:

@@ -78,7 +78,12 @@ def describe(progress: RunProgress) -> str:
         words = [f"step {progress.steps}"]
         words += [f"reward {progress.reward}"] if progress.reward is not None else []
         words += [f"loss {progress.loss}"] if progress.loss is not None else []
-        words += [f"{progress.tokens_per_second} tokens/s", f"{progress.estimated_remaining_seconds} s left"]
+        words += [f"{progress.tokens_per_second} tokens/s"] if progress.tokens_per_second is not None else []
+        left = progress.estimated_remaining_seconds
+        words += [f"{left} s left"] if left is not None else []
+    if progress.validation:
+        best = progress.validation
+        words += [f"validation {best.success_rate}, best {best.best_success_rate} after step {best.best_step}"]
     evaluation = progress.evaluation
     if evaluation and evaluation.before:
         words += [f"held-out success {evaluation.before.success_rate} before"]
