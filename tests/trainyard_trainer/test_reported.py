@@ -49,6 +49,8 @@ def test_equal_answers_are_no_evidence_and_a_few_queries_are_too_few() -> None:
     same = measured(*[0, 1] * 20)
     shown = reported_evaluation(same, same)
     assert (shown.verdict, shown.difference, shown.p_value) == (Verdict.NO_EVIDENCE, "0.0000", "1.000000")
+    certain = reported_evaluation(measured(*[0] * 400), measured(*[1] * 400))
+    assert certain.p_value == "0.000001", "a p-value is never 0"
     assert reported_evaluation(measured(0, 0), measured(1, 1)).verdict is Verdict.TOO_FEW_QUERIES
 
 

@@ -5,6 +5,7 @@ Place in the data's way: from station 5 to stations 10 and 11. Pure.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from trainyard_api.decimals import measured as as_text
@@ -32,7 +33,8 @@ def reported_evaluation(before: Measured | None, after: Measured | None) -> Repo
         "difference": as_text(comparison.difference, places=_PLACES),
         "interval_low": as_text(comparison.interval_low, places=_PLACES),
         "interval_high": as_text(comparison.interval_high, places=_PLACES),
-        "p_value": as_text(comparison.p_value, places=6),
+        # Up, so that none is shown as 0.
+        "p_value": as_text(math.ceil(comparison.p_value * 1e6) / 1e6, places=6),
         "test": comparison.test,
         "verdict": comparison.verdict,
     }
