@@ -13,7 +13,7 @@ from trainyard_trainer.models.chat import ChatDialogue
 from trainyard_trainer.models.chat_template import TemplateChangesError
 from trainyard_trainer.models.dialogue import make_dialogue
 from trainyard_trainer.models.loading import LoadedModel
-from trainyard_trainer.seams import Message, PolicyTurn, ToolCall
+from trainyard_trainer.seams import Message, PolicyTurn, Question, ToolCall
 from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
 from trainyard_trainer.tasks.question_answer import QuestionAnswerTask
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
@@ -141,6 +141,29 @@ def test_a_follow_up_that_would_change_the_turn_before_fails() -> None:
     chat = dialogue(stripping, QuestionAnswerTask({}))
     with pytest.raises(TemplateChangesError, match="otherwise when others follow"):
         chat.reply("And now?", chat.stop_ids[0])
+
+
+def test_a_template_that_opens_turns_otherwise_than_it_writes_them_serves_one_turn() -> None:
+    """As those that begin the model's reasoning for it: openings are fine, tools and demonstrations are refused."""
+    begun = STABLE.replace("<|im_start|>assistant\n{% endif -%}", "<|im_start|>assistant\n{{ '<think>' }}{% endif -%}")
+    task = QuestionAnswerTask({})
+    chat = dialogue(begun, task)
+    assert chat.text(chat.opening("a")).endswith("<|im_start|>assistant\n<think>")
+    shown = task.demonstration(Question("a", "b"), np.random.default_rng(0))
+    with pytest.raises(RefusedError, match="writes the task's demonstrations") as refusal:
+        chat.demonstration(shown)
+    assert refusal.value.reason is TerminationReason.MODEL_UNSUITABLE
+    with pytest.raises(RefusedError, match="doesn't write an assistant's turn as it opens one"):
+        dialogue(begun)
+
+
+def test_a_template_that_closes_every_text_serves() -> None:
+    """An end of text where no turn is opened is no part of the conversation."""
+    closing = STABLE + "{%- if not add_generation_prompt %}{{ eos_token }}{% endif -%}"
+    chat = dialogue(closing)
+    assert chat.text(chat.reply((RESULT,), chat.stop_ids[0])) == (
+        "\n<|im_start|>tool\n36<|im_end|>\n<|im_start|>assistant\n"
+    )
 
 
 def test_where_the_template_takes_one_call_at_a_time_a_second_is_malformed() -> None:

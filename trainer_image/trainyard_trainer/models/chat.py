@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from trainyard_trainer.models.chat_template import ChatTemplate
+from trainyard_api.termination import TerminationReason
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.models.chat_template import ChatTemplate, TemplateChangesError
 from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.models.tool_calls import call_reader
 from trainyard_trainer.seams import Message, PolicyTurn, Said
@@ -34,7 +36,7 @@ class ChatDialogue:
         self._template = ChatTemplate(loaded, task.tools)
         self.stop_ids = self._template.stop_ids
         self._read = call_reader(
-            loaded.tokenizer, self._template.source, self._template.generation_prompt, task.tools, task.tool_format
+            loaded.tokenizer, self._template.source, self._template.opened, task.tools, task.tool_format
         )
 
     def opening(self, said: Said) -> tuple[int, ...]:
@@ -59,17 +61,28 @@ class ChatDialogue:
         return self._template.text(token_ids)
 
     def demonstration(self, turns: Sequence[DemonstrationTurn]) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-        """Openings and replies as in a rollout; the policy's turns as the template writes them, up to their end."""
+        """Openings and replies as in a rollout; the policy's turns as the template writes them, up to their end.
+
+        Raises:
+            RefusedError: MODEL_UNSUITABLE; the template writes a turn otherwise than it opens one.
+        """
         token_ids: list[int] = []
         mask: list[bool] = []
         for turn in turns:
             messages = _messages(turn.said)
-            if turn.role is Role.PROMPT:
-                ids = self.opening(messages)
-            elif turn.role is Role.TOOL:
-                ids = self.reply(messages, token_ids[-1] if token_ids else None)
-            else:
-                ids = self._template.policy_turn(messages[0])
+            try:
+                if turn.role is Role.PROMPT:
+                    ids = self.opening(messages)
+                elif turn.role is Role.TOOL:
+                    ids = self.reply(messages, token_ids[-1] if token_ids else None)
+                else:
+                    ids = self._template.policy_turn(messages[0])
+            except TemplateChangesError as error:
+                raise RefusedError(
+                    TerminationReason.MODEL_UNSUITABLE,
+                    f"must have a chat template that writes the task's demonstrations; {error}",
+                    field_path="spec.model",
+                ) from error
             token_ids += ids
             mask += [turn.role is Role.POLICY] * len(ids)
         return tuple(token_ids), tuple(mask)

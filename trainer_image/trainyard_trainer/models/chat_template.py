@@ -33,7 +33,7 @@ class ChatTemplate:
     Attributes:
         source: the template's text.
         stop_ids: the id that ends an assistant's turn, then all others that end a text of this model.
-        generation_prompt: text before each policy turn.
+        opened: a conversation up to where a policy turn begins, as an example of how the template opens one.
         several_calls: whether a turn may have more than one tool call.
 
     Raises:
@@ -52,7 +52,7 @@ class ChatTemplate:
             self._require_tools()
             self.stop_ids = self._stop_ids(loaded)
             self._stop_texts = [str(text) for text in self._tokenizer.convert_ids_to_tokens(list(self.stop_ids))]
-            self.generation_prompt = self._generation_prompt()
+            self.opened = self._opened()
         except RefusedError:
             raise
         except Exception as error:
@@ -117,7 +117,11 @@ class ChatTemplate:
         return opening, whole[len(opening) : min(ends)]
 
     def _settle_reasoning(self) -> None:
-        """Refuse a template that changes earlier turns, of assistants that don't reason and of those that do alike."""
+        """Refuse a template that changes earlier turns, of assistants that don't reason and of those that do alike.
+
+        Without tools nothing is refused, for a task of one turn needs no more than an opening; a reply that the
+        template can't write then fails by itself.
+        """
         problems = []
         for self._reasoning in (False, True):
             self._bases.clear()
@@ -127,6 +131,9 @@ class ChatTemplate:
                 problems.append(_said(error))
             else:
                 return
+        if not self._names:
+            self._reasoning = False
+            return
         raise _unsuitable(
             "must have a chat template under which a conversation, once written, stays the same when it goes on, for "
             f"what the policy sampled is never written again; {problems[0]}"
@@ -197,11 +204,11 @@ class ChatTemplate:
             )
         return found
 
-    def _generation_prompt(self) -> str:
+    def _opened(self) -> str:
         closed, opened = self._write((_USER,), open_turn=False), self._write((_USER,), open_turn=True)
-        if not opened.startswith(closed) or opened == closed:
+        if opened == closed:
             raise _unsuitable("must have a chat template that opens an assistant's turn where it is asked to")
-        return opened[len(closed) :]
+        return opened
 
     def _write(self, messages: Sequence[Message], *, open_turn: bool) -> str:
         return self._tokenizer.apply_chat_template(

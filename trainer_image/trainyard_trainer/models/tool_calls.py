@@ -54,14 +54,14 @@ FORMATS: Mapping[str, CallReader] = {"hermes": read_hermes, "llama3-json": read_
 
 
 def call_reader(
-    tokenizer: Any, template: str, generation_prompt: str, tools: Sequence[Mapping[str, Any]], named: str | None
+    tokenizer: Any, template: str, opened: str, tools: Sequence[Mapping[str, Any]], named: str | None
 ) -> CallReader:
     """How calls of this model are read.
 
     Args:
         tokenizer: the model's.
         template: text of its chat template.
-        generation_prompt: what the template writes before each policy turn; some models open a part of it there.
+        opened: a conversation up to where a policy turn begins; some templates write the beginning of that turn.
         tools: schemas of the tools that may be called; without any, nothing is read.
         named: a format that the task's option names; it goes before everything else.
 
@@ -80,7 +80,7 @@ def call_reader(
             )
         return FORMATS[named]
     if getattr(tokenizer, "response_template", None) is not None:
-        return _by_response_template(tokenizer, generation_prompt, tools)
+        return _by_response_template(tokenizer, opened, tools)
     found = _format_of(template)
     if found is None:
         raise RefusedError(
@@ -100,10 +100,10 @@ def _format_of(template: str) -> str | None:
     return None
 
 
-def _by_response_template(tokenizer: Any, generation_prompt: str, tools: Sequence[Mapping[str, Any]]) -> CallReader:
+def _by_response_template(tokenizer: Any, opened: str, tools: Sequence[Mapping[str, Any]]) -> CallReader:
     def read(text: str) -> PolicyTurn:
         try:
-            message = tokenizer.parse_response(text, prefix=generation_prompt, tools=list(tools))
+            message = tokenizer.parse_response(text, prefix=opened, tools=list(tools))
             calls = tuple(_call(call.get("function", call), "arguments") for call in message.get("tool_calls") or ())
         except Exception as error:  # noqa: BLE001 (a parser may raise anything on what a policy wrote)
             return PolicyTurn(text, malformed=f"the call can't be read: {str(error)[:200]}")

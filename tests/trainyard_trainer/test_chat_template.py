@@ -1,0 +1,83 @@
+"""Templates that models are shipped with: what they can be used for is found out at load."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from tokenizers import AddedToken
+
+from tests.trainyard_trainer import chat_model
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.models.chat import ChatDialogue
+from trainyard_trainer.models.loading import LoadedModel
+from trainyard_trainer.seams import Message, PolicyTurn
+from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
+from trainyard_trainer.tasks.question_answer import QuestionAnswerTask
+
+SPEC = find_spec("trl")
+TEMPLATES = Path(str(SPEC.origin)).parent / "chat_templates" if SPEC else Path()
+"""A collection of templates of well-known models, in a package that tests compare with."""
+RESULTS = (Message("tool", "36", name="calculator"), Message("tool", "7", name="sum_1_to_n"))
+
+
+def model(name: str, *special: str) -> LoadedModel:
+    """The test model with another model's template and special tokens."""
+    made = chat_model.loaded((TEMPLATES / f"{name}.jinja").read_text(), bos_token="<|bos|>")
+    made.tokenizer.add_tokens([AddedToken(text, special=True, normalized=False) for text in special])
+    made.model.resize_token_embeddings(len(made.tokenizer))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("name", "opens"),
+    [
+        ("qwen2_5", "<|im_start|>assistant\n"),
+        ("qwen3", "<|im_start|>assistant\n"),
+        ("qwen3_instruct_2507", "<|im_start|>assistant\n"),
+        ("qwen3_5_nothink", "<|im_start|>assistant\n<think>\n\n</think>\n\n"),
+        ("nemotron_3_nano", "<|im_start|>assistant\n<think>\n"),
+    ],
+)
+def test_results_stand_in_one_message_of_these_families(name: str, opens: str) -> None:
+    """In their order, behind the end of the policy's turn; the next turn is opened as the family opens it."""
+    chat = ChatDialogue(model(name), ArithmeticToolsTask({"tool_format": "hermes"}))
+    text = chat.text(chat.reply(RESULTS, chat.stop_ids[0]))
+    assert text.startswith("\n<|im_start|>user\n<tool_response>\n36\n</tool_response>\n<tool_response>\n7\n")
+    assert text.endswith("<|im_end|>\n" + opens)
+    assert text.count("<|im_start|>") == 2
+
+
+@pytest.mark.parametrize("name", ["llama3_1", "llama3_2"])
+def test_llama_calls_one_tool_at_a_time(name: str) -> None:
+    """Its template refuses more, so more than one is malformed; its format is found by itself."""
+    tokens = ("<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|python_tag|>", "<|begin_of_text|>")
+    made = model(name, *tokens)
+    chat = ChatDialogue(made, ArithmeticToolsTask({}))
+    assert chat.text(chat.reply(RESULTS[:1], chat.stop_ids[0])) == (
+        '<|start_header_id|>ipython<|end_header_id|>\n\n"36"<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n'
+    )
+    call = '{"name": "calculator", "parameters": {"expression": "4*9"}}'
+    ids = made.tokenizer.encode(call + "<|eot_id|>", add_special_tokens=False)
+    turn = chat.turn(ids)
+    assert [(one.name, dict(one.arguments)) for one in turn.calls] == [("calculator", {"expression": "4*9"})]
+    two = made.tokenizer.encode(f"{call}; {call}<|eot_id|>", add_special_tokens=False)
+    assert chat.turn(two).malformed is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens"),
+    [
+        ("gemma3", ("<start_of_turn>", "<end_of_turn>")),
+        ("phi3", ("<|end|>", "<|user|>", "<|assistant|>", "<|system|>")),
+    ],
+)
+def test_families_without_tools_serve_for_one_turn(name: str, tokens: tuple[str, ...]) -> None:
+    """A task with tools is refused, for the model would never see them."""
+    made = model(name, *tokens)
+    chat = ChatDialogue(made, QuestionAnswerTask({}))
+    assert chat.turn([*made.tokenizer.encode("Yes", add_special_tokens=False), chat.stop_ids[0]]) == PolicyTurn("Yes")
+    assert chat.text(chat.opening("What?")).rstrip("\n").endswith(("model", "<|assistant|>"))
+    with pytest.raises(RefusedError, match="it doesn't show sum_1_to_n"):
+        ChatDialogue(made, ArithmeticToolsTask({"tool_format": "hermes"}))
