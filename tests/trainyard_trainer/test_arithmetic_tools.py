@@ -99,6 +99,7 @@ def test_a_foreign_question_can_be_asked_and_demonstrated() -> None:
     for _ in range(20):
         assert len(task.demonstration(question, random)) >= 2
     assert play(question, PolicyTurn("They have 48."))[0] == (None, "48", True)
+    assert play(Question("How many?", "1,653"), PolicyTurn("1653"))[0] == (None, "1,653", True)
     assert play(Question("Which?", "none"), PolicyTurn("none"))[0] == (None, None, False)
 
 

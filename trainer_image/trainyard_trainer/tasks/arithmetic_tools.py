@@ -68,10 +68,11 @@ def read_answer(text: str) -> str | None:
 
 
 def judge(question: Question, text: str) -> Verdict:
-    """Whether the last number that was said is the expected one."""
-    answer = read_answer(text)
-    expected = read_answer(question.expected)
-    return Verdict(answer, answer is not None and answer == (expected or question.expected))
+    """Whether the last number that was said is the expected one; if so, the answer is written as it was expected."""
+    answer, expected = read_answer(text), read_answer(question.expected)
+    if answer is not None and answer == expected:
+        return Verdict(question.expected, True)
+    return Verdict(answer, False)
 
 
 class ArithmeticToolsTask(Task):

@@ -1,0 +1,99 @@
+"""In a chat with tools an agent learns to call them; controls that can't learn, or learn from the tools' words, don't.
+
+The model is a random one of 124,000 weights, fine-tuned on conversations of which three in ten call the right tool
+rightly, so that about one answer in five is right before. The bars stand between what was measured: success over steps
+6 to 11 was .48, .56 and .55 on seeds 0 to 2, against .15 without a learning rate, .00 with the sign flipped, and .16
+and .19 where tool tokens weren't masked; over steps 12 to 23 it was .65, .61 and .68, against .20, .00, .11 and .10.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.claims.learning_runs import LearningRun, run_manifest
+from tests.trainyard_trainer import chat_model
+from trainyard_trainer import parts
+from trainyard_trainer.rollouts.rollout import SynchronousRollouts
+from trainyard_trainer.trajectory import Role, Trajectory
+
+pytestmark = pytest.mark.learning
+
+TASK = {"name": "arithmetic-tools", "options": {"questions": "sum,calculation", "max_turn_tokens": "24"}}
+STEPS = 24
+CONTROL_STEPS = 12
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output folder in which supervised fine-tuning has ended."""
+    output = tmp_path_factory.mktemp("tools")
+    run_manifest(
+        output,
+        "tools-sft",
+        model={"path": str(chat_model.write(output / "random"))},
+        algorithm={"type": "SFT", "seed": 0, "sft": {"steps": 250, "batchSize": 64, "learningRate": "3e-3"}},
+        task=TASK,
+    )
+    return output
+
+
+def grpo(warm: Path, seed: int = 0, weight: str = "1.0", **changes: Any) -> LearningRun:
+    """GRPO from there, with the reward `exact`."""
+    settings = {"steps": STEPS, "promptsPerStep": 16, "groupSize": 8, "learningRate": "1e-3", "maxTurns": 3}
+    return run_manifest(
+        warm,
+        "tools-grpo",
+        model={"checkpoint": {"trainingJob": "tools-sft", "select": "Latest"}},
+        algorithm={"type": "GRPO", "seed": seed, "grpo": settings | changes},
+        task=TASK,
+        rewards=[{"name": "exact", "weight": weight}],
+    )
+
+
+class Unmasked(SynchronousRollouts):
+    """Rollouts whose tool tokens are trained as if the policy had sampled them."""
+
+    def rollout(self, *arguments: Any) -> Iterator[Trajectory]:
+        for trajectory in super().rollout(*arguments):
+            (segment,) = trajectory.segments
+            mask = list(segment.mask)
+            for turn in trajectory.turns:
+                if turn.role is Role.TOOL:
+                    mask[turn.start : turn.end] = [True] * (turn.end - turn.start)
+            yield replace(trajectory, segments=(replace(segment, mask=tuple(mask)),))
+
+
+@pytest.fixture(scope="module")
+def learner(warm: Path) -> LearningRun:
+    """The run that learns."""
+    return grpo(warm)
+
+
+def test_learns_to_call_tools(learner: LearningRun) -> None:
+    """Right answers rise above one half, and nearly every conversation calls a tool at the end."""
+    assert learner.success(0, 2) <= 0.35
+    assert learner.success(6, 11) >= 0.4
+    assert learner.success(12, STEPS - 1) >= 0.5
+    assert learner.steps[0]["tool_rate"] <= 0.7
+    assert learner.steps[-1]["tool_rate"] >= 0.9
+
+
+def test_without_a_learning_rate_nothing_is_learned(warm: Path) -> None:
+    """The control stays where fine-tuning left it."""
+    assert grpo(warm, steps=CONTROL_STEPS, learningRate="0").success(6, 11) <= 0.3
+
+
+def test_with_the_rewards_sign_flipped_success_is_unlearned(warm: Path) -> None:
+    """Success is the task's verdict, not the reward: it falls to nothing."""
+    assert grpo(warm, weight="-1.0", steps=CONTROL_STEPS).success(6, 11) <= 0.1
+
+
+def test_who_learns_from_the_tools_words_learns_nothing(warm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tool tokens in the loss: what the mask is for."""
+    monkeypatch.setattr(parts, "SynchronousRollouts", Unmasked)
+    assert grpo(warm, steps=CONTROL_STEPS).success(6, 11) <= 0.3
