@@ -44,6 +44,14 @@ def test_a_token_without_mass_is_never_drawn(copies: int) -> None:
     assert drawn == {1, 3}
 
 
+@pytest.mark.parametrize("copies", [1, 2000], ids=["narrow", "wide"])
+def test_logits_that_are_no_numbers_are_seen_in_the_log_probability(copies: int) -> None:
+    """A token is drawn, so that its neighbours can go on; its log-probability is NaN."""
+    token, logprob = draw([0.0, math.nan, 0.0] * copies, 0.7)
+    assert 0 <= token < 3 * copies
+    assert math.isnan(logprob)
+
+
 def test_logprobs_are_those_of_the_tempered_distribution() -> None:
     """At temperature 0.5, probability ratios are squared."""
     assert draw([0.0, math.log(3.0)], 0.99, temperature=0.5)[1] == pytest.approx(math.log(0.9), abs=1e-6)

@@ -91,6 +91,8 @@ def draw_tokens(
         mass_SV = mass_SV * kept_SV
     pick = _pick_wide if mass_SV.shape[-1] > WIDE else _pick
     tokens_S1, total_S1 = pick(mass_SV, uniform_S[:, None])
+    # Logits that aren't numbers draw some token, whose log-probability is no number either: that is noticed later.
+    tokens_S1 = tokens_S1.clamp(max=mass_SV.shape[-1] - 1)
     logprobs_S1 = (mass_SV.gather(-1, tokens_S1).double() / total_S1).log()
     return Drawn(tokens_S1.squeeze(-1), logprobs_S1.squeeze(-1), kept_SV)
 
@@ -113,7 +115,7 @@ def _pick_wide(mass_SV: torch.Tensor, uniform_S1: torch.Tensor) -> tuple[torch.T
     cumulated_SB = sums_SB.cumsum(dim=-1)
     total_S1 = cumulated_SB[:, -1:]
     target_S1 = _below(uniform_S1 * total_S1, total_S1)
-    block_S1 = _first_above(cumulated_SB, target_S1)
+    block_S1 = _first_above(cumulated_SB, target_S1).clamp(max=sums_SB.shape[-1] - 1)
     before_S1 = torch.where(block_S1 > 0, cumulated_SB.gather(-1, (block_S1 - 1).clamp(min=0)), 0.0)
     places_SK = block_S1 * BLOCK + torch.arange(BLOCK, device=mass_SV.device)
     inside_SK = mass_SV.gather(-1, places_SK.clamp(max=size - 1)).double() * (places_SK < size)
