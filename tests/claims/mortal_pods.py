@@ -159,8 +159,11 @@ def _live(order: Order) -> int:
 
 def _serve() -> None:
     """Fork a pod for each line."""
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
     for place in EDGES.values():
         importlib.import_module(place.partition(":")[0])
+    get_checkpoint_conversion_mapping("qwen3")  # what the first save of a process makes, once for all pods
     for line in sys.stdin:
         body = json.loads(line)
         death = Death(**body.pop("death")) if body["death"] else body.pop("death")

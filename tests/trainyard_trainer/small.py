@@ -14,6 +14,8 @@ from tests.trainyard_trainer.policies import policy as policy  # noqa: PLC0414
 from tests.trainyard_trainer.policies import write as write  # noqa: PLC0414
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_status import Progress, ReportedEvaluation
+from trainyard_trainer.checkpoints.checkpoint import TRAINER_STATE_FILE
+from trainyard_trainer.checkpoints.resume import Resumed
 from trainyard_trainer.models.codec import Codec
 from trainyard_trainer.models.dialogue import Dialogue, make_dialogue
 from trainyard_trainer.models.loading import LoadedModel
@@ -22,6 +24,7 @@ from trainyard_trainer.parts import Outlets, Parts, build_parts
 from trainyard_trainer.policy.torch_policy import TorchPolicy
 from trainyard_trainer.reporting.board import ProgressBoard
 from trainyard_trainer.rollouts.rollout import SynchronousRollouts
+from trainyard_trainer.run_inputs import RunInputs
 from trainyard_trainer.sampling.reading import CachedModel
 from trainyard_trainer.sampling.sampler import InProcessEngine
 from trainyard_trainer.sampling.slot_decoder import SlotDecoder
@@ -56,8 +59,12 @@ class Outside:
     results: list[ReportedEvaluation | None] = field(default_factory=list)
     reports: list[Progress] = field(default_factory=list)
     snapshots: list[Snapshot] = field(default_factory=list)
+    rewound: list[int] = field(default_factory=list)
     hurried: int = 0
     stop_when: Callable[[Outside], bool] = lambda _: False
+
+    def rewind(self, finished: int) -> None:
+        self.rewound.append(finished)
 
     def record_step(self, trajectories: Sequence[Trajectory], metrics: StepMetrics) -> None:
         self.steps.append((list(trajectories), metrics))
@@ -77,14 +84,20 @@ class Outside:
         self.hurried += at_once
 
     def save(self, snapshot: Snapshot) -> None:
-        if not self.snapshots or self.snapshots[-1].step != snapshot.step:
+        states = [(one.step, one.updates) for one in self.snapshots]
+        if (snapshot.step, snapshot.updates) not in states:
             self.snapshots.append(snapshot)
+
+    def save_last(self, snapshot: Snapshot) -> SavedCheckpoint:
+        self.save(snapshot)
+        return self.finish()
 
     def finish(self) -> SavedCheckpoint | None:
         if not self.snapshots:
             return None
         newest = self.snapshots[-1]
-        return SavedCheckpoint(newest.step, f"file:///x/{newest.step}/", "sha256:" + "0" * 64, 1, newest.metrics, None)
+        uri = f"file:///x/{newest.step}/" if newest.updates is None else f"file:///x/{newest.step}-u{newest.updates}/"
+        return SavedCheckpoint(newest.step, uri, "sha256:" + "0" * 64, 1, newest.metrics, None, newest.updates)
 
     def requested(self) -> bool:
         return self.stop_when(self)
@@ -128,7 +141,16 @@ def rollouts(chosen: TorchPolicy, outside: Outside | None = None, task: Any = No
 
 def parts(outside: Outside, chosen: RunConfig | None = None, folder: Path | None = None) -> Parts:
     """The parts of a small run."""
-    return build_parts(chosen or config(), folder, outside)
+    return build_parts(chosen or config(), RunInputs(model=folder), outside)
+
+
+def resumed(snapshot: Snapshot, folder: Path) -> Resumed:
+    """A snapshot as a run finds it that goes on from it."""
+    write(snapshot, folder)
+    torch.save(dict(snapshot.trainer_state), folder / TRAINER_STATE_FILE)
+    uri = f"file:///x/{snapshot.step}/"
+    saved = SavedCheckpoint(snapshot.step, uri, "sha256:" + "0" * 64, 1, {}, None, snapshot.updates, attempt=1)
+    return Resumed(saved, folder)
 
 
 def trajectory(
@@ -176,8 +198,8 @@ def replace_logprobs(one: Trajectory) -> Trajectory:
     return replace(one, segments=segments)
 
 
-LENGTH_TASK = {"name": "calculator", "rewards": [{"name": "length"}]}
-"""Rewards that differ even for an untrained model, with the fixture `length_reward`."""
+PARTLY_RIGHT = {"name": "calculator", "rewards": [{"name": "positions"}]}
+"""Rewards that differ even for an untrained model."""
 
 
 def tensors(value: Any) -> list[torch.Tensor]:
