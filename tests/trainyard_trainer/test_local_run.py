@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -70,12 +71,12 @@ def test_two_jobs_follow_each_other_through_the_output_folder(
     storage = FolderStorage(tmp_path)
     found = newest_committed(storage, f"team-a/calculator-grpo/{folder.name}/")
     manifest = load_checkpoint(storage, found.uri, found.digest, tmp_path)
-    warm = only(tmp_path, "calculator-sft")
+    (warm,) = only(tmp_path, "calculator-sft").glob("step-3-*")
     assert (manifest.step, manifest.run_uid) == (3, folder.name)
-    assert manifest.parent_uri == (warm / f"step-3-{warm.name[:8]}").as_uri() + "/"
+    assert manifest.parent_uri == warm.as_uri() + "/"
     assert f"first weights: {manifest.parent_uri}" in capsys.readouterr().out
     assert "reward_mean" in manifest.metrics
-    assert [path.name for path in folder.iterdir() if path.is_dir()] == [f"step-3-{folder.name[:8]}"]
+    assert [path.name[:7] for path in folder.iterdir() if path.is_dir()] == ["step-3-"]
 
 
 def test_without_the_checkpoint_the_command_that_makes_it_is_shown(tmp_path: Path) -> None:
@@ -100,12 +101,32 @@ def test_the_newest_run_counts_and_uncommitted_folders_do_not(tmp_path: Path) ->
     assert f"/{runs[-1].name}/" in config.model.checkpoint.uri
 
 
-def test_a_stop_leaves_a_checkpoint_that_is_named(tmp_path: Path) -> None:
-    """As in a pod."""
+def stop_when_asked_for_the(nth: int) -> Outside:
+    """A stop that is there from its `nth` question on."""
+    asked = itertools.count(1)
+    return Outside(stop_when=lambda _: next(asked) >= nth)
+
+
+def final_weights(output: Path) -> bytes:
+    """Of the only run of the fine-tuning."""
+    (folder,) = only(output, "calculator-sft").glob("step-3-*")
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_a_stopped_run_is_named_and_goes_on_when_asked(tmp_path: Path) -> None:
+    """As in a pod; its weights are then those of a run that nobody stopped. With nothing to go on with it begins."""
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    example = EXAMPLES / "calculator-sft.yaml"
+    run_here(sft(), example, whole, Outside(), resume=True)
     with pytest.raises(StoppedError) as stop:
-        run_here(sft(), EXAMPLES / "calculator-sft.yaml", tmp_path, Outside(stop_when=lambda _: True))
-    assert stop.value.last_step == 1
-    assert re.search(r"/step-1-[0-9a-f]{8}/$", stop.value.committed_uri)
+        run_here(sft(), example, parted, stop_when_asked_for_the(3))
+    assert 0 < stop.value.last_step < 3
+    assert re.search(rf"/step-{stop.value.last_step}-[0-9a-f]{{8}}/$", str(stop.value.committed_uri))
+    with pytest.raises(RefusedError, match="must be what the run was begun with") as changed:
+        run_here(sft(seed=1), example, parted, Outside(), resume=True)
+    assert changed.value.field_path == "spec.algorithm"
+    assert run_here(sft(), example, parted, Outside(), resume=True).startswith("done: 3 steps")
+    assert final_weights(parted) == final_weights(whole)
 
 
 @pytest.mark.parametrize(
