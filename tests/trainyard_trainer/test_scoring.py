@@ -95,8 +95,8 @@ def test_a_reward_that_raises_for_one_fails_that_one() -> None:
 
 def test_a_whole_step_without_a_reward_is_refused_and_names_the_users_line() -> None:
     """Field, reward, exception type, message, file and line are all in the sentence."""
+    bad = WeightedReward("bad", 1.0, "spec.task.rewards[1].name", broken)
     with pytest.raises(RefusedError) as refusal:
-        bad = WeightedReward("bad", 1.0, "spec.task.rewards[1].name", broken)
         score(STEP, [reward(lambda _: 1.0, name="fine"), bad])
     error = refusal.value
     assert error.reason is TerminationReason.REWARD_FAILED
@@ -162,7 +162,7 @@ def test_more_than_the_allowed_share_of_failures_ends_the_run(failing: int, refu
     if not refused:
         assert sum(one.scored for one in score(step, [reward(picky)], 0.5)) == 2
         return
-    with pytest.raises(RefusedError, match="at most the share 0.5 of a step may fail, and 3 of 4") as refusal:
+    with pytest.raises(RefusedError, match=r"at most the share 0\.5 of a step may fail, and 3 of 4") as refusal:
         score(step, [reward(picky)], 0.5)
     assert refusal.value.reason is TerminationReason.REWARD_FAILED
     assert f"ValueError: no such answer at {__file__}:" in str(refusal.value)
