@@ -10,14 +10,23 @@ import pytest
 from trainyard_api.termination import MAX_BYTES, Termination, TerminationReason, parse_termination
 from trainyard_trainer import ending
 from trainyard_trainer.errors import RefusedError, StoppedError
-from trainyard_trainer.outlets import SavedCheckpoint
+from trainyard_trainer.outlets import Ended, SavedCheckpoint
 
 
 def test_a_run_that_is_done_names_its_checkpoint() -> None:
     """The operator believes nothing less."""
     saved = SavedCheckpoint(60, "s3://b/x/", "sha256:" + "0" * 64, 1, {}, None)
-    termination = ending.completed(saved)
+    termination = ending.completed(Ended(saved))
     assert (termination.reason, termination.last_step, termination.committed_uri) == ("Completed", 60, "s3://b/x/")
+    early = ending.completed(Ended(saved, early=True))
+    assert (early.reason, early.last_step, early.committed_uri) == ("EarlyStopped", 60, "s3://b/x/")
+
+
+def test_an_evaluation_that_is_done_names_its_results() -> None:
+    """It has no checkpoint."""
+    termination = ending.completed(Ended(None, results_digest="sha256:" + "1" * 64))
+    assert (termination.reason, termination.results_digest) == ("Completed", "sha256:" + "1" * 64)
+    assert termination.committed_uri is None
 
 
 def test_a_stop_is_exit_10() -> None:

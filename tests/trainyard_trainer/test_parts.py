@@ -13,6 +13,7 @@ from trainyard_api.run_config import RunConfig
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.parts import build_parts, steps_of
+from trainyard_trainer.run_inputs import RunInputs
 
 LOCATION = {"bucket": "models", "prefix": "llama", "secretRef": {"name": "s"}}
 PINNED = {"uri": "s3://b/x/", "digest": "sha256:" + "0" * 64, "storage": {"s3": LOCATION}}
@@ -21,7 +22,7 @@ PINNED = {"uri": "s3://b/x/", "digest": "sha256:" + "0" * 64, "storage": {"s3": 
 def refusal(config: RunConfig, folder: Path | None = None) -> tuple[Any, ...]:
     """Reason, field and value of the refusal."""
     with pytest.raises(RefusedError) as caught:
-        build_parts(config, folder, Outside())
+        build_parts(config, RunInputs(model=folder), Outside())
     return caught.value.reason, caught.value.field_path, caught.value.value
 
 
@@ -55,6 +56,7 @@ def test_a_saved_model_whose_tokenizer_lacks_the_alphabet_is_refused(tmp_path: P
 
 
 def test_steps_are_those_of_the_algorithm() -> None:
-    """Of GRPO or of SFT."""
+    """Of GRPO or of SFT; an evaluation has none."""
     assert steps_of(small.config()) == small.GRPO["steps"]
+    assert steps_of(small.config(algorithm={"type": "Evaluation"})) == 0
     assert steps_of(small.config("SFT", algorithm={"type": "SFT", "sft": small.SFT | {"steps": 7}})) == 7

@@ -353,4 +353,4 @@ class Exits(StopAfter):
 def test_an_exit_in_the_middle_is_a_crash(world: World) -> None:
     """Exit code 0 is for a run whose final checkpoint is committed, whoever calls `sys.exit`."""
     code, termination = world.run(world.config("calculator-sft", {"scratch": SCRATCH}, SFT), Exits(0))
-    assert (code, termination.reason, termination.message) == (1, "Crashed", "SystemExit: 0")
+    assert (code, termination.reason) == (1, "Crashed")

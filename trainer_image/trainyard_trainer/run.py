@@ -58,6 +58,8 @@ def run(
     board = ProgressBoard(reporter, steps_of(config))
     if config.algorithm.type == "Evaluation":
         return evaluate_only(config, inputs, ledger=ledger, board=board, stop=stop)
+    if inputs.resumed is not None:
+        board.resumed(inputs.resumed.saved.step)
     board.phase("loading")
     parts = build_parts(config, inputs, stop)
     try:
@@ -65,7 +67,6 @@ def run(
         position = Position() if inputs.resumed is None else restore(parts.policy, inputs.resumed)
         parts.policy.prepare(parts.longest_row)
         ledger.rewind(position.step)
-        board.resumed(position.step)
         outlets = Outlets(ledger, board, checkpointer, stop, config.checkpoints.every_steps)
         try:
             evaluate_before(parts, outlets, position)
