@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -23,11 +22,11 @@ from pathlib import Path
 
 import torch
 
-from hack.bench.memory import QUIET_MALLOC, resident_peak
+from hack.bench.machine import circumstances
+from hack.bench.memory import MIB, QUIET_MALLOC, resident_peak
 from trainyard_trainer.policy.token_logprobs import token_logprobs
 
 Logprobs = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
-MIB = 2**20
 NAIVE_BYTES = 12
 """For each logit, roughly: three float32 matrices of [tokens, vocabulary] live at once in the naive backward."""
 
@@ -191,14 +190,7 @@ def main() -> None:
     print(f"Vocabulary {options.vocabulary:,}, hidden {options.hidden}, float32; medians of the rounds, alternated.")
     print("(*) peak of resident memory above what was there before, less the gradients of hidden and weight; the worst")
     print("(+) largest gradient error over the largest gradient, against float64, of hidden and weight the worse")
-    print(f"{_processor()}, {options.threads} threads, Python {platform.python_version()}, torch {torch.__version__}")
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return f"{line.split(':', 1)[1].strip()} with {os.cpu_count()} cores"
-    return platform.machine()
+    print(*circumstances(["trl"]), sep="\n")
 
 
 if __name__ == "__main__":
