@@ -37,7 +37,8 @@ SCRATCH = {
     "headDim": 16,
     "intermediateSize": 64,
 }
-UPDATES = {"one update": {}, "two by two": {"minibatches": 2, "epochs": 2}}
+UPDATES = {"one update": {}, "two by two": {"minibatches": 2, "epochs": 2, "kl": {"coefficient": "0.1"}}}
+"""One update in each step; or two minibatches in two passes, with a penalty on leaving the run's first policy."""
 TABLES = ("trajectories", "segments", "turns", "training_metrics", "evaluations", "evaluation_answers")
 
 
@@ -101,7 +102,7 @@ class World:
         self.database = database
         self._folder = folder
 
-    def config(self, **updates: int) -> dict[str, Any]:
+    def config(self, **updates: Any) -> dict[str, Any]:
         """The run config of a new run; its attempt is filled in for each pod."""
         grpo = {"steps": STEPS, "promptsPerStep": 6, "groupSize": 4, "learningRate": "1e-3", "maxTurns": 3, **updates}
         return {
@@ -182,13 +183,13 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module", params=UPDATES.values(), ids=UPDATES.keys())
-def updates(request: pytest.FixtureRequest) -> dict[str, int]:
-    """Minibatches and epochs."""
+def updates(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Minibatches, epochs and penalty."""
     return request.param
 
 
 @pytest.fixture(scope="module")
-def undisturbed(world: World, updates: dict[str, int]) -> Result:
+def undisturbed(world: World, updates: dict[str, Any]) -> Result:
     """The run that nobody kills."""
     result = world.finish(world.config(**updates))
     query = "SELECT (measurements ->> 'grad_norm')::float FROM trainyard.training_metrics WHERE kind = 'step'"
@@ -215,7 +216,7 @@ def plain(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("place", KILLED)
-def test_a_killed_run_goes_on_exactly(world: World, updates: dict[str, int], undisturbed: Result, place: str) -> None:
+def test_a_killed_run_goes_on_exactly(world: World, updates: dict[str, Any], undisturbed: Result, place: str) -> None:
     """At any place, once or twice, its next pods come to the same end; nothing is there twice, nothing is missing."""
     config = world.config(**updates)
     random_number = random.Random(f"{place} {sorted(updates)}")
@@ -226,7 +227,7 @@ def test_a_killed_run_goes_on_exactly(world: World, updates: dict[str, int], und
 
 
 def test_a_run_that_died_after_its_last_commit_has_nothing_left_to_do(
-    world: World, updates: dict[str, int], undisturbed: Result
+    world: World, updates: dict[str, Any], undisturbed: Result
 ) -> None:
     """The next pod trains nothing and writes no checkpoint: it claims what the dead one committed, and names it."""
     config = world.config(**updates)
@@ -240,7 +241,7 @@ def test_a_run_that_died_after_its_last_commit_has_nothing_left_to_do(
 
 
 def test_a_run_that_is_told_to_stop_in_a_rollout_goes_on_exactly(
-    world: World, updates: dict[str, int], undisturbed: Result
+    world: World, updates: dict[str, Any], undisturbed: Result
 ) -> None:
     """The pod ends by itself with the state at the start of the step; the step's rollouts are made anew."""
     config = world.config(**updates)
@@ -252,7 +253,7 @@ def test_a_run_that_is_told_to_stop_in_a_rollout_goes_on_exactly(
 
 
 def test_a_run_that_is_told_to_stop_between_updates_generates_nothing_twice(
-    world: World, undisturbed: Result, updates: dict[str, int]
+    world: World, undisturbed: Result, updates: dict[str, Any]
 ) -> None:
     """The scored batch is in the checkpoint, with the number of updates done; with one update the step is finished."""
     config = world.config(**updates)

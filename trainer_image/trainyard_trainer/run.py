@@ -15,6 +15,7 @@ from trainyard_trainer.between_steps import ended_early
 from trainyard_trainer.checkpoints.position import Position
 from trainyard_trainer.checkpoints.resume import restore
 from trainyard_trainer.checkpoints.saving import finish, stop_here
+from trainyard_trainer.errors import StoppedError
 from trainyard_trainer.evaluation.evaluate import evaluate_after, evaluate_before
 from trainyard_trainer.evaluation.evaluate_only import evaluate_only
 from trainyard_trainer.outlets import Checkpointer, Ended, Ledger, Reporter, StopRequest
@@ -61,7 +62,11 @@ def run(
     if inputs.resumed is not None:
         board.resumed(inputs.resumed.saved.step)
     board.phase("loading")
-    parts = build_parts(config, inputs, stop)
+    try:
+        parts = build_parts(config, inputs, stop)
+    except RolloutInterruptedError:
+        newest = checkpointer.finish()
+        raise StoppedError(newest.step if newest else 0, newest.uri if newest else None) from None
     try:
         board.sampling(parts.sampler)
         position = Position() if inputs.resumed is None else restore(parts.policy, inputs.resumed)
