@@ -103,7 +103,7 @@ class ChatTemplate:
 
     def _closed(self, messages: Sequence[Message]) -> tuple[str, str]:
         """A conversation before its last turn, an assistant's, and that turn, up to its end."""
-        opening = self._write(messages[:-1], open_turn=True)
+        opening = self.opened if tuple(messages[:-1]) == (_USER,) else self._write(messages[:-1], open_turn=True)
         whole = self._write(messages, open_turn=False)
         if not whole.startswith(opening):
             raise TemplateChangesError("the chat template doesn't write an assistant's turn as it opens one")
