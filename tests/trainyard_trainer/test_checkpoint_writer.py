@@ -136,7 +136,9 @@ def test_the_state_that_a_run_went_on_from_is_not_written_again(tmp_path: Path) 
     """A stop right after a resume, and a run that died after its final COMMIT, name what is there."""
     first = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, nothing, nothing)
     resumed = first.save_last(snapshot(4))
-    writer = CheckpointWriter(FolderStorage(tmp_path), replace(ORIGIN, pod_uid="pod-2"), nothing, nothing, resumed)
+    writer = CheckpointWriter(
+        FolderStorage(tmp_path), replace(ORIGIN, pod_uid="pod-2"), nothing, nothing, resumed=resumed
+    )
     assert writer.finish() is resumed
     writer.save(snapshot(4))
     assert writer.save_last(snapshot(4)) is resumed
@@ -200,3 +202,17 @@ def test_a_failed_older_upload_does_not_keep_a_stop_from_saving(tmp_path: Path) 
     writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, refuse_first, nothing)
     writer.save(snapshot(1))
     assert writer.save_last(snapshot(2)).step == 2
+
+
+def test_a_pod_that_was_succeeded_commits_nothing(tmp_path: Path) -> None:
+    """Its upload was on its way when another attempt began: a state that the other's rows don't fit isn't resumable."""
+
+    def fence() -> None:
+        raise PermissionError("attempt 2 is the current one")
+
+    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, nothing, nothing, fence=fence)
+    writer.save(snapshot(1))
+    with pytest.raises(PermissionError, match="attempt 2"):
+        writer.finish()
+    assert list(tmp_path.rglob("manifest.json"))
+    assert not list(tmp_path.rglob("COMMIT"))

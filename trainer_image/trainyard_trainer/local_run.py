@@ -55,7 +55,7 @@ def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest, 
         already = found if resumed is not None and resumed.whole else None
         # A process of its own each time, as a pod would be.
         origin = Origin(identity, str(uuid.uuid4()), prefix, parent, config.tags)
-        writer = CheckpointWriter(storage, origin, ledger.record_checkpoint, reporter.checkpoint, already)
+        writer = CheckpointWriter(storage, origin, ledger.record_checkpoint, reporter.checkpoint, resumed=already)
         try:
             if found is not None:
                 reporter.say(f"going on from {found.uri}")

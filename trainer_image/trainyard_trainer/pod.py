@@ -114,7 +114,8 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -
         resumed = find_resumable(storage, origin.prefix, identity.uid, here.cache / "resumed")
         found = None if resumed is None else resumed.saved
         already = found if resumed is not None and resumed.whole else None
-        writer = CheckpointWriter(storage, origin, ledger.record_checkpoint, reporter.checkpoint, already)
+        claim, show = ledger.record_checkpoint, reporter.checkpoint
+        writer = CheckpointWriter(storage, origin, claim, show, resumed=already, fence=ledger.check)
         stack.callback(writer.close)
         if found is not None:
             # Its pod may have died between COMMIT and claim.

@@ -82,7 +82,11 @@ class Committed:
 
 
 def write_checkpoint(
-    storage: Storage, origin: Origin, snapshot: Snapshot, given_up: Callable[[], bool] = lambda: False
+    storage: Storage,
+    origin: Origin,
+    snapshot: Snapshot,
+    given_up: Callable[[], bool] = lambda: False,
+    fence: Callable[[], None] = lambda: None,
 ) -> SavedCheckpoint:
     """Write a snapshot's files and commit them.
 
@@ -91,6 +95,7 @@ def write_checkpoint(
         origin: who writes.
         snapshot: what.
         given_up: asked before each file; once it says so, nothing more is written.
+        fence: called right before `COMMIT`; raises where another pod has taken this one's place.
 
     Raises:
         FileExistsError: the folder is already committed, with other files.
@@ -117,6 +122,7 @@ def write_checkpoint(
     digest = digest_of(text)
     go_on()
     storage.put(folder + MANIFEST_FILE, text)
+    fence()
     commit = canonical_json(Commit(manifest_digest=digest).to_wire())
     # A client library repeats a put whose reply was lost, and is told then that the key exists: by its own first try.
     if not storage.put_if_absent(folder + COMMIT_FILE, commit) and storage.get(folder + COMMIT_FILE) != commit:

@@ -34,6 +34,8 @@ class CheckpointWriter:
         claim: called in the writing thread after each `COMMIT`.
         show: called after that, with the newest state only.
         resumed: the checkpoint that the run went on from, where it did: that state isn't written again.
+        fence: called in the writing thread before each `COMMIT`; raises where another pod has taken this one's place,
+            whose rows a state of this one would no longer fit.
 
     What writing, `claim` or `show` raises comes out of the next `save` or `finish`.
     """
@@ -44,7 +46,9 @@ class CheckpointWriter:
         origin: Origin,
         claim: Callable[[SavedCheckpoint], None],
         show: Callable[[SavedCheckpoint], None],
+        *,
         resumed: SavedCheckpoint | None = None,
+        fence: Callable[[], None] = lambda: None,
     ) -> None:
         self._storage = storage
         self._origin = origin
@@ -52,6 +56,7 @@ class CheckpointWriter:
         self._show = show
         self._in_flight: _Upload | None = None
         self._newest = resumed
+        self._fence = fence
 
     def save(self, snapshot: Snapshot) -> None:
         """Begin to write; waits for the one before. The newest state isn't written twice."""
@@ -98,7 +103,7 @@ class CheckpointWriter:
 
     def _write(self, snapshot: Snapshot, given_up: threading.Event) -> SavedCheckpoint:
         began = time.monotonic()
-        saved = write_checkpoint(self._storage, self._origin, snapshot, given_up.is_set)
+        saved = write_checkpoint(self._storage, self._origin, snapshot, given_up.is_set, self._fence)
         seconds = time.monotonic() - began
         _log.info("checkpoint %s committed: %s, %d bytes, %.2f s", _words(saved), saved.uri, saved.size_bytes, seconds)
         # The claim first: what is shown as the newest checkpoint is on its way to be an object.
