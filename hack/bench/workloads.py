@@ -15,7 +15,7 @@ from hack.bench.models import CONFIGS, FIRST_WORD
 
 PROMPT_TOKENS = 64
 MEAN, LONGEST, SIGMA = 24, 48, 0.8
-CASES = ("lognormal", "equal", "g1", "tiny")
+CASES = ("lognormal", "equal", "g1", "tiny", "tiny-equal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,9 @@ def make_workload(case: str, *, prompts: int = 16, group: int = 8) -> Workload:
     Raises:
         KeyError: there is no such case.
     """
-    model = {"lognormal": "bench-60m", "equal": "bench-60m", "g1": "bench-60m", "tiny": "tiny"}[case]
+    model = {name: "tiny" if name.startswith("tiny") else "bench-60m" for name in CASES}[case]
     rows = prompts * group
-    lengths = (MEAN,) * rows if case == "equal" else lognormal_lengths(rows)
+    lengths = (MEAN,) * rows if case.endswith("equal") else lognormal_lengths(rows)
     each = 1 if case == "g1" else group
     random = np.random.default_rng(1)
     drawn = random.integers(FIRST_WORD, CONFIGS[model]["vocab_size"], size=(rows // each, PROMPT_TOKENS))
