@@ -104,8 +104,8 @@ def test_a_trainer_of_version_1_goes_on_writing_after_version_2(postgres: server
     dsn = postgres.empty_database()
     apply_to(dsn, available()[0])
     row = (
-        "INSERT INTO trainyard.trajectories (run_uid, step, prompt, sample, attempt, group_id, task, question, expected,"
-        " status, rewards, advantage, started_at, duration_seconds)"
+        "INSERT INTO trainyard.trajectories (run_uid, step, prompt, sample, attempt, group_id, task, question,"
+        " expected, status, rewards, advantage, started_at, duration_seconds)"
         " VALUES ('r', %s, 0, 0, 1, 'g', 't', 'q', 'e', 'ok', '{}', 0, now(), 1)"
     )
     with psycopg.connect(dsn) as connection:
