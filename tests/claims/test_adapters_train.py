@@ -102,7 +102,7 @@ class Place:
         origin = Origin(config.run, f"pod-{config.run.uid}-{stop_after}"[::-1], prefix, None)
         saved_before = resumed.saved if resumed and resumed.whole else None
         outside = Outside(stop_after)
-        writer = CheckpointWriter(self.storage, origin, _nothing, _nothing, saved_before)
+        writer = CheckpointWriter(self.storage, origin, _nothing, _nothing, resumed=saved_before)
         inputs = RunInputs(model=fetch_model(config.model, None, cache), resumed=resumed)
         try:
             saved = run(config, inputs, ledger=outside, reporter=outside, checkpointer=writer, stop=outside).saved

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import wandb
 
 from tests.trainyard_trainer import small
 from trainyard_api.training_job_spec import WandbTracking
@@ -74,6 +75,7 @@ def test_weights_and_biases_keeps_numbers_and_tags(tmp_path: Path) -> None:
     tracker = WandbTracker(asked, CONFIG, "0123456789" * 4, tmp_path, mode="offline")
     tracker.log(1, {"reward_mean": 0.4242})
     tracker.close()
+    wandb.teardown()  # the library's own process writes the file, and ends after the run has: this waits for it
     (file,) = tmp_path.rglob("run-run-1.wandb")
     content = file.read_bytes()
     for word in (b"agents", b"1a2b3c4", b"reward_mean", b"0.4242"):
