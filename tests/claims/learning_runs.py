@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from trainyard_api.validation import check_manifest
 from trainyard_trainer.local_run import run_here
+from trainyard_trainer.rollouts.rollout import SynchronousRollouts
+from trainyard_trainer.trajectory import Role, Trajectory
 
 
 class Never:
@@ -69,3 +71,16 @@ def run_manifest(
     (folder,) = set(output.glob(f"team-a/{name}/*")) - known
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return LearningRun([one["values"] for one in metrics if one["kind"] == "step"])
+
+
+class Unmasked(SynchronousRollouts):
+    """Rollouts whose tool tokens are trained as if the policy had sampled them."""
+
+    def rollout(self, *arguments: Any) -> Iterator[Trajectory]:
+        for trajectory in super().rollout(*arguments):
+            (segment,) = trajectory.segments
+            mask = list(segment.mask)
+            for turn in trajectory.turns:
+                if turn.role is Role.TOOL:
+                    mask[turn.start : turn.end] = [True] * (turn.end - turn.start)
+            yield replace(trajectory, segments=(replace(segment, mask=tuple(mask)),))

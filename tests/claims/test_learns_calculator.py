@@ -1,6 +1,7 @@
 """The agent learns to use its calculator, on every seed, and controls that can't learn don't.
 
-The manifests of `crds/examples/`, run in this process on one thread; a control differs from them in its manifest alone.
+The manifests of `crds/examples/`, run in this process on one thread; a control differs from them in its
+manifest, or trains the tool's tokens too.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.claims.learning_runs import Never, Unmasked
 from trainyard_api.validation import check_manifest
+from trainyard_trainer import parts
 from trainyard_trainer.local_run import run_here
 
 pytestmark = pytest.mark.learning
@@ -21,13 +24,6 @@ pytestmark = pytest.mark.learning
 EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"
 SEEDS = (0, 1, 2)
 STEPS_THAT_COUNT = 31
-
-
-class Never:
-    """Nobody asks these runs to stop."""
-
-    def requested(self) -> bool:
-        return False
 
 
 @dataclass(frozen=True)
@@ -112,6 +108,12 @@ def test_with_the_rewards_sign_flipped_success_is_unlearned(warm: dict[int, Path
     result = run(warm[0], "calculator-grpo", 0, rewards=flipped, steps=STEPS_THAT_COUNT)
     assert result.early_success <= 0.65
     assert result.after < result.before
+
+
+def test_who_learns_from_the_tools_words_learns_late(warm: dict[int, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tool tokens in the loss: held-out success rises all the same and hides it, early success doesn't."""
+    monkeypatch.setattr(parts, "SynchronousRollouts", Unmasked)
+    assert run(warm[0], "calculator-grpo", 0, steps=STEPS_THAT_COUNT).early_success <= 0.65
 
 
 def test_what_was_learned_is_to_call_the_tool_whose_tokens_are_not_trained(learner: Result) -> None:

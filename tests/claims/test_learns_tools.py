@@ -8,18 +8,14 @@ rightly, so that about one answer in four is right before. The bars stand betwee
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.claims.learning_runs import LearningRun, run_manifest
+from tests.claims.learning_runs import LearningRun, Unmasked, run_manifest
 from tests.trainyard_trainer import chat_model
 from trainyard_trainer import parts
-from trainyard_trainer.rollouts.rollout import SynchronousRollouts
-from trainyard_trainer.trajectory import Role, Trajectory
 
 pytestmark = pytest.mark.learning
 
@@ -53,19 +49,6 @@ def grpo(warm: Path, seed: int = 0, weight: str = "1.0", **changes: Any) -> Lear
         task=TASK,
         rewards=[{"name": "exact", "weight": weight}],
     )
-
-
-class Unmasked(SynchronousRollouts):
-    """Rollouts whose tool tokens are trained as if the policy had sampled them."""
-
-    def rollout(self, *arguments: Any) -> Iterator[Trajectory]:
-        for trajectory in super().rollout(*arguments):
-            (segment,) = trajectory.segments
-            mask = list(segment.mask)
-            for turn in trajectory.turns:
-                if turn.role is Role.TOOL:
-                    mask[turn.start : turn.end] = [True] * (turn.end - turn.start)
-            yield replace(trajectory, segments=(replace(segment, mask=tuple(mask)),))
 
 
 @pytest.fixture(scope="module")
