@@ -110,6 +110,17 @@ def test_a_row_without_a_filter_is_not_cut() -> None:
     assert Filters.of([None], [None], 4, torch.device("cpu")) is None
 
 
+@pytest.mark.parametrize(("top_k", "top_p"), [(None, 1.0), (9_000, None), (10**6, 1.0)])
+def test_a_filter_that_leaves_everything_is_none(top_k: int | None, top_p: float | None) -> None:
+    """Alone, and beside a filtered row: no token of the long tail is cut by rounding, so no support is kept."""
+    assert Filters.of([top_k], [top_p], 9_000, torch.device("cpu")) is None
+    filters = Filters.of([top_k, 3], [top_p, None], 9_000, torch.device("cpu"))
+    logits = 4 * torch.randn(2, 9_000, generator=torch.Generator().manual_seed(0))
+    drawn = draw_tokens(logits, torch.tensor([0.5, 0.5], dtype=torch.float64), None, filters)
+    assert drawn.support(0) is None
+    assert len(drawn.support(1) or ()) == 3
+
+
 @settings(max_examples=40)
 @given(seed=st.integers(0, 10_000), top_k=st.none() | st.integers(1, 60), top_p=st.none() | st.floats(0.01, 1.0))
 def test_filters_leave_what_a_sorted_list_says(seed: int, top_k: int | None, top_p: float | None) -> None:

@@ -35,11 +35,15 @@ class Filters:
     def of(
         top_k: Sequence[int | None], top_p: Sequence[float | None], vocabulary: int, device: torch.device
     ) -> Filters | None:
-        """The filters of rows; None where no row has one."""
-        if all(one is None for one in (*top_k, *top_p)):
-            return None
+        """The filters of rows; None where no row has one.
+
+        A `top_k` of the whole vocabulary and a `top_p` of 1 are none: by rounding, the last few tokens would count as
+        cut, and every drawn token would bring nearly all ids as its support.
+        """
         counts = [vocabulary if k is None else min(k, vocabulary) for k in top_k]
-        shares = [2.0 if p is None else p for p in top_p]
+        shares = [2.0 if p is None or p >= 1.0 else p for p in top_p]
+        if min(counts) == vocabulary and min(shares) > 1.0:
+            return None
         return Filters(
             torch.tensor(counts, device=device),
             torch.tensor(shares, dtype=torch.float64, device=device),
