@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.model_files import download_folder
+from trainyard_trainer.storage.storage import StoredObject
 from trainyard_trainer.storage.storage_folder import FolderStorage
 
 MODEL = {"config.json": b"{}", "model.safetensors": b"weights", "tokenizer/vocab.json": b"[]"}
@@ -31,6 +34,22 @@ def test_the_folder_below_the_prefix_is_copied(storage: FolderStorage, tmp_path:
     assert download_folder(storage, "models/llama", into) == sum(map(len, MODEL.values()))
     copied = {path.relative_to(into).as_posix(): path.read_bytes() for path in into.rglob("*") if path.is_file()}
     assert copied == MODEL
+
+
+def test_folders_own_keys_are_passed_over(storage: FolderStorage, tmp_path: Path) -> None:
+    """Consoles of object stores make empty objects named as the prefix and as folders below it; they are no files."""
+
+    class WithKeysOfFolders(FolderStorage):
+        def list(self, prefix: str) -> Iterator[StoredObject]:
+            for key in ("models/llama/", "models/llama/tokenizer/"):
+                yield StoredObject(key, 0, datetime.now(UTC))
+            yield from super().list(prefix)
+
+    into = tmp_path / "into"
+    into.mkdir()
+    size = download_folder(WithKeysOfFolders(tmp_path / "bucket"), "models/llama", into)
+    assert size == sum(map(len, MODEL.values()))
+    assert sum(path.is_file() for path in into.rglob("*")) == len(MODEL)
 
 
 @pytest.mark.parametrize("prefix", ["nowhere", "models/llama-2", "models"])

@@ -32,8 +32,8 @@ def download_folder(storage: Storage, prefix: str, into: Path) -> int:
     size = 0
     for found in storage.list(root):
         name = found.key.removeprefix(root)
-        if name.endswith("/"):
-            continue  # a folder's own key, which some tools make
+        if not name or name.endswith("/"):
+            continue  # a folder's own key, the prefix's too, which some tools make
         if ".." in PurePosixPath(name).parts or PurePosixPath(name).is_absolute():
             raise RefusedError(
                 TerminationReason.MODEL_UNSUITABLE,
