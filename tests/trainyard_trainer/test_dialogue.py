@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from trainyard_api.model_source import ScratchModel
@@ -9,14 +11,16 @@ from trainyard_trainer.models.dialogue import TextDialogue, make_dialogue
 from trainyard_trainer.models.loading import scratch
 from trainyard_trainer.seams import PolicyTurn, Question
 from trainyard_trainer.tasks.calculator import CalculatorTask
+from trainyard_trainer.tasks.question_answer import QuestionAnswerTask
 from trainyard_trainer.trajectory import Role
 
 TASK = CalculatorTask({})
+SCRATCH = scratch(ScratchModel(), TASK.alphabet, 0)
 
 
 def dialogue() -> TextDialogue:
     """The calculator's, of a scratch model."""
-    made = make_dialogue(scratch(ScratchModel(), TASK.alphabet, 0), TASK)
+    made = make_dialogue(SCRATCH, TASK)
     assert isinstance(made, TextDialogue)
     return made
 
@@ -28,6 +32,17 @@ def test_what_was_sampled_comes_back_as_text_with_what_ended_it() -> None:
     assert text.turn(ids) == PolicyTurn("C47*93;")
     assert ids[-1] in text.stop_ids
     assert text.turn([]) == PolicyTurn("")
+
+
+def test_a_turn_ends_where_the_model_ends_any_text() -> None:
+    """A model that was taught to end its texts isn't made to talk on until a stop text turns up by chance."""
+    text = dialogue()
+    (end,) = SCRATCH.stop_ids
+    assert text.stop_ids == (*text.reply(";", None), *text.reply("$", None), end)
+    assert text.turn([*text.reply("A04371", None), end]) == PolicyTurn("A04371")
+    assert text.turn([end]) == PolicyTurn("")
+    both = QuestionAnswerTask({"dialogue": "text", "alphabet": "47", "stop": "4"})
+    assert make_dialogue(replace(SCRATCH, stop_ids=text.reply("4", None)), both).turn([5]) == PolicyTurn("4")
 
 
 def test_a_demonstration_is_what_a_rollout_would_put_together() -> None:

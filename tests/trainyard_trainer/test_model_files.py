@@ -36,7 +36,8 @@ def test_the_folder_below_the_prefix_is_copied(storage: FolderStorage, tmp_path:
     assert copied == MODEL
 
 
-def test_folders_own_keys_are_passed_over(storage: FolderStorage, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("storage")
+def test_folders_own_keys_are_passed_over(tmp_path: Path) -> None:
     """Consoles of object stores make empty objects named as the prefix and as folders below it; they are no files."""
 
     class WithKeysOfFolders(FolderStorage):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.trainyard_trainer import policies
-from tests.trainyard_trainer.talks import Stop
+from tests.trainyard_trainer.stopping import Stop
 from trainyard_trainer.models.codec import Codec
 from trainyard_trainer.models.dialogue import make_dialogue
 from trainyard_trainer.rollouts.rollout import SynchronousRollouts
@@ -35,6 +35,7 @@ PROMPTS = [Prompt(4, index, question) for index, question in enumerate(QUESTIONS
 PLAN = RolloutPlan(group_size=2, temperature=1.0, max_turns=20, stream=Stream.TRAINING_TOKENS)
 LOADED = policies.loaded()
 CODEC = Codec(LOADED, CalculatorTask.stop_texts)
+STOP_IDS = (*CODEC.stop_ids, *LOADED.stop_ids)
 
 
 class Scripted:
@@ -120,7 +121,7 @@ def test_turns_tell_the_story_for_people() -> None:
     (called, guessed, bad), _ = play([["C47*93;", "A04371$"], ["A00001$"], ["Q;"]])
     assert [turn.role for turn in called.turns] == [Role.PROMPT, Role.POLICY, Role.TOOL, Role.POLICY]
     assert (called.turns[1].tool_call, called.turns[2].tool_result) == ("47*93", "04371")
-    assert called.turns[1].sampling == Sampling(1.0, 8, CODEC.stop_ids)
+    assert called.turns[1].sampling == Sampling(1.0, 8, STOP_IDS)
     assert [(t.answer, t.success, t.status) for t in (called, guessed, bad)] == [
         ("04371", True, TrajectoryStatus.OK),
         ("00001", False, TrajectoryStatus.OK),
@@ -158,7 +159,7 @@ def test_the_plan_says_how_tokens_are_drawn() -> None:
     engine = Scripted({question.text: ["A00000$"] for question in QUESTIONS})
     plan = RolloutPlan(1, 0.6, 20, Stream.EVALUATION_TOKENS, max_new_tokens=3, top_k=5, top_p=0.9)
     list(source(engine).rollout(PROMPTS, plan))
-    assert set(engine.samplings) == {Sampling(0.6, 3, CODEC.stop_ids, 5, 0.9)}
+    assert set(engine.samplings) == {Sampling(0.6, 3, STOP_IDS, 5, 0.9)}
 
 
 class Odd(CalculatorTask):

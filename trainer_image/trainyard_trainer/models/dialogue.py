@@ -56,7 +56,8 @@ class Dialogue(Protocol):
 
 
 class TextDialogue:
-    """Plain text in, plain text out; see `Dialogue`. Stop texts are part of what the policy says.
+    """Plain text in, plain text out; see `Dialogue`. Stop texts are part of what the policy says. The ids at which the
+    model ends any text end its turns too, and are no part of their text.
 
     Args:
         loaded: the model with its tokenizer.
@@ -69,7 +70,8 @@ class TextDialogue:
     def __init__(self, loaded: LoadedModel, task: Task) -> None:
         self._codec = Codec(loaded, task.stop_texts)
         self._codec.require(task.alphabet)
-        self.stop_ids = self._codec.stop_ids
+        self._silent = frozenset(loaded.stop_ids) - frozenset(self._codec.stop_ids)
+        self.stop_ids = (*self._codec.stop_ids, *sorted(self._silent))
 
     def opening(self, said: Said) -> tuple[int, ...]:
         """The text's ids, behind what the tokenizer puts before any text."""
@@ -81,7 +83,8 @@ class TextDialogue:
 
     def turn(self, token_ids: Sequence[int]) -> PolicyTurn:
         """The text, the one that ends it included."""
-        return PolicyTurn(self._codec.text(token_ids))
+        ended = len(token_ids) > 0 and token_ids[-1] in self._silent
+        return PolicyTurn(self._codec.text(token_ids[:-1] if ended else token_ids))
 
     def text(self, token_ids: Sequence[int]) -> str:
         """Token ids as text for people, special tokens included."""

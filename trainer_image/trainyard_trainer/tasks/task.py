@@ -41,8 +41,8 @@ class Task(Protocol):
         tools: JSON schemas of a chat's tools, as chat templates take them; an environment answers calls of them.
         tool_format: how a chat's tool calls are written, for a model that doesn't say it itself; None finds it out.
         alphabet: every character of a text dialogue, each once; the vocabulary of a scratch model.
-        stop_texts: texts that end a policy turn of a text dialogue; each must be a single token. A chat's turns end as
-            its template ends them.
+        stop_texts: texts that end a policy turn of a text dialogue, each a single token; the ids at which the model
+            ends any text end one too. A chat's turns end as its template ends them.
         max_turn_tokens: tokens after which a policy turn is cut off and its trajectory ends, truncated.
         accepts_data: whether it can ask questions that it hasn't drawn itself, as those of a file.
     """
