@@ -8,17 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.validation import check_manifest
 from trainyard_trainer.local_run import run_here
 from trainyard_trainer.rollouts.rollout import SynchronousRollouts
 from trainyard_trainer.trajectory import Role, Trajectory
 
-
-class Never:
-    """Nobody asks these runs to stop."""
-
-    def requested(self) -> bool:
-        return False
+EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ def run_manifest(
         },
     }
     known = set(output.glob(f"team-a/{name}/*"))
-    run_here(check_manifest(body), output / f"{name}.yaml", output, Never())
+    run_here(check_manifest(body), output / f"{name}.yaml", output, Stop())
     (folder,) = set(output.glob(f"team-a/{name}/*")) - known
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return LearningRun([one["values"] for one in metrics if one["kind"] == "step"])

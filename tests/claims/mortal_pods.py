@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 _SAMPLING = "trainyard_trainer.sampling"
-_CHECKPOINTS = "trainyard_trainer.checkpoints"
 EDGES: Mapping[str, str] = {
     "decode": f"{_SAMPLING}.slot_decoder:SlotDecoder.advance",
     "reward": "trainyard_trainer.train:score",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.trainyard_trainer.small import trajectory
+from tests.trainyard_trainer.trajectories import trajectory
 from trainyard_api.validation import check_manifest
 from trainyard_trainer.policy.losses import DEFAULT_CLIPS
 

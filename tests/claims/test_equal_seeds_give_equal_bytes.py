@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.claims.test_learns_calculator import EXAMPLES, Never
+from tests.claims.learning_runs import EXAMPLES
+from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.validation import check_manifest
 from trainyard_trainer.local_run import run_here
 
@@ -25,7 +26,7 @@ def go(output: Path, seed: int) -> tuple[bytes, list[Any]]:
         body["spec"]["algorithm"] |= {"seed": seed}
         body["spec"]["algorithm"][settings[0]]["steps"] = settings[1]
         body["spec"]["evaluation"]["questions"] = 32
-        run_here(check_manifest(body), EXAMPLES / f"{example}.yaml", output, Never())
+        run_here(check_manifest(body), EXAMPLES / f"{example}.yaml", output, Stop())
     (weights,) = output.glob("team-a/calculator-grpo/*/step-6-*/model.safetensors")
     (rows,) = output.glob("team-a/calculator-grpo/*/trajectories.jsonl")
     return weights.read_bytes(), [timeless(json.loads(line)) for line in rows.read_text().splitlines()]

@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from tests.trainyard_trainer.scripted import Told, outlets, parts
+from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.training_job_status import Verdict
 from trainyard_api.validation import check_manifest
 from trainyard_trainer.checkpoints.checkpoint import all_committed
@@ -41,13 +42,6 @@ class DigitEnvironment(CalculatorEnvironment):
 """
 
 
-class Never:
-    """Nobody asks these runs to stop."""
-
-    def requested(self) -> bool:
-        return False
-
-
 def run(folder: Path, name: str, algorithm: dict[str, Any], evaluation: dict[str, Any], **spec: Any) -> Path:
     """Run a job of the digit task; the folder of the run."""
     body = yaml.safe_load(EXAMPLE.read_text())
@@ -55,7 +49,7 @@ def run(folder: Path, name: str, algorithm: dict[str, Any], evaluation: dict[str
     (folder / "digit.py").write_text(MODULE)
     task = {"name": "Digit", "rewards": [{"name": "exact"}], "module": {"name": "digit", "key": "digit.py"}}
     body["spec"] |= {"algorithm": algorithm, "task": task, "evaluation": evaluation} | spec
-    run_here(check_manifest(body), folder / f"{name}.yaml", folder, Never())
+    run_here(check_manifest(body), folder / f"{name}.yaml", folder, Stop())
     (found,) = (folder / "team-a" / name).iterdir()
     return found
 

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.claims.learning_runs import Never, Unmasked
+from tests.claims.learning_runs import EXAMPLES, Unmasked
+from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.validation import check_manifest
 from trainyard_trainer import parts
 from trainyard_trainer.local_run import run_here
 
 pytestmark = pytest.mark.learning
 
-EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"
 SEEDS = (0, 1, 2)
 STEPS_THAT_COUNT = 31
 
@@ -49,7 +49,7 @@ def run(output: Path, example: str, seed: int, **grpo: Any) -> Result:
     body["spec"]["task"]["rewards"] = grpo.pop("rewards", body["spec"]["task"]["rewards"])
     body["spec"]["algorithm"].get("grpo", {}).update(grpo)
     known = set(output.glob(f"team-a/{example}/*"))
-    run_here(check_manifest(body), path, output, Never())
+    run_here(check_manifest(body), path, output, Stop())
     (folder,) = set(output.glob(f"team-a/{example}/*")) - known
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     before, after = (m["values"]["success_rate"] for m in metrics if m["kind"] == "evaluation")

@@ -14,8 +14,9 @@ from tokenizers.models import BPE
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from tests.claims.test_learns_calculator import EXAMPLES, Never
+from tests.claims.learning_runs import EXAMPLES
 from tests.trainyard_trainer.small import install_reward
+from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.validation import check_manifest
 from trainyard_trainer.local_run import run_here
 
@@ -48,7 +49,7 @@ def test_a_random_llama_with_its_own_tokenizer_trains_two_steps(
     body["spec"]["algorithm"] = {"type": "GRPO", "grpo": {"steps": 2, "learningRate": "1e-2"}}
     body["spec"]["task"]["rewards"] = [{"name": "length"}]
     body["spec"]["evaluation"]["questions"] = 16
-    run_here(check_manifest(body), EXAMPLES / "calculator-sft.yaml", tmp_path / "out", Never())
+    run_here(check_manifest(body), EXAMPLES / "calculator-sft.yaml", tmp_path / "out", Stop())
     (run,) = (tmp_path / "out" / "team-a" / "calculator-sft").iterdir()
     steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert min(m["values"]["grad_norm"] for m in steps if m["kind"] == "step") > 0

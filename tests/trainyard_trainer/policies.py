@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from tests.trainyard_trainer.saved_models import write_files
 from trainyard_api.model_source import ScratchModel
 from trainyard_trainer.models.loading import LoadedModel, scratch
 from trainyard_trainer.outlets import Snapshot
@@ -63,7 +64,4 @@ def gradient(of: TorchPolicy) -> torch.Tensor:
 
 def write(snapshot: Snapshot, folder: Path) -> Path:
     """A snapshot's transformers files in a folder."""
-    for name, content in snapshot.files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
-    return folder
+    return write_files(snapshot.files, folder)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 
 from tests.trainyard_trainer.families import model_of
+from trainyard_api import names
+from trainyard_api.run_config import RunIdentity
+from trainyard_trainer.checkpoints.checkpoint import Origin, write_checkpoint
 from trainyard_trainer.models.char_tokenizer import char_tokenizer
 from trainyard_trainer.models.loading import LoadedModel
+from trainyard_trainer.outlets import SavedCheckpoint, Snapshot
+from trainyard_trainer.storage.storage_folder import FolderStorage
 
 ALPHABET = "abcdefghij"
 ROWS = torch.tensor([[3, 4, 5, 6, 7, 8, 9, 10], [10, 3, 9, 4, 8, 5, 7, 6]])
@@ -22,12 +28,20 @@ def save_family(family: str, folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def write_files(files: dict[str, bytes], folder: Path) -> Path:
+def write_files(files: Mapping[str, bytes], folder: Path) -> Path:
     """Files by their paths below a folder."""
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder
+
+
+def save_checkpoint(output: Path, job: str, uid: str, step: int, updates: int | None = None) -> SavedCheckpoint:
+    """A committed checkpoint of a run, with a file that is no model."""
+    identity = RunIdentity(namespace="team-a", name=job, uid=uid, attempt=1)
+    origin = Origin(identity, uid, names.run_prefix("", "team-a", job, uid), None)
+    snapshot = Snapshot(step, step, {"model.safetensors": b"x"}, {}, {}, updates)
+    return write_checkpoint(FolderStorage(output), origin, snapshot)
 
 
 def logits(loaded: LoadedModel) -> torch.Tensor:

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tests.trainyard_trainer.policies import policy as policy  # noqa: PLC0414
-from tests.trainyard_trainer.policies import write as write  # noqa: PLC0414
+from tests.trainyard_trainer.policies import write
+from tests.trainyard_trainer.run_configs import run_config
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_status import Progress, ReportedEvaluation
 from trainyard_trainer.checkpoints.checkpoint import TRAINER_STATE_FILE
 from trainyard_trainer.checkpoints.resume import Resumed
-from trainyard_trainer.models.codec import Codec
 from trainyard_trainer.models.dialogue import Dialogue, make_dialogue
 from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.outlets import SavedCheckpoint, Snapshot, StepMetrics
@@ -29,24 +27,16 @@ from trainyard_trainer.sampling.reading import CachedModel
 from trainyard_trainer.sampling.sampler import InProcessEngine
 from trainyard_trainer.sampling.slot_decoder import SlotDecoder
 from trainyard_trainer.tasks.calculator import CalculatorTask
-from trainyard_trainer.trajectory import Segment, Trajectory, TrajectoryId, TrajectoryStatus
+from trainyard_trainer.trajectory import Trajectory
 
 GRPO = {"steps": 2, "promptsPerStep": 3, "groupSize": 4, "learningRate": "1e-3"}
 SFT = {"steps": 2, "batchSize": 8, "learningRate": "3e-3"}
 
 
 def config(kind: str = "GRPO", **changes: Any) -> RunConfig:
-    """A run config of a tiny scratch model; `changes` replace whole members by their wire name."""
+    """A run config of two steps; `changes` replace whole members by their wire name."""
     settings = {"grpo": GRPO} if kind == "GRPO" else {"sft": SFT}
-    body = {
-        "version": 1,
-        "run": {"namespace": "team-a", "name": "small", "uid": "run-1", "attempt": 1},
-        "model": {"scratch": {}},
-        "algorithm": {"type": kind, "seed": 0, **settings},
-        "task": {"name": "calculator", "rewards": [{"name": "exact"}]},
-        "checkpoints": {"everySteps": 100, "storage": {"folder": {"directory": "/nowhere"}}},
-    }
-    return RunConfig.model_validate(body | changes, extra="forbid")
+    return run_config(**({"algorithm": {"type": kind, "seed": 0, **settings}} | changes))
 
 
 @dataclass
@@ -111,11 +101,6 @@ class Outside:
         return Outlets(self, ProgressBoard(self, steps), self, self, every_steps)
 
 
-def codec_of(chosen: TorchPolicy) -> Codec:
-    """The codec of a policy for the calculator task."""
-    return Codec(LoadedModel(chosen.model, chosen.tokenizer, chosen.pad_id), CalculatorTask.stop_texts)
-
-
 def dialogue_of(chosen: TorchPolicy, task: Any = None) -> Dialogue:
     """The dialogue of a policy for the calculator task, or another."""
     return make_dialogue(LoadedModel(chosen.model, chosen.tokenizer, chosen.pad_id), task or CalculatorTask({}))
@@ -153,49 +138,9 @@ def resumed(snapshot: Snapshot, folder: Path) -> Resumed:
     return Resumed(saved, folder)
 
 
-def trajectory(
-    reward: float | None = None,
-    *,
-    prompt: int = 0,
-    sample: int = 0,
-    tokens: int = 3,
-    status: TrajectoryStatus = TrajectoryStatus.OK,
-    **changes: Any,
-) -> Trajectory:
-    """A trajectory of one prompt token and `tokens` sampled ones."""
-    length = tokens + 1
-    segment = Segment(
-        token_ids=tuple(1 + number % 7 for number in range(length)),
-        mask=(False,) + (True,) * tokens,
-        logprobs=(float("nan"),) + (-1.0,) * tokens,
-        policy_versions=(0,) * length,
-    )
-    fields = {
-        "id": TrajectoryId("run-1", 0, prompt, sample),
-        "group": f"0/{prompt}",
-        "task": "calculator",
-        "question": "Q10+10;",
-        "expected": "00020",
-        "status": status,
-        "segments": (segment,),
-        "turns": (),
-        "started_at": datetime(2026, 1, 1, tzinfo=UTC),
-        "duration_seconds": 0.1,
-        "success": False,
-        "total_reward": reward,
-    }
-    return Trajectory(**(fields | changes))
-
-
 def scored(one: Trajectory, reward: float) -> Trajectory:
     """The trajectory with a reward, and the reward less a half as its advantage."""
     return replace(one, total_reward=reward, advantage=reward - 0.5)
-
-
-def replace_logprobs(one: Trajectory) -> Trajectory:
-    """The trajectory as if no sampler's log-probabilities were known."""
-    segments = tuple(replace(part, logprobs=(float("nan"),) * len(part.token_ids)) for part in one.segments)
-    return replace(one, segments=segments)
 
 
 PARTLY_RIGHT = {"name": "calculator", "rewards": [{"name": "positions"}]}

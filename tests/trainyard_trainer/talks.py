@@ -28,16 +28,6 @@ class Policy:
     version: int = 0
 
 
-class Stop:
-    """A stop request that comes when it is told."""
-
-    def __init__(self, when: Callable[[], bool] = lambda: False) -> None:
-        self.when = when
-
-    def requested(self) -> bool:
-        return self.when()
-
-
 @dataclass
 class Talk:
     """What was said in one conversation: all tokens, and the log-probabilities of the sampled ones by position."""

@@ -6,16 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainyard_trainer.test_check_data import config
+from tests.trainyard_trainer.run_configs import run_config
 from trainyard_api.run_config import Folder, PinnedCheckpoint, RunStorage
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.evaluation.baseline import at_baseline, baseline_config, fetch_baseline
 
+CONFIG = run_config({"type": "Evaluation"})
+
 
 def test_a_run_without_a_baseline_fetches_none(tmp_path: Path) -> None:
     """Nothing is made in the cache either."""
-    assert fetch_baseline(config(), None, tmp_path) is None
+    assert fetch_baseline(CONFIG, None, tmp_path) is None
     assert list(tmp_path.iterdir()) == []
 
 
@@ -26,7 +28,7 @@ def test_a_missing_baseline_is_refused_with_its_own_field(tmp_path: Path) -> Non
         digest="sha256:" + "0" * 64,
         storage=RunStorage(folder=Folder(directory=str(tmp_path))),
     )
-    asked = config().model_copy(update={"baseline": pinned})
+    asked = CONFIG.model_copy(update={"baseline": pinned})
     with pytest.raises(RefusedError) as refusal:
         fetch_baseline(asked, None, tmp_path / "cache")
     assert refusal.value.reason is TerminationReason.CHECKPOINT_NOT_FOUND

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.trainyard_trainer.run_configs import run_config
 from trainyard_api.model_source import ScratchModel
 from trainyard_api.run_config import RunConfig
 from trainyard_api.termination import TerminationReason
@@ -37,15 +38,7 @@ FILES = {
 
 def config(**evaluation: Any) -> RunConfig:
     """A run's, with or without an evaluation."""
-    body: dict[str, Any] = {
-        "version": 1,
-        "run": {"namespace": "team-a", "name": "small", "uid": "run-1", "attempt": 1},
-        "model": {"scratch": {}},
-        "algorithm": {"type": "SFT", "sft": {"steps": 1}},
-        "task": {"name": "calculator", "rewards": [{"name": "exact"}]},
-        "checkpoints": {"everySteps": 1, "storage": {"folder": {"directory": "/nowhere"}}},
-    }
-    return RunConfig.model_validate(body | ({"evaluation": evaluation} if evaluation else {}), extra="forbid")
+    return run_config({"type": "SFT", "sft": {"steps": 1}}, **({"evaluation": evaluation} if evaluation else {}))
 
 
 def check(questions: Questions, task: CalculatorTask = TASK, longest: int | None = None) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,8 @@ import pytest
 import yaml
 
 from tests.trainyard_trainer import policies
-from trainyard_api.run_config import RunConfig
+from tests.trainyard_trainer.run_configs import run_config
+from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.validation import check_manifest
 from trainyard_trainer.dry_run import dry_run
 from trainyard_trainer.errors import RefusedError, StoppedError
@@ -23,29 +23,10 @@ GRPO = {"type": "GRPO", "grpo": {"steps": 5, "promptsPerStep": 2, "groupSize": 3
 SFT = {"type": "SFT", "sft": {"steps": 5, "batchSize": 4}}
 
 
-class Stop:
-    """Asked for, or not."""
-
-    def __init__(self, when: Callable[[], bool] = lambda: False) -> None:
-        self._when = when
-
-    def requested(self) -> bool:
-        return self._when()
-
-
 def said(algorithm: dict[str, Any], folder: Path | None = None, **changes: Any) -> list[str]:
     """What a dry run of a small config says."""
-    body = {
-        "version": 1,
-        "run": {"namespace": "team-a", "name": "small", "uid": "run-1", "attempt": 1},
-        "model": {"scratch": {}},
-        "algorithm": algorithm,
-        "task": {"name": "calculator", "rewards": [{"name": "exact"}]},
-        "checkpoints": {"everySteps": 100, "storage": {"folder": {"directory": "/nowhere"}}},
-    }
     lines: list[str] = []
-    config = RunConfig.model_validate(body | changes, extra="forbid")
-    dry_run(config, RunInputs(baseline=folder), stop=Stop(), say=lines.append)
+    dry_run(run_config(algorithm, **changes), RunInputs(baseline=folder), stop=Stop(), say=lines.append)
     return lines
 
 

@@ -11,7 +11,8 @@ from transformers import DynamicCache
 from transformers.models.qwen3.modeling_qwen3 import Qwen3ForCausalLM
 
 from tests.trainyard_trainer import families
-from tests.trainyard_trainer.talks import Policy, Stop, converse, gap
+from tests.trainyard_trainer.stopping import Stop
+from tests.trainyard_trainer.talks import Policy, converse, gap
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.sampling import self_check

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.trainyard_trainer import policies
+from tests.trainyard_trainer.run_configs import run_config
 from tests.trainyard_trainer.scripted import Told
+from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.checkpoint_manifest import canonical_json, digest_of
 from trainyard_api.run_config import RunConfig
 from trainyard_trainer.errors import RefusedError, StoppedError
@@ -26,29 +26,10 @@ PINNED = {
 }
 
 
-class Stop:
-    """Asked for once a condition holds."""
-
-    def __init__(self, when: Callable[[], bool] = lambda: False) -> None:
-        self._when = when
-
-    def requested(self) -> bool:
-        return self._when()
-
-
 def config() -> RunConfig:
     """An evaluation of eight queries, of a random model against a pinned one."""
-    body: dict[str, Any] = {
-        "version": 1,
-        "run": {"namespace": "team-a", "name": "compare", "uid": "run-1", "attempt": 1},
-        "model": {"scratch": {}},
-        "algorithm": {"type": "Evaluation"},
-        "task": {"name": "calculator", "rewards": [{"name": "exact"}]},
-        "evaluation": {"questions": 8, "baseline": {"checkpoint": "other-12345-1-7"}},
-        "baseline": PINNED,
-        "checkpoints": {"everySteps": 1, "storage": {"folder": {"directory": "/nowhere"}}},
-    }
-    return RunConfig.model_validate(body, extra="forbid")
+    asked = {"questions": 8, "baseline": {"checkpoint": "other-12345-1-7"}}
+    return run_config({"type": "Evaluation"}, evaluation=asked, baseline=PINNED)
 
 
 def evaluate(told: Told, baseline: Path, stop: Stop | None = None) -> Ended:

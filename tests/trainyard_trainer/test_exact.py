@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.trainyard_trainer.small import trajectory
+from tests.trainyard_trainer.trajectories import trajectory
 from trainyard_trainer.rewards.exact import exact
 
 

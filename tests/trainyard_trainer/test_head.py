@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, Qwen3Config, Qwen3ForCausalLM
+from transformers import AutoConfig, Qwen3Config, Qwen3ForCausalLM
 
+from tests.trainyard_trainer.heads import SIZES, Squared, random_model
 from trainyard_trainer.policy.head import find_head
 
-SIZES = {
-    "vocab_size": 48,
-    "hidden_size": 32,
-    "intermediate_size": 48,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-}
 HEADS = {
     "qwen3": ({}, None, 1.0),
     "gemma2": ({"final_logit_softcapping": 2.0}, 2.0, 1.0),
@@ -28,25 +18,6 @@ HEADS = {
     "gpt2": ({}, None, 1.0),
 }
 """By model type: what its config says besides sizes, and the softcap and scale that follow."""
-
-
-class Squared(Qwen3ForCausalLM):
-    """A class whose logits are made in a way that nobody knows."""
-
-    def forward(self, *args: Any, **options: Any) -> Any:
-        output = super().forward(*args, **options)
-        output.logits = output.logits + output.logits**2
-        return output
-
-
-def random_model(config: Any, make: Any = AutoModelForCausalLM.from_config) -> Any:
-    """Weights large enough for caps and scales to be seen."""
-    torch.manual_seed(0)
-    model = make(config).eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.mul_(3.0)
-    return model
 
 
 @pytest.mark.parametrize("family", HEADS)

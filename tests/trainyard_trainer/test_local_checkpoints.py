@@ -6,30 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from trainyard_api import names
+from tests.trainyard_trainer.saved_models import save_checkpoint
 from trainyard_api.model_source import CheckpointSource
-from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.checkpoints.checkpoint import Origin, write_checkpoint
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.local_checkpoints import find_checkpoint, find_named
-from trainyard_trainer.outlets import SavedCheckpoint, Snapshot
-from trainyard_trainer.storage.storage_folder import FolderStorage
-
-
-def save(output: Path, job: str, uid: str, step: int, updates: int | None = None) -> SavedCheckpoint:
-    """A committed checkpoint of a run."""
-    identity = RunIdentity(namespace="team-a", name=job, uid=uid, attempt=1)
-    origin = Origin(identity, uid, names.run_prefix("", "team-a", job, uid), None)
-    snapshot = Snapshot(step, step, {"model.safetensors": b"x"}, {}, {}, updates)
-    return write_checkpoint(FolderStorage(output), origin, snapshot)
 
 
 def test_a_name_finds_its_checkpoint(tmp_path: Path) -> None:
     """Of several jobs, steps, and states in the middle of a step."""
-    saved = {step: save(tmp_path, "a", "11111-x", step) for step in (1, 2)}
-    middle = save(tmp_path, "a", "11111-x", 2, 3)
-    other = save(tmp_path, "b", "22222-x", 2)
+    saved = {step: save_checkpoint(tmp_path, "a", "11111-x", step) for step in (1, 2)}
+    middle = save_checkpoint(tmp_path, "a", "11111-x", 2, 3)
+    other = save_checkpoint(tmp_path, "b", "22222-x", 2)
     find = lambda name: find_named(name, "team-a", tmp_path, "spec.x").uri  # noqa: E731 (four calls of one line)
     assert find("a-11111-1-1") == saved[1].uri
     assert find("a-11111-1-2") == saved[2].uri
@@ -40,7 +28,7 @@ def test_a_name_finds_its_checkpoint(tmp_path: Path) -> None:
 
 def test_a_name_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
     """With the field that named it."""
-    save(tmp_path, "a", "11111-x", 1)
+    save_checkpoint(tmp_path, "a", "11111-x", 1)
     with pytest.raises(RefusedError, match="there are: a-11111-1-1; got 'c'") as refused:
         find_named("c", "team-a", tmp_path, "spec.evaluation.baseline.checkpoint")
     assert refused.value.reason is TerminationReason.CHECKPOINT_NOT_FOUND

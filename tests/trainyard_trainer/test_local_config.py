@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.trainyard_trainer.test_local_checkpoints import save
+from tests.trainyard_trainer.saved_models import save_checkpoint
 from trainyard_api.training_job import TrainingJob
 from trainyard_api.validation import check_manifest
 from trainyard_trainer.data.splits import Split
@@ -53,7 +53,7 @@ def test_data_in_a_bucket_needs_a_cluster(tmp_path: Path) -> None:
 
 def test_a_baseline_is_found_by_its_name_and_copied(tmp_path: Path) -> None:
     """Pinned with its digest; its files are verified as they come."""
-    saved = save(tmp_path, "a", "11111-x", 1)
+    saved = save_checkpoint(tmp_path, "a", "11111-x", 1)
     evaluation = {"questions": 5, "baseline": {"checkpoint": "a-11111-1-1"}}
     asked = job(algorithm={"type": "Evaluation"}, evaluation=evaluation)
     config = local_run_config(asked, tmp_path / "job.yaml", tmp_path, "uid-1")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.trainyard_trainer.small import trajectory
+from tests.trainyard_trainer.trajectories import segment, trajectory
 from trainyard_trainer.reporting.metrics import as_decimals, grpo_metrics, rollout_values, sft_metrics, update_values
 from trainyard_trainer.seams import UpdateOutcome
 from trainyard_trainer.trajectory import Role, TrajectoryStatus, Turn
@@ -17,7 +17,7 @@ SECONDS = {"rollout": 1.0, "reward": 0.5, "update": 0.5, "step": 2.0}
 CALL = Turn(0, 1, 3, Role.POLICY, "C1;", datetime(2026, 1, 1, tzinfo=UTC), 0.1, tool_call="1")
 STEP = [
     trajectory(1.0, sample=0, success=True, turns=(CALL,), advantage=0.7),
-    trajectory(0.0, sample=1, tokens=5, status=TrajectoryStatus.TRUNCATED, advantage=-0.7),
+    trajectory(0.0, sample=1, segments=(segment(5),), status=TrajectoryStatus.TRUNCATED, advantage=-0.7),
     trajectory(sample=2, status=TrajectoryStatus.FAILED_REWARD),
     trajectory(sample=3, status=TrajectoryStatus.FAILED_ENVIRONMENT, success=None),
     trajectory(0.5, prompt=1),

@@ -9,8 +9,8 @@ import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from tests.trainyard_trainer.families import FAMILIES, model_of
+from tests.trainyard_trainer.heads import SIZES, Squared, random_model
 from tests.trainyard_trainer.policies import ROWS, gradient, policy, row
-from tests.trainyard_trainer.test_head import SIZES, Squared, random_model
 from trainyard_api.algorithm import Precision
 from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.policy.batches import Row, micro_batch

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
+from tests.trainyard_trainer.heads import SIZES, random_model
 from tests.trainyard_trainer.policies import ROWS, gradient, policy, weights, write
-from tests.trainyard_trainer.test_head import SIZES, random_model
 from trainyard_api.algorithm import Precision
 from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.policy.losses import sft_loss

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from tests.trainyard_trainer import families
-from tests.trainyard_trainer.talks import SAMPLING, Policy, Stop, converse, tokens
+from tests.trainyard_trainer.stopping import Stop
+from tests.trainyard_trainer.talks import SAMPLING, Policy, converse, tokens
 from trainyard_trainer.sampling.randomness import Stream, StreamKey
 from trainyard_trainer.sampling.reading import CachedModel
 from trainyard_trainer.sampling.sampler import InProcessEngine

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.trainyard_trainer.small import Outside, policy
+from tests.trainyard_trainer.policies import policy
+from tests.trainyard_trainer.small import Outside
 from trainyard_trainer.checkpoints.position import Position
 from trainyard_trainer.checkpoints.saving import finish, is_due, stop_here, stop_if_asked
 from trainyard_trainer.errors import StoppedError

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainyard_trainer import small
+from tests.trainyard_trainer import policies, small
 from tests.trainyard_trainer.small import Outside
 from trainyard_trainer.checkpoints.position import Position
 from trainyard_trainer.checkpoints.resume import restore
@@ -28,7 +28,7 @@ SHOWN = [
 
 def test_prompt_and_tool_tokens_are_not_trained_and_the_loss_is_a_mean_over_tokens() -> None:
     """Rows hold the tokens that a rollout would have; weights of trained tokens sum to one over all rows."""
-    dialogue = small.dialogue_of(small.policy())
+    dialogue = small.dialogue_of(policies.policy())
     rows = demonstration_rows(SHOWN, dialogue)
     assert [dialogue.text(row.token_ids) for row in rows] == ["Q47*93;C47*93;R04371;A04371$", "Q10-99;A00007$"]
     trained = [dialogue.text([i for i, chosen in zip(row.token_ids, row.mask, strict=True) if chosen]) for row in rows]

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from tests.trainyard_trainer import families, talks
-from tests.trainyard_trainer.talks import Policy, Stop, converse, gap, tokens
+from tests.trainyard_trainer.stopping import Stop
+from tests.trainyard_trainer.talks import Policy, converse, gap, tokens
 from trainyard_trainer.sampling import slot_decoder, slots
 from trainyard_trainer.sampling.reading import CachedModel, UnknownCacheError
 from trainyard_trainer.sampling.sampler import InProcessEngine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.trainyard_trainer.small import trajectory
+from tests.trainyard_trainer.trajectories import trajectory
 from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
 from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
 

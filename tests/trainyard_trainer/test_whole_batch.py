@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.trainyard_trainer import families
-from tests.trainyard_trainer.talks import Policy, Stop, converse, gap, tokens
+from tests.trainyard_trainer.stopping import Stop
+from tests.trainyard_trainer.talks import Policy, converse, gap, tokens
 from trainyard_trainer.sampling.reading import CachedModel
 from trainyard_trainer.sampling.sampler import InProcessEngine
 from trainyard_trainer.sampling.slot_decoder import SlotDecoder
