@@ -82,6 +82,36 @@ def pod(**changes: Any) -> PodView:
     return PodView(**facts | changes)
 
 
+POD_BODY: dict[str, Any] = {
+    "metadata": {
+        "name": f"{NAME}-1-abcde",
+        "namespace": "team-a",
+        "uid": POD_UID,
+        "resourceVersion": "3",
+        "labels": names.job_labels(NAME, UID, 1),
+        "finalizers": [names.ACCOUNTING_FINALIZER],
+        "creationTimestamp": time_text(-101),
+    },
+    "spec": {
+        "nodeName": "node-1",
+        "nodeSelector": {"nvidia.com/gpu.product": "L4"},
+        "containers": [
+            {"name": "added-by-the-cluster", "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}},
+            {"name": "trainer", "resources": {"requests": {"cpu": "1500m", "memory": "2Gi", "nvidia.com/gpu": "2"}}},
+        ],
+    },
+    "status": {
+        "phase": "Running",
+        "conditions": [{"type": "PodScheduled", "status": "True", "lastTransitionTime": time_text(-100)}],
+        "containerStatuses": [{"name": "trainer", "state": {"running": {"startedAt": time_text(-90)}}}],
+    },
+}
+"""That pod as the API server has it, with a container that the cluster added; nobody owns it."""
+_OWNER = {"kind": "Job", "name": f"{NAME}-1", "uid": "child-uid", "controller": True}
+JOBS_POD_BODY = POD_BODY | {"metadata": POD_BODY["metadata"] | {"ownerReferences": [_OWNER]}}
+"""The same, owned by the first attempt's Job."""
+
+
 def ended_pod(exit_code: int, text: str = "", **changes: Any) -> PodView:
     """A pod that ended 10 s ago, after 90 s."""
     facts = {

@@ -7,7 +7,9 @@ import copy
 from typing import Any
 
 from tests.trainyard_operator.builders import (
+    JOBS_POD_BODY,
     NAME,
+    POD_BODY,
     POD_UID,
     UID,
     job,
@@ -16,14 +18,10 @@ from tests.trainyard_operator.builders import (
     reported,
     running_status,
 )
-from tests.trainyard_operator.test_pod import BODY as POD
 from trainyard_api.conditions import ConditionType
 from trainyard_operator.observe import observe, own_pods
 from trainyard_operator.plan import Observed
 from trainyard_operator.world import ListedWorld, Lists
-
-OWNED = copy.deepcopy(POD)
-OWNED["metadata"]["ownerReferences"] = [{"kind": "Job", "name": f"{NAME}-1", "uid": "child-uid", "controller": True}]
 
 
 class NoRequests:
@@ -57,11 +55,11 @@ def test_a_closed_job_is_looked_at_in_the_lists_alone() -> None:
 
 def test_a_pod_just_bound_is_seen_with_its_nodes_labels() -> None:
     """Only then: its rate is fixed once."""
-    fresh = _observe(job_body(), Nodes(), pods=[OWNED], claims={})
+    fresh = _observe(job_body(), Nodes(), pods=[JOBS_POD_BODY], claims={})
     assert fresh.node_labels == {POD_UID: {"zone": "a"}}
-    known = _observe(job_body(status=running_status()), NoRequests(), pods=[OWNED], claims={})
+    known = _observe(job_body(status=running_status()), NoRequests(), pods=[JOBS_POD_BODY], claims={})
     assert known.node_labels == {}
-    blind = _observe(job_body(), NoRequests(), read_nodes=False, pods=[OWNED], claims={})
+    blind = _observe(job_body(), NoRequests(), read_nodes=False, pods=[JOBS_POD_BODY], claims={})
     assert blind.node_labels == {POD_UID: None}
 
 
@@ -73,11 +71,11 @@ def test_a_ledger_that_is_away_is_told_apart_from_an_empty_one() -> None:
 
 def test_only_pods_that_the_child_controls_are_ours() -> None:
     """Labels can be copied by anyone who may create pods."""
-    assert [pod.uid for pod in own_pods([OWNED], job())] == [POD_UID]
-    assert own_pods([POD], job()) == ()
-    other = copy.deepcopy(OWNED)
+    assert [pod.uid for pod in own_pods([JOBS_POD_BODY], job())] == [POD_UID]
+    assert own_pods([POD_BODY], job()) == ()
+    other = copy.deepcopy(JOBS_POD_BODY)
     other["metadata"]["ownerReferences"][0]["name"] = "another-1"
-    broken = copy.deepcopy(OWNED)
+    broken = copy.deepcopy(JOBS_POD_BODY)
     broken["metadata"]["labels"]["trainyard.dev/attempt"] = "x"
     assert own_pods([other, broken], job()) == ()
 
@@ -85,4 +83,4 @@ def test_only_pods_that_the_child_controls_are_ours() -> None:
 def test_a_pod_that_is_billed_goes_on_being_ours() -> None:
     """Even if its Job was deleted with its pods orphaned."""
     billed = job(status=running_status(cost={"openPods": [open_pod()]}))
-    assert [pod.uid for pod in own_pods([POD], billed)] == [POD_UID]
+    assert [pod.uid for pod in own_pods([POD_BODY], billed)] == [POD_UID]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 
-from tests.trainyard_operator.builders import POD_UID, UID, time_text
-from tests.trainyard_operator.test_pod import BODY
+from tests.trainyard_operator.builders import POD_BODY, POD_UID, UID, time_text
 from trainyard_operator.orphans import orphans_in
 
-ENDED = copy.deepcopy(BODY)
+ENDED = copy.deepcopy(POD_BODY)
 ENDED["status"]["phase"] = "Failed"
 
 
@@ -22,7 +21,7 @@ def test_a_living_pod_or_one_that_we_dont_hold_is_left_alone() -> None:
     """The first still costs money; the second waits for nobody."""
     free = copy.deepcopy(ENDED)
     free["metadata"]["finalizers"] = []
-    assert orphans_in([BODY, free], set()) == []
+    assert orphans_in([POD_BODY, free], set()) == []
 
 
 def test_a_malformed_pod_stops_nobody() -> None:

@@ -8,45 +8,19 @@ from typing import Any
 
 import pytest
 
-from tests.trainyard_operator.builders import NAME, POD_UID, UID, at, pod, time_text
-from trainyard_api import names
+from tests.trainyard_operator.builders import NAME, POD_BODY, UID, at, pod, time_text
 from trainyard_operator.pod import Resources, read_pod
-
-BODY: dict[str, Any] = {
-    "metadata": {
-        "name": f"{NAME}-1-abcde",
-        "namespace": "team-a",
-        "uid": POD_UID,
-        "resourceVersion": "3",
-        "labels": names.job_labels(NAME, UID, 1),
-        "finalizers": [names.ACCOUNTING_FINALIZER],
-        "creationTimestamp": time_text(-101),
-    },
-    "spec": {
-        "nodeName": "node-1",
-        "nodeSelector": {"nvidia.com/gpu.product": "L4"},
-        "containers": [
-            {"name": "added-by-the-cluster", "resources": {"requests": {"cpu": "500m", "memory": "1Gi"}}},
-            {"name": "trainer", "resources": {"requests": {"cpu": "1500m", "memory": "2Gi", "nvidia.com/gpu": "2"}}},
-        ],
-    },
-    "status": {
-        "phase": "Running",
-        "conditions": [{"type": "PodScheduled", "status": "True", "lastTransitionTime": time_text(-100)}],
-        "containerStatuses": [{"name": "trainer", "state": {"running": {"startedAt": time_text(-90)}}}],
-    },
-}
 
 
 def _body(**status: Any) -> dict[str, Any]:
-    body = copy.deepcopy(BODY)
+    body = copy.deepcopy(POD_BODY)
     body["status"] |= status
     return body
 
 
 def test_a_running_pod_is_bound_started_and_charged_by_its_requests() -> None:
     """Billing begins with the PodScheduled transition."""
-    seen = read_pod(BODY)
+    seen = read_pod(POD_BODY)
     assert (seen.bound_time, seen.started, seen.ended) == (at(-100), True, False)
     assert seen.resources == Resources(Decimal(2), Decimal(3), 2, "L4")
     assert (seen.job_name, seen.job_uid, seen.attempt, seen.held) == (NAME, UID, 1, True)
@@ -95,7 +69,7 @@ def test_a_pod_bound_without_the_scheduler_is_billed_from_its_start() -> None:
 def test_what_was_taken_away_is_seen() -> None:
     """The condition DisruptionTarget and an out-of-memory kill."""
     disrupted = {"type": "DisruptionTarget", "status": "True", "message": "preempted"}
-    seen = read_pod(_body(conditions=[*BODY["status"]["conditions"], disrupted]))
+    seen = read_pod(_body(conditions=[*POD_BODY["status"]["conditions"], disrupted]))
     assert seen.disruption == "preempted"
     state = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
     assert read_pod(_body(containerStatuses=[{"name": "trainer", "state": state}])).out_of_memory
@@ -103,7 +77,7 @@ def test_what_was_taken_away_is_seen() -> None:
 
 def test_deleted_without_grace_means_ended() -> None:
     """Our finalizer keeps such a pod; one that is stopping with grace goes on."""
-    forced, stopping = copy.deepcopy(BODY), copy.deepcopy(BODY)
+    forced, stopping = copy.deepcopy(POD_BODY), copy.deepcopy(POD_BODY)
     forced["metadata"] |= {"deletionTimestamp": time_text(0), "deletionGracePeriodSeconds": 0}
     stopping["metadata"] |= {"deletionTimestamp": time_text(30), "deletionGracePeriodSeconds": 30}
     assert read_pod(forced).ended
@@ -118,7 +92,7 @@ def test_a_pod_deleted_before_it_was_bound_has_ended() -> None:
 @pytest.mark.parametrize("broken", ["labels", "containers"])
 def test_a_foreign_pod_is_refused(broken: str) -> None:
     """Without our labels or container it isn't one of ours."""
-    body = copy.deepcopy(BODY)
+    body = copy.deepcopy(POD_BODY)
     if broken == "labels":
         body["metadata"]["labels"] = {}
     else:

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.trainyard_operator.bench import PRICES, training_job
-from tests.trainyard_operator.builders import job_body
-from tests.trainyard_operator.test_observe import OWNED
+from tests.trainyard_operator.builders import JOBS_POD_BODY, job_body
 from trainyard_operator import kube
 from trainyard_operator.apply import Applier
 from trainyard_operator.health import Health
@@ -29,7 +28,7 @@ class Server:
     def __init__(self) -> None:
         other = training_job("other")
         other["metadata"] |= {"uid": "other-uid", "generation": 1, "resourceVersion": "8"}
-        self.lists = {kube.TRAINING_JOBS: [job_body(), other], kube.PODS: [copy.deepcopy(OWNED)]}
+        self.lists = {kube.TRAINING_JOBS: [job_body(), other], kube.PODS: [copy.deepcopy(JOBS_POD_BODY)]}
 
     async def list_objects(self, kind: Kind, *_: Any) -> list[dict[str, Any]]:
         """What there is of a kind."""
