@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from transformers import Qwen3ForCausalLM
 
-from hack.bench.generators import ENGINES, Completions, sample
+from hack.bench.generators import ENDED_BY_ID, ENGINES, sample
 from hack.bench.models import EOS
-from hack.bench.workloads import Workload
+from hack.bench.workloads import Completions, Workload
 
 TOLERANCE = 1e-3
 """Nats by which a greedy token may be less probable than the best, or a log-probability be off; rounding gives 1e-5."""
@@ -71,8 +71,7 @@ def require_agreement(model: Qwen3ForCausalLM, workload: Workload, engines: Sequ
             completions = generate()
         if [len(ids) for ids in completions] != list(greedy.lengths):
             raise DisagreementError(f"{name}: lengths {[len(ids) for ids in completions]}, not {greedy.lengths}")
-        forced = name in ("generate dynamic", "generate static", "TRL")
-        found[name] = greedy_gap(model, greedy, completions, forced=forced)
+        found[name] = greedy_gap(model, greedy, completions, forced=name in ENDED_BY_ID)
     found["ours, sampled"] = logprob_error(model, workload.few(greedy=False))
     wrong = {name: gap for name, gap in found.items() if not gap <= TOLERANCE}
     if wrong:

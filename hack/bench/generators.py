@@ -1,7 +1,6 @@
 """Engines that generate, each given the same weights and the same rows, and each told how long every row is to be.
 
-`generate` and TRL end a row by its end id, which a logits processor forces at the row's length and forbids before; they
-go on with padding until the longest row has ended. That is what they do with any batch, and what it costs is measured.
+`generate` and TRL end a row by an end id (`forced_lengths`), the others by a limit for each row.
 """
 
 from __future__ import annotations
@@ -9,32 +8,25 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
-from transformers import (
-    ContinuousBatchingConfig,
-    GenerationConfig,
-    LogitsProcessor,
-    LogitsProcessorList,
-    Qwen3ForCausalLM,
-)
+from transformers import ContinuousBatchingConfig, GenerationConfig, LogitsProcessorList, Qwen3ForCausalLM
 from transformers.utils import logging as transformers_logging
 
+from hack.bench.forced_lengths import EndAt
 from hack.bench.models import EOS, PAD
-from hack.bench.workloads import Workload
+from hack.bench.workloads import Completions, Workload
 from trainyard_trainer.sampling.randomness import Stream, StreamKey
 from trainyard_trainer.sampling.reading import CachedModel
 from trainyard_trainer.sampling.sampler import InProcessEngine
 from trainyard_trainer.sampling.slot_decoder import SlotDecoder
 from trainyard_trainer.trajectory import Sampling
 
-Completions = list[list[int]]
-"""Sampled ids of each row, an end id included."""
 Generate = Callable[[], Completions]
 Engine = Callable[[Qwen3ForCausalLM, Workload], AbstractContextManager[Generate]]
 """Opens for one workload; what it gives generates all rows anew at every call."""
@@ -44,22 +36,6 @@ STOP_SECONDS = 5.0
 
 transformers_logging.set_verbosity_error()
 logging.getLogger("ContinuousBatchingLogger").setLevel(logging.ERROR)
-
-
-class EndAt(LogitsProcessor):  # type: ignore[misc]
-    """Ends each row at its length, and not before. Works in place: `generate` gives it a copy of its own."""
-
-    def __init__(self, lengths: Sequence[int], prompt: int) -> None:
-        self._lengths, self._prompt = torch.tensor(lengths), prompt
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Of scores [rows, V], the end id's is the only one left where a row's last token is due, else gone."""
-        due = self._lengths <= input_ids.shape[1] - self._prompt + 1
-        scores[:, EOS] = -torch.inf
-        if due.any():
-            scores[due] = -torch.inf
-            scores[due, EOS] = 0.0
-        return scores
 
 
 @contextmanager
@@ -189,3 +165,5 @@ ENGINES: dict[str, Engine] = {
     "ours": by_ours,
 }
 """By the table's names."""
+ENDED_BY_ID = frozenset({"generate dynamic", "generate static", "TRL"})
+"""Those whose rows end with an end id that is forced."""

@@ -171,7 +171,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, nargs="+", default=[4_096, 32_768])
     parser.add_argument("--vocabulary", type=int, default=151_936)
     parser.add_argument("--hidden", type=int, default=256)
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, nargs="+", default=[5, 1], help="rounds for each number of tokens")
     parser.add_argument("--child", choices=sorted(ENGINES), help=argparse.SUPPRESS)
     parser.add_argument("--shape", type=int, nargs=3, help=argparse.SUPPRESS)

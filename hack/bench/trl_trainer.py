@@ -23,9 +23,9 @@ with warnings.catch_warnings():
     from datasets import Dataset  # type: ignore[import-untyped]
     from trl import GRPOConfig, GRPOTrainer
 
-from hack.bench.generators import Completions, EndAt
+from hack.bench.forced_lengths import EndAt
 from hack.bench.models import as_text, make_tokenizer
-from hack.bench.workloads import Workload
+from hack.bench.workloads import Completions, Workload
 
 Reward = Callable[[Sequence[int]], float]
 """A number for what was sampled in a row."""

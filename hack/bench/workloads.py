@@ -16,6 +16,8 @@ from hack.bench.models import CONFIGS, FIRST_WORD
 PROMPT_TOKENS = 64
 MEAN, LONGEST, SIGMA = 24, 48, 0.8
 CASES = ("lognormal", "equal", "g1", "tiny", "tiny-equal")
+Completions = list[list[int]]
+"""Sampled ids of each row of a workload, an end id included."""
 
 
 @dataclass(frozen=True, slots=True)

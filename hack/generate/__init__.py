@@ -9,5 +9,6 @@ generated is edited by hand.
 * `api_docs`: the reference of both kinds
 * `failure_docs`: how a pod's end is read
 * `chart_settings`, `chart_values`: what a chart's user may set, and the files that say so
+* `chart_status`: which status fields the chart's admission policy protects
 * `outputs`: which file comes from which of them
 """

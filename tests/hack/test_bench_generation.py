@@ -10,13 +10,12 @@ from transformers import Qwen3ForCausalLM
 
 from hack.bench.agreement import DisagreementError, greedy_gap, require_agreement
 from hack.bench.generation import BASE, OURS, TO_LONGEST, UNSHARED, Measured, measure, notes, rows, weigh
-from hack.bench.generators import ENGINES, Generate
+from hack.bench.generators import ENDED_BY_ID, ENGINES, Generate
 from hack.bench.models import EOS, make_model
 from hack.bench.rounds import Rounds
 from hack.bench.workloads import Workload, make_workload
 
 LENGTHS = (1, 5, 3, 2)
-ENDED_BY_ID = ("generate dynamic", "generate static", "TRL")
 
 
 def small(*, greedy: bool = False) -> Workload:
