@@ -84,6 +84,19 @@ def test_what_is_planned_for_a_pass_is_what_it_takes() -> None:
     assert 0.3 < peak / (memory.TRANSIENT * 8 * kept) < 1.0
 
 
+def test_a_trial_that_did_not_fit_leaves_no_gradients_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They would take room from the first rollouts."""
+    chosen = policy()
+
+    def full() -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(chosen._weights, "collect", full)
+    with pytest.raises(torch.OutOfMemoryError):
+        chosen._try(2, 16)
+    assert all(parameter.grad is None for parameter in chosen.trained)
+
+
 def test_a_pass_on_a_cpu_is_no_larger_than_is_of_use() -> None:
     """However much memory there is."""
     half, giant = memory.HOST_PASS_BYTES / 2, 2**50

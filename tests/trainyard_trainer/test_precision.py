@@ -41,6 +41,14 @@ def test_what_samples_sees_the_log_probabilities_that_are_trained() -> None:
         assert scores[1:] == pytest.approx(sampled.tolist(), abs=0.01)
 
 
+@pytest.mark.parametrize("precision", list(Precision))
+def test_a_low_temperature_is_no_disagreement_with_the_sampler(precision: Precision) -> None:
+    """It makes differences of logits as much larger as it is lower; a high one is no reason to look less closely."""
+    usual = policy(precision=precision).sampler_tolerance
+    assert policy(precision=precision, temperature=0.1).sampler_tolerance == pytest.approx(10 * usual)
+    assert policy(precision=precision, temperature=2.0).sampler_tolerance == usual
+
+
 def test_gradients_are_those_of_float32_but_for_rounding_however_they_are_cut() -> None:
     """Sums over passes are float32: many passes are as good as one."""
     exact = policy()

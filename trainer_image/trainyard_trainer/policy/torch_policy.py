@@ -40,7 +40,8 @@ MAX_GRAD_NORM = 1.0
 GRADIENT_BYTES, MOMENT_BYTES = 4, 8
 """Of each trained number: its float32 gradient, and AdamW's two moments."""
 SAMPLER_TOLERANCE = {Precision.FLOAT32: 0.05, Precision.BFLOAT16: 0.5}
-"""In nats. Measured: below 1e-4 in float32; in bfloat16 a mean of 0.005, and 0.04 for one token in a hundred."""
+"""In nats, at temperature 1. Measured: below 1e-4 in float32; in bfloat16 a mean of 0.005, and 0.04 for one token in a
+hundred."""
 PROBE_TOKENS = 512
 """Longest row that host memory is estimated with: what a pass keeps grows with its tokens."""
 log = logging.getLogger(__name__)
@@ -73,7 +74,8 @@ class TorchPolicy:
         self.pad_id: int = loaded.pad_id
         self.architecture = type(loaded.model).__name__
         self.learning_rate = settings.learning_rate
-        self.sampler_tolerance = SAMPLER_TOLERANCE[settings.precision]
+        # A temperature below 1 makes the logits' differences as much larger.
+        self.sampler_tolerance = SAMPLER_TOLERANCE[settings.precision] / min(1.0, settings.temperature)
         self._layers = layers_of(self.model) if settings.gradient_checkpointing else []
         self._pass = self._find_pass()
         self._reference = Reference(self._weights.computing) if settings.keep_reference else None
@@ -291,9 +293,11 @@ class TorchPolicy:
 
     def _try(self, rows: int, columns: int) -> None:
         """A forward and backward pass that leaves nothing behind."""
-        batch = micro_batch([_longest(columns)] * rows, self.pad_id).to(self.device)
-        self._backward((), batch, _sum_of_losses, Tally())
-        self._weights.clear()
+        try:
+            batch = micro_batch([_longest(columns)] * rows, self.pad_id).to(self.device)
+            self._backward((), batch, _sum_of_losses, Tally())
+        finally:
+            self._weights.clear()
 
     def _kept_bytes(self, columns: int) -> int:
         """What the forward pass of one row keeps; of layers that are computed again, one keeps all."""
