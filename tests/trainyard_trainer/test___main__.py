@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,14 @@ def test_a_pod_without_a_run_config_is_refused_in_one_line(tmp_path: Path) -> No
     assert done.returncode == 20
     assert "ERROR trainyard_trainer.pod: ended: runConfig: the run config must be a readable" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_thread_that_goes_on_does_not_keep_a_pod_alive(tmp_path: Path) -> None:
+    """As a user's module or a tracker's library may leave one behind: a pod is paid for as long as it lives."""
+    thread = "import threading, time\nthreading.Thread(target=time.sleep, args=(90,)).start()\n"
+    (tmp_path / "sitecustomize.py").write_text(thread)
+    begun = time.monotonic()
+    done = trainer(TRAINYARD_RUN_CONFIG=str(tmp_path / "run.json"), PYTHONPATH=str(tmp_path))
+    assert time.monotonic() - begun < 60
+    assert done.returncode == 20
+    assert "ended: runConfig" in done.stderr

@@ -1,11 +1,14 @@
 """`python -m trainyard_trainer`: in a pod without arguments; `run MANIFEST --output DIR` without a cluster.
 
-Place in the data's way: station 4. Takes the signals and chooses between the two; nothing else.
+Place in the data's way: station 4. Takes the signals, chooses between the two and ends the process; nothing else.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
+from typing import NoReturn
 
 from trainyard_trainer.stop import SignalStop
 
@@ -41,5 +44,17 @@ def main(arguments: list[str]) -> int:
     return pod.main(stop)
 
 
+def leave(code: int) -> NoReturn:
+    """End the process now.
+
+    Python would wait for every thread that a user's module or a tracker's library has left behind, for ever perhaps,
+    and a pod is paid for as long as its process lives. All that a run keeps is kept by now.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError):  # nobody reads any more
+            stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))
