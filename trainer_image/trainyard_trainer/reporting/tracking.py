@@ -16,6 +16,7 @@ from typing import Protocol
 
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_status import ReportedEvaluation
+from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.outlets import Ledger, SavedCheckpoint, StepMetrics
 from trainyard_trainer.trajectory import Trajectory
 
@@ -53,7 +54,12 @@ def open_trackers(config: RunConfig, wandb_key: str, mlflow_token: str, folder: 
     if asked is not None and asked.wandb is not None:
         from trainyard_trainer.reporting.wandb_tracker import WandbTracker  # noqa: PLC0415 (only where asked for)
 
-        trackers.append(WandbTracker(asked.wandb, config, wandb_key, folder))
+        try:
+            trackers.append(WandbTracker(asked.wandb, config, wandb_key, folder))
+        except RefusedError:
+            raise
+        except Exception as error:  # noqa: BLE001 (the library may raise anything; the run goes on)
+            _log.warning("tracking: Weights & Biases can't be reached and is left out: %s", type(error).__name__)
     if asked is not None and asked.mlflow is not None:
         from trainyard_trainer.reporting.mlflow_tracker import MlflowTracker  # noqa: PLC0415 (likewise)
 

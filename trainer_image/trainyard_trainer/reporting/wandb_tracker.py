@@ -5,16 +5,19 @@ Place in the data's way: behind `tracking`. Sends numbers and tags; no code, no 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from trainyard_api.run_config import RunConfig
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import WandbTracking
 from trainyard_trainer.errors import RefusedError
 
-_FIELD = "spec.tracking.wandb"
+_FIELD: Final = "spec.tracking.wandb"
+_REFUSED: Final = re.compile(r"returned error 40[13]\b")
+"""How the library tells of a server that refuses the key: one error stands for all that a server may answer."""
 
 
 class WandbTracker:
@@ -29,6 +32,7 @@ class WandbTracker:
 
     Raises:
         RefusedError: the image lacks the package, or the server refuses the key.
+        wandb.errors.Error: the server can't be reached.
     """
 
     def __init__(
@@ -63,7 +67,9 @@ class WandbTracker:
                 config={"tags": dict(config.tags), "algorithm": config.algorithm.to_wire()},
                 settings=wandb.Settings(**settings),
             )
-        except wandb.errors.AuthenticationError as error:
+        except wandb.errors.CommError as error:
+            if not isinstance(error, wandb.errors.AuthenticationError) and not _REFUSED.search(str(error)):
+                raise
             raise RefusedError(
                 TerminationReason.INVALID_MANIFEST,
                 "the Secret's key WANDB_API_KEY must be one that the server accepts",
