@@ -91,6 +91,13 @@ def test_a_bucket_without_credentials_names_the_secret() -> None:
     assert (error.field_path, error.value) == ("spec.task.data.train.s3.secretRef.name", "s3-login")
 
 
+def test_a_bucket_without_the_files_key_is_refused() -> None:
+    """A bucket's root, which is a folder's default, is no file."""
+    access = DataAccess(credentials={"train": Credentials("key", "secret")})
+    error = refusal(data(train={"s3": {"bucket": "data", "secretRef": {"name": "s3-login"}}}), access)
+    assert (error.reason, error.field_path) == (TerminationReason.INVALID_DATA, "spec.task.data.train.s3.prefix")
+
+
 @pytest.mark.integration
 def test_a_bucket_is_read_and_its_faults_are_named(s3: servers.S3Server) -> None:
     """The prefix is the whole key; a missing key, a missing bucket and refused credentials have their fields."""

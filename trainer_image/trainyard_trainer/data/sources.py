@@ -64,6 +64,8 @@ def _fetch(split: Split, source: FileSource, access: DataAccess) -> QueryFile:
 
 
 def _from_bucket(location: S3Location, field_path: str, credentials: Credentials | None) -> bytes:
+    if not location.prefix:
+        raise _refused("must be the key of a file in the bucket", f"{field_path}.prefix", "")
     bucket = open_bucket(location, credentials, Fields.below(field_path))
     try:
         return bucket.get(location.prefix)
