@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from trainyard_trainer.evaluation.measured import Measured
 from trainyard_trainer.outlets import Ended
 from trainyard_trainer.run import run
 from trainyard_trainer.run_inputs import RunInputs
+from trainyard_trainer.seams import RolloutInterruptedError
 
 EVALUATION = {"questions": 16, "temperature": "1.0"}
 
@@ -53,6 +55,26 @@ def test_a_stop_before_the_first_step_still_leaves_a_checkpoint() -> None:
     with pytest.raises(StoppedError) as stop:
         go(outside, small.config(evaluation=EVALUATION))
     assert (stop.value.last_step, stop.value.committed_uri, outside.steps) == (0, "file:///x/0/", [])
+
+
+def test_a_stop_while_a_run_is_put_together_names_what_it_would_have_gone_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The checkpoint that was found, and its step; nothing where there was none. Neither writes anything."""
+
+    def stopped(*_: object) -> NoReturn:
+        raise RolloutInterruptedError
+
+    first, second = Outside(stop_when=lambda outside: len(outside.steps) == 1), Outside()
+    with pytest.raises(StoppedError):
+        go(first, small.config())
+    found = small.resumed(first.snapshots[-1], tmp_path)
+    monkeypatch.setattr("trainyard_trainer.run.build_parts", stopped)
+    for resumed, left in ((found, (1, found.saved.uri)), (None, (0, None))):
+        with pytest.raises(StoppedError) as stop:
+            go(second, small.config(), resumed)
+        assert (stop.value.last_step, stop.value.committed_uri) == left
+    assert second.snapshots == []
 
 
 def test_what_was_measured_before_the_first_step_is_not_measured_again(tmp_path: Path) -> None:

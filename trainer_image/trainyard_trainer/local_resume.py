@@ -18,9 +18,11 @@ _IMMUTABLE: Final = ("algorithm", "task", "evaluation")
 
 
 def keep_config(config: RunConfig, folder: Path) -> None:
-    """Write the config of a run that begins into its folder."""
+    """Write the config of a run that begins into its folder: whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RUN_FILE).write_text(config.model_dump_json(by_alias=True, exclude_none=True), encoding="utf-8")
+    aside = folder / f".{RUN_FILE}"
+    aside.write_text(config.model_dump_json(by_alias=True, exclude_none=True), encoding="utf-8")
+    aside.replace(folder / RUN_FILE)
 
 
 def newest_run(job_folder: Path) -> RunConfig | None:

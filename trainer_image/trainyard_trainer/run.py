@@ -65,7 +65,7 @@ def run(
     try:
         parts = build_parts(config, inputs, stop)
     except RolloutInterruptedError:
-        newest = checkpointer.finish()
+        newest = inputs.resumed.saved if inputs.resumed else None
         raise StoppedError(newest.step if newest else 0, newest.uri if newest else None) from None
     try:
         board.sampling(parts.sampler)
