@@ -144,7 +144,7 @@ class _JobCollector(Collector):
         text = "What was measured of the newest step of a running job: reward_mean, kl, entropy, ..."
         family = GaugeMetricFamily("trainyard_step_measurement", text, labels=labels)
         for row in self.steps.values():
-            for name, value in row.measurements.items():
+            # A trainer may call a measurement of its own so; a name that comes twice makes a scrape invalid.
+            for name, value in {**row.measurements, "step": row.step}.items():
                 family.add_metric([row.namespace, row.name, name], value)
-            family.add_metric([row.namespace, row.name, "step"], row.step)
         return family

@@ -35,6 +35,7 @@ _SUCCESS: Final = {
     Reason.COMPLETED: "All steps are done.",
     Reason.EARLY_STOPPED: "Training ended early: validation no longer improved.",
 }
+_EVALUATED: Final = "The evaluation is done."
 _SECRET: Final = re.compile(
     r"secret \"(?P<missing>[^\"]+)\" not found|key (?P<key>\S+) in Secret [^/\s]+/(?P<holder>\S+)"
 )
@@ -91,7 +92,7 @@ def judge_end(pod: PodView | None, run: Run, *, stop_asked: bool) -> Outcome:
     if row.success and termination is not None:
         committed = None if run.trains_nothing else termination.committed_uri
         word = Reason(row.reason or Reason.COMPLETED)
-        return Outcome(word, _SUCCESS[word], True, committed)
+        return Outcome(word, _EVALUATED if run.trains_nothing else _SUCCESS[word], True, committed)
     reason = row.reason or (termination.reason if termination else Reason.TRAINER_CRASHED)
     return Outcome(str(reason), _message_of_exit(pod, termination, run))
 

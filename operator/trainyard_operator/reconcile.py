@@ -140,7 +140,7 @@ def _end(
 ) -> tuple[Action, ...]:
     """The attempt's end is known: pods are stopped, spend is booked, checkpoints are made; then the job has ended."""
     if outcome.success and not done:
-        _summarise(draft, None, Reason.RUNNING, "All steps are done; its cost and its final checkpoint are recorded.")
+        _summarise(draft, None, Reason.RUNNING, f"{outcome.message} Its cost and what it left are recorded.")
         return ()
     final = next((claim for claim in reviewed.stored if claim.uri == outcome.committed_uri), None)
     if outcome.success and (final is not None or outcome.committed_uri is None):

@@ -45,7 +45,7 @@ def test_an_evaluation_leaves_results_instead_of_a_checkpoint() -> None:
     only = run(algorithm={"type": "Evaluation"}, evaluation={"baseline": {"checkpoint": "other"}})
     results = json.dumps({"reason": "Completed", "resultsDigest": "sha256:" + "0" * 64})
     done, empty = (judge_end(ended_pod(0, text), only, stop_asked=False) for text in (results, DONE))
-    assert (done.success, done.committed_uri) == (True, None)
+    assert (done.success, done.committed_uri, done.message) == (True, None, "The evaluation is done.")
     assert (empty.success, empty.reason) == (False, "ResultMissing")
     assert empty.message.startswith("resultsDigest: ")
 

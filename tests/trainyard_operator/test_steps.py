@@ -34,7 +34,9 @@ def _step(database: Database, step: int, timings: str, measurements: str = "{}")
 
 def _shown(metrics: Metrics) -> dict[str, float]:
     families = [family for family in metrics.registry.collect() if family.name == "trainyard_step_measurement"]
-    return {sample.labels["measurement"]: sample.value for family in families for sample in family.samples}
+    samples = [(sample.labels["measurement"], sample.value) for family in families for sample in family.samples]
+    assert len(samples) == len(dict(samples)), "a name that comes twice makes a scrape invalid"
+    return dict(samples)
 
 
 def test_each_step_is_counted_once_from_when_this_process_began(database: Database, tmp_path: Path) -> None:
@@ -49,7 +51,7 @@ def test_each_step_is_counted_once_from_when_this_process_began(database: Databa
         _step(database, 0, '{"step_seconds": 100, "rollout_seconds": 50, "update_seconds": 40}')
         await steps.count([UID])
         _step(database, 1, '{"step_seconds": 2.5, "rollout_seconds": 1.5, "update_seconds": 0.5}')
-        _step(database, 2, '{"step_seconds": 3.5}', '{"reward_mean": 0.5, "no word": 1, "kl": "text"}')
+        _step(database, 2, '{"step_seconds": 3.5}', '{"reward_mean": 0.5, "no word": 1, "kl": "text", "step": 7}')
         await steps.count([UID])
         await steps.count([UID])
         shown.append(_shown(metrics))

@@ -48,7 +48,8 @@ def test_measurements_and_the_end_are_shown_at_once() -> None:
 
 
 def test_the_end_of_a_run_that_trained_nothing_names_no_checkpoint() -> None:
-    """There is none."""
+    """There is none; all there was to do is done."""
     outside = Outside()
     ProgressBoard(outside, 0).done(None)
+    assert outside.reports[-1].percent == 100
     assert (outside.reports[-1].phase, outside.reports[-1].last_checkpoint) == ("done", None)

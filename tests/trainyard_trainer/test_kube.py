@@ -59,6 +59,17 @@ def test_what_is_no_longer_reported_vanishes(api: client.CustomObjectsApi) -> No
     assert stored(api)["status"]["progress"] == {"step": 2}
 
 
+def test_the_best_checkpoint_stays_until_there_is_a_better_one(api: client.CustomObjectsApi) -> None:
+    """A pod that goes on from a later state than the best doesn't know the best one's files."""
+    best = [ReportedCheckpoint(step=n, uri=f"s3://b/{n}/", digest="sha256:" + "0" * 64) for n in (1, 2)]
+    ProgressField(api, RUN).patch(Progress(step=1, best_checkpoint=best[0]))
+    field = ProgressField(api, RUN)
+    field.patch(Progress(step=2))
+    assert stored(api)["status"]["progress"]["bestCheckpoint"]["uri"] == "s3://b/1/"
+    field.patch(Progress(step=2, best_checkpoint=best[1]))
+    assert stored(api)["status"]["progress"]["bestCheckpoint"]["uri"] == "s3://b/2/"
+
+
 def test_a_refused_report_says_why(api: client.CustomObjectsApi) -> None:
     """Another job, a value that the schema refuses: an error of one line."""
     with pytest.raises(KubeError, match=r"^404 Not Found$"):

@@ -33,13 +33,16 @@ class ProgressField:
         self._run = run
 
     def patch(self, progress: Progress) -> None:
-        """Make the field hold this; members that are None vanish.
+        """Make the field hold this; members that are None vanish, but for the best checkpoint.
 
         Raises:
             KubeError: refused, or the API server can't be reached.
         """
         # null removes a member; an absent one would keep what an earlier report said.
         wire = progress.model_dump(mode="json", by_alias=True)
+        if progress.best_checkpoint is None:
+            # Of a run that goes on, an earlier pod's may still be the best, and this pod can't name its files.
+            del wire["bestCheckpoint"]
         try:
             self._api.patch_namespaced_custom_object_status(
                 group=_GROUP,

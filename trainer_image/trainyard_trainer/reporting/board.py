@@ -76,7 +76,9 @@ class ProgressBoard:
     def done(self, saved: SavedCheckpoint | None) -> None:
         """Show the end, and the final checkpoint of a run that trained, at once."""
         shown: dict[str, Any] = {"phase": "done", "estimated_remaining_seconds": 0}
-        if saved is not None:
+        if saved is None:
+            shown["percent"] = 100  # of no steps
+        else:
             shown["last_checkpoint"] = ReportedCheckpoint(step=saved.step, uri=saved.uri, digest=saved.digest)
         self._show(at_once=True, **shown)
 
