@@ -86,11 +86,9 @@ class GRPOConfig(ApiModel):
     """Sampling temperature of rollouts, greater than 0; log-probabilities are taken at it. Default: 1.0."""
     top_k: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Rollouts draw from this many most probable tokens only; training renormalises over the same. Default: all."""
-    top_p: (
-        Annotated[Share, Rule("double(self) > 0.0", "must be greater than 0", lambda value: float(value) > 0)] | None
-    ) = None
-    """Rollouts draw from the fewest most probable tokens whose probabilities reach this sum; training renormalises over
-    the same. Default: all."""
+    top_p: PositiveShare | None = None
+    """Rollouts draw from the fewest most probable tokens whose probabilities reach this sum, greater than 0; training
+    renormalises over the same. Default: all."""
     minibatches: Annotated[int, Field(ge=1, le=1024)] = 1
     """Updates that one pass over a step's trajectories is cut into, by group, in a seeded order. Default: 1."""
     epochs: Annotated[int, Field(ge=1, le=64)] = 1
