@@ -111,3 +111,17 @@ def test_a_model_that_nothing_samples_right_is_refused() -> None:
     with pytest.raises(RefusedError, match=r"spec\.model.*slots: .*whole batches: .*without a cache: ") as caught:
         choose_engine(Policy(Whimsical(families.config_of("qwen3")).eval()), Stop())
     assert (caught.value.reason, caught.value.value) == (TerminationReason.MODEL_UNSUITABLE, "Whimsical")
+
+
+class Unlucky(Qwen3ForCausalLM):
+    """A model on a device that fails."""
+
+    def forward(self, *_: Any, **__: Any) -> Any:
+        """As torch says it."""
+        raise torch.AcceleratorError("CUDA error: uncorrectable ECC error encountered")
+
+
+def test_a_device_that_fails_is_not_the_models_fault() -> None:
+    """It is a crash, which is worth another attempt, not a refusal, which is final."""
+    with pytest.raises(torch.AcceleratorError, match="ECC"):
+        choose_engine(Policy(Unlucky(families.config_of("qwen3")).eval()), Stop())

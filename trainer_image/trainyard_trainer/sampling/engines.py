@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+import torch
+
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_status import ReportedSampler
 from trainyard_trainer.errors import RefusedError
@@ -80,6 +82,9 @@ def _check(policy: SampledPolicy, make: Callable[[], Decoder], problems: list[st
     """What a good check measured; else None, and the problem is added."""
     try:
         agreement = self_check.check(policy, lambda: InProcessEngine(policy, _NeverStopped(), make()))
+    except torch.AcceleratorError:
+        # A device that fails says nothing of the model; another attempt may get another one.
+        raise
     except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, KeyError, NotImplementedError) as error:
         # A model that can't be run in this way fails in its own code, with whatever error that comes to.
         problems.append(f"{what}: {type(error).__name__}: {str(error)[:MAX_SAID]}")
