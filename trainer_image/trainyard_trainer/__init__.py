@@ -1,9 +1,11 @@
 """The trainer: the loop that a trainer pod runs, in torch.
 
-Place in the data's way: stations 4 to 10. Tensor names carry their dimensions as suffixes:
+Place in the data's way: stations 4 to 11. Tensor names carry their dimensions as suffixes:
 
-* `P` prompts of a step, `G` trajectories of a prompt, `B` rows of a batch (P x G, or rows of a micro-batch)
-* `T` tokens of a row, `V` vocabulary, `S` slots of the sampler
+* `G` trajectories of a prompt, `S` slots of the sampler
+* `T` tokens of a row, `N` trained tokens of a micro-batch, `H` hidden size, `V` vocabulary
+
+A module that needs others says so in its docstring.
 
 `train` is the method on one screen; everything it calls is a pure function or one of the four seams in `seams`.
 """

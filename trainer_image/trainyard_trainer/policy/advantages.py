@@ -2,7 +2,7 @@
 
 Place in the data's way: station 7. Pure, in float64. Groups are told apart by id, never by the text of their prompt;
 statistics are over trajectories, never over rows, so that a long or forked one counts once. What rewards come when is
-`returns`' business.
+`returns`' business. Names end in their dimensions: G trajectories of a group, K turns of one.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What one sampled token costs, for each loss that a run may name.
 
 Place in the data's way: station 8. Pure: from the policy tokens of a micro-batch to one loss each. Nothing is summed,
-averaged or divided here; the denominator is in the rows' weights (`weights`).
+averaged or divided here; the denominator is in the rows' weights (`weights`). Tensor names end in their
+dimensions: N policy tokens, R trajectories.
 """
 
 from __future__ import annotations

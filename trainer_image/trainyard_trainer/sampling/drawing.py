@@ -1,7 +1,8 @@
 """From logits to tokens: temperature, filters, and the inverse of the cumulative distribution.
 
 Place in the data's way: station 5, below the decoders. Pure: the same logits and the same uniform number give the same
-token, in whatever row of whatever batch. Knows nothing of conversations.
+token, in whatever row of whatever batch. Knows nothing of conversations. Tensor names end in their dimensions: S rows,
+V vocabulary, cut into B blocks of K tokens; W most probable tokens.
 """
 
 from __future__ import annotations
