@@ -20,6 +20,7 @@ from trainyard_operator.checkpoint_uri import inside_run
 from trainyard_operator.failure import Sign
 from trainyard_operator.messages import at_field, bounded
 from trainyard_operator.pod import PodView
+from trainyard_operator.pod_files import mounts_of
 from trainyard_operator.pod_secrets import secrets_of
 
 IMAGE_WAITS: Final = frozenset(
@@ -129,7 +130,15 @@ def _waiting(pod: PodView, run: Run) -> tuple[Sign, str]:
     seconds = run.spec.trainer.start_deadline_seconds
     text = f"the container must start within this many seconds of being bound ({reason}"
     detail = f": {bounded(pod.waiting_message, 300)}" if pod.waiting_message else ""
+    if reason == "ContainerCreating":
+        detail += _files_to_come(run.spec)
     return Sign.NOT_STARTED, at_field("spec.trainer.startDeadlineSeconds", f"{text}{detail})", str(seconds))
+
+
+def _files_to_come(spec: TrainingJobSpec) -> str:
+    """What a container that isn't made may wait for: of a ConfigMap that isn't there, only the pod's events tell."""
+    named = [f"{mount.source.name} with the key {mount.source.key}" for mount in mounts_of(spec.task)]
+    return bounded(f"; ConfigMaps of spec.task must exist: {', '.join(named)}", 600) if named else ""
 
 
 def _field_of_secret(spec: TrainingJobSpec, secret: str, key: str | None) -> str:

@@ -164,6 +164,18 @@ def test_a_pod_that_only_dawdles_is_no_trouble_until_the_deadline() -> None:
     assert end.message.endswith('got "600"')
 
 
+def test_a_container_that_is_not_made_may_lack_a_config_map() -> None:
+    """A mistyped name shows nowhere but in the pod's events, so those that the pod mounts are named."""
+    slow = pod(started=False, waiting_reason="ContainerCreating")
+    task = {"name": "Mine", "module": {"name": "my-task", "key": "task.py"}, "rewards": [{"name": "exact"}]}
+    end, _ = judge_start(slow, run(task=task), at(600))
+    assert end is not None
+    assert "ConfigMaps of spec.task must exist: my-task with the key task.py" in end.message
+    without, _ = judge_start(slow, run(), at(600))
+    assert without is not None
+    assert "ConfigMap" not in without.message
+
+
 def test_a_pod_without_a_node_has_no_deadline() -> None:
     """Waiting for capacity costs nothing and may take days."""
     unbound = pod(bound_time=None, node_name=None, started=False)
