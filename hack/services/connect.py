@@ -22,7 +22,6 @@ class Connections:
     """The services as seen from this machine."""
 
     operator_dsn: str = field(repr=False)
-    trainer_dsn: str = field(repr=False)
     endpoint: str
     bucket: str
     access_key: str
@@ -44,7 +43,6 @@ def connect(cluster: ClusterState | None = None) -> Connections:
     postgres = _address(kubectl, names.POSTGRES)
     return Connections(
         operator_dsn=names.dsn(names.OPERATOR_ROLE, account.operator_password, postgres),
-        trainer_dsn=names.dsn(names.TEAM_ROLE, account.team_password, postgres),
         endpoint=names.endpoint(_address(kubectl, names.S3)),
         bucket=names.BUCKET,
         access_key=account.access_key,

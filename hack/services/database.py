@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hack.services import names
+from trainyard_api.names import TRAINER_DATABASE_ROLE
 
 if TYPE_CHECKING:
     from hack.services.credentials import Credentials
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def setup(credentials: Credentials) -> str:
     """The script for psql, as the superuser. Holds passwords: for its standard input only."""
-    operator, group, team = names.OPERATOR_ROLE, names.TRAINER_GROUP, names.TEAM_ROLE
+    operator, group, team = names.OPERATOR_ROLE, TRAINER_DATABASE_ROLE, names.TEAM_ROLE
     return "\n".join(
         [
             # A failing statement is normally written to the server's log, and some of these hold a password.

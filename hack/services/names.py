@@ -10,7 +10,6 @@ POSTGRES = "postgres"
 POSTGRES_PORT = 5432
 DATABASE = "trainyard"
 OPERATOR_ROLE = "trainyard_operator"
-TRAINER_GROUP = "trainyard_trainer"
 TEAM_ROLE = "team_a_trainer"
 # In the operator's namespace and in the team's; each with the key `dsn`.
 OPERATOR_SECRET = "trainyard-database"
