@@ -59,10 +59,12 @@ def test_what_is_no_finite_number_fails_that_trajectory_only(value: Any) -> None
 
 
 @pytest.mark.parametrize(
-    ("value", "weight"), [(1e308, 100.0), (-1e308, 100.0), (10**400, 1.0)], ids=["large", "small", "no float"]
+    ("value", "weight"),
+    [(1e308, 1.0), (1e308, 100.0), (-1e308, 100.0), ([1e308], 1.0), (10**400, 1.0)],
+    ids=["large", "large sum", "small", "of a turn", "no float"],
 )
 def test_a_number_too_large_fails_that_trajectory_only(value: float, weight: float) -> None:
-    """An infinite sum would turn its whole group's statistics into NaN; an integer may not even be a float."""
+    """Its group's mean or deviation would be no float; an integer may not even be one itself."""
     good, failed = score(STEP, [reward(if_answered(value), weight), reward(lambda _: 0.5, name="other")])
     assert (good.status, good.total_reward) == (TrajectoryStatus.OK, weight + 0.5)
     assert (failed.status, failed.total_reward) == (TrajectoryStatus.FAILED_REWARD, None)
@@ -107,7 +109,9 @@ def test_a_whole_step_without_a_reward_is_refused_and_names_the_users_line() -> 
 
 def test_nan_for_a_whole_step_is_refused_and_names_the_function() -> None:
     """NaN has no traceback, so the function's own place is named."""
-    with pytest.raises(RefusedError, match=r"returned nan, not a finite number at .*test_scoring\.py:\d+; got 'mine'"):
+    with pytest.raises(
+        RefusedError, match=r"not a finite number of at most 1e\+100 at .*test_scoring\.py:\d+; got 'mine'"
+    ):
         score(STEP, [reward(lambda _: math.nan)])
 
 

@@ -9,10 +9,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Number
-from typing import Any
+from typing import Any, Final
 
 from trainyard_trainer.trajectory import Role, Trajectory
 from trainyard_trainer.user_code import MAX_SAID
+
+LARGEST: Final = 1e100
+"""Largest size of a reward: sums and squares of larger ones may be no floats, and no group has statistics then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def read_value(returned: Any, trajectory: Trajectory) -> RewardValue | NoValue:
         return _by_turn(returned, trajectory)
     number = _finite(returned)
     if number is None:
-        return NoValue(f"returned {_said(returned)}, not a finite number")
+        return NoValue(f"returned {_said(returned)}, not a finite number of at most {LARGEST:g}")
     return RewardValue(number)
 
 
@@ -52,9 +55,10 @@ def _by_turn(returned: Sequence[Any], trajectory: Trajectory) -> RewardValue | N
     turns = policy_turns(trajectory)
     numbers = [number for number in map(_finite, returned) if number is not None]
     if len(numbers) != len(returned) or not numbers or len(numbers) != turns:
-        return NoValue(f"returned {_said(returned)}, not a finite number for each of the {turns} policy turns")
-    total = math.fsum(numbers)
-    return RewardValue(total, tuple(numbers)) if math.isfinite(total) else NoValue("returned a sum that isn't finite")
+        return NoValue(
+            f"returned {_said(returned)}, not a finite number of at most {LARGEST:g} for each of {turns} policy turns"
+        )
+    return RewardValue(math.fsum(numbers), tuple(numbers))
 
 
 def _finite(value: Any) -> float | None:
@@ -66,7 +70,7 @@ def _finite(value: Any) -> float | None:
         number = float(value)  # type: ignore[arg-type]
     except (OverflowError, ValueError, TypeError):
         return None  # an integer may be too large for that
-    return number if math.isfinite(number) else None
+    return number if abs(number) <= LARGEST else None  # NaN isn't
 
 
 def _said(value: Any) -> str:
