@@ -162,6 +162,17 @@ def test_a_stop_saves_the_newest_state_while_an_older_upload_hangs(tmp_path: Pat
     timer.join()
 
 
+def test_an_older_upload_that_needs_no_longer_than_the_newest_is_committed(tmp_path: Path) -> None:
+    """It may be the best state that validation found; the newer one stays what is shown as the newest."""
+    storage, shown = SlowFolder(tmp_path), []
+    writer = CheckpointWriter(storage, ORIGIN, nothing, lambda saved: shown.append(saved.step))
+    writer.save(snapshot(1))
+    threading.Timer(0.3, storage.go_on.set).start()
+    assert writer.save_last(snapshot(3)).step == 3
+    assert shown == [3]
+    assert list(tmp_path.rglob("step-1-*/COMMIT"))
+
+
 def test_a_stop_whose_state_is_on_its_way_waits_for_it(tmp_path: Path) -> None:
     """A periodic checkpoint was due just before."""
     storage, claimed = SlowFolder(tmp_path), []

@@ -65,16 +65,18 @@ class CheckpointWriter:
             self._in_flight = self._begin(snapshot)
 
     def save_last(self, snapshot: Snapshot) -> SavedCheckpoint:
-        """Write at once, beside an upload of an older state, which is abandoned unless it is all but done."""
-        older = self._in_flight
+        """Write at once, beside an upload of an older state, which is given as long again, and then abandoned."""
+        older, began = self._in_flight, time.monotonic()
         if self._newest is not None and _state(self._newest) == _state(snapshot):
             return self._newest
         if older is None or older.state != _state(snapshot):
             if older is not None:
-                older.given_up.set()
+                older.superseded.set()
             self._in_flight = self._begin(snapshot)
         saved = self.finish()
         if older is not None:
+            older.join(time.monotonic() - began)  # it may be the best state, which nothing could make again
+            older.given_up.set()
             older.join(ABANDON_SECONDS)
         if saved is None:
             raise RuntimeError("an upload that has ended without an error has a result")
@@ -101,14 +103,14 @@ class CheckpointWriter:
         upload.start()
         return upload
 
-    def _write(self, snapshot: Snapshot, given_up: threading.Event) -> SavedCheckpoint:
+    def _write(self, snapshot: Snapshot, upload: _Upload) -> SavedCheckpoint:
         began = time.monotonic()
-        saved = write_checkpoint(self._storage, self._origin, snapshot, given_up.is_set, self._fence)
+        saved = write_checkpoint(self._storage, self._origin, snapshot, upload.given_up.is_set, self._fence)
         seconds = time.monotonic() - began
         _log.info("checkpoint %s committed: %s, %d bytes, %.2f s", _words(saved), saved.uri, saved.size_bytes, seconds)
         # The claim first: what is shown as the newest checkpoint is on its way to be an object.
         self._claim(saved)
-        if not given_up.is_set():
+        if not upload.superseded.is_set():
             self._show(saved)
         return saved
 
@@ -116,13 +118,14 @@ class CheckpointWriter:
 class _Upload(threading.Thread):
     """One snapshot on its way. A daemon: a server that never answers doesn't keep a stopped process alive."""
 
-    def __init__(self, snapshot: Snapshot, write: Callable[[Snapshot, threading.Event], SavedCheckpoint]) -> None:
+    def __init__(self, snapshot: Snapshot, write: Callable[[Snapshot, _Upload], SavedCheckpoint]) -> None:
         super().__init__(name="checkpoint", daemon=True)
         self.state = _state(snapshot)
+        self.superseded = threading.Event()
         self.given_up = threading.Event()
         self.error: BaseException | None = None
         self._saved: SavedCheckpoint | None = None
-        self._work = lambda: write(snapshot, self.given_up)
+        self._work = lambda: write(snapshot, self)
 
     def run(self) -> None:
         """Write it; keep what came of it."""
@@ -133,7 +136,7 @@ class _Upload(threading.Thread):
             self.error = error
         except BaseException as error:  # noqa: BLE001 (the training thread raises it again, whatever it is)
             self.error = error
-            if self.given_up.is_set():
+            if self.superseded.is_set():
                 _log.warning("checkpoint not committed: %s: %s", type(error).__name__, error)
 
     def result(self) -> SavedCheckpoint | None:
