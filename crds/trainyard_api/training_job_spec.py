@@ -132,7 +132,7 @@ class EarlyStopping(ApiModel):
     patience: Annotated[int, Field(ge=1, le=1000)] = 5
     """Validations in a row without an improvement after which training ends. Default: 5."""
     min_delta: Share = "0.0"
-    """Rise of the success rate over the best so far from which on it is an improvement. Default: 0.0."""
+    """Rise of the success rate over the latest improvement from which on it is one too. Default: 0.0."""
 
 
 class Validation(ApiModel):
@@ -167,7 +167,7 @@ class Evaluation(ApiModel):
     ] = "1.0"
     """Sampling temperature of the answers, greater than 0. Default: 1.0."""
     validation: Validation | None = None
-    """Measurements while training goes on. Default: none."""
+    """Measurements while training goes on; not where algorithm.type is Evaluation. Default: none."""
     baseline: Baseline | None = None
     """The Checkpoint that the model is compared with; required when algorithm.type is Evaluation, else absent."""
 
@@ -317,6 +317,14 @@ class TrainingJobSpec(ApiModel):
                 == (spec.algorithm.type == "Evaluation")
             ),
             field="evaluation.baseline",
+        ),
+        Rule(
+            "!has(self.evaluation) || !has(self.evaluation.validation) || self.algorithm.type != 'Evaluation'",
+            "may not be set where algorithm.type is Evaluation, which measures once",
+            lambda spec: (
+                spec.evaluation is None or spec.evaluation.validation is None or spec.algorithm.type != "Evaluation"
+            ),
+            field="evaluation.validation",
         ),
     )
 

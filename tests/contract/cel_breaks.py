@@ -39,7 +39,10 @@ ON_CREATE: dict[tuple[str, str], list[Changes]] = {
     ("spec.algorithm.grpo.kl.coefficient", ""): [{"spec.algorithm.grpo.kl.coefficient": "0"}],
     ("spec", ".evaluation.baseline"): [
         {"spec.evaluation.baseline": {"checkpoint": "another"}},
-        {"spec.algorithm": {"type": "Evaluation"}},
+        {"spec.algorithm": {"type": "Evaluation"}, "spec.evaluation.validation": GONE},
+    ],
+    ("spec", ".evaluation.validation"): [
+        {"spec.algorithm": {"type": "Evaluation"}, "spec.evaluation.baseline": {"checkpoint": "another"}}
     ],
     ("spec.task.data", ".test"): [{"spec.task.data.test": GONE}, {"spec.task.data.validation": GONE}],
     ("spec.task.data.train", ""): [{"spec.task.data.train": {}}, {"spec.task.data.train.path": "/data"}],
