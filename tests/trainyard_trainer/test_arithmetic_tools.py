@@ -51,7 +51,7 @@ def play(question: Question, *turns: PolicyTurn) -> list[tuple[str | None, str |
         environment = ArithmeticToolsTask({}).environment()
         await environment.reset(question)
         found = [await environment.step(turn) for turn in turns]
-        return [(one.tool_result, one.answer, one.success) for one in found]
+        return [(one.calls[0].result if one.calls else None, one.answer, one.success) for one in found]
 
     return asyncio.run(converse())
 

@@ -18,15 +18,14 @@ from trainyard_trainer.policy.batch_state import (
 )
 from trainyard_trainer.policy.scored_batch import ScoredBatch
 from trainyard_trainer.seams import UpdateOutcome
-from trainyard_trainer.trajectory import FinishReason, Role, Sampling, Turn
+from trainyard_trainer.trajectory import CallOutcome, FinishReason, Role, Sampling, Turn
 
 SPOKEN = replace(
     policy_turn(1, 3),
     sampling=Sampling(0.7, 16, (2, 5), top_k=3, top_p=0.9),
     finish_reason=FinishReason.STOP,
-    tool_call="1+1",
+    calls=(CallOutcome("1+1", "2", ok=True), CallOutcome("1+", "error: ü", ok=False)),
     tool_result="2",
-    tool_ok=True,
 )
 FULL = trajectory(
     0.1 + 0.2,
@@ -82,3 +81,7 @@ def test_a_state_of_another_layout_is_refused() -> None:
     of_segment["segments"][0] = {"token_ids": ()}
     with pytest.raises(ValueError, match="a Segment in a checkpoint"):
         trajectory_from_state(of_segment)
+    of_call = trajectory_to_state(FULL)
+    del of_call["turns"][1]["calls"][0]["ok"]
+    with pytest.raises(ValueError, match="a CallOutcome in a checkpoint"):
+        trajectory_from_state(of_call)

@@ -13,7 +13,7 @@ from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.seams import Observation, PolicyTurn, Question
 from trainyard_trainer.tasks.calculator import CalculatorTask, calculate
-from trainyard_trainer.trajectory import Role
+from trainyard_trainer.trajectory import CallOutcome, Role
 
 QUESTION = Question("Q47*93;", "04371")
 
@@ -50,7 +50,7 @@ def test_a_wrong_answer_is_an_answer_without_success() -> None:
 def test_the_tool_answers_what_was_asked_of_it_not_what_would_be_right() -> None:
     """A call for other numbers gets their result."""
     call, end = converse("C10-99;", "A-0089$")
-    assert call == Observation(done=False, reply="R-0089;", tool_call="10-99", tool_result="-0089", tool_ok=True)
+    assert call == Observation(done=False, reply="R-0089;", calls=(CallOutcome("10-99", "-0089", ok=True),))
     assert (end.answer, end.success) == ("-0089", False)
 
 

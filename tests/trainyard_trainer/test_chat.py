@@ -13,7 +13,7 @@ from trainyard_trainer.models.chat import ChatDialogue
 from trainyard_trainer.models.chat_template import TemplateChangesError
 from trainyard_trainer.models.dialogue import make_dialogue
 from trainyard_trainer.models.loading import LoadedModel
-from trainyard_trainer.seams import Message, PolicyTurn, Question, ToolCall
+from trainyard_trainer.seams import Message, PolicyTurn, Question, ToolCall, UnreadableCall
 from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
 from trainyard_trainer.tasks.question_answer import QuestionAnswerTask
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
@@ -116,7 +116,9 @@ def test_a_turn_is_read_without_what_ended_it(chat: ChatDialogue) -> None:
     turn = chat.turn(first)
     assert turn.calls == CALL.tool_calls
     assert turn.text == '<tool_call>{"name": "calculator", "arguments": {"expression": "4*9"}}</tool_call>'
-    assert "isn't closed" in str(chat.turn(first[:3]).malformed)
+    (cut,) = chat.turn(first[:3]).calls
+    assert isinstance(cut, UnreadableCall)
+    assert "isn't closed" in cut.problem
     assert chat.turn([]) == PolicyTurn("")
 
 
@@ -172,7 +174,8 @@ def test_where_the_template_takes_one_call_at_a_time_a_second_is_malformed() -> 
     one = '<tool_call>{"name": "f", "arguments": {}}</tool_call>'
     write = chat_model.tokenizer().encode
     assert len(chat.turn(write(one)).calls) == 1
-    assert chat.turn(write(one + one)) == PolicyTurn(one + one, malformed="only one tool may be called at a time")
+    refused = UnreadableCall(one + one, "only one tool may be called at a time")
+    assert chat.turn(write(one + one)) == PolicyTurn(one + one, (refused,))
 
 
 @pytest.mark.parametrize(

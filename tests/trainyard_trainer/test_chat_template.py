@@ -12,7 +12,7 @@ from tests.trainyard_trainer import chat_model
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.chat import ChatDialogue
 from trainyard_trainer.models.loading import LoadedModel
-from trainyard_trainer.seams import Message, PolicyTurn
+from trainyard_trainer.seams import Message, PolicyTurn, UnreadableCall
 from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
 from trainyard_trainer.tasks.question_answer import QuestionAnswerTask
 
@@ -63,7 +63,8 @@ def test_llama_calls_one_tool_at_a_time(name: str) -> None:
     turn = chat.turn(ids)
     assert [(one.name, dict(one.arguments)) for one in turn.calls] == [("calculator", {"expression": "4*9"})]
     two = made.tokenizer.encode(f"{call}; {call}<|eot_id|>", add_special_tokens=False)
-    assert chat.turn(two).malformed is not None
+    (malformed,) = chat.turn(two).calls
+    assert isinstance(malformed, UnreadableCall)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from trainyard_trainer.rollouts.conversation import Conversation
-from trainyard_trainer.seams import Generation, Observation, PolicyTurn, Question
-from trainyard_trainer.trajectory import FinishReason, Role, Sampling, TrajectoryId, TrajectoryStatus
+from trainyard_trainer.seams import Generation, Observation, PolicyTurn, Question, ToolCall, UnreadableCall
+from trainyard_trainer.trajectory import CallOutcome, FinishReason, Role, Sampling, TrajectoryId, TrajectoryStatus
 
 SAMPLING = Sampling(1.0, 8, (9,))
 
@@ -85,23 +85,40 @@ def test_an_empty_turn_is_a_turn() -> None:
     assert [(turn.role, turn.start, turn.end) for turn in found.turns] == [(Role.PROMPT, 0, 2), (Role.POLICY, 2, 2)]
 
 
+GOOD, BAD = CallOutcome("f(1)", "1", ok=True), CallOutcome("g(x)", "error: no x", ok=False)
+BROKEN = UnreadableCall("f(", "no JSON")
+UNREAD = CallOutcome("f(", "no JSON", ok=False)
+READ = ToolCall("f", {"x": 1})
+
+
 @pytest.mark.parametrize(
     ("turn", "observation", "expected"),
     [
-        (PolicyTurn("C"), Observation(done=False, tool_call="c", tool_ok=True), True),
-        (PolicyTurn("C"), Observation(done=False, tool_call="c", tool_ok=False), False),
-        (PolicyTurn("C", malformed="no JSON"), Observation(done=False, reply="error"), False),
-        (PolicyTurn("A"), Observation(done=True), None),
-        (PolicyTurn("A"), None, None),
+        (PolicyTurn("C", (READ, READ)), Observation(done=False, calls=(GOOD, GOOD)), (GOOD, GOOD)),
+        (PolicyTurn("C", (READ, READ)), Observation(done=False, calls=(GOOD, BAD)), (GOOD, BAD)),
+        (PolicyTurn("C", (READ, BROKEN)), Observation(done=False, calls=(GOOD, UNREAD)), (GOOD, UNREAD)),
+        (PolicyTurn("C", (BROKEN, BROKEN)), Observation(done=False, reply="error"), (UNREAD, UNREAD)),
+        (PolicyTurn("C", (READ, BROKEN)), None, (UNREAD,)),
+        (PolicyTurn("A"), Observation(done=True), ()),
+        (PolicyTurn("A"), None, ()),
     ],
-    ids=["well", "failed", "malformed", "no call", "not asked"],
+    ids=["both well", "one failed", "one malformed", "both malformed, not told", "cut off", "no call", "not asked"],
 )
-def test_a_policy_turn_says_whether_its_call_succeeded(
-    turn: PolicyTurn, observation: Observation | None, expected: bool | None
+def test_a_policy_turn_says_what_came_of_each_of_its_calls(
+    turn: PolicyTurn, observation: Observation | None, expected: tuple[CallOutcome, ...]
 ) -> None:
-    """As the environment says; a call that can't be read didn't; None without a call."""
+    """As the environment says; a call that can't be read failed even where the environment doesn't say so."""
     chosen = conversation()
     chosen.hear(Role.PROMPT, "Q", (1, 2))
     say(chosen, generation(0), turn, observation)
     chosen.end(TrajectoryStatus.OK)
-    assert chosen.trajectory().turns[1].tool_ok is expected
+    assert chosen.trajectory().turns[1].calls == expected
+
+
+def test_a_tools_turn_has_all_results() -> None:
+    """One to a line, those of failed calls among them; none where no tool was called."""
+    chosen = conversation()
+    chosen.hear(Role.PROMPT, "Q", (1, 2))
+    chosen.hear(Role.TOOL, "R", (3,), observation=Observation(done=False, calls=(GOOD, BAD)))
+    chosen.end(TrajectoryStatus.CANCELLED)
+    assert [turn.tool_result for turn in chosen.trajectory().turns] == [None, "1\nerror: no x"]

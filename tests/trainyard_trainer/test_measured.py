@@ -35,7 +35,7 @@ def test_failed_answers_count_nowhere_but_as_failed() -> None:
     made, _ = parts(lambda _, query, __: None if query == 1 else True, questions=4)
     measured, answers = measure(made, made.questions.test, Stream.EVALUATION_TOKENS)
     assert (measured.values["failed"], measured.values["success_rate"]) == (1, 1.0)
-    assert measured.outcomes[1] == Outcome(answers[1].question, (), ())
+    assert measured.outcomes[1] == Outcome(answers[1].question, ())
     assert answers[1].status is TrajectoryStatus.FAILED_ENVIRONMENT
     broken, _ = parts(lambda *_: None, questions=4)
     with pytest.raises(RefusedError, match="not one could be scored"):
@@ -44,7 +44,7 @@ def test_failed_answers_count_nowhere_but_as_failed() -> None:
 
 def test_a_measurement_survives_a_checkpoint() -> None:
     """Through the file that a trainer's state is kept in, which may hold plain types only."""
-    measured = Measured({"success_rate": 1 / 3, "questions": 2}, [Outcome("a", (1, 0), (0.1, -0.5)), Outcome("b", ())])
+    measured = Measured({"success_rate": 1 / 3, "questions": 2}, [Outcome("a", (1, 0)), Outcome("b", ())])
     file = io.BytesIO()
     torch.save(measured.to_state(), file)
     file.seek(0)

@@ -10,11 +10,13 @@ import pytest
 from tests.trainyard_trainer.trajectories import segment, trajectory
 from trainyard_trainer.reporting.metrics import as_decimals, grpo_metrics, rollout_values, sft_metrics, update_values
 from trainyard_trainer.seams import UpdateOutcome
-from trainyard_trainer.trajectory import Role, TrajectoryStatus, Turn
+from trainyard_trainer.trajectory import CallOutcome, Role, TrajectoryStatus, Turn
 
 OUTCOME = UpdateOutcome(0.25, 1.5, 0.5, 1e-6, skipped=False, kl=0.01, clip_low=0.2, clip_high=0.3, out_of_memory=1)
 SECONDS = {"rollout": 1.0, "reward": 0.5, "update": 0.5, "step": 2.0}
-CALL = Turn(0, 1, 3, Role.POLICY, "C1;", datetime(2026, 1, 1, tzinfo=UTC), 0.1, tool_call="1")
+CALL = Turn(
+    0, 1, 3, Role.POLICY, "C1;", datetime(2026, 1, 1, tzinfo=UTC), 0.1, calls=(CallOutcome("1", "error: no", ok=False),)
+)
 STEP = [
     trajectory(1.0, sample=0, success=True, turns=(CALL,), advantage=0.7),
     trajectory(0.0, sample=1, segments=(segment(5),), status=TrajectoryStatus.TRUNCATED, advantage=-0.7),

@@ -21,6 +21,7 @@ from trainyard_trainer.ledger.login import Login
 from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
 from trainyard_trainer.trajectory import (
+    CallOutcome,
     FinishReason,
     Role,
     Sampling,
@@ -53,9 +54,7 @@ def trajectory(step: int, prompt: int, sample: int, *, tokens: int = 8) -> Traje
             *(0, half, tokens, Role.POLICY, "add 2 2", NOW, 0.25),
             sampling=Sampling(1.0, 16, (3,)),
             finish_reason=FinishReason.STOP,
-            tool_call="add 2 2",
-            tool_result="4",
-            tool_ok=True,
+            calls=(CallOutcome("add 2 2", "4", ok=True), CallOutcome("add 2", "error: one number", ok=False)),
         ),
     )
     return Trajectory(
@@ -125,10 +124,11 @@ def test_every_trajectory_turn_and_segment_of_a_step_is_a_row(ledger: PostgresLe
     segment = run.rows("SELECT token_ids, mask, logprobs, policy_versions FROM trainyard.segments LIMIT 1")[0]
     assert segment == (list(range(8)), [False] * 4 + [True] * 4, [None] * 4 + [-0.5] * 4, [0] * 8)
     turn = run.rows(
-        "SELECT role, text, tool_call, tool_result, finish_reason, temperature, max_new_tokens, stop_ids, "
+        "SELECT role, text, tool_call, tool_ok, finish_reason, temperature, max_new_tokens, stop_ids, "
         "token_start, token_end, duration_seconds FROM trainyard.turns WHERE turn = 1 LIMIT 1"
     )[0]
-    assert turn == ("policy", "add 2 2", "add 2 2", "4", "stop", 1.0, 16, [3], 4, 8, 0.25)
+    assert turn == ("policy", "add 2 2", "add 2 2\nadd 2", [True, False], "stop", 1.0, 16, [3], 4, 8, 0.25)
+    assert run.rows("SELECT DISTINCT tool_call, tool_ok FROM trainyard.turns WHERE turn = 0") == [(None, None)]
 
 
 def test_metrics_are_columns_and_clocked_ones_lie_apart(ledger: PostgresLedger, run: servers.Database) -> None:
@@ -211,7 +211,7 @@ def test_every_answer_of_an_evaluation_is_a_row(ledger: PostgresLedger, run: ser
         "SELECT question, sample, query, expected, answer, status, success, rewards, total_reward, policy_turns, "
         "policy_tokens, tool_calls, tool_calls_ok FROM trainyard.evaluation_answers ORDER BY 1, 2"
     )
-    same = ("2 + 2", "4", "4", "ok", True, {"exact": 1.0}, 1.0, 1, 4, 1, 1)
+    same = ("2 + 2", "4", "4", "ok", True, {"exact": 1.0}, 1.0, 1, 4, 2, 1)
     assert rows == [(question, sample, *same) for question in range(2) for sample in range(2)]
 
 

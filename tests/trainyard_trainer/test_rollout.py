@@ -28,7 +28,7 @@ from trainyard_trainer.seams import (
     RolloutPlan,
 )
 from trainyard_trainer.tasks.calculator import CalculatorEnvironment, CalculatorTask
-from trainyard_trainer.trajectory import FinishReason, Role, Sampling, Trajectory, TrajectoryStatus
+from trainyard_trainer.trajectory import CallOutcome, FinishReason, Role, Sampling, Trajectory, TrajectoryStatus
 
 QUESTIONS = (Question("Q47*93;", "04371"), Question("Q10-99;", "-0089"), Question("Q10+10;", "00020"))
 PROMPTS = [Prompt(4, index, question) for index, question in enumerate(QUESTIONS)]
@@ -120,7 +120,8 @@ def test_turns_tell_the_story_for_people() -> None:
     """Roles, call, result, answer and verdict; a bad turn gives none."""
     (called, guessed, bad), _ = play([["C47*93;", "A04371$"], ["A00001$"], ["Q;"]])
     assert [turn.role for turn in called.turns] == [Role.PROMPT, Role.POLICY, Role.TOOL, Role.POLICY]
-    assert (called.turns[1].tool_call, called.turns[2].tool_result) == ("47*93", "04371")
+    assert called.turns[1].calls == (CallOutcome("47*93", "04371", ok=True),)
+    assert called.turns[2].tool_result == "04371"
     assert called.turns[1].sampling == Sampling(1.0, 8, STOP_IDS)
     assert [(t.answer, t.success, t.status) for t in (called, guessed, bad)] == [
         ("04371", True, TrajectoryStatus.OK),
@@ -210,8 +211,13 @@ def throw(error: BaseException) -> Any:
         (lambda: Observation(done=False, reply=""), "said nothing"),
         (lambda: Observation(done=True, answer=4371), "answer"),  # type: ignore[arg-type]
         (lambda: Observation(done=True, success="yes"), "success"),  # type: ignore[arg-type]
+        (lambda: Observation(done=True, calls=(True,)), "CallOutcomes"),  # type: ignore[arg-type]
+        (lambda: Observation(done=True, calls=(CallOutcome("f", 7, True),)), "CallOutcomes"),  # type: ignore[arg-type]
     ],
-    ids=["raises", "exits", "cancels", "times out", "hangs", "none", "no text", "empty", "silent", "answer", "verdict"],
+    ids=[
+        *("raises", "exits", "cancels", "times out", "hangs", "none", "no text", "empty", "silent", "answer"),
+        *("verdict", "call", "result"),
+    ],
 )
 def test_an_environment_that_fails_does_so_alone(does: Any, says: str) -> None:
     """Whatever it raises, however long it takes and whatever it answers; a failed trajectory has no verdict."""

@@ -12,7 +12,7 @@ from tests.trainyard_trainer import chat_model
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.tool_calls import FORMATS, call_reader, read_hermes, read_llama3_json
-from trainyard_trainer.seams import PolicyTurn, ToolCall
+from trainyard_trainer.seams import PolicyTurn, ToolCall, UnreadableCall
 from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
 
 SUM = ToolCall("sum_1_to_n", {"n": 57})
@@ -68,29 +68,43 @@ def test_llama3_json() -> None:
         ('<tool_call>{"name": "f", "arguments": "{"}</tool_call>', "isn't JSON"),
         (f"<tool_call>{SUM_JSON}", "isn't closed"),
         (f"{SUM_JSON}</tool_call>", "isn't closed, or a closing one not opened"),
-        (f"<tool_call>{SUM_JSON}</tool_call><tool_call>x</tool_call>", "isn't JSON"),
         ("<tool_call>" + "[" * 100_000 + "</tool_call>", "isn't JSON"),
     ],
 )
 def test_a_malformed_call_says_why(text: str, reason: str) -> None:
-    """None of the turn's calls is then made."""
-    turn = read_hermes(text)
-    assert turn.calls == ()
-    assert reason in str(turn.malformed)
+    """With what was written."""
+    (found,) = read_hermes(text).calls
+    assert isinstance(found, UnreadableCall)
+    assert reason in found.problem
+    assert found.text in text
+
+
+def test_a_malformed_call_does_not_hide_those_beside_it() -> None:
+    """They are read one by one, in their order."""
+    first, second, third = read_hermes(
+        f"<tool_call>x</tool_call><tool_call>{SUM_JSON}</tool_call><tool_call>[]</tool_call>"
+    ).calls
+    assert (first, second, third) == (unread(first, "x"), SUM, unread(third, "[]"))
+
+
+def unread(call: ToolCall | UnreadableCall, text: str) -> UnreadableCall:
+    """A call that can't be read, of this text, with a problem of its own."""
+    assert isinstance(call, UnreadableCall)
+    return UnreadableCall(text, call.problem)
 
 
 def test_a_malformed_llama_call_says_why() -> None:
     """What begins like a call is meant as one."""
-    assert "isn't JSON" in str(read_llama3_json('{"name": "f"').malformed)
-    assert "isn't JSON" in str(read_llama3_json("<|python_tag|>print(1)").malformed)
+    for text in ('{"name": "f"', "print(1)"):
+        (found,) = read_llama3_json(f"<|python_tag|>{text}").calls
+        assert found == unread(found, text)
+        assert "isn't JSON" in found.problem
 
 
 @given(st.text(alphabet='<>{}[]"/:,\\ntol_caeumrgs1'), st.sampled_from(sorted(FORMATS)))
 def test_nothing_that_a_policy_writes_raises(text: str, name: str) -> None:
-    """It is plain text, calls, or malformed."""
-    turn = FORMATS[name](text)
-    assert turn.text == text
-    assert not (turn.calls and turn.malformed)
+    """It is plain text or calls, of which some can't be read."""
+    assert FORMATS[name](text).text == text
 
 
 def test_the_tokenizers_response_template_goes_before_a_guess() -> None:
@@ -101,8 +115,11 @@ def test_the_tokenizers_response_template_goes_before_a_guess() -> None:
     assert read(f"<tool_call>{SUM_JSON}</tool_call>").calls == ()
     assert read("<think>7?</think>It is 7.") == PolicyTurn("It is 7.")
     for broken in ("[[{]]", '[[{"name": 7}]]', "[[7]]"):
-        assert read(broken).calls == ()
-        assert read(broken).malformed is not None
+        (found,) = read(broken).calls
+        assert isinstance(found, UnreadableCall)
+    good, broken_arguments = read(f'[[{SUM_JSON}]][[{{"name": "f", "arguments": "{{"}}]]').calls
+    assert good == SUM
+    assert isinstance(broken_arguments, UnreadableCall)
 
 
 def test_the_option_goes_before_everything() -> None:

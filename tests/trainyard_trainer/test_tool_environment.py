@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from trainyard_trainer.seams import Message, Observation, PolicyTurn, Question, ToolCall
+from trainyard_trainer.seams import Message, Observation, PolicyTurn, Question, ToolCall, UnreadableCall
 from trainyard_trainer.tasks.tool_environment import Tool, ToolEnvironment, ToolError, Verdict
+from trainyard_trainer.trajectory import CallOutcome
 
 
 async def _slow_double(x: int) -> int:
@@ -33,7 +34,7 @@ TOOLS = (
 )
 
 
-def step(*calls: ToolCall, text: str = "", malformed: str | None = None) -> Observation:
+def step(*calls: ToolCall | UnreadableCall, text: str = "") -> Observation:
     """What the environment makes of one turn."""
 
     async def play() -> Observation:
@@ -43,7 +44,7 @@ def step(*calls: ToolCall, text: str = "", malformed: str | None = None) -> Obse
             judge=lambda question, said: Verdict(said or None, said == question.expected),
         )
         assert await environment.reset(Question("What?", "7")) == (Message("user", "What?"),)
-        return await environment.step(PolicyTurn(text, calls, malformed))
+        return await environment.step(PolicyTurn(text, calls))
 
     return asyncio.run(play())
 
@@ -56,17 +57,22 @@ def call(name: str, **arguments: Any) -> ToolCall:
 def test_a_call_gets_its_result() -> None:
     """As a tool's message; call, result and success are noted."""
     assert step(call("double", x=4)) == Observation(
-        done=False, reply=(Message("tool", "8", name="double"),), tool_call='double({"x": 4})', tool_result="8",
-        tool_ok=True,
-    )  # fmt: skip
+        done=False,
+        reply=(Message("tool", "8", name="double"),),
+        calls=(CallOutcome('double({"x": 4})', "8", ok=True),),
+    )
 
 
 def test_several_calls_get_their_results_in_order() -> None:
-    """The turn counts as a success only if all of them are."""
+    """Each has an outcome of its own, whatever stands beside it."""
     found = step(call("half", x=9), call("double", x=1), call("half", x=9, places=2))
     assert [message.content for message in found.reply] == ["4.5", "2", "4.50"]
-    assert (found.tool_ok, found.tool_result) == (True, "4.5\n2\n4.50")
-    assert step(call("double", x=1), call("half", x=-1)).tool_ok is False
+    assert [(outcome.result, outcome.ok) for outcome in found.calls] == [("4.5", True), ("2", True), ("4.50", True)]
+    mixed = step(call("half", x=-1), call("double", x=1))
+    assert mixed.calls == (
+        CallOutcome('half({"x": -1})', "error: x must not be negative", ok=False),
+        CallOutcome('double({"x": 1})', "2", ok=True),
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,16 +91,26 @@ def test_several_calls_get_their_results_in_order() -> None:
 def test_a_wrong_call_gets_a_reason_and_may_be_tried_again(wrong: ToolCall, reason: str) -> None:
     """It isn't the environment's failure, and not the end."""
     found = step(wrong)
-    assert (found.done, found.tool_ok, found.tool_result) == (False, False, f"error: {reason}")
+    assert not found.done
+    assert [(outcome.ok, outcome.result) for outcome in found.calls] == [(False, f"error: {reason}")]
 
 
-def test_a_malformed_call_is_a_turn_with_an_error_result() -> None:
-    """Noted as a failed call."""
-    found = step(text="<tool_call>{", malformed="the call isn't JSON")
+def test_a_malformed_call_gets_an_error_as_its_result() -> None:
+    """Each is a failed call, and those beside it are made all the same."""
+    found = step(UnreadableCall("{", "the call isn't JSON"), call("double", x=4), UnreadableCall("7", "no object"))
     assert found == Observation(
-        done=False, reply=(Message("tool", "error: the call isn't JSON"),), tool_call="<tool_call>{",
-        tool_result="error: the call isn't JSON", tool_ok=False,
-    )  # fmt: skip
+        done=False,
+        reply=(
+            Message("tool", "error: the call isn't JSON"),
+            Message("tool", "8", name="double"),
+            Message("tool", "error: no object"),
+        ),
+        calls=(
+            CallOutcome("{", "error: the call isn't JSON", ok=False),
+            CallOutcome('double({"x": 4})', "8", ok=True),
+            CallOutcome("7", "error: no object", ok=False),
+        ),
+    )
 
 
 def test_a_turn_without_a_call_is_the_last() -> None:

@@ -7,18 +7,28 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from trainyard_trainer.trajectory import Role, Segment, Trajectory, TrajectoryId, TrajectoryStatus, Turn
+from trainyard_trainer.trajectory import CallOutcome, Role, Segment, Trajectory, TrajectoryId, TrajectoryStatus, Turn
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def said(text: str = "so", ok: bool | None = None, result: str | None = None) -> tuple[Turn, ...]:
-    """A policy turn, and the tool's turn with its result, where there was a call."""
-    call = None if ok is None else text
-    policy = Turn(0, 1, 2, Role.POLICY, text, NOON, 0.1, tool_call=call, tool_ok=ok)
-    if result is None:
+def said(text: str = "so", *calls: CallOutcome) -> tuple[Turn, ...]:
+    """A policy turn, and the tool's turn with the results, where there were calls."""
+    policy = Turn(0, 1, 2, Role.POLICY, text, NOON, 0.1, calls=calls)
+    if not calls:
         return (policy,)
-    return policy, Turn(0, 2, 3, Role.TOOL, result, NOON, 0.1, tool_result=result)
+    results = "\n".join(call.result for call in calls)
+    return policy, Turn(0, 2, 3, Role.TOOL, results, NOON, 0.1, tool_result=results)
+
+
+def good(result: str) -> CallOutcome:
+    """A call that succeeded."""
+    return CallOutcome("f()", result, ok=True)
+
+
+def bad(error: str = "error: no") -> CallOutcome:
+    """A call that failed, or couldn't be read."""
+    return CallOutcome("f(", error, ok=False)
 
 
 def told(*turns: Sequence[Turn], answer: str | None = "7", expected: str = "7", **changes: Any) -> Trajectory:

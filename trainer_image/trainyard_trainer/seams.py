@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from trainyard_trainer.outlets import Snapshot
 from trainyard_trainer.sampling.randomness import Stream, StreamKey
-from trainyard_trainer.trajectory import FinishReason, Sampling, Trajectory
+from trainyard_trainer.trajectory import CallOutcome, FinishReason, Sampling, Trajectory
 
 if TYPE_CHECKING:
     # Both import torch; a task, or the worker of a user's rewards, needs none.
@@ -51,6 +51,14 @@ class ToolCall:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableCall:
+    """What the policy wrote in place of a call, and why it can't be read; the policy is told."""
+
+    text: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A message of a chat, in the terms of chat templates."""
 
@@ -67,11 +75,10 @@ Said = str | tuple[Message, ...]
 
 @dataclass(frozen=True, slots=True)
 class PolicyTurn:
-    """What the policy said. `calls` are the tool calls in it, `malformed` says why one of them can't be read."""
+    """What the policy said, and the tool calls in it, in their order."""
 
     text: str
-    calls: tuple[ToolCall, ...] = ()
-    malformed: str | None = None
+    calls: tuple[ToolCall | UnreadableCall, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +86,13 @@ class Observation:
     """What the environment makes of a policy turn.
 
     `reply` is put before the policy, unless `done`. `answer` and `success`, the task's verdict, count at the end.
-    `tool_call`, `tool_result` and `tool_ok` are what the policy asked a tool, what it answered and whether that went
-    well; None where no tool was asked.
+    `calls` says of each tool call in the turn what came of it; calls that can't be read count as failed even where it
+    is empty.
     """
 
     done: bool
     reply: Said = ""
-    tool_call: str | None = None
-    tool_result: str | None = None
-    tool_ok: bool | None = None
+    calls: tuple[CallOutcome, ...] = ()
     answer: str | None = None
     success: bool = False
 

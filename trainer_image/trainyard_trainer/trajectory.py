@@ -66,10 +66,24 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class CallOutcome:
+    """One tool call of a policy turn, and what came of it.
+
+    Both texts are for people: what was called, and the result as the policy is told it, of a call that failed the
+    error. A call that couldn't be read failed.
+    """
+
+    call: str
+    result: str
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
     """A span of tokens written by one role.
 
-    `start` and `end` index the tokens of segment number `segment`. `duration_seconds` is wall time.
+    `start` and `end` index the tokens of segment number `segment`. `duration_seconds` is wall time. `calls` are those
+    of a policy turn, in their order; `tool_result` is what a tool's turn tells of them, one result to a line.
     """
 
     segment: int
@@ -81,10 +95,8 @@ class Turn:
     duration_seconds: float
     sampling: Sampling | None = None
     finish_reason: FinishReason | None = None
-    tool_call: str | None = None
+    calls: tuple[CallOutcome, ...] = ()
     tool_result: str | None = None
-    tool_ok: bool | None = None
-    """Whether the call of a policy turn succeeded; None without a call, False for one that couldn't be read."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,11 +17,11 @@ COMMENT ON COLUMN trainyard.trajectories.turn_rewards IS
     'Weighted sum of the rewards of each policy turn; null where no reward was given by turn.';
 
 ALTER TABLE trainyard.turns
-    ADD COLUMN tool_ok boolean,
+    ADD COLUMN tool_ok boolean[],
     ADD COLUMN top_k integer,
     ADD COLUMN top_p double precision;
 COMMENT ON COLUMN trainyard.turns.tool_ok IS
-    'Whether the turn''s tool call succeeded; false for one that could not be read, null without a call.';
+    'Whether each tool call of the turn succeeded, in order; false for one that could not be read, null without a call.';
 COMMENT ON COLUMN trainyard.turns.top_k IS 'Tokens were drawn from this many most probable ones; null: from all.';
 COMMENT ON COLUMN trainyard.turns.top_p IS
     'Tokens were drawn from the fewest most probable ones whose probabilities reach this sum; null: from all.';

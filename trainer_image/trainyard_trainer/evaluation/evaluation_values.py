@@ -33,7 +33,7 @@ def evaluation_values(answers: Sequence[Trajectory]) -> dict[str, float]:
     )
     if rewards := [answer.total_reward for answer in measured if answer.total_reward is not None]:
         values["avg_reward"] = statistics.fmean(rewards)
-    if calls := [turn.tool_ok for answer in measured for turn in answer.turns if turn.tool_ok is not None]:
+    if calls := [call.ok for answer in measured for turn in answer.turns for call in turn.calls]:
         values["tool_accuracy"] = statistics.fmean(calls)
     return values
 
@@ -41,18 +41,13 @@ def evaluation_values(answers: Sequence[Trajectory]) -> dict[str, float]:
 def outcomes(answers: Sequence[Trajectory]) -> list[Outcome]:
     """Results by query, in the order in which queries first occur; an answer's query is its question's text.
 
-    A query all of whose answers failed has an outcome without successes: a comparison leaves it out and counts it.
+    A query all of whose answers failed has an outcome without successes: a comparison leaves it out.
     """
     by_query: dict[str, list[Trajectory]] = {answer.question: [] for answer in answers}
     for answer in _measured(answers):
         by_query[answer.question].append(answer)
     return [
-        Outcome(
-            query,
-            tuple(int(bool(answer.success)) for answer in measured),
-            tuple(answer.total_reward for answer in measured if answer.total_reward is not None),
-        )
-        for query, measured in by_query.items()
+        Outcome(query, tuple(int(bool(answer.success)) for answer in measured)) for query, measured in by_query.items()
     ]
 
 

@@ -34,13 +34,13 @@ class Measured:
 
     def to_state(self) -> dict[str, Any]:
         """In plain types, for a checkpoint."""
-        by_query = [[one.query, list(one.successes), list(one.rewards)] for one in self.outcomes]
+        by_query = [[one.query, list(one.successes)] for one in self.outcomes]
         return {"values": dict(self.values), "outcomes": by_query}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Measured:
         """What `to_state` gave."""
-        by_query = [Outcome(query, tuple(right), tuple(rewards)) for query, right, rewards in state["outcomes"]]
+        by_query = [Outcome(query, tuple(right)) for query, right in state["outcomes"]]
         return cls(state["values"], by_query)
 
 

@@ -35,41 +35,30 @@ TestName = Literal["McNemar", "SignFlip"]
 class Outcome:
     """What one query gave in one measurement.
 
-    `successes` has a 0 or 1 for each answer that got a verdict, `rewards` the weighted sum for each answer that was
-    scored. Answers that failed are in neither.
+    `successes` has a 0 or 1 for each answer that got a verdict; answers that failed aren't in it.
     """
 
     query: str
     successes: tuple[int, ...]
-    rewards: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """What two measurements of the same queries say.
 
-    `queries` were compared; `left_out` have a verdict in one measurement only. `better` and `worse` count queries by
-    the sign of their difference. `difference` is candidate less baseline, with its 95 % interval. `reward_difference`
-    is that of the mean rewards, None where a compared query has none.
+    `difference` is candidate less baseline, with its 95 % interval.
     """
 
-    queries: int
-    left_out: int
-    baseline_rate: float
-    candidate_rate: float
     difference: float
     interval_low: float
     interval_high: float
-    better: int
-    worse: int
     p_value: float
     test: TestName
     verdict: Verdict
-    reward_difference: float | None
 
 
 def compare(baseline: Sequence[Outcome], candidate: Sequence[Outcome], seed: int = 0) -> Comparison:
-    """Compare two measurements, paired by query.
+    """Compare two measurements, paired by query; a query without a verdict in one of them is left out.
 
     With one answer per query everywhere the test is McNemar's, else it is a sign-flip permutation test.
 
@@ -97,19 +86,12 @@ def compare(baseline: Sequence[Outcome], candidate: Sequence[Outcome], seed: int
     p_value = mcnemar(better, worse) if paired else sign_flip(differences, seed)
     low, high = bootstrap_interval(differences, seed)
     return Comparison(
-        queries=len(common),
-        left_out=len(before.keys() ^ after.keys()),
-        baseline_rate=float(sum(old for old, _ in rates) / len(rates)),
-        candidate_rate=float(sum(new for _, new in rates) / len(rates)),
         difference=float(sum(new - old for old, new in rates) / len(rates)),
         interval_low=low,
         interval_high=high,
-        better=better,
-        worse=worse,
         p_value=p_value,
         test="McNemar" if paired else "SignFlip",
         verdict=verdict(len(common), differences.mean(), p_value),
-        reward_difference=_reward_difference([(before[query], after[query]) for query in common]),
     )
 
 
@@ -198,13 +180,3 @@ def _by_query(outcomes: Sequence[Outcome], name: str) -> Mapping[str, Outcome]:
 
 def _rate(outcome: Outcome) -> Fraction:
     return Fraction(sum(outcome.successes), len(outcome.successes))
-
-
-def _reward_difference(pairs: Sequence[tuple[Outcome, Outcome]]) -> float | None:
-    """Mean over queries of the difference of mean rewards."""
-    if not all(outcome.rewards for pair in pairs for outcome in pair):
-        return None
-    differences = [
-        math.fsum(new.rewards) / len(new.rewards) - math.fsum(old.rewards) / len(old.rewards) for old, new in pairs
-    ]
-    return math.fsum(differences) / len(differences)

@@ -77,7 +77,7 @@ def answer_rows(run_uid: str, kind: str, step: int, answers: Sequence[Trajectory
     """The rows of ANSWER_COLUMNS: one for each answer of an evaluation; its prompt's number is the question's."""
     for t in answers:
         turns = [turn for turn in t.turns if turn.role is Role.POLICY]
-        calls = [turn for turn in turns if turn.tool_call is not None or turn.tool_ok is not None]
+        calls = [call for turn in turns for call in turn.calls]
         yield (
             run_uid,
             kind,
@@ -94,7 +94,7 @@ def answer_rows(run_uid: str, kind: str, step: int, answers: Sequence[Trajectory
             len(turns),
             t.policy_tokens,
             len(calls),
-            sum(turn.tool_ok is True for turn in calls),
+            sum(call.ok for call in calls),
             _text(t.error),
             t.started_at,
             t.duration_seconds,
@@ -168,7 +168,7 @@ def _turns(t: Trajectory) -> Iterator[Row]:
             turn.end,
             turn.role.value,
             _text(turn.text),
-            _text(turn.tool_call),
+            _text("\n".join(call.call for call in turn.calls)) if turn.calls else None,
             _text(turn.tool_result),
             None if sampling is None else sampling.temperature,
             None if sampling is None else sampling.max_new_tokens,
@@ -176,7 +176,7 @@ def _turns(t: Trajectory) -> Iterator[Row]:
             None if turn.finish_reason is None else turn.finish_reason.value,
             turn.started_at,
             turn.duration_seconds,
-            turn.tool_ok,
+            [call.ok for call in turn.calls] or None,
             None if sampling is None else sampling.top_k,
             None if sampling is None else sampling.top_p,
         )

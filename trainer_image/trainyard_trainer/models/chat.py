@@ -15,7 +15,7 @@ from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.chat_template import ChatTemplate, TemplateChangesError
 from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.models.tool_calls import call_reader
-from trainyard_trainer.seams import Message, PolicyTurn, Said
+from trainyard_trainer.seams import Message, PolicyTurn, Said, UnreadableCall
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 from trainyard_trainer.trajectory import Role
 
@@ -53,7 +53,7 @@ class ChatDialogue:
         ended = len(token_ids) > 0 and token_ids[-1] in self.stop_ids
         turn = self._read(self.text(token_ids[:-1] if ended else token_ids))
         if len(turn.calls) > 1 and not self._template.several_calls:
-            return replace(turn, calls=(), malformed="only one tool may be called at a time")
+            return replace(turn, calls=(UnreadableCall(turn.text, "only one tool may be called at a time"),))
         return turn
 
     def text(self, token_ids: Sequence[int]) -> str:

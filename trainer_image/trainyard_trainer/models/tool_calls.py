@@ -14,7 +14,7 @@ from typing import Any
 
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.seams import PolicyTurn, ToolCall
+from trainyard_trainer.seams import PolicyTurn, ToolCall, UnreadableCall
 
 CallReader = Callable[[str], PolicyTurn]
 """From a turn's text, without what ends it, to the turn with its calls; never raises."""
@@ -28,14 +28,13 @@ class _MalformedError(Exception):
 
 
 def read_hermes(text: str) -> PolicyTurn:
-    """`<tool_call>{"name": ..., "arguments": {...}}</tool_call>`, any number of them, with text around."""
+    """`<tool_call>{"name": ..., "arguments": {...}}</tool_call>`, any number of them, with text around.
+
+    Where openings and closings aren't as many, calls can't be told apart: the turn is one that can't be read.
+    """
     if text.count("<tool_call>") != text.count("</tool_call>"):
-        return PolicyTurn(text, malformed="a <tool_call> isn't closed, or a closing one not opened")
-    try:
-        calls = tuple(_call(_json(found), "arguments") for found in _HERMES.findall(text))
-    except _MalformedError as error:
-        return PolicyTurn(text, malformed=str(error))
-    return PolicyTurn(text, calls)
+        return _unreadable(text, "a <tool_call> isn't closed, or a closing one not opened")
+    return PolicyTurn(text, tuple(_read(found, "arguments") for found in _HERMES.findall(text)))
 
 
 def read_llama3_json(text: str) -> PolicyTurn:
@@ -44,10 +43,7 @@ def read_llama3_json(text: str) -> PolicyTurn:
     body = text.strip().removeprefix(_LLAMA3_PREFIX).strip()
     if not tagged and not body.startswith("{"):
         return PolicyTurn(text)
-    try:
-        return PolicyTurn(text, (_call(_json(body), "parameters"),))
-    except _MalformedError as error:
-        return PolicyTurn(text, malformed=str(error))
+    return PolicyTurn(text, (_read(body, "parameters"),))
 
 
 FORMATS: Mapping[str, CallReader] = {"hermes": read_hermes, "llama3-json": read_llama3_json}
@@ -104,13 +100,35 @@ def _by_response_template(tokenizer: Any, opened: str, tools: Sequence[Mapping[s
     def read(text: str) -> PolicyTurn:
         try:
             message = tokenizer.parse_response(text, prefix=opened, tools=list(tools))
-            calls = tuple(_call(call.get("function", call), "arguments") for call in message.get("tool_calls") or ())
+            found = [call.get("function", call) for call in message.get("tool_calls") or ()]
         except Exception as error:  # noqa: BLE001 (a parser may raise anything on what a policy wrote)
-            return PolicyTurn(text, malformed=f"the call can't be read: {str(error)[:200]}")
+            return _unreadable(text, f"the call can't be read: {str(error)[:200]}")
+        calls = tuple(map(_found, found))
         content = message.get("content")
         return PolicyTurn(content if isinstance(content, str) and not calls else text, calls)
 
     return read
+
+
+def _unreadable(text: str, problem: str) -> PolicyTurn:
+    """A turn whose calls can't be told apart."""
+    return PolicyTurn(text, (UnreadableCall(text, problem),))
+
+
+def _read(text: str, arguments_key: str) -> ToolCall | UnreadableCall:
+    """A call written as JSON."""
+    try:
+        return _call(_json(text), arguments_key)
+    except _MalformedError as error:
+        return UnreadableCall(text, str(error))
+
+
+def _found(call: Any) -> ToolCall | UnreadableCall:
+    """A call that transformers found."""
+    try:
+        return _call(call, "arguments")
+    except _MalformedError as error:
+        return UnreadableCall(str(call), str(error))
 
 
 def _json(text: str) -> Any:

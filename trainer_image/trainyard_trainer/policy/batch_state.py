@@ -14,6 +14,7 @@ from typing import Any
 from trainyard_trainer.policy.scored_batch import LogProbs, ScoredBatch
 from trainyard_trainer.seams import UpdateOutcome
 from trainyard_trainer.trajectory import (
+    CallOutcome,
     FinishReason,
     Role,
     Sampling,
@@ -91,6 +92,7 @@ def trajectory_from_state(state: Mapping[str, Any]) -> Trajectory:
 
 def _turn_to_state(turn: Turn) -> dict[str, Any]:
     return _shallow(turn) | {
+        "calls": [_shallow(call) for call in turn.calls],
         "role": str(turn.role),
         "started_at": turn.started_at.isoformat(),
         "sampling": _shallow(turn.sampling) if turn.sampling else None,
@@ -100,10 +102,13 @@ def _turn_to_state(turn: Turn) -> dict[str, Any]:
 
 def _turn_from_state(state: Mapping[str, Any]) -> Turn:
     _require(state, Turn)
+    for call in state["calls"]:
+        _require(call, CallOutcome)
     return Turn(
         **dict(state)
         | {
             "role": Role(state["role"]),
+            "calls": tuple(CallOutcome(**call) for call in state["calls"]),
             "started_at": datetime.fromisoformat(state["started_at"]),
             "sampling": Sampling(**state["sampling"]) if state["sampling"] else None,
             "finish_reason": FinishReason(state["finish_reason"]) if state["finish_reason"] else None,

@@ -21,9 +21,10 @@ FAILED = frozenset({TrajectoryStatus.FAILED_ENVIRONMENT, TrajectoryStatus.FAILED
 def rollout_values(trajectories: Sequence[Trajectory]) -> dict[str, float]:
     """Rewards, verdicts and tokens of trajectories.
 
-    `reward_std` has ddof 1. `success_rate` and `tool_rate` are shares of the trajectories with a verdict. `tokens`
-    counts what the policy read and sampled, `policy_tokens` what it sampled. `length_right` and `length_wrong` are mean
-    policy tokens of answers with each verdict: a loss that favours long wrong answers shows there.
+    `reward_std` has ddof 1. `success_rate` and `tool_rate` are shares of the trajectories with a verdict: those that
+    are right, and those with a tool call, even one that failed. `tokens` counts what the policy read and sampled,
+    `policy_tokens` what it sampled. `length_right` and `length_wrong` are mean policy tokens of answers with each
+    verdict: a loss that favours long wrong answers shows there.
     """
     rewards = [trajectory.total_reward for trajectory in trajectories if trajectory.total_reward is not None]
     judged = [trajectory for trajectory in trajectories if trajectory.success is not None]
@@ -103,4 +104,4 @@ def as_decimals(metrics: StepMetrics | None) -> dict[str, str]:
 
 
 def _called_a_tool(trajectory: Trajectory) -> bool:
-    return any(turn.tool_call is not None for turn in trajectory.turns)
+    return any(turn.calls for turn in trajectory.turns)

@@ -15,28 +15,17 @@ from trainyard_trainer.trajectory import Role, Trajectory
 
 
 def tool_success(trajectory: Trajectory) -> list[float] | float:
-    """By policy turn: 1.0 for a turn whose tool calls succeeded, all of them, else 0.0."""
-    said = [float(turn.tool_ok is True) for turn in trajectory.turns if turn.role is Role.POLICY]
-    return said or 0.0
+    """By policy turn: the number of its tool calls that succeeded."""
+    said = [turn for turn in trajectory.turns if turn.role is Role.POLICY]
+    return [float(sum(call.ok for call in turn.calls)) for turn in said] or 0.0
 
 
 def verification(trajectory: Trajectory) -> float:
     """1.0 if the final answer equals the result of a tool call that succeeded, else 0.0; once, however many do."""
-    answer = trajectory.answer
-    return float(answer is not None and answer.strip() in _results(trajectory))
+    results = {call.result.strip() for turn in trajectory.turns for call in turn.calls if call.ok}
+    return float(trajectory.answer is not None and trajectory.answer.strip() in results)
 
 
 def turns(trajectory: Trajectory) -> list[float] | float:
     """By policy turn: 1.0, so that it counts them."""
     return [1.0 for turn in trajectory.turns if turn.role is Role.POLICY] or 0.0
-
-
-def _results(trajectory: Trajectory) -> set[str]:
-    """Results of successful calls; those of several calls in one turn stand one to a line."""
-    found: set[str] = set()
-    succeeded = False
-    for turn in trajectory.turns:
-        succeeded = turn.tool_ok is True if turn.role is Role.POLICY else succeeded
-        if succeeded and turn.tool_result is not None:
-            found |= {turn.tool_result.strip(), *(line.strip() for line in turn.tool_result.splitlines())}
-    return found

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-from trainyard_trainer.seams import Generation, Observation, PolicyTurn, Question
+from trainyard_trainer.seams import Generation, Observation, PolicyTurn, Question, UnreadableCall
 from trainyard_trainer.trajectory import (
+    CallOutcome,
     Role,
     Sampling,
     Segment,
@@ -52,7 +53,8 @@ class Conversation:
         self, role: Role, text: str, token_ids: tuple[int, ...], *, observation: Observation | None = None
     ) -> None:
         """Append what the policy reads: the prompt, or what a tool answered."""
-        result = observation.tool_result if observation else None
+        calls = observation.calls if observation else ()
+        result = "\n".join(call.result for call in calls) if calls else None
         self._append(token_ids, role, text, datetime.now(UTC), 0.0, tool_result=result)
         self._mask += [False] * len(token_ids)
         self._logprobs += [math.nan] * len(token_ids)
@@ -70,13 +72,10 @@ class Conversation:
     ) -> None:
         """Append what the policy sampled; `observation` is what the environment made of it, None if it wasn't asked."""
         seconds = (datetime.now(UTC) - started_at).total_seconds()
-        call = observation.tool_call if observation else None
-        went_well = observation.tool_ok if observation else None
-        if turn.malformed is not None:
-            went_well = False
+        calls = observation.calls if observation else ()
         self._append(
             generation.token_ids, Role.POLICY, turn.text, started_at, seconds, sampling=sampling,
-            finish_reason=generation.finish_reason, tool_call=call, tool_ok=went_well,
+            finish_reason=generation.finish_reason, calls=calls or _unreadable(turn),
         )  # fmt: skip
         self._mask += [True] * len(generation.token_ids)
         self._logprobs += generation.logprobs
@@ -142,3 +141,10 @@ class Conversation:
         self._token_ids += token_ids
         end = len(self._token_ids)
         self._turns.append(Turn(0, start, end, role, text, started_at, seconds, **more))  # type: ignore[arg-type]
+
+
+def _unreadable(turn: PolicyTurn) -> tuple[CallOutcome, ...]:
+    """The calls of a turn that failed whatever the environment would have made of it."""
+    return tuple(
+        CallOutcome(call.text, call.problem, ok=False) for call in turn.calls if isinstance(call, UnreadableCall)
+    )

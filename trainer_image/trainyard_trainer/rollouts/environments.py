@@ -13,6 +13,7 @@ from typing import Any
 
 from trainyard_trainer.seams import Environment, Message, Observation, PolicyTurn, Question, Said
 from trainyard_trainer.tasks.task import Task
+from trainyard_trainer.trajectory import CallOutcome
 from trainyard_trainer.user_code import explain, file_of
 
 STEP_SECONDS = 60.0
@@ -58,11 +59,14 @@ class GuardedEnvironment:
         found = await self._call(lambda: self._environment.step(turn))
         if not isinstance(found, Observation):
             raise FailedEnvironmentError(f"step returned {type(found).__name__}, not an Observation")
-        texts = (found.answer, found.tool_call, found.tool_result)
-        if not all(text is None or isinstance(text, str) for text in texts):
-            raise FailedEnvironmentError("step's Observation has an answer, tool_call or tool_result that is no str")
-        if found.tool_ok not in (None, True, False) or found.success not in (True, False):
-            raise FailedEnvironmentError("step's Observation has a tool_ok or success that is no bool")
+        if not (found.answer is None or isinstance(found.answer, str)):
+            raise FailedEnvironmentError("step's Observation has an answer that is no str")
+        if found.success not in (True, False):
+            raise FailedEnvironmentError("step's Observation has a success that is no bool")
+        if not isinstance(found.calls, tuple) or not all(map(_is_outcome, found.calls)):
+            raise FailedEnvironmentError(
+                "step's Observation has calls that are no tuple of CallOutcomes: str, str, bool"
+            )
         if not found.done:
             _said("step", found.reply)
         return found
@@ -84,6 +88,11 @@ class GuardedEnvironment:
 
     def _why(self, error: BaseException) -> str:
         return explain(error, file_of(type(self._environment)))
+
+
+def _is_outcome(call: Any) -> bool:
+    texts = isinstance(call, CallOutcome) and isinstance(call.call, str) and isinstance(call.result, str)
+    return texts and call.ok in (True, False)
 
 
 def _said(who: str, said: Any) -> Said:

@@ -23,7 +23,7 @@ from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.seams import Observation, PolicyTurn, Question
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
-from trainyard_trainer.trajectory import Role
+from trainyard_trainer.trajectory import CallOutcome, Role
 
 OPERATORS = "+-*"
 CALL_SHARE = 0.25
@@ -117,4 +117,5 @@ class CalculatorEnvironment:
             return Observation(done=True)
         self._called = True
         result = calculate(int(call[1]), call[2], int(call[3]))
-        return Observation(done=False, reply=f"R{result};", tool_call=turn.text[1:-1], tool_result=result, tool_ok=True)
+        made = CallOutcome(turn.text[1:-1], result, ok=True)
+        return Observation(done=False, reply=f"R{result};", calls=(made,))

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from trainyard_trainer.seams import Message, Observation, PolicyTurn, Question, Said, ToolCall
+from trainyard_trainer.seams import Message, Observation, PolicyTurn, Question, Said, ToolCall, UnreadableCall
+from trainyard_trainer.trajectory import CallOutcome
 
 MAX_RESULT_CHARACTERS = 4000
 """Most characters of a result that a policy is shown."""
@@ -71,8 +72,8 @@ class Verdict:
 class ToolEnvironment:
     """One conversation with tools; see `seams.Environment`.
 
-    A turn with calls gets their results, in their order, and counts as a failed call if one of them fails or can't be
-    read. A turn without calls is the last one.
+    A turn with calls gets their results, in their order; in place of a result, a call that fails or can't be read gets
+    the reason. A turn without calls is the last one.
 
     Args:
         tools: what may be called.
@@ -95,27 +96,29 @@ class ToolEnvironment:
 
     async def step(self, turn: PolicyTurn) -> Observation:
         """Results of the turn's calls, or the end."""
-        if turn.malformed is not None:
-            return _answered(turn.text, [(None, f"error: {turn.malformed}", False)])
         if not turn.calls:
             verdict = self._judge(self._question, turn.text)
             return Observation(done=True, answer=verdict.answer, success=verdict.success)
-        said = "\n".join(_written(call) for call in turn.calls)
-        return _answered(said, [await self._call(call) for call in turn.calls])
+        answered = [await self._call(call) for call in turn.calls]
+        messages = tuple(Message("tool", outcome.result, name=name) for name, outcome in answered)
+        return Observation(done=False, reply=messages, calls=tuple(outcome for _, outcome in answered))
 
-    async def _call(self, call: ToolCall) -> tuple[str | None, str, bool]:
-        """The tool's name, its result as text, and whether it is one."""
+    async def _call(self, call: ToolCall | UnreadableCall) -> tuple[str | None, CallOutcome]:
+        """The tool's name, if there is such a tool, and what came of the call."""
+        if isinstance(call, UnreadableCall):
+            return None, _failed(call.text, call.problem)
+        written = f"{call.name}({json.dumps(dict(call.arguments), ensure_ascii=False)})"
         tool = self._tools.get(call.name)
         if tool is None:
-            return None, f"error: there is no tool {call.name[:100]!r}; there are {', '.join(self._tools)}", False
+            return None, _failed(written, f"there is no tool {call.name[:100]!r}; there are {', '.join(self._tools)}")
         try:
             _check(tool, call.arguments)
             result = tool.function(**call.arguments)
             if inspect.isawaitable(result):
                 result = await result
         except ToolError as error:
-            return call.name, f"error: {error}", False
-        return call.name, str(result)[:MAX_RESULT_CHARACTERS], True
+            return call.name, _failed(written, str(error))
+        return call.name, CallOutcome(written, str(result)[:MAX_RESULT_CHARACTERS], ok=True)
 
 
 def _check(tool: Tool, arguments: Mapping[str, Any]) -> None:
@@ -133,12 +136,5 @@ def _check(tool: Tool, arguments: Mapping[str, Any]) -> None:
             raise ToolError(f"argument {name!r} of {tool.name} must be of type {wanted}")
 
 
-def _answered(said: str, results: Sequence[tuple[str | None, str, bool]]) -> Observation:
-    messages = tuple(Message("tool", text, name=name) for name, text, _ in results)
-    everything = "\n".join(text for _, text, _ in results)
-    good = all(ok for _, _, ok in results)
-    return Observation(done=False, reply=messages, tool_call=said, tool_result=everything, tool_ok=good)
-
-
-def _written(call: ToolCall) -> str:
-    return f"{call.name}({json.dumps(dict(call.arguments), ensure_ascii=False)})"
+def _failed(call: str, problem: str) -> CallOutcome:
+    return CallOutcome(call, f"error: {problem}", ok=False)
