@@ -41,10 +41,18 @@ def config(**evaluation: Any) -> RunConfig:
     return run_config({"type": "SFT", "sft": {"steps": 1}}, **({"evaluation": evaluation} if evaluation else {}))
 
 
-def check(questions: Questions, task: CalculatorTask = TASK, longest: int | None = None) -> list[str]:
+def check(
+    questions: Questions,
+    task: CalculatorTask = TASK,
+    longest: int | None = None,
+    longest_demonstration: int | None = None,
+) -> list[str]:
     """The report's lines."""
     dialogue = make_dialogue(scratch(ScratchModel(), CalculatorTask.alphabet, 0), task)
-    return check_data(questions, task, dialogue, training=True, longest=longest).lines()
+    report = check_data(
+        questions, task, dialogue, training=True, longest=longest, longest_demonstration=longest_demonstration
+    )
+    return report.lines()
 
 
 def test_the_report_is_logged_with_lengths_in_ids(caplog: pytest.LogCaptureFixture) -> None:
@@ -78,6 +86,20 @@ def test_a_prompt_without_room_for_an_answer_is_refused_and_logged_first(caplog:
     assert (refusal.value.field_path, refusal.value.value) == ("spec.task.data.train", "Q10+10;")
     assert "more than 6 tokens" in str(refusal.value)
     assert any(record.getMessage().startswith("data: refused: ") for record in caplog.records)
+
+
+def test_a_demonstration_longer_than_the_model_is_refused_in_the_report(caplog: pytest.LogCaptureFixture) -> None:
+    """The longest are like `Q10+10;C10+10;R1;A1$`: 20 characters, each a token."""
+    questions = open_questions(config(questions=4), TASK, FILES)
+    lines = check(questions, longest_demonstration=20)
+    assert not [line for line in lines if line.startswith("refused")]
+    with caplog.at_level(logging.INFO), pytest.raises(RefusedError) as refusal:
+        check(questions, longest_demonstration=19)
+    assert refusal.value.reason is TerminationReason.INVALID_DATA
+    assert refusal.value.field_path == "spec.task.data.train"
+    assert refusal.value.value in {question.text for question in FILES[Split.TRAIN].questions}
+    assert "no train demonstration may have more than 19 tokens, what the model reads" in str(refusal.value)
+    assert str(refusal.value.value) in caplog.messages[-1]
 
 
 def test_a_file_for_a_task_that_asks_its_own_questions_is_refused() -> None:

@@ -71,6 +71,18 @@ def test_prompts_longer_than_the_model_reads_are_refused() -> None:
     assert report.lines()[1] == "test: 50 queries, 0 of them repeated; the longest prompt has 600 tokens"
 
 
+def test_demonstrations_longer_than_the_model_reads_are_refused() -> None:
+    """Prompt and answer together; exactly the limit is allowed, and a query that has none isn't counted."""
+    shown = [None, 128, 129, *[20] * 397]
+    sets = [some(Split.TRAIN, 400, lengths=[5] * 400, demonstrated=shown), SOUND[2]]
+    (found,) = data_report(sets, None, max_tokens=128).refusals
+    assert (found.field_path, found.value) == ("spec.task.data.train", "What is 2 + 1?")
+    assert found.rule == (
+        "no train demonstration may have more than 128 tokens, what the model reads; 1 have, the first 129"
+    )
+    assert data_report(sets, None, max_tokens=129).refusals == data_report(sets, None).refusals == ()
+
+
 @pytest.mark.parametrize("split", list(Split))
 def test_an_empty_set_is_refused(split: Split) -> None:
     """A run that needs it can't begin."""

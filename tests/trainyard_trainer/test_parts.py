@@ -9,11 +9,14 @@ import pytest
 
 from tests.trainyard_trainer import small
 from tests.trainyard_trainer.small import Outside
+from trainyard_api.model_source import ScratchModel
 from trainyard_api.run_config import RunConfig
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.models.loading import scratch
 from trainyard_trainer.parts import build_parts, steps_of
 from trainyard_trainer.run_inputs import RunInputs
+from trainyard_trainer.tasks.calculator import CalculatorTask
 
 LOCATION = {"bucket": "models", "prefix": "llama", "secretRef": {"name": "s"}}
 PINNED = {"uri": "s3://b/x/", "digest": "sha256:" + "0" * 64, "storage": {"s3": LOCATION}}
@@ -45,14 +48,22 @@ def test_names_are_refused_before_a_model_is_loaded(tmp_path: Path) -> None:
 
 def test_a_saved_model_whose_tokenizer_lacks_the_alphabet_is_refused(tmp_path: Path) -> None:
     """A model for other texts than the task's."""
-    from trainyard_api.model_source import ScratchModel
-    from trainyard_trainer.models.loading import scratch
-
     loaded = scratch(ScratchModel(), "0123456789QCRA;$", 0)
     loaded.model.save_pretrained(tmp_path)
     loaded.tokenizer.save_pretrained(tmp_path)
     found = refusal(small.config(model={"path": str(tmp_path)}))
     assert found == (TerminationReason.MODEL_UNSUITABLE, "spec.model", "+-*")
+
+
+def test_demonstrations_longer_than_the_models_context_are_refused(tmp_path: Path) -> None:
+    """Where they are what is trained on; a rollout of the same model is cut off instead."""
+    loaded = scratch(ScratchModel(), CalculatorTask.alphabet, 0)
+    loaded.model.config.max_position_embeddings = 20
+    loaded.model.save_pretrained(tmp_path)
+    loaded.tokenizer.save_pretrained(tmp_path)
+    reason, field, _ = refusal(small.config("SFT", model={"path": str(tmp_path)}))
+    assert (reason, field) == (TerminationReason.INVALID_DATA, "spec.task.name")
+    build_parts(small.config(model={"path": str(tmp_path)}), RunInputs(), Outside())
 
 
 def test_steps_are_those_of_the_algorithm() -> None:

@@ -71,7 +71,14 @@ def build_parts(config: RunConfig, inputs: RunInputs, stop: StopRequest) -> Part
         dialogue = make_dialogue(loaded, task)
         answer = algorithm.grpo.max_turn_tokens if algorithm.grpo else None
         longest_prompt = max_prompt_tokens(loaded.context_length, answer or task.max_turn_tokens)
-        check_data(questions, task, dialogue, training=steps_of(config) > 0, longest=longest_prompt)
+        check_data(
+            questions,
+            task,
+            dialogue,
+            training=steps_of(config) > 0,
+            longest=longest_prompt,
+            longest_demonstration=loaded.context_length if algorithm.sft else None,
+        )
         policy = TorchPolicy(loaded, PolicySettings.of(config))
         engine, sampler = choose_engine(policy, stop)
         rollouts = SynchronousRollouts(

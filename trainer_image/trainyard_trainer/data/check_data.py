@@ -21,7 +21,7 @@ from trainyard_trainer.data.splits import Split
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.dialogue import Dialogue
 from trainyard_trainer.rollouts.environments import FailedEnvironmentError, GuardedEnvironment
-from trainyard_trainer.seams import Question, Said
+from trainyard_trainer.seams import Prompt, Question, Said
 from trainyard_trainer.tasks.task import Task
 
 _log = logging.getLogger(__name__)
@@ -49,7 +49,13 @@ def open_questions(config: RunConfig, task: Task, files: Mapping[Split, QueryFil
 
 
 def check_data(
-    questions: Questions, task: Task, dialogue: Dialogue, *, training: bool, longest: int | None
+    questions: Questions,
+    task: Task,
+    dialogue: Dialogue,
+    *,
+    training: bool,
+    longest: int | None,
+    longest_demonstration: int | None = None,
 ) -> DataReport:
     """Report on every question that a run may ask, in the log.
 
@@ -59,6 +65,7 @@ def check_data(
         dialogue: turns that into ids.
         training: whether the run trains.
         longest: most tokens of a prompt, as `max_prompt_tokens` says.
+        longest_demonstration: most tokens that the model reads; None where demonstrations don't matter.
 
     Raises:
         RefusedError: INVALID_DATA; they can't be used. The log has the whole report by then.
@@ -66,7 +73,8 @@ def check_data(
     sets, refusals, warnings = [], [], []
     for one in questions.query_sets(training=training):
         opened = _open(one.questions, task, dialogue)
-        sets.append(replace(one, lengths=[prompt.tokens for prompt in opened]))
+        shown = [] if longest_demonstration is None else _shown(one, opened, questions, dialogue)
+        sets.append(replace(one, lengths=[prompt.tokens for prompt in opened], demonstrated=shown))
         failed = [prompt for prompt in opened if prompt.problem is not None]
         if failed and len(failed) == len(opened):
             refusals.append(_none_opens(one, failed[0]))
@@ -74,7 +82,7 @@ def check_data(
             warnings.append(f"{len(failed)} {one.split} queries open no conversation; {failed[0]}")
         if cut := [prompt for prompt in opened if prompt.lost]:
             warnings.append(f"{len(cut)} {one.split} prompts have characters that the tokenizer can't write; {cut[0]}")
-    report = data_report(sets, longest, refusals)
+    report = data_report(sets, longest, refusals, max_tokens=longest_demonstration)
     report = replace(report, warnings=(*report.warnings, *warnings))
     for line in report.lines():
         _log.info("data: %s", line)
@@ -113,6 +121,18 @@ def _open(questions: Sequence[Question], task: Task, dialogue: Dialogue) -> list
             else:
                 prompts.append(_Prompt(question, len(ids), _lost(said, dialogue.text(ids))))
     return prompts
+
+
+def _shown(one: QuerySet, opened: Sequence[_Prompt], questions: Questions, dialogue: Dialogue) -> Sequence[int | None]:
+    """Tokens of one demonstration of each training question that opens a conversation: others may differ a little."""
+    if one.split is not Split.TRAIN:
+        return []
+    return [
+        None
+        if prompt.tokens is None
+        else len(dialogue.demonstration(questions.demonstration(Prompt(0, index, prompt.question)))[0])
+        for index, prompt in enumerate(opened)
+    ]
 
 
 def _lost(said: Said, written: str) -> str:

@@ -28,14 +28,16 @@ class QuerySet:
     """One set as it was read or drawn.
 
     `field_path` is the field of the manifest that it comes from. `lengths` are the prompts' tokens, one per question,
-    None where it has no prompt; empty where no tokenizer counted them. `drawn` says that a task draws them without end,
-    so these are but some. `ignored` counts members of the file that nobody reads.
+    None where it has no prompt; empty where no tokenizer counted them. `demonstrated` are the tokens of each question's
+    demonstration in the same way. `drawn` says that a task draws them without end, so these are but some. `ignored`
+    counts members of the file that nobody reads.
     """
 
     split: Split
     questions: Sequence[Question]
     field_path: str
     lengths: Sequence[int | None] = ()
+    demonstrated: Sequence[int | None] = ()
     drawn: bool = False
     ignored: Mapping[str, int] | None = None
 
@@ -84,23 +86,30 @@ class DataReport:
             raise RefusedError(TerminationReason.INVALID_DATA, rule, field_path=first.field_path, value=first.value)
 
 
-def data_report(sets: Sequence[QuerySet], max_prompt_tokens: int | None, more: Sequence[Refusal] = ()) -> DataReport:
+def data_report(
+    sets: Sequence[QuerySet],
+    max_prompt_tokens: int | None,
+    more: Sequence[Refusal] = (),
+    *,
+    max_tokens: int | None = None,
+) -> DataReport:
     """Judge the sets of a run.
 
-    Refused: an empty set, a query in two sets, and a prompt of more tokens than the model can read. Doubted: few
-    training queries, fewer test queries than can ever be significant, repeated queries, other answers for the same
-    query, members that nobody reads.
+    Refused: an empty set, a query in two sets, and a prompt or demonstration of more tokens than the model can read.
+    Doubted: few training queries, fewer test queries than can ever be significant, repeated queries, other answers for
+    the same query, members that nobody reads.
 
     Args:
         sets: each set that the run needs, once.
         max_prompt_tokens: the longest prompt that leaves room for an answer; None where lengths weren't counted.
         more: what others refuse of the same data, such as a chat template that isn't prefix-stable.
+        max_tokens: what the model can read; None where lengths of demonstrations weren't counted.
     """
     counts, warnings, refusals = [], [], []
     for one in sets:
         counts.append(_count(one))
         warnings += _doubts(one, counts[-1])
-        refusals += _faults(one, max_prompt_tokens)
+        refusals += _faults(one, max_prompt_tokens, max_tokens)
     for first, second in combinations(sets, 2):
         refusals += _overlap(first, second)
     return DataReport(tuple(counts), tuple(warnings), (*refusals, *more))
@@ -138,22 +147,28 @@ def _doubts(one: QuerySet, counts: SetCounts) -> list[str]:
     return doubts
 
 
-def _faults(one: QuerySet, max_prompt_tokens: int | None) -> list[Refusal]:
+def _faults(one: QuerySet, max_prompt_tokens: int | None, max_tokens: int | None) -> list[Refusal]:
     """What can't be used of one set."""
     if not one.questions:
         rule = f"must leave at least one {one.split} query; a hash of the text decides, so more data helps"
         return [Refusal(one.field_path, rule, "0 queries")]
-    if max_prompt_tokens is None:
+    return [
+        *_too_long(one, "prompt", one.lengths, max_prompt_tokens, "what the model reads less the longest answer"),
+        *_too_long(one, "demonstration", one.demonstrated, max_tokens, "what the model reads"),
+    ]
+
+
+def _too_long(
+    one: QuerySet, what: str, lengths: Sequence[int | None], longest: int | None, reason: str
+) -> list[Refusal]:
+    if longest is None or not lengths:
         return []
-    pairs = zip(one.questions, one.lengths, strict=True)
-    over = [(question.text, length) for question, length in pairs if (length or 0) > max_prompt_tokens]
+    pairs = zip(one.questions, lengths, strict=True)
+    over = [(question.text, length) for question, length in pairs if (length or 0) > longest]
     if not over:
         return []
     text, length = over[0]
-    rule = (
-        f"no {one.split} prompt may have more than {max_prompt_tokens} tokens, what the model reads less the longest "
-        f"answer; {len(over)} have, the first {length}"
-    )
+    rule = f"no {one.split} {what} may have more than {longest} tokens, {reason}; {len(over)} have, the first {length}"
     return [Refusal(one.field_path, rule, _cut(text))]
 
 

@@ -65,13 +65,12 @@ class Questions:
 
     def demonstrations(self, step: int, count: int) -> list[tuple[DemonstrationTurn, ...]]:
         """The demonstrations of one step of supervised fine-tuning, about training questions."""
-        prompts = self.training(step, count)
-        return [
-            self._task.demonstration(
-                prompt.question, generator(StreamKey(self._seed, Stream.DEMONSTRATIONS, step, prompt.index))
-            )
-            for prompt in prompts
-        ]
+        return [self.demonstration(prompt) for prompt in self.training(step, count)]
+
+    def demonstration(self, prompt: Prompt) -> tuple[DemonstrationTurn, ...]:
+        """How a question is answered; what is random in it follows from its place in the run."""
+        key = StreamKey(self._seed, Stream.DEMONSTRATIONS, prompt.step, prompt.index)
+        return self._task.demonstration(prompt.question, generator(key))
 
     def query_sets(self, *, training: bool) -> list[QuerySet]:
         """The sets that the run asks, as the data report judges them; the training set only where it trains."""
