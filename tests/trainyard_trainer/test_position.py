@@ -42,7 +42,7 @@ def test_a_position_between_two_updates_comes_back_as_it_was(tmp_path: Path) -> 
     """The scored batch with its updates, validation so far, the measurement before."""
     batch = ScoredBatch(3, 7, (ROLLED_OUT,), (((-1.0, -0.1),),), None, (OUTCOME, OUTCOME))
     history = observed(observed(ValidationHistory(), 1, 0.5), 2, 0.25)
-    position = Position(3, batch, {"reward_mean": "0.5"}, history, {"success_rate": 0.25})
+    position = Position(3, batch, {"reward_mean": "0.5"}, history, {"success_rate": 0.25}, "0a1b")
     back = stored(position, tmp_path)
     assert back == position
     assert (back.step, back.updates, back.validation.waited) == (3, 2, 1)

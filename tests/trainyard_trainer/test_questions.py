@@ -72,6 +72,23 @@ def test_the_report_gets_every_set_that_is_asked() -> None:
     ]
 
 
+def test_the_digest_is_of_every_question_and_answer() -> None:
+    """Another answer, another order and another set give another; the same files the same."""
+
+    def digest(*pairs: tuple[str, str], test: str = "t") -> str:
+        files = {
+            Split.TRAIN: QueryFile(tuple(Question(*pair) for pair in pairs), {}),
+            Split.TEST: QueryFile((Question(test, "1"),), {}),
+        }
+        return Questions(FileQuestions(files, 0), TASK, 0, Evaluation()).digest
+
+    first, second = ("a", "1"), ("b", "2")
+    assert digest(first, second) == digest(first, second)
+    others = [digest(second, first), digest(first), digest(first, ("b", "3")), digest(first, second, test="u")]
+    assert len({digest(first, second), *others}) == 5
+    assert drawn(0).digest == drawn(0).digest != drawn(1).digest
+
+
 def test_demonstrations_are_about_training_questions() -> None:
     """Each begins with a question that no measurement asks, and they repeat."""
     questions = drawn(0, {"questions": 512})

@@ -11,8 +11,9 @@ import torch
 from tests.trainyard_trainer import small
 from tests.trainyard_trainer.small import Outside
 from trainyard_api.run_config import RunConfig
+from trainyard_api.termination import TerminationReason
 from trainyard_trainer.checkpoints.resume import Resumed
-from trainyard_trainer.errors import StoppedError
+from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.evaluation.early_stopping import observed
 from trainyard_trainer.evaluation.measured import Measured
 from trainyard_trainer.outlets import Ended
@@ -75,6 +76,20 @@ def test_a_stop_while_a_run_is_put_together_names_what_it_would_have_gone_on_fro
             go(second, small.config(), resumed)
         assert (stop.value.last_step, stop.value.committed_uri) == left
     assert second.snapshots == []
+
+
+def test_a_run_does_not_go_on_with_other_questions(tmp_path: Path) -> None:
+    """A ConfigMap or object that was edited meanwhile: some queries would be asked twice, and some that were trained on
+    be tests.
+    """
+    first, second = Outside(stop_when=lambda outside: len(outside.steps) == 1), Outside()
+    with pytest.raises(StoppedError):
+        go(first, small.config())
+    other = {"name": "calculator", "options": {"operators": "+"}, "rewards": [{"name": "exact"}]}
+    with pytest.raises(RefusedError, match="must give the questions that the run began with") as refusal:
+        go(second, small.config(task=other), small.resumed(first.snapshots[-1], tmp_path))
+    assert (refusal.value.reason, refusal.value.field_path) == (TerminationReason.INVALID_DATA, "spec.task")
+    assert second.rewound == []
 
 
 def test_what_was_measured_before_the_first_step_is_not_measured_again(tmp_path: Path) -> None:

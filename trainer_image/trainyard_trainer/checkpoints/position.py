@@ -21,7 +21,8 @@ class Position:
 
     `step` counts finished steps. `batch` is the scored batch of the next one, with the updates done, while there are
     more to do; None between steps. `metrics` are the latest measurements, as a checkpoint carries them. `before` is the
-    measurement before the first step, in plain types, once it is made.
+    measurement before the first step, in plain types, once it is made. `questions` is the digest of those that the run
+    began with.
     """
 
     step: int = 0
@@ -29,6 +30,7 @@ class Position:
     metrics: Mapping[str, str] = field(default_factory=dict)
     validation: ValidationHistory = field(default_factory=ValidationHistory)
     before: dict[str, Any] | None = None
+    questions: str | None = None
 
     @property
     def updates(self) -> int | None:
@@ -49,6 +51,7 @@ class Position:
             "metrics": dict(self.metrics),
             "validation": self.validation.to_state(),
             "before": self.before,
+            "questions": self.questions,
         }
 
     @classmethod
@@ -58,7 +61,7 @@ class Position:
         Raises:
             ValueError: the state is of another layout.
         """
-        expected = {"step", "batch", "metrics", "validation", "before"}
+        expected = {"step", "batch", "metrics", "validation", "before", "questions"}
         if set(state) != expected:
             raise ValueError(f"a position has the members {sorted(expected)}; got {sorted(state)}")
         return cls(
@@ -67,4 +70,5 @@ class Position:
             metrics=state["metrics"],
             validation=ValidationHistory.from_state(state["validation"]),
             before=state["before"],
+            questions=state["questions"],
         )

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import torch
 
+from trainyard_api.termination import TerminationReason
 from trainyard_trainer.checkpoints.checkpoint import TRAINER_STATE_FILE, all_committed, load_checkpoint
 from trainyard_trainer.checkpoints.position import Position
 from trainyard_trainer.errors import RefusedError
@@ -80,3 +81,24 @@ def restore(policy: Policy, resumed: Resumed) -> Position:
     policy.load_weights(resumed.folder)
     policy.load_state({name: part for name, part in state.items() if name != POSITION})
     return Position.from_state(state[POSITION])
+
+
+def require_same_questions(position: Position, digest: str) -> None:
+    """Refuse to go on with other questions than the run began with: in another order some would be trained on twice and
+    some never, and the evaluation could ask what was trained on.
+
+    Args:
+        position: where the run stands.
+        digest: of the questions of now.
+
+    Raises:
+        RefusedError: INVALID_DATA.
+    """
+    if position.questions != digest:
+        raise RefusedError(
+            TerminationReason.INVALID_DATA,
+            "must give the questions that the run began with, of which the digest was "
+            f"{position.questions}; bring them back, or begin a new run",
+            field_path="spec.task",
+            value=digest,
+        )

@@ -6,7 +6,10 @@ checks that all the same, whatever the seed, the task and the number of steps.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable
+from dataclasses import astuple
 
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import Evaluation
@@ -51,6 +54,13 @@ class Questions:
         self.test = self._asked.get(Split.TEST, ())
         self.overlap = 0
         self._measured = {canonical(prompt.question.text) for prompt in (*self.test, *self.validation)}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all questions and answers, in hexadecimal; of a task that draws them, of some."""
+        sets = self.query_sets(training=True)
+        listed = [[one.split, [astuple(question) for question in one.questions]] for one in sets]
+        return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
     def training(self, step: int, count: int) -> list[Prompt]:
         """The questions of one step.
