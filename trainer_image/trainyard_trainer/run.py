@@ -13,7 +13,7 @@ import torch
 from trainyard_api.run_config import RunConfig
 from trainyard_trainer.between_steps import ended_early
 from trainyard_trainer.checkpoints.position import Position
-from trainyard_trainer.checkpoints.resume import restore
+from trainyard_trainer.checkpoints.resume import require_same_questions, restore
 from trainyard_trainer.checkpoints.saving import finish, stop_here
 from trainyard_trainer.errors import StoppedError
 from trainyard_trainer.evaluation.evaluate import evaluate_after, evaluate_before
@@ -69,7 +69,11 @@ def run(
         raise StoppedError(newest.step if newest else 0, newest.uri if newest else None) from None
     try:
         board.sampling(parts.sampler)
-        position = Position() if inputs.resumed is None else restore(parts.policy, inputs.resumed)
+        questions = parts.questions.digest
+        position = Position(questions=questions)
+        if inputs.resumed is not None:
+            position = restore(parts.policy, inputs.resumed)
+            require_same_questions(position, questions)
         parts.policy.prepare(parts.longest_row)
         ledger.rewind(position.step)
         outlets = Outlets(ledger, board, checkpointer, stop, config.checkpoints.every_steps)
