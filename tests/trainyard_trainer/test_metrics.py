@@ -12,7 +12,15 @@ from trainyard_trainer.reporting.metrics import as_decimals, grpo_metrics, rollo
 from trainyard_trainer.seams import UpdateOutcome
 from trainyard_trainer.trajectory import CallOutcome, Role, TrajectoryStatus, Turn
 
-OUTCOME = UpdateOutcome(0.25, 1.5, 0.5, 1e-6, skipped=False, kl=0.01, clip_low=0.2, clip_high=0.3, out_of_memory=1)
+OUTCOME = UpdateOutcome(
+    *(0.25, 1.5, 0.5, 1e-6),
+    skipped=False,
+    kl=0.01,
+    clip_low=0.2,
+    clip_high=0.3,
+    out_of_memory=1,
+    sampler_gap_mean=2e-6,
+)
 SECONDS = {"rollout": 1.0, "reward": 0.5, "update": 0.5, "step": 2.0}
 CALL = Turn(
     0, 1, 3, Role.POLICY, "C1;", datetime(2026, 1, 1, tzinfo=UTC), 0.1, calls=(CallOutcome("1", "error: no", ok=False),)
@@ -44,6 +52,7 @@ def test_a_grpo_step_has_every_measurement() -> None:
     assert set(metrics.values) == {
         *("reward_mean", "reward_std", "success_rate", "tool_rate", "zero_variance_groups", "failed_trajectories"),
         *("truncated", "tokens", "policy_tokens", "tokens_per_second", "loss", "grad_norm", "entropy", "sampler_gap"),
+        "sampler_gap_mean",
         *("length_right", "length_wrong", "kl", "clip_low", "clip_high", "out_of_memory"),
         *("skipped_updates", "rollout_seconds", "reward_seconds", "update_seconds", "step_seconds"),
     }
@@ -69,6 +78,7 @@ def test_a_checkpoint_carries_measurements_that_a_replay_gives_again() -> None:
         "grad_norm": "1.500000",
         "entropy": "0.500000",
         "sampler_gap": "0.000001",
+        "sampler_gap_mean": "0.000002",
         "kl": "0.010000",
         "clip_low": "0.200000",
         "clip_high": "0.300000",

@@ -45,7 +45,8 @@ def test_what_samples_sees_the_log_probabilities_that_are_trained() -> None:
 def test_a_low_temperature_is_no_disagreement_with_the_sampler(precision: Precision) -> None:
     """It makes differences of logits as much larger as it is lower; a high one is no reason to look less closely."""
     usual = policy(precision=precision).sampler_tolerance
-    assert policy(precision=precision, temperature=0.1).sampler_tolerance == pytest.approx(10 * usual)
+    low = policy(precision=precision, temperature=0.1).sampler_tolerance
+    assert (low.largest, low.mean) == pytest.approx((10 * usual.largest, 10 * usual.mean))
     assert policy(precision=precision, temperature=2.0).sampler_tolerance == usual
 
 

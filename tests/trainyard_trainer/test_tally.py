@@ -35,4 +35,5 @@ def test_what_does_not_exist_is_none() -> None:
     empty = Tally()
     assert (empty.loss, empty.tokens) == (0.0, 0)
     assert [empty.entropy, empty.kl, empty.clip_low, empty.clip_high, empty.sampler_gap] == [None] * 5
+    assert empty.sampler_gap_mean is None
     assert [finite(math.nan), finite(-math.inf), finite(1.5)] == [None, None, 1.5]

@@ -84,15 +84,17 @@ def test_gradients_are_clipped_to_norm_one() -> None:
     assert torch.cat(moments).norm().item() == pytest.approx(0.1, abs=1e-5)
 
 
-def test_sampler_gap_is_the_largest_difference() -> None:
+def test_sampler_gap_is_the_largest_difference_and_has_a_mean() -> None:
     """Only where a sampler drew the token, with the very weights of now."""
     chosen = policy()
     known = chosen.score(ROWS[:1])[0]
     drawn = (math.nan, known[1], known[2] + 0.25, known[3] - 0.125)
     rows = [replace(ROWS[0], sampler_logprobs=drawn), ROWS[1]]
-    assert chosen.update(rows, sft_loss).sampler_gap == pytest.approx(0.25, abs=1e-5)
+    outcome = chosen.update(rows, sft_loss)
+    assert (outcome.sampler_gap, outcome.sampler_gap_mean) == pytest.approx((0.25, 0.125), abs=1e-5)
     late = row(9, 3, sampler_logprobs=drawn, on_policy=False)
-    assert policy().update([late], sft_loss).sampler_gap is None
+    outcome = policy().update([late], sft_loss)
+    assert (outcome.sampler_gap, outcome.sampler_gap_mean) == (None, None)
 
 
 @pytest.mark.parametrize("factor", [math.nan, math.inf])

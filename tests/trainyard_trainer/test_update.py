@@ -12,7 +12,7 @@ import torch
 
 from tests.trainyard_trainer.policies import policy, row, weights
 from tests.trainyard_trainer.trajectories import segment, trajectory
-from trainyard_api.algorithm import GRPOConfig, KLPenalty, LossType
+from trainyard_api.algorithm import GRPOConfig, KLPenalty, LossType, Precision
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.policy.advantages import with_advantages
@@ -196,6 +196,35 @@ def test_a_model_that_decodes_other_than_it_trains_is_refused() -> None:
         run(chosen, prepare_batch(chosen, step, config(), step=0), config())
     assert refusal.value.reason is TerminationReason.MODEL_UNSUITABLE
     assert (refusal.value.field_path, refusal.value.value) == ("spec.model", "Qwen3ForCausalLM")
+
+
+@pytest.mark.parametrize(
+    ("precision", "shifts", "refused"),
+    [
+        (Precision.FLOAT32, (0.04,), False),
+        (Precision.FLOAT32, (0.06,), True),
+        (Precision.BFLOAT16, (2.0,), False),
+        (Precision.BFLOAT16, (0.15,) * 100, True),
+    ],
+)
+def test_float32_is_judged_by_the_worst_token_and_bfloat16_by_the_mean(
+    precision: Precision, shifts: tuple[float, ...], refused: bool
+) -> None:
+    """One token of many that bfloat16 rounds badly ends no run; many that are a little off do."""
+    chosen = policy(precision=precision)
+    batch = prepare_batch(chosen, versions(step_of(10), 0), config(), step=0)
+    scores = prepare_batch(chosen, batch.trajectories, config(epochs=2), step=0).old_logprobs
+    left = list(shifts)
+    exact = []
+    for one, (logprobs,) in zip(batch.trajectories, scores, strict=True):
+        drawn = [value + (left.pop() if left and math.isfinite(value) else 0.0) for value in logprobs]
+        exact.append(replace(one, segments=(replace(one.segments[0], logprobs=tuple(drawn)),)))
+    agreed = replace(batch, trajectories=tuple(exact))
+    if refused:
+        with pytest.raises(RefusedError, match="on average"):
+            run(chosen, agreed, config())
+    else:
+        assert run(chosen, agreed, config()).outcomes[0].sampler_gap == pytest.approx(shifts[0], abs=1e-3)
 
 
 def test_outcomes_of_a_step_become_one() -> None:

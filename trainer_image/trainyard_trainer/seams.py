@@ -190,9 +190,9 @@ class UpdateOutcome:
     `loss` is the whole update's. `grad_norm` is the norm before clipping, `entropy` the mean over policy tokens in
     nats, `kl` the mean estimate of the divergence from the reference, `clip_low` and `clip_high` the shares of policy
     tokens whose gradient a clip cut. `sampler_gap` is the largest |log-probability of the sampler - of the policy| over
-    tokens that this very version sampled. `skipped` counts updates whose loss or gradient wasn't finite, which changed
-    nothing: one at most, but where a step's updates are merged. `out_of_memory` counts passes that were given up and
-    done again in smaller parts.
+    tokens that this very version sampled, `sampler_gap_mean` the mean over the same tokens. `skipped` counts updates
+    whose loss or gradient wasn't finite, which changed nothing: one at most, but where a step's updates are merged.
+    `out_of_memory` counts passes that were given up and done again in smaller parts.
     """
 
     loss: float | None
@@ -205,6 +205,17 @@ class UpdateOutcome:
     clip_high: float | None = None
     policy_tokens: int = 0
     out_of_memory: int = 0
+    sampler_gap_mean: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SamplerTolerance:
+    """How far log-probabilities of sampler and policy may differ, in nats, by rounding alone: one token's, and the mean
+    over an update's tokens; infinite where it doesn't matter.
+    """
+
+    largest: float
+    mean: float
 
 
 class Policy(Protocol):
@@ -213,13 +224,13 @@ class Policy(Protocol):
     Attributes:
         architecture: name of the model's class.
         learning_rate: the optimizer's.
-        sampler_tolerance: largest difference of a log-probability between sampler and policy, in nats, that rounding
-            explains in the type that the model computes in.
+        sampler_tolerance: differences between sampler and policy that rounding explains in the type that the model
+            computes in.
     """
 
     architecture: str
     learning_rate: float
-    sampler_tolerance: float
+    sampler_tolerance: SamplerTolerance
 
     @property
     def version(self) -> int:

@@ -15,13 +15,13 @@ from trainyard_trainer.policy.batches import MicroBatch
 from trainyard_trainer.policy.loss_inputs import TokenLosses
 from trainyard_trainer.policy.ranks import Ranks
 
-_SUMS = 7
+_SUMS = 9
 
 
 @dataclass
 class Tally:
-    """Sums over the trained tokens so far: loss, tokens, entropy, kl, tokens with one, clipped low, clipped high; and
-    the largest difference from the sampler, negative while there is none.
+    """Sums over the trained tokens so far: loss, tokens, entropy, kl, tokens with one, clipped low, clipped high,
+    differences from the sampler, tokens with one; and the largest of these differences, negative while there is none.
     """
 
     sums: list[float] = field(default_factory=lambda: [0.0] * _SUMS)
@@ -41,12 +41,15 @@ class Tally:
             differences_N = (logprobs_N - batch.sampler_logprobs).abs()
             known_N = differences_N.isfinite() & batch.on_policy
             gap = torch.where(known_N, differences_N, -1.0).max()
-            parts = (loss, entropies_N.sum(), kl, out.clipped_low.sum(), out.clipped_high.sum(), gap)
+            gaps = torch.where(known_N, differences_N, 0.0).double().sum()
+            clipped = (out.clipped_low.sum(), out.clipped_high.sum())
+            parts = (gap, loss, entropies_N.sum(), kl, *clipped, gaps, known_N.sum())
             # One transfer from the device.
-            value, entropy, divergence, low, high, gap_here = torch.stack([part.double() for part in parts]).tolist()
+            found = torch.stack([part.double() for part in parts]).tolist()
+        gap_here, value, entropy, divergence, *rest = found
         tokens = len(logprobs_N)
         counted = 0 if out.kl is None else tokens
-        added = (value, tokens, entropy, divergence, counted, low, high)
+        added = (value, tokens, entropy, divergence, counted, *rest)
         self.sums = [sum_ + one for sum_, one in zip(self.sums, added, strict=True)]
         self.gap = max(self.gap, gap_here)
 
@@ -88,6 +91,11 @@ class Tally:
     def sampler_gap(self) -> float | None:
         """Largest difference from the sampler; None where no token is known to be this policy's."""
         return None if self.gap < 0 else self.gap
+
+    @property
+    def sampler_gap_mean(self) -> float | None:
+        """Mean difference from the sampler, over the same tokens."""
+        return self._mean(7, 8)
 
     def _mean(self, part: int, count: int) -> float | None:
         if not self.sums[count]:

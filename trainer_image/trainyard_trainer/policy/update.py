@@ -105,9 +105,9 @@ def update_by_sft(policy: Policy, rows: Sequence[Row]) -> UpdateOutcome:
 def merged(outcomes: Sequence[UpdateOutcome]) -> UpdateOutcome:
     """The updates of a step as one measurement.
 
-    Loss and gradient norm are means over updates; entropy, divergence and clip shares means over policy tokens; the
-    sampler's gap is the largest; tokens, skipped updates and memory failures are sums. A value that no update has is
-    None.
+    Loss and gradient norm are means over updates; entropy, divergence, clip shares and the sampler's mean gap are means
+    over policy tokens; the sampler's gap is the largest; tokens, skipped updates and memory failures are sums. A value
+    that no update has is None.
     """
     return UpdateOutcome(
         loss=_mean([(outcome.loss, 1) for outcome in outcomes]),
@@ -120,6 +120,7 @@ def merged(outcomes: Sequence[UpdateOutcome]) -> UpdateOutcome:
         clip_high=_mean([(outcome.clip_high, outcome.policy_tokens) for outcome in outcomes]),
         policy_tokens=sum(outcome.policy_tokens for outcome in outcomes),
         out_of_memory=sum(outcome.out_of_memory for outcome in outcomes),
+        sampler_gap_mean=_mean([(outcome.sampler_gap_mean, outcome.policy_tokens) for outcome in outcomes]),
     )
 
 
@@ -132,11 +133,12 @@ def _scored(score: Callable[[Sequence[Row]], list[tuple[float, ...]]], rows: Seq
 
 
 def _require_agreement(policy: Policy, outcome: UpdateOutcome) -> None:
-    if outcome.sampler_gap is not None and outcome.sampler_gap > policy.sampler_tolerance:
+    largest, mean, allowed = outcome.sampler_gap or 0.0, outcome.sampler_gap_mean or 0.0, policy.sampler_tolerance
+    if largest > allowed.largest or mean > allowed.mean:
         raise RefusedError(
             TerminationReason.MODEL_UNSUITABLE,
             "must be a model class whose keys and values can be kept from turn to turn; decoding and training disagree "
-            f"by {outcome.sampler_gap:.3g} nats about a token",
+            f"by up to {largest:.3g} nats about a token, by {mean:.3g} on average",
             field_path="spec.model",
             value=policy.architecture,
         )

@@ -55,6 +55,7 @@ def update_values(outcome: UpdateOutcome) -> dict[str, float]:
         "grad_norm": outcome.grad_norm,
         "entropy": outcome.entropy,
         "sampler_gap": outcome.sampler_gap,
+        "sampler_gap_mean": outcome.sampler_gap_mean,
         "kl": outcome.kl,
         "clip_low": outcome.clip_low,
         "clip_high": outcome.clip_high,
