@@ -104,6 +104,10 @@ class SampledPolicy:
     device: torch.device
     pad_id: int = PAD
     version: int = 0
+    slots: int | None = None
+
+    def room(self) -> None:
+        """No limit is known."""
 
 
 class NeverStopped:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from trainyard_trainer.policy.memory import Room
 from trainyard_trainer.sampling.randomness import Stream, StreamKey
 from trainyard_trainer.seams import Engine, Generation
 from trainyard_trainer.trajectory import Sampling
@@ -26,6 +27,12 @@ class Policy:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     pad_id: int = 0
     version: int = 0
+    slots: int | None = None
+    limit: Room | None = None
+
+    def room(self) -> Room | None:
+        """What the test says."""
+        return self.limit
 
 
 @dataclass

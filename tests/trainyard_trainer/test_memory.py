@@ -121,3 +121,28 @@ def test_an_accelerator_is_asked_by_trying(monkeypatch: pytest.MonkeyPatch) -> N
     assert memory.fits_device(lambda: None, 2 * gibibyte)
     assert not memory.fits_device(lambda: None, 2 * gibibyte + 1)
     assert len(freed) == 3
+
+
+def test_room_for_sampling_is_what_the_rest_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planned with a reserve and with what is still to come; beyond the whole rest there is nothing."""
+    gibibyte = 2**30
+    found = memory.host_room(gibibyte, gibibyte, 10 * gibibyte)
+    assert found == memory.Room(8 * gibibyte - memory.PROCESS_BYTES - 2 * gibibyte, 9 * gibibyte)
+    # Of 80 GiB others use 20; of our 15, 10 are in use, so there are 60 for us in all.
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (45 * gibibyte, 80 * gibibyte))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 15 * gibibyte)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 10 * gibibyte)
+    assert memory.device_room(6 * gibibyte) == memory.Room(32 * gibibyte, 50 * gibibyte)
+
+
+def test_weights_copies_and_moments_leave_less_room_for_sampling() -> None:
+    """A reference is a copy; a policy that only answers has neither moments nor snapshots."""
+    limit = 2**33
+    plain = policy(memory_limit_bytes=limit)
+    weights = sum(parameter.nbytes for parameter in plain.model.parameters())
+    planned = int(memory.SHARE * limit) - memory.PROCESS_BYTES
+    # Beside the weights two moments, and all of it again in a snapshot.
+    assert plain.room() == memory.Room(planned - 6 * weights, limit - weights)
+    assert policy(memory_limit_bytes=limit, trains=False).room() == memory.Room(planned - weights, limit - weights)
+    referred = policy(memory_limit_bytes=limit, keep_reference=True).room()
+    assert referred == memory.Room(planned - 7 * weights, limit - 2 * weights)

@@ -71,3 +71,29 @@ def test_steps_are_those_of_the_algorithm() -> None:
     assert steps_of(small.config()) == small.GRPO["steps"]
     assert steps_of(small.config(algorithm={"type": "Evaluation"})) == 0
     assert steps_of(small.config("SFT", algorithm={"type": "SFT", "sft": small.SFT | {"steps": 7}})) == 7
+
+
+def test_a_row_is_as_long_as_its_prompt_and_all_turns() -> None:
+    """Every turn as long as it may be, and as much said in reply: what memory is measured for."""
+    found = []
+    for tokens, turns in ((20, 1), (20, 3), (30, 3)):
+        config = small.config(
+            algorithm={
+                "type": "GRPO",
+                "seed": 0,
+                "grpo": {**small.GRPO, "maxTurnTokens": tokens, "maxTurns": turns},
+            }
+        )
+        parts = build_parts(config, RunInputs(), Outside())
+        found.append(parts.longest_row)
+        assert parts.policy.state()["slots"] == 256
+    prompt = found[0] - 40
+    assert found == [prompt + 40, prompt + 120, prompt + 180]
+    assert prompt > 3
+
+
+def test_memory_that_holds_no_conversation_is_refused() -> None:
+    """Before any work, at the pod's memory."""
+    reason, field_path, value = refusal(small.config(memoryLimitBytes=1))
+    assert (reason, field_path) == (TerminationReason.INVALID_MANIFEST, "spec.trainer.memory")
+    assert value.startswith("0 bytes beside the weights, for ")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -12,11 +13,14 @@ import torch
 from tests.trainyard_trainer import families
 from tests.trainyard_trainer.stopping import Stop
 from tests.trainyard_trainer.talks import SAMPLING, Policy, converse, tokens
+from trainyard_api.termination import TerminationReason
+from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.sampling.randomness import Stream, StreamKey
 from trainyard_trainer.sampling.reading import CachedModel
 from trainyard_trainer.sampling.sampler import InProcessEngine
 from trainyard_trainer.sampling.slot_decoder import SlotDecoder
 from trainyard_trainer.sampling.turns import CachedSession, OpenTurn
+from trainyard_trainer.sampling.whole_batch import WholeBatchDecoder
 from trainyard_trainer.seams import Generation, RolloutInterruptedError
 from trainyard_trainer.trajectory import Sampling
 
@@ -109,7 +113,7 @@ class Failing:
     def advance(self) -> list[OpenTurn]:
         self._passes += 1
         if self._passes == 3:
-            raise torch.OutOfMemoryError("no memory")
+            raise FloatingPointError("broken")
         return self._inner.advance()
 
     def release(self, session: CachedSession) -> None:
@@ -117,6 +121,9 @@ class Failing:
 
     def reset(self) -> None:
         self._inner.reset()
+
+    def shrink(self) -> bool:
+        return self._inner.shrink()
 
 
 def test_what_breaks_the_engine_reaches_everybody_who_waits(policy: Policy) -> None:
@@ -127,7 +134,7 @@ def test_what_breaks_the_engine_reaches_everybody_who_waits(policy: Policy) -> N
         sessions = [chosen.open_session() for _ in range(4)]
         asked = (chosen.generate(session, (4, 5), ENDLESS, KEY) for session in sessions)
         found = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 30)
-        assert [type(one) for one in found] == [torch.OutOfMemoryError] * 4
+        assert [type(one) for one in found] == [FloatingPointError] * 4
         with pytest.raises(RuntimeError, match="failed in this conversation"):
             await chosen.generate(sessions[0], (4,), SAMPLING, KEY)
         for session in sessions:
@@ -135,6 +142,64 @@ def test_what_breaks_the_engine_reaches_everybody_who_waits(policy: Policy) -> N
 
     asyncio.run(ask())
     assert isinstance(outcomes(chosen, 1)[0], Generation)
+
+
+@contextmanager
+def full(model: Any, refuses: Callable[[int, int], bool]) -> Iterator[list[int]]:
+    """A model on an accelerator that refuses passes by their number and rows; the rows of each pass."""
+    passes: list[int] = []
+
+    def forward(_: torch.nn.Module, __: tuple[object, ...], options: dict[str, torch.Tensor]) -> None:
+        passes.append(len(options["input_ids"]))
+        if refuses(len(passes), passes[-1]):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    hook = model.register_forward_pre_hook(forward, with_kwargs=True)
+    yield passes
+    hook.remove()
+
+
+@pytest.mark.parametrize("family", ["qwen3", "falcon_h1"])
+def test_sampling_that_ran_out_of_memory_goes_on_with_half_the_slots(family: str) -> None:
+    """At any pass, in a first turn or a later one, with environments that think; the tokens are those of enough
+    memory.
+    """
+
+    async def pause(number: int, turn: int) -> None:
+        await asyncio.sleep(0.001 * ((number + turn) % 3))
+
+    policy = Policy(families.model_of(family))
+    undisturbed = tokens(converse(engine(policy, slots=8)))
+    for failing in (1, 2, 7, 13, 19, 25):
+        policy.slots = 8
+        chosen = InProcessEngine(policy, Stop(), SlotDecoder(CachedModel(policy), None))
+        with full(policy.model, lambda number, _, failing=failing: number == failing) as passes:
+            assert tokens(converse(chosen, pause=pause)) == undisturbed
+        assert policy.slots == 4
+        assert len(passes) > failing
+
+
+def test_slots_halve_until_they_fit(policy: Policy, caplog: pytest.LogCaptureFixture) -> None:
+    """Passes of more than two rows never fit; each halving is said."""
+    undisturbed = tokens(converse(engine(policy, slots=8)))
+    policy.slots = 8
+    with full(policy.model, lambda _, rows: rows > 2) as passes:
+        found = tokens(converse(InProcessEngine(policy, Stop(), SlotDecoder(CachedModel(policy), None))))
+    assert (found, policy.slots, passes[-1] <= 2) == (undisturbed, 2, True)
+    assert caplog.text.count("ran out of memory") == caplog.text.count("conversations are decoded at a time") == 2
+
+
+@pytest.mark.parametrize("family", ["qwen3", "mamba2"])
+def test_where_not_even_one_conversation_fits_everybody_hears_the_refusal(family: str) -> None:
+    """Of slots as of whole batches: with the field to change."""
+    policy = Policy(families.model_of(family))
+    decoder = SlotDecoder(CachedModel(policy), 2) if family == "qwen3" else WholeBatchDecoder(policy, cached=True)
+    with full(policy.model, lambda number, _: number > 2):
+        found = outcomes(InProcessEngine(policy, Stop(), decoder), 3)
+    assert [type(one) for one in found] == [RefusedError] * 3
+    assert found[0].reason is TerminationReason.INVALID_MANIFEST
+    assert str(found[0]).startswith("spec.trainer.memory: must give memory to sample one conversation")
+    assert found[0].value == "too little for 10 tokens"
 
 
 def test_a_conversation_that_is_cancelled_holds_nobody_up(policy: Policy) -> None:

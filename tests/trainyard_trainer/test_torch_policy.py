@@ -130,8 +130,11 @@ def test_an_infinite_gradient_of_a_finite_loss_is_skipped_too() -> None:
 
 
 def test_a_continuation_is_bit_for_bit(tmp_path: Path) -> None:
-    """Weights and state into a new policy: the next update gives the same bytes, with the same cut into passes."""
+    """Weights and state into a new policy: the next update gives the same bytes, with the same cut into passes and the
+    same number of conversations at a time.
+    """
     chosen = policy(micro_batch_tokens=17, keep_reference=True)
+    chosen.slots = 32
     chosen.update(ROWS, sft_loss)
     snapshot = chosen.snapshot(1, {}, updates=2, more={"k": 2})
     assert (snapshot.updates, snapshot.trainer_state["k"]) == (2, 2)
@@ -139,7 +142,7 @@ def test_a_continuation_is_bit_for_bit(tmp_path: Path) -> None:
     successor.load_weights(write(snapshot, tmp_path / "saved"))
     torch.save(snapshot.trainer_state, tmp_path / "state.pt")
     successor.load_state(torch.load(tmp_path / "state.pt", weights_only=True))
-    assert successor.micro_batch_tokens == 17
+    assert (successor.micro_batch_tokens, successor.slots) == (17, 32)
     assert chosen.update(ROWS, sft_loss) == successor.update(ROWS, sft_loss)
     assert torch.equal(weights(chosen), weights(successor))
     assert str(chosen.reference_score(ROWS)) == str(successor.reference_score(ROWS))

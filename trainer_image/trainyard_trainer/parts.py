@@ -71,7 +71,7 @@ def build_parts(config: RunConfig, inputs: RunInputs, stop: StopRequest) -> Part
         dialogue = make_dialogue(loaded, task)
         answer = algorithm.grpo.max_turn_tokens if algorithm.grpo else None
         longest_prompt = max_prompt_tokens(loaded.context_length, answer or task.max_turn_tokens)
-        check_data(
+        report = check_data(
             questions,
             task,
             dialogue,
@@ -80,7 +80,8 @@ def build_parts(config: RunConfig, inputs: RunInputs, stop: StopRequest) -> Part
             longest_demonstration=loaded.context_length if algorithm.sft else None,
         )
         policy = TorchPolicy(loaded, PolicySettings.of(config))
-        engine, sampler = choose_engine(policy, stop)
+        longest_row = _longest_row(config, task, loaded, report.longest_prompt)
+        engine, sampler = choose_engine(policy, stop, longest_row=longest_row)
         rollouts = SynchronousRollouts(
             engine=engine,
             task=task,
@@ -103,16 +104,18 @@ def build_parts(config: RunConfig, inputs: RunInputs, stop: StopRequest) -> Part
         evaluation=config.evaluation,
         answering=evaluation_plan(config),
         seed=algorithm.seed,
-        longest_row=_longest_row(config, task, loaded),
+        longest_row=longest_row,
         sampler=sampler,
     )
 
 
-def _longest_row(config: RunConfig, task: Task, loaded: LoadedModel) -> int:
-    """Tokens of the longest trajectory to be expected: every turn as long as it may be, and as much said in reply."""
+def _longest_row(config: RunConfig, task: Task, loaded: LoadedModel, longest_prompt: int) -> int:
+    """Tokens of the longest trajectory to be expected: the longest prompt, every turn as long as it may be, and as much
+    said in reply.
+    """
     grpo = config.algorithm.grpo
     turn = (grpo.max_turn_tokens if grpo else None) or task.max_turn_tokens
-    expected = 2 * turn * (grpo.max_turns if grpo else EVALUATION_TURNS)
+    expected = longest_prompt + 2 * turn * (grpo.max_turns if grpo else EVALUATION_TURNS)
     return min(expected, loaded.context_length or expected)
 
 

@@ -70,6 +70,11 @@ class DataReport:
     warnings: tuple[str, ...]
     refusals: tuple[Refusal, ...]
 
+    @property
+    def longest_prompt(self) -> int:
+        """Tokens; 0 where nobody counted."""
+        return max((counts.longest or 0 for counts in self.sets), default=0)
+
     def lines(self) -> list[str]:
         """For a person: a line per set, then warnings, then refusals."""
         return [

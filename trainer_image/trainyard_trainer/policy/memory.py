@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -28,6 +29,14 @@ TRANSIENT = 2.0
 """A backward pass holds, beside what the forward pass kept, gradients of about the same size."""
 _CGROUP_FILES = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 _HOST_ALLOCATOR = "can't allocate memory"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Bytes that sampling may use: those to plan with, which may be none, and those beyond which there is nothing."""
+
+    planned: int
+    most: int
 
 
 class OutOfMemoryError(Exception):
@@ -56,6 +65,18 @@ def host_limit(declared: int | None = None, files: tuple[Path, ...] = _CGROUP_FI
         text = file.read_text().strip() if file.is_file() else "max"
         limits += [int(text)] if text.isdigit() else []
     return min(limits)
+
+
+def host_room(weights: int, more: int, limit: int) -> Room:
+    """Room in host memory beside `weights` and what else is there by and by, `more`, both in bytes."""
+    return Room(int(SHARE * limit) - PROCESS_BYTES - weights - more, limit - weights)
+
+
+def device_room(to_come: int) -> Room:
+    """Room on the accelerator beside what is there and `to_come` bytes that aren't yet; what others use isn't ours."""
+    free, _ = torch.cuda.mem_get_info()
+    ours, used = free + torch.cuda.memory_reserved(), torch.cuda.memory_allocated()
+    return Room(int(SHARE * ours) - used - to_come, ours - used)
 
 
 def kept_bytes(forward: Callable[[], object], parameters: Iterable[torch.Tensor]) -> int:

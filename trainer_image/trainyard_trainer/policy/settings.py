@@ -18,8 +18,9 @@ class PolicySettings:
 
     `temperature` is the rollouts', at which log-probabilities are taken. `micro_batch_tokens` is the most tokens of a
     pass, padding included; None has `TorchPolicy.prepare` find it, within `memory_limit_bytes` where no accelerator's
-    memory is the limit. `keep_reference` keeps the first weights, for a penalty on leaving them. `group` is a
-    torch.distributed process group whose ranks share each update; None for one process.
+    memory is the limit. `keep_reference` keeps the first weights, for a penalty on leaving them. `trains` is False
+    where nothing is ever updated. `group` is a torch.distributed process group whose ranks share each update; None for
+    one process.
     """
 
     learning_rate: float
@@ -30,6 +31,7 @@ class PolicySettings:
     memory_limit_bytes: int | None = None
     temperature: float = 1.0
     keep_reference: bool = False
+    trains: bool = True
     group: Any = None
 
     @staticmethod
@@ -46,4 +48,5 @@ class PolicySettings:
             memory_limit_bytes=config.memory_limit_bytes,
             temperature=float(algorithm.grpo.temperature) if algorithm.grpo else 1.0,
             keep_reference=algorithm.grpo is not None and algorithm.grpo.kl is not None,
+            trains=learning is not None,
         )

@@ -63,6 +63,8 @@ class TorchPolicy:
         settings: as given.
         architecture: name of the model's class.
         learning_rate: AdamW's, constant.
+        slots: conversations that are sampled at a time, as an engine settled it: kept in the state, for another number
+            rounds log-probabilities otherwise; None before.
         sampler_tolerance: see `seams.Policy`.
 
     Raises:
@@ -92,6 +94,7 @@ class TorchPolicy:
         self._passes = Passes(self.device, self.pad_id, settings.micro_batch_tokens)
         self._version = 0
         self._skipped_in_a_row = 0
+        self.slots: int | None = None
 
     @property
     def version(self) -> int:
@@ -162,10 +165,10 @@ class TorchPolicy:
             grad_norm=finite(grad_norm),
             entropy=tally.entropy,
             sampler_gap=tally.sampler_gap,
+            sampler_gap_mean=tally.sampler_gap_mean,
             skipped=int(not done),
             kl=tally.kl,
             clip_low=tally.clip_low,
-            sampler_gap_mean=tally.sampler_gap_mean,
             clip_high=tally.clip_high,
             policy_tokens=tally.tokens,
             out_of_memory=given_up,
@@ -199,6 +202,16 @@ class TorchPolicy:
             self._passes.limit = int(self._ranks.smallest(memory.most_tokens(fits)))
             log.info("a pass has at most %d tokens, padding included", self._passes.limit)
 
+    def room(self) -> memory.Room:
+        """Bytes that sampling may use beside weights, copies and optimizer, whose moments may not be there yet."""
+        trained = sum(parameter.numel() for parameter in self._weights.trained) if self.settings.trains else 0
+        if self.device.type == "cuda":
+            return memory.device_room(MOMENT_BYTES * trained)
+        weights = self._weight_bytes()
+        # Of an update only the moments stay; a snapshot may be on its way out.
+        more = self._snapshot_bytes() + MOMENT_BYTES * trained if trained else 0
+        return memory.host_room(weights, more, memory.host_limit(self.settings.memory_limit_bytes))
+
     def state(self) -> dict[str, Any]:
         """What a continuation needs besides the weights, copied to host memory."""
         return {
@@ -206,6 +219,7 @@ class TorchPolicy:
             "policy_version": self._version,
             "skipped_in_a_row": self._skipped_in_a_row,
             "micro_batch_tokens": self._passes.limit,
+            "slots": self.slots,
             "out_of_memory": self._passes.out_of_memory,
         }
 
@@ -215,6 +229,7 @@ class TorchPolicy:
         self._version = int(state["policy_version"])
         self._skipped_in_a_row = int(state["skipped_in_a_row"])
         self._passes.limit = state["micro_batch_tokens"]
+        self.slots = state["slots"]
         self._passes.out_of_memory = int(state["out_of_memory"])
 
     def load_weights(self, folder: Path) -> None:
@@ -313,15 +328,20 @@ class TorchPolicy:
             return memory.kept_bytes(lambda: self._pass(batch), self.model.parameters())
 
     def _resident_bytes(self) -> int:
-        """Weights, their copies and the reference; gradients and moments of what is trained, and these again in a
-        snapshot.
-        """
-        models = {id(model): model for model in (self._weights.master, self.model)}.values()
-        weights = sum(_bytes(model.parameters()) for model in models)
-        reference = _bytes(self._weights.computing) if self._reference is not None else 0
-        master = _bytes(self._weights.master.parameters())
+        """Weights, gradients and moments of what is trained, and a snapshot."""
         trained = sum(parameter.numel() for parameter in self._weights.trained)
-        return weights + reference + master + trained * (GRADIENT_BYTES + 2 * MOMENT_BYTES)
+        return self._weight_bytes() + self._snapshot_bytes() + trained * (GRADIENT_BYTES + MOMENT_BYTES)
+
+    def _weight_bytes(self) -> int:
+        """Weights, their copies and the reference."""
+        models = {id(model): model for model in (self._weights.master, self.model)}.values()
+        reference = _bytes(self._weights.computing) if self._reference is not None else 0
+        return sum(_bytes(model.parameters()) for model in models) + reference
+
+    def _snapshot_bytes(self) -> int:
+        """Weights and moments."""
+        trained = sum(parameter.numel() for parameter in self._weights.trained)
+        return _bytes(self._weights.master.parameters()) + trained * MOMENT_BYTES
 
 
 def _longest(columns: int) -> Row:

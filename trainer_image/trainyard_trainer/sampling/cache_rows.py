@@ -31,7 +31,7 @@ class LayerRows:
     """One layer of S conversations.
 
     `keys` and `values` are [S, heads, C, head_dim], None in a layer without attention; `states` are those of linear
-    attention, [S, ...] each, by place. `like` is the transformers layer that they came from.
+    attention, [S, ...] each, by place. `like` is a transformers layer of that kind, without content.
     """
 
     like: Any
@@ -47,6 +47,12 @@ class LayerRows:
     def columns(self, total: int) -> int:
         """How many of `total` columns this layer keeps."""
         return total if self.window is None else min(total, self.window - 1)
+
+    def row_bytes(self, total: int) -> int:
+        """Bytes of one conversation of `total` tokens."""
+        columns = self.columns(total)
+        kept = sum(part[0, :, 0].nbytes for part in (self.keys, self.values) if part is not None)
+        return columns * kept + sum(state[0].nbytes for _, _, state in self.states)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,10 @@ class CacheRows:
     def stateful(self) -> bool:
         """Whether a layer has states, into which padding could leak."""
         return any(type(layer.like) in _LINEAR for layer in self.layers)
+
+    def row_bytes(self, tokens: int) -> int:
+        """Bytes that one conversation of so many tokens takes in all layers; of rows that have read something."""
+        return sum(layer.row_bytes(tokens) for layer in self.layers)
 
     def take(self, rows: Sequence[int], *, trim: int = 0) -> CacheRows:
         """A copy of these rows, in this order, without their last `trim` columns and those that none of them uses."""
@@ -150,11 +160,16 @@ def _padded(tensors: Sequence[torch.Tensor], columns: int) -> torch.Tensor:
 
 def _read(layer: Any) -> LayerRows:
     keys, values = getattr(layer, "keys", None), getattr(layer, "values", None)
+    # Rows outlive the batch that they were taken from; its tensors shall not live as long.
+    bare = copy.copy(layer)
+    if keys is not None:
+        bare.keys = bare.values = None
     if type(layer) not in _LINEAR:
-        return LayerRows(layer, keys, values)
+        return LayerRows(bare, keys, values)
+    bare.conv_states, bare.recurrent_states = dict.fromkeys(layer.conv_states), dict.fromkeys(layer.recurrent_states)
     kinds = (("conv_states", layer.conv_states), ("recurrent_states", layer.recurrent_states))
     states = tuple((name, place, state) for name, kind in kinds for place, state in kind.items() if state is not None)
-    return LayerRows(layer, keys, values, states)
+    return LayerRows(bare, keys, values, states)
 
 
 def _write(rows: LayerRows, total: int) -> Any:

@@ -16,10 +16,12 @@ from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_status import ReportedSampler
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.outlets import StopRequest
+from trainyard_trainer.policy.memory import OutOfMemoryError, pass_edge
 from trainyard_trainer.sampling import self_check
 from trainyard_trainer.sampling.reading import CachedModel, SampledPolicy, UnknownCacheError
 from trainyard_trainer.sampling.sampler import Decoder, InProcessEngine
-from trainyard_trainer.sampling.slot_decoder import SLOTS, SlotDecoder
+from trainyard_trainer.sampling.slot_count import SLOTS, settle_slots, too_little_memory
+from trainyard_trainer.sampling.slot_decoder import SlotDecoder
 from trainyard_trainer.sampling.whole_batch import WholeBatchDecoder
 
 MAX_MESSAGE = 1024
@@ -37,17 +39,19 @@ class _NeverStopped:
 
 
 def choose_engine(
-    policy: SampledPolicy, stop: StopRequest, *, slots: int = SLOTS
+    policy: SampledPolicy, stop: StopRequest, *, longest_row: int, slots: int = SLOTS
 ) -> tuple[InProcessEngine, ReportedSampler]:
     """An engine for a policy's model, and what is to be reported of it.
 
     Args:
-        policy: its model samples.
+        policy: its model samples; it is told how many conversations are decoded at a time.
         stop: the engine asks it before every pass.
-        slots: most conversations that are decoded at a time.
+        longest_row: tokens of the longest conversation to be expected.
+        slots: most conversations that are decoded at a time, where memory allows.
 
     Raises:
-        RefusedError: MODEL_UNSUITABLE; no engine samples from this model's own distribution.
+        RefusedError: MODEL_UNSUITABLE, no engine samples from this model's own distribution; INVALID_MANIFEST, memory
+            is too small for one conversation, or for the check.
     """
     name = type(policy.model).__name__
     problems: list[str] = []
@@ -60,8 +64,9 @@ def choose_engine(
             make = partial(SlotDecoder, model, chunks=chunks)
             agreement = _check(policy, partial(make, self_check.SLOTS), problems, what)
             if agreement:
+                policy.slots = settle_slots(model, longest_row, slots)
                 message = f"{what}: {agreement}"
-                return InProcessEngine(policy, stop, make(slots)), ReportedSampler(kind="Slots", message=message)
+                return InProcessEngine(policy, stop, make(None)), ReportedSampler(kind="Slots", message=message)
     for cached in (True, False):
         what = "whole batches" if cached else "whole batches without a cache"
         agreement = _check(policy, partial(WholeBatchDecoder, policy, cached=cached), problems, what)
@@ -79,9 +84,16 @@ def choose_engine(
 
 
 def _check(policy: SampledPolicy, make: Callable[[], Decoder], problems: list[str], what: str) -> str | None:
-    """What a good check measured; else None, and the problem is added."""
+    """What a good check measured; else None, and the problem is added.
+
+    Raises:
+        RefusedError: INVALID_MANIFEST; memory is too small for the check, which says nothing of the model.
+    """
     try:
-        agreement = self_check.check(policy, lambda: InProcessEngine(policy, _NeverStopped(), make()))
+        with pass_edge():
+            agreement = self_check.check(policy, lambda: InProcessEngine(policy, _NeverStopped(), make()))
+    except OutOfMemoryError as error:
+        raise too_little_memory(policy.device, f"too little for the check at load: {str(error)[:MAX_SAID]}") from error
     except torch.AcceleratorError:
         # A device that fails says nothing of the model; another attempt may get another one.
         raise

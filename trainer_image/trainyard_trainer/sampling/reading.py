@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import torch
 from transformers import DynamicCache
 
+from trainyard_trainer.policy.memory import Room
 from trainyard_trainer.sampling.cache_rows import KNOWN, CacheRows
 
 PASS_TOKENS = 16_384
@@ -30,10 +31,14 @@ class SampledPolicy(Protocol):
     model: Any
     device: torch.device
     pad_id: int
+    slots: int | None
 
     @property
     def version(self) -> int:
         """Optimizer updates done so far."""
+
+    def room(self) -> Room | None:
+        """Bytes that sampling may use; None where no limit is known."""
 
 
 @dataclass(frozen=True, slots=True)

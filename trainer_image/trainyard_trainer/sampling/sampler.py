@@ -7,20 +7,25 @@ points that token counts decide, never the clock; in between, environments run. 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import torch
 
 from trainyard_trainer.outlets import StopRequest
+from trainyard_trainer.policy.memory import OutOfMemoryError, pass_edge
 from trainyard_trainer.sampling.randomness import StreamKey
 from trainyard_trainer.sampling.reading import SampledPolicy
+from trainyard_trainer.sampling.slot_count import too_little_memory
 from trainyard_trainer.sampling.turns import CachedSession, OpenTurn
 from trainyard_trainer.seams import Generation, RolloutInterruptedError, Session
 from trainyard_trainer.trajectory import Sampling
 
 STOP_POLL_SECONDS = 0.2
 """How often a stop is looked for while environments keep the engine waiting."""
+log = logging.getLogger(__name__)
 
 
 class Decoder(Protocol):
@@ -45,6 +50,9 @@ class Decoder(Protocol):
 
     def reset(self) -> None:
         """Forget everything."""
+
+    def shrink(self) -> bool:
+        """Sample fewer at a time from now on; False where it can't be fewer."""
 
 
 class InProcessEngine:
@@ -122,9 +130,7 @@ class InProcessEngine:
         """Sample until no conversation is open; whatever goes wrong reaches everybody who waits."""
         try:
             while await self._gathered():
-                with torch.no_grad():  # not inference_mode: its tensors may not meet autograd later
-                    ended = self._decoder.advance()
-                for turn in ended:
+                for turn in self._within_memory(self._decoder.advance) or ():
                     self._answer(turn)
                 await asyncio.sleep(0)
             self._decoder.reset()
@@ -149,11 +155,43 @@ class InProcessEngine:
             return False
         asked = sorted(self._asked.values(), key=lambda turn: turn.session.number)
         self._policy.model.eval()
-        with torch.no_grad():
-            waiting = self._decoder.admit(asked)
+        waiting = self._within_memory(partial(self._decoder.admit, asked))
+        if waiting is None:
+            return await self._gathered()
         going, self._asked = self._asked, {turn.session: turn for turn in waiting}
         self._going |= {session: turn for session, turn in going.items() if session not in self._asked}
         return True
+
+    def _within_memory(self, work: Callable[[], list[OpenTurn]]) -> list[OpenTurn] | None:
+        """What the decoder's work gives; None where memory ran out, and then every turn is asked for anew.
+
+        Raises:
+            RefusedError: INVALID_MANIFEST; it can't sample fewer at a time.
+        """
+        try:
+            # Not inference_mode: its tensors may not meet autograd later.
+            with torch.no_grad(), pass_edge():
+                return work()
+        except OutOfMemoryError as error:
+            log.warning("sampling ran out of memory: %s", error)
+        # Outside of the handler, where the failed pass's tensors are no longer held by the error.
+        self._begin_again()
+        return None
+
+    def _begin_again(self) -> None:
+        """Sample all turns that were asked for from their beginnings, fewer at a time; conversations are read anew."""
+        self._decoder.reset()
+        for session in self._open:
+            session.leave()
+        self._asked, self._going = self._going | self._asked, {}
+        for turn in self._asked.values():
+            turn.begin_again()
+        device = self._policy.device
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        if not self._decoder.shrink():
+            longest = max(len(turn.history) + turn.sampling.max_new_tokens for turn in self._asked.values())
+            raise too_little_memory(device, f"too little for {longest} tokens")
 
     def _answer(self, turn: OpenTurn) -> None:
         self._going.pop(turn.session, None)

@@ -6,6 +6,7 @@ joins and leaves the batch, and when, follows from token counts alone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -15,11 +16,10 @@ import torch
 from trainyard_trainer.sampling.cache_rows import CacheRows, join
 from trainyard_trainer.sampling.drawing import draw_tokens
 from trainyard_trainer.sampling.reading import PASS_TOKENS, CachedModel, ReadTokens
+from trainyard_trainer.sampling.slot_count import SLOTS
 from trainyard_trainer.sampling.slots import DrawingRules, Slots
 from trainyard_trainer.sampling.turns import CachedSession, OpenTurn
 
-SLOTS = 256
-"""Conversations that are decoded at a time; further ones wait for a slot."""
 WASTE = 0.5
 """Steps times rows that may pass through ended rows, as a share of all rows, before the batch is put together anew."""
 CHUNK = 5
@@ -27,6 +27,7 @@ CHUNK = 5
 LENGTHS = 4
 """Where there are more different lengths than this, passes read multiples of `EVEN`, and the rest comes one by one."""
 EVEN = 8
+log = logging.getLogger(__name__)
 
 
 class SlotDecoder:
@@ -34,11 +35,12 @@ class SlotDecoder:
 
     Args:
         model: reads.
-        slots: conversations that are decoded at a time.
+        slots: conversations that are decoded at a time, further ones wait for a slot; None for as many as the policy
+            says.
         chunks: whether tokens behind a history may be read in passes of their own.
     """
 
-    def __init__(self, model: CachedModel, slots: int = SLOTS, *, chunks: bool = True) -> None:
+    def __init__(self, model: CachedModel, slots: int | None = SLOTS, *, chunks: bool = True) -> None:
         self._model = model
         self._slots = slots
         self._chunks = chunks
@@ -47,6 +49,11 @@ class SlotDecoder:
         self._waste = 0
         self._at_once: list[OpenTurn] = []
         self._prompts: dict[tuple[int, ...], tuple[ReadTokens, int]] = {}
+
+    @property
+    def slots(self) -> int:
+        """Conversations that are decoded at a time."""
+        return self._slots or self._model.policy.slots or SLOTS
 
     @property
     def active(self) -> int:
@@ -63,22 +70,17 @@ class SlotDecoder:
 
     def admit(self, turns: Sequence[OpenTurn]) -> list[OpenTurn]:
         """Put the batch together anew: running turns, then these; those for which there is no slot are given back."""
-        batch = self._batch
         back = [turn for turn in turns if turn.session.seated]
         new = [turn for turn in turns if not turn.session.seated]
-        running = [] if batch is None else np.flatnonzero(batch.live).tolist()
-        free = max(0, self._slots - len(running) - len(back))
+        running = [] if self._batch is None else np.flatnonzero(self._batch.live).tolist()
+        free = max(0, self.slots - len(running) - len(back))
         new, waiting = new[:free], new[free:]
         self._waste = 0
-        if batch is not None and not back and not new and len(running) == len(batch.turns):
+        if self._batch is not None and not back and not new and len(running) == len(self._batch.turns):
             return waiting
-        joining: list[tuple[list[OpenTurn], CacheRows]] = []
-        if batch is not None and running:
-            batch.flush()
-            joining.append(([batch.turns[row] for row in running], batch.rows(running)))
+        joining = self._going_on(running)
         joining += self._returning(back)
-        joining += self._beginning(new, {turn.prompt_ids for turn in waiting})
-        self._batch = None
+        joining += self._beginning(new, {turn.history for turn in waiting})
         if joining:
             seated = [turn for part, _ in joining for turn in part]
             self._batch = Slots(self._model, seated, join([rows for _, rows in joining]), self._vocabulary)
@@ -105,13 +107,25 @@ class SlotDecoder:
         """Forget a conversation."""
         if self._batch is not None and session.row is not None:
             self._batch.drop(session.row)
-        session.seated, session.place, session.row = False, None, None
+        session.leave()
         self._at_once = [turn for turn in self._at_once if turn.session is not session]
 
     def reset(self) -> None:
         """Forget everything."""
         self._batch, self._waste, self._at_once = None, 0, []
         self._prompts.clear()
+
+    def shrink(self) -> bool:
+        """Half the slots from now on; False where there is only one."""
+        fewer = self.slots // 2
+        if not fewer:
+            return False
+        if self._slots is None:
+            self._model.policy.slots = fewer
+        else:
+            self._slots = fewer
+        log.warning("from now on %d conversations are decoded at a time", fewer)
+        return True
 
     def _park(self, rows: list[int]) -> None:
         """Where reading on loses what was, keep copies of rows that ended just now."""
@@ -121,8 +135,22 @@ class SlotDecoder:
         for place, row in enumerate(rows):
             self._batch.turns[row].session.place = (block, place)
 
+    def _going_on(self, running: list[int]) -> list[tuple[list[OpenTurn], CacheRows]]:
+        """The rows of running turns. Where nothing else is read from the batch, it goes: two have room, not three."""
+        if self._batch is None:
+            return []
+        joining = []
+        if running:
+            self._batch.flush()
+            joining.append(([self._batch.turns[row] for row in running], self._batch.rows(running)))
+        if self._model.forgetful:
+            self._batch = None
+        return joining
+
     def _returning(self, turns: Sequence[OpenTurn]) -> list[tuple[list[OpenTurn], CacheRows]]:
-        """Conversations that are known, with what they have to read."""
+        """Conversations that are known, with what they have to read. All are fetched before the first of them reads
+        on, so that the batch can go.
+        """
         for turn in turns:
             turn.to_feed = [turn.session.token_ids[-1], *turn.prompt_ids]
         lengths = {len(turn.to_feed) for turn in turns if len(turn.to_feed) >= CHUNK}
@@ -134,12 +162,17 @@ class SlotDecoder:
             return count // even * even if self._chunks and count >= CHUNK else 0
 
         joining = self._fetched([turn for turn in turns if not at_once(turn)])
+        reading: list[tuple[int, list[tuple[list[OpenTurn], CacheRows]]]] = []
         long = sorted((turn for turn in turns if at_once(turn)), key=lambda turn: (at_once(turn), turn.session.number))
         for count, equal in groupby(long, key=at_once):
             together = list(equal)
             size = max(1, PASS_TOKENS // count)
-            for first in range(0, len(together), size):
-                joining.append(self._read_on(self._fetched(together[first : first + size]), count))
+            parts = [together[first : first + size] for first in range(0, len(together), size)]
+            reading += [(count, self._fetched(part)) for part in parts]
+        self._batch = None
+        while reading:
+            count, fetched = reading.pop(0)
+            joining.append(self._read_on(fetched, count))
         return joining
 
     def _read_on(
@@ -180,18 +213,20 @@ class SlotDecoder:
     def _beginning(
         self, turns: Sequence[OpenTurn], wanted: set[tuple[int, ...]]
     ) -> list[tuple[list[OpenTurn], CacheRows]]:
-        """New conversations; each prompt is read once, however many begin with it. `wanted` ones are kept for later."""
-        fresh = list(dict.fromkeys(turn.prompt_ids for turn in turns if turn.prompt_ids not in self._prompts))
+        """New conversations, or known ones that have to be read anew; each prompt is read once, however many begin with
+        it. `wanted` ones are kept for later.
+        """
+        fresh = list(dict.fromkeys(turn.history for turn in turns if turn.history not in self._prompts))
         for chosen, read in self._model.read_prompts(fresh):
             self._prompts |= {fresh[index]: (read, row) for row, index in enumerate(chosen)}
         groups: dict[int, list[OpenTurn]] = {}
         for turn in turns:
             turn.session.seated = True
-            groups.setdefault(id(self._prompts[turn.prompt_ids][0]), []).append(turn)
+            groups.setdefault(id(self._prompts[turn.history][0]), []).append(turn)
         joining: list[tuple[list[OpenTurn], CacheRows]] = []
         for group in groups.values():
-            read = self._prompts[group[0].prompt_ids][0]
-            rows = [self._prompts[turn.prompt_ids][1] for turn in group]
+            read = self._prompts[group[0].history][0]
+            rows = [self._prompts[turn.history][1] for turn in group]
             self._draw_first(group, read.logits[torch.tensor(rows, device=read.logits.device)])
             joining.append((group, read.rows.take(rows)))
         self._prompts = {ids: place for ids, place in self._prompts.items() if ids in wanted}

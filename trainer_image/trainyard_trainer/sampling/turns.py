@@ -44,6 +44,10 @@ class CachedSession:
         self.place: tuple[CacheRows, int] | None = None
         self.lost: BaseException | None = None
 
+    def leave(self) -> None:
+        """No decoder holds anything of it any more."""
+        self.seated, self.place, self.row = False, None, None
+
 
 @dataclass(eq=False, slots=True)
 class OpenTurn:
@@ -63,6 +67,11 @@ class OpenTurn:
     to_feed: list[int] = field(default_factory=list)
     finish: FinishReason | None = None
     _numbers: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+
+    @property
+    def history(self) -> tuple[int, ...]:
+        """All tokens of the conversation up to the first that this turn samples."""
+        return (*self.session.token_ids, *self.prompt_ids) if self.session.token_ids else self.prompt_ids
 
     @property
     def remaining(self) -> int:
@@ -87,6 +96,12 @@ class OpenTurn:
             self.finish = FinishReason.STOP
         elif self.remaining <= 0:
             self.finish = FinishReason.LENGTH
+
+    def begin_again(self) -> None:
+        """Forget what was sampled so far; sampled anew, it comes out the same."""
+        self.tokens, self.logprobs, self.support, self.to_feed = [], [], [], []
+        self.finish = None
+        self._numbers = np.empty(0)
 
     def generation(self, version: int) -> Generation:
         """The finished turn; its tokens now belong to the session."""

@@ -70,11 +70,15 @@ class WholeBatchDecoder:
 
     def release(self, session: CachedSession) -> None:
         """Forget a conversation."""
-        session.seated = False
+        session.leave()
 
     def reset(self) -> None:
         """Forget everything."""
         self._groups = []
+
+    def shrink(self) -> bool:
+        """There are no slots to have fewer of."""
+        return False
 
     def _read(self, group: _Group) -> torch.Tensor:
         """Logits after the last token of each row [S, V]."""
