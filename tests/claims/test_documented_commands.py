@@ -22,6 +22,7 @@ DOCUMENTS = (
     "charts/trainyard/README.md",
     "crds/README.md",
     "docs/api.md",
+    "docs/benchmarks.md",
     "docs/failures.md",
     "docs/training.md",
 )
@@ -35,6 +36,13 @@ RUN_ELSEWHERE = {
     "make generate": "tests/test_verify.py",
 }
 WITHOUT_A_CLUSTER = "-m trainyard_trainer run"
+BENCHMARK = "-m hack.bench."
+ON_A_SMALL_PROBLEM = {
+    "hack.bench.generation": "--case tiny --prompts 2 --group 2 --repeats 1 --no-memory",
+    "hack.bench.step": "--case tiny --prompts 2 --group 2 --repeats 1",
+    "hack.bench.logprob": "--tokens 128 --vocabulary 512 --hidden 32 --repeats 1",
+}
+"""For each documented benchmark the options that make it a matter of seconds."""
 PLACEHOLDERS = {
     "OPERATOR_IMAGE": "registry.example/trainyard/operator:1",
     "TRAINER_IMAGE": "registry.example/trainyard/trainer:1",
@@ -111,6 +119,18 @@ def test_the_dry_run_of_the_documentation_finds_a_report(tmp_path: Path) -> None
     assert "crds/examples/calculator-sft.yaml" in done.stderr + done.stdout
 
 
+def test_benchmarks_run_as_the_documentation_says() -> None:
+    """Each prints a table with our row, and the machine below it; the small problem is all that differs."""
+    commands = [command for where, command in documented() if where == "docs/benchmarks.md" and BENCHMARK in command]
+    assert {shlex.split(command)[2] for command in commands} == set(ON_A_SMALL_PROBLEM)
+    for command in commands:
+        words = [*shlex.split(command)[1:], *ON_A_SMALL_PROBLEM[shlex.split(command)[2]].split()]
+        done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert re.search(r"^\|.* ours ", done.stdout, flags=re.MULTILINE)
+        assert "threads: 1, Python" in done.stdout
+
+
 @pytest.mark.learning
 def test_run_without_a_cluster_as_the_readme_says(tmp_path: Path) -> None:
     """The README's two commands, in their order, train both examples in one process each."""
@@ -128,7 +148,10 @@ def test_no_documented_command_is_left_out() -> None:
     """A command in the documentation is run by a test of this file or by the one that RUN_ELSEWHERE names."""
     commands = [command for _, command in documented()]
     assert len(commands) >= 8
-    left = [c for c in commands if not on_a_server(c) and WITHOUT_A_CLUSTER not in c and c not in RUN_ELSEWHERE]
+    here = (WITHOUT_A_CLUSTER, BENCHMARK)
+    left = [
+        c for c in commands if not on_a_server(c) and not any(word in c for word in here) and c not in RUN_ELSEWHERE
+    ]
     assert left == []
     assert all((ROOT / path).exists() for path in RUN_ELSEWHERE.values())
 
