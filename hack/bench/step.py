@@ -104,6 +104,8 @@ def main() -> None:
     parser.add_argument("--group", type=int, default=8)
     parser.add_argument("--rows-per-pass", type=int, default=8, help="TRL's per_device_train_batch_size")
     options = parser.parse_args()
+    if options.prompts * options.group % options.rows_per_pass:
+        parser.error(f"--rows-per-pass must divide prompts x group; got {options.rows_per_pass}")
     logging.basicConfig(level=logging.WARNING)
     logging.getLogger("hack.bench").setLevel(logging.INFO)
     torch.set_num_threads(options.threads)

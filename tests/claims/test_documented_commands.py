@@ -39,7 +39,7 @@ WITHOUT_A_CLUSTER = "-m trainyard_trainer run"
 BENCHMARK = "-m hack.bench."
 ON_A_SMALL_PROBLEM = {
     "hack.bench.generation": "--case tiny --prompts 2 --group 2 --repeats 1 --no-memory",
-    "hack.bench.step": "--case tiny --prompts 2 --group 2 --repeats 1",
+    "hack.bench.step": "--case tiny --prompts 2 --group 4 --repeats 1",
     "hack.bench.logprob": "--tokens 128 --vocabulary 512 --hidden 32 --repeats 1",
 }
 """For each documented benchmark the options that make it a matter of seconds."""
