@@ -20,4 +20,4 @@ def test_without_a_penalty_no_reference_is_kept() -> None:
     assert PolicySettings.of(run_config({"type": "GRPO", "grpo": {"steps": 1}})) == PolicySettings(1e-6)
     sft = run_config({"type": "SFT", "sft": {"steps": 1, "learningRate": "3e-3"}})
     assert PolicySettings.of(sft) == PolicySettings(3e-3)
-    assert PolicySettings.of(run_config({"type": "Evaluation"})) == PolicySettings(0.0)
+    assert PolicySettings.of(run_config({"type": "Evaluation"})) == PolicySettings(0.0, trains=False)
