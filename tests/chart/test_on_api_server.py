@@ -171,6 +171,8 @@ CHANGES: dict[str, Any] = {
     "cost": {"spentUSD": "999"},
     "budget": {"limitUSD": "999"},
     "latestCheckpointRef": None,
+    "bestCheckpointRef": {"name": "another"},
+    "baselineRef": {"uid": "another"},
 }
 
 
