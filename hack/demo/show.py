@@ -60,7 +60,7 @@ def show_rewards(database: psycopg.Connection[Any], job: dict[str, Any], story: 
         story.say(f"test questions answered right ({evaluation['questions']} of them): {before} before, {after} after")
         story.say(
             f"  {evaluation['verdict']}: {evaluation['difference']} more, 95 % interval {evaluation['intervalLow']} to "
-            f"{evaluation['intervalHigh']}, p = {evaluation['pValue']} ({evaluation['test']})"
+            f"{evaluation['intervalHigh']}, p at most {evaluation['pValue']} ({evaluation['test']})"
         )
 
 
