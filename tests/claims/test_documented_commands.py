@@ -119,6 +119,7 @@ def test_the_dry_run_of_the_documentation_finds_a_report(tmp_path: Path) -> None
     assert "crds/examples/calculator-sft.yaml" in done.stderr + done.stdout
 
 
+@pytest.mark.learning
 def test_benchmarks_run_as_the_documentation_says() -> None:
     """Each prints a table with our row, and the machine below it; the small problem is all that differs."""
     commands = [command for where, command in documented() if where == "docs/benchmarks.md" and BENCHMARK in command]

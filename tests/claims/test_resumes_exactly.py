@@ -26,7 +26,7 @@ from tests.claims.mortal_pods import Death, Order, Pods
 from trainyard_api.termination import ExitCode, Termination, parse_termination
 from trainyard_trainer.ledger.rows import VOLATILE
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.learning
 
 STEPS = 6
 SCRATCH = {

@@ -28,6 +28,7 @@ def test_an_image_without_a_compiler_is_refused(monkeypatch: pytest.MonkeyPatch,
     assert str(refused.value).startswith("spec.algorithm.compile: must be false where the image has no compiler")
 
 
+@pytest.mark.learning
 def test_a_compiled_pass_gives_the_same_gradients(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """To 1e-5, for any number of rows and columns, compiled once."""
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
