@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.validation import check_manifest
-from trainyard_trainer.local_run import run_here
+from trainyard_trainer.local.local_run import run_here
 from trainyard_trainer.rollouts.rollout import SynchronousRollouts
 from trainyard_trainer.trajectory import Role, Trajectory
 

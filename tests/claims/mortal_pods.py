@@ -135,7 +135,7 @@ def _watched(real: Callable[..., Any], edge: str, death: Death | None, calls: Co
 
 def _live(order: Order) -> int:
     """Be the pod."""
-    from trainyard_trainer import pod
+    from trainyard_trainer.pod import pod
     from trainyard_trainer.stop import SignalStop
 
     calls: Counter[str] = Counter()

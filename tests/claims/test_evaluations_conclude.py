@@ -20,8 +20,8 @@ from trainyard_api.validation import check_manifest
 from trainyard_trainer.checkpoints.checkpoint import all_committed
 from trainyard_trainer.checkpoints.position import Position
 from trainyard_trainer.evaluation.evaluate import evaluate_after, evaluate_before
-from trainyard_trainer.local_checkpoints import checkpoint_name
-from trainyard_trainer.local_run import run_here
+from trainyard_trainer.local.local_checkpoints import checkpoint_name
+from trainyard_trainer.local.local_run import run_here
 from trainyard_trainer.storage.storage_folder import FolderStorage
 
 EXAMPLE = Path(__file__).parents[2] / "crds" / "examples" / "calculator-sft.yaml"

@@ -18,7 +18,7 @@ from tests.claims.learning_runs import EXAMPLES, Unmasked
 from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.validation import check_manifest
 from trainyard_trainer import parts
-from trainyard_trainer.local_run import run_here
+from trainyard_trainer.local.local_run import run_here
 
 pytestmark = pytest.mark.learning
 

@@ -18,7 +18,7 @@ from tests.claims.learning_runs import EXAMPLES
 from tests.trainyard_trainer.small import install_reward
 from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.validation import check_manifest
-from trainyard_trainer.local_run import run_here
+from trainyard_trainer.local.local_run import run_here
 
 
 def save_llama(folder: Path) -> None:

@@ -15,7 +15,7 @@ import yaml
 
 from tests.trainyard_trainer import chat_model
 from trainyard_trainer.data.splits import Split, split_of
-from trainyard_trainer.local import main
+from trainyard_trainer.local.local import main
 
 EXAMPLE = Path(__file__).parents[2] / "crds" / "examples" / "calculator-sft.yaml"
 QUERIES = [f"What is {left}+{right}?" for left in range(10, 50) for right in range(5)]

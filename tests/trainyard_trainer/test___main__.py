@@ -49,7 +49,7 @@ def test_a_pod_without_a_run_config_is_refused_in_one_line(tmp_path: Path) -> No
     """Exit 20, and the last line of the log says why."""
     done = trainer(TRAINYARD_RUN_CONFIG=str(tmp_path / "run.json"))
     assert done.returncode == 20
-    assert "ERROR trainyard_trainer.pod: ended: runConfig: the run config must be a readable" in done.stderr
+    assert "ERROR trainyard_trainer.pod.pod: ended: runConfig: the run config must be a readable" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -14,8 +14,8 @@ from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.validation import check_manifest
 from trainyard_trainer.dry_run import dry_run
 from trainyard_trainer.errors import RefusedError, StoppedError
-from trainyard_trainer.local import main
-from trainyard_trainer.local_dry_run import dry_run_here
+from trainyard_trainer.local.local import main
+from trainyard_trainer.local.local_dry_run import dry_run_here
 from trainyard_trainer.run_inputs import RunInputs
 
 EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"

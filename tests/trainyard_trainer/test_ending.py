@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from trainyard_api.termination import MAX_BYTES, Termination, TerminationReason, parse_termination
-from trainyard_trainer import ending
 from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.outlets import Ended, SavedCheckpoint
+from trainyard_trainer.pod import ending
 
 
 def test_a_run_that_is_done_names_its_checkpoint() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from trainyard_trainer.local import main, read_manifest
+from trainyard_trainer.local.local import main, read_manifest
 
 EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"
 

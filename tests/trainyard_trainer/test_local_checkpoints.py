@@ -10,7 +10,7 @@ from tests.trainyard_trainer.saved_models import save_checkpoint
 from trainyard_api.model_source import CheckpointSource
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.local_checkpoints import find_checkpoint, find_named
+from trainyard_trainer.local.local_checkpoints import find_checkpoint, find_named
 
 
 def test_a_name_finds_its_checkpoint(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from trainyard_api.training_job import TrainingJob
 from trainyard_api.validation import check_manifest
 from trainyard_trainer.data.splits import Split
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.local_config import local_inputs, local_run_config
+from trainyard_trainer.local.local_config import local_inputs, local_run_config
 
 EXAMPLE = Path(__file__).parents[2] / "crds" / "examples" / "calculator-sft.yaml"
 

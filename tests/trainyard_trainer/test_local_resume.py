@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.trainyard_trainer.run_configs import run_config
-from trainyard_trainer.local_resume import keep_config, newest_run
+from trainyard_trainer.local.local_resume import keep_config, newest_run
 
 
 def test_a_process_that_died_while_it_wrote_its_config_has_begun_no_run(

@@ -16,8 +16,8 @@ from trainyard_api.training_job import TrainingJob
 from trainyard_api.validation import check_manifest
 from trainyard_trainer.checkpoints.checkpoint import load_checkpoint, newest_committed
 from trainyard_trainer.errors import RefusedError, StoppedError
-from trainyard_trainer.local_config import local_run_config
-from trainyard_trainer.local_run import run_here
+from trainyard_trainer.local.local_config import local_run_config
+from trainyard_trainer.local.local_run import run_here
 from trainyard_trainer.storage.storage_folder import FolderStorage
 
 EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"

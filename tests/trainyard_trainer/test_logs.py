@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from trainyard_trainer.logs import HidingFormatter
+from trainyard_trainer.pod.logs import HidingFormatter
 
 
 def record(message: str, *, traceback: bool = False) -> logging.LogRecord:

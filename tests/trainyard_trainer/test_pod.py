@@ -21,8 +21,8 @@ from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import Termination, parse_termination
 from trainyard_api.training_job_spec import S3Location
 from trainyard_api.training_job_status import Progress
-from trainyard_trainer import pod
 from trainyard_trainer.outlets import SavedCheckpoint
+from trainyard_trainer.pod import pod
 from trainyard_trainer.storage.storage_s3 import Credentials, Fields, S3Storage
 
 pytestmark = pytest.mark.integration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainyard_trainer.pod_environment import read_environment
+from trainyard_trainer.pod.pod_environment import read_environment
 
 GIVEN = {
     "TRAINYARD_POD_UID": "uid-1",

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 
 from trainyard_api.training_job_status import Progress, ReportedEvaluation, ReportedValidation
-from trainyard_trainer.kube import KubeError
 from trainyard_trainer.outlets import SavedCheckpoint
+from trainyard_trainer.reporting.kube import KubeError
 from trainyard_trainer.reporting.progress import StatusReporter
 
 SAVED = SavedCheckpoint(7, "s3://b/x/", "sha256:" + "0" * 64, 1, {}, None)

@@ -34,12 +34,12 @@ def main(arguments: list[str]) -> int:
     # Imported late: torch takes seconds, in which --help must answer and a signal must not be lost (a container's first
     # process ignores those that it hasn't taken).
     if arguments:
-        from trainyard_trainer import local  # noqa: PLC0415
+        from trainyard_trainer.local import local  # noqa: PLC0415
 
         return local.main(arguments)
     stop = SignalStop()
     stop.install()
-    from trainyard_trainer import pod  # noqa: PLC0415
+    from trainyard_trainer.pod import pod  # noqa: PLC0415
 
     return pod.main(stop)
 

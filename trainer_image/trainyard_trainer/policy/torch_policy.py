@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,10 @@ from trainyard_trainer.outlets import Snapshot
 from trainyard_trainer.policy import memory
 from trainyard_trainer.policy.batches import MicroBatch, Row, micro_batch
 from trainyard_trainer.policy.compiling import compiled
+from trainyard_trainer.policy.footprint import Footprint
 from trainyard_trainer.policy.head import find_head
-from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
+from trainyard_trainer.policy.loss_inputs import LossInputs
+from trainyard_trainer.policy.losses import sft_loss
 from trainyard_trainer.policy.model_pass import Scores, by_full_logits, by_hidden_states
 from trainyard_trainer.policy.passes import Passes
 from trainyard_trainer.policy.precision import Weights
@@ -38,8 +40,6 @@ from trainyard_trainer.seams import Loss, SamplerTolerance, UpdateOutcome
 
 WEIGHT_DECAY = 0.01
 MAX_GRAD_NORM = 1.0
-GRADIENT_BYTES, MOMENT_BYTES = 4, 8
-"""Of each trained number: its float32 gradient, and AdamW's two moments."""
 SAMPLER_TOLERANCE = {
     Precision.FLOAT32: SamplerTolerance(largest=0.05, mean=math.inf),
     Precision.BFLOAT16: SamplerTolerance(largest=math.inf, mean=0.1),
@@ -47,8 +47,6 @@ SAMPLER_TOLERANCE = {
 """At temperature 1. Measured: below 1e-4 in float32. In bfloat16 a single token may be far off by rounding, so that the
 mean counts, as it does at load: with contexts of 1,000 tokens up to 0.025, where the self-check's short conversations
 have the 0.020 that it lets pass; larger models and longer contexts may well have a few times as much."""
-PROBE_TOKENS = 512
-"""Longest row that host memory is estimated with: what a pass keeps grows with its tokens."""
 log = logging.getLogger(__name__)
 
 
@@ -91,6 +89,7 @@ class TorchPolicy:
         self._optimizer = torch.optim.AdamW(
             self._weights.trained, lr=self.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
         )
+        self._footprint = Footprint(self._weights, settings, self.device)
         self._passes = Passes(self.device, self.pad_id, settings.micro_batch_tokens)
         self._version = 0
         self._skipped_in_a_row = 0
@@ -197,20 +196,13 @@ class TorchPolicy:
         What the settings or a loaded state say stands.
         """
         if self._passes.limit is None:
-            on_device = self.device.type == "cuda"
-            fits = partial(self._fits_device, longest_row) if on_device else self._fits_host(longest_row)
+            fits = self._footprint.fits(longest_row, self._try, self._kept_bytes)
             self._passes.limit = int(self._ranks.smallest(memory.most_tokens(fits)))
             log.info("a pass has at most %d tokens, padding included", self._passes.limit)
 
     def room(self) -> memory.Room:
-        """Bytes that sampling may use beside weights, copies and optimizer, whose moments may not be there yet."""
-        trained = sum(parameter.numel() for parameter in self._weights.trained) if self.settings.trains else 0
-        if self.device.type == "cuda":
-            return memory.device_room(MOMENT_BYTES * trained)
-        weights = self._weight_bytes()
-        # Of an update only the moments stay; a snapshot may be on its way out.
-        more = self._snapshot_bytes() + MOMENT_BYTES * trained if trained else 0
-        return memory.host_room(weights, more, memory.host_limit(self.settings.memory_limit_bytes))
+        """Bytes that sampling may use."""
+        return self._footprint.room()
 
     def state(self) -> dict[str, Any]:
         """What a continuation needs besides the weights, copied to host memory."""
@@ -300,24 +292,11 @@ class TorchPolicy:
         self._weights.collect()
         tally.add(part.detach(), batch, detached_N, entropies_N, out)
 
-    def _fits_device(self, longest_row: int, tokens: int) -> bool:
-        """Whether a pass of so many tokens, in rows as long as they get, fits on the accelerator; by trying."""
-        columns = min(tokens, longest_row)
-        to_come = MOMENT_BYTES * sum(parameter.numel() for parameter in self._weights.trained)
-        return memory.fits_device(partial(self._try, tokens // columns, columns), to_come)
-
-    def _fits_host(self, longest_row: int) -> Callable[[int], bool]:
-        """The same for host memory, by what one row's forward pass keeps."""
-        columns = min(longest_row, PROBE_TOKENS)
-        kept, resident = self._kept_bytes(columns), self._resident_bytes()
-        limit = memory.host_limit(self.settings.memory_limit_bytes)
-        return lambda tokens: memory.fits_host(kept * tokens / columns, resident, limit)
-
     def _try(self, rows: int, columns: int) -> None:
         """A forward and backward pass that leaves nothing behind."""
         try:
             batch = micro_batch([_longest(columns)] * rows, self.pad_id).to(self.device)
-            self._backward((), batch, _sum_of_losses, Tally())
+            self._backward((), batch, sft_loss, Tally())
         finally:
             self._weights.clear()
 
@@ -327,36 +306,11 @@ class TorchPolicy:
         with recomputed(self._layers[1:]):
             return memory.kept_bytes(lambda: self._pass(batch), self.model.parameters())
 
-    def _resident_bytes(self) -> int:
-        """Weights, gradients and moments of what is trained, and a snapshot."""
-        trained = sum(parameter.numel() for parameter in self._weights.trained)
-        return self._weight_bytes() + self._snapshot_bytes() + trained * (GRADIENT_BYTES + MOMENT_BYTES)
-
-    def _weight_bytes(self) -> int:
-        """Weights, their copies and the reference."""
-        models = {id(model): model for model in (self._weights.master, self.model)}.values()
-        reference = _bytes(self._weights.computing) if self._reference is not None else 0
-        return sum(_bytes(model.parameters()) for model in models) + reference
-
-    def _snapshot_bytes(self) -> int:
-        """Weights and moments."""
-        trained = sum(parameter.numel() for parameter in self._weights.trained)
-        return _bytes(self._weights.master.parameters()) + trained * MOMENT_BYTES
-
 
 def _longest(columns: int) -> Row:
     """A row to try memory with."""
     mask = (False,) + (True,) * (columns - 1)
     return Row((0,) * columns, mask, advantages=(0.0,) * columns, weights=(0.0,) * columns, trajectory=0)
-
-
-def _sum_of_losses(inputs: LossInputs) -> TokenLosses:
-    nowhere_N = torch.zeros_like(inputs.logprobs, dtype=torch.bool)
-    return TokenLosses(-inputs.logprobs, nowhere_N, nowhere_N)
-
-
-def _bytes(parameters: Iterable[torch.Tensor]) -> int:
-    return sum(parameter.numel() * parameter.element_size() for parameter in parameters)
 
 
 def _on_host(value: Any) -> Any:

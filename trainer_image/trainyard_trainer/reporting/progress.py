@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from trainyard_api.training_job_status import Progress, ReportedCheckpoint
-from trainyard_trainer.kube import KubeError
 from trainyard_trainer.outlets import SavedCheckpoint
+from trainyard_trainer.reporting.kube import KubeError
 
 _log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from trainyard_api import names
 from trainyard_api.run_config import RunConfig, RunIdentity
 from trainyard_api.termination import ExitCode, TerminationReason
 from trainyard_api.training_job_spec import TaskSpec
-from trainyard_trainer import ending, kube, logs, run
+from trainyard_trainer import run
 from trainyard_trainer.checkpoints.checkpoint import Origin
 from trainyard_trainer.checkpoints.checkpoint_writer import CheckpointWriter
 from trainyard_trainer.checkpoints.resume import find_resumable
@@ -29,10 +29,12 @@ from trainyard_trainer.ledger.login import Login
 from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.models.first_model import fetch_model
 from trainyard_trainer.outlets import Ended, Reporter, SavedCheckpoint, StopRequest
-from trainyard_trainer.pod_environment import PodEnvironment, read_environment
+from trainyard_trainer.pod import ending, logs
+from trainyard_trainer.pod.pod_environment import PodEnvironment, read_environment
+from trainyard_trainer.pod.run_config_file import read_run_config
+from trainyard_trainer.reporting import kube
 from trainyard_trainer.reporting.progress import StatusReporter
 from trainyard_trainer.reporting.tracking import TrackedLedger, open_trackers
-from trainyard_trainer.run_config_file import read_run_config
 from trainyard_trainer.run_inputs import RunInputs
 from trainyard_trainer.storage.storage import Storage
 from trainyard_trainer.storage.storage_open import open_storage

@@ -13,7 +13,7 @@ from pathlib import Path
 from trainyard_api.training_job import TrainingJob
 from trainyard_trainer.dry_run import dry_run
 from trainyard_trainer.errors import StoppedError
-from trainyard_trainer.local_config import local_inputs, local_run_config, open_output
+from trainyard_trainer.local.local_config import local_inputs, local_run_config, open_output
 from trainyard_trainer.outlets import StopRequest
 from trainyard_trainer.reporting.log_lines import data_reports_shown
 from trainyard_trainer.seams import RolloutInterruptedError

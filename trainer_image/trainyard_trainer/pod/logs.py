@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Iterable
 
-from trainyard_trainer.ending import redact
+from trainyard_trainer.pod.ending import redact
 
 
 class HidingFormatter(logging.Formatter):

@@ -27,7 +27,7 @@ from trainyard_trainer.data.sources import DataAccess, fetch_data
 from trainyard_trainer.data.splits import Split
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.evaluation.baseline import BASELINE_FIELD, fetch_baseline
-from trainyard_trainer.local_checkpoints import checkpoint_name, find_checkpoint, find_named
+from trainyard_trainer.local.local_checkpoints import checkpoint_name, find_checkpoint, find_named
 from trainyard_trainer.models.first_model import fetch_model
 from trainyard_trainer.run_inputs import RunInputs
 from trainyard_trainer.storage.storage_folder import FolderStorage

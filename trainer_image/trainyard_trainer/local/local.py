@@ -42,10 +42,10 @@ def main(argv: Sequence[str]) -> int:
 def _run(job: TrainingJob, arguments: argparse.Namespace, stop: SignalStop) -> str:
     # Loading torch takes seconds, which nobody should wait for to hear of a fault in a manifest.
     if arguments.dry_run:
-        from trainyard_trainer.local_dry_run import dry_run_here  # noqa: PLC0415
+        from trainyard_trainer.local.local_dry_run import dry_run_here  # noqa: PLC0415
 
         return dry_run_here(job, arguments.manifest, arguments.output, stop)
-    from trainyard_trainer.local_run import run_here  # noqa: PLC0415
+    from trainyard_trainer.local.local_run import run_here  # noqa: PLC0415
 
     return run_here(job, arguments.manifest, arguments.output, stop, resume=arguments.resume)
 

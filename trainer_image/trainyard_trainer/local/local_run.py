@@ -20,8 +20,8 @@ from trainyard_trainer.checkpoints.checkpoint import Origin
 from trainyard_trainer.checkpoints.checkpoint_writer import CheckpointWriter
 from trainyard_trainer.checkpoints.resume import find_resumable
 from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
-from trainyard_trainer.local_config import local_inputs, local_run_config, open_output
-from trainyard_trainer.local_resume import keep_config, newest_run, require_unchanged
+from trainyard_trainer.local.local_config import local_inputs, local_run_config, open_output
+from trainyard_trainer.local.local_resume import keep_config, newest_run, require_unchanged
 from trainyard_trainer.outlets import Ended, StopRequest
 from trainyard_trainer.reporting.console import ConsoleReporter
 from trainyard_trainer.reporting.log_lines import data_reports_shown
