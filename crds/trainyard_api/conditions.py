@@ -27,6 +27,8 @@ class ConditionType(StrEnum):
     """The checkpoint that an evaluation is compared with has been found and pinned."""
     SAMPLER_VERIFIED = "SamplerVerified"
     """The trainer's decode loop agrees with the model; if not, rollouts are sampled by a slower one that does."""
+    STOP_GRACE_SUFFICIENT = "StopGraceSufficient"
+    """A stopped pod has more than twice the time that its newest checkpoint took to save."""
     CHECKPOINT_STORED = "CheckpointStored"
     """At least one checkpoint of this job is a Checkpoint object."""
     DEGRADED = "Degraded"
@@ -61,6 +63,9 @@ class Reason(StrEnum):
     # SamplerVerified
     SELF_CHECK_PASSED = "SelfCheckPassed"
     WHOLE_BATCH_FALLBACK = "WholeBatchFallback"
+    # StopGraceSufficient
+    SAVES_IN_TIME = "SavesInTime"
+    GRACE_TOO_SHORT = "GraceTooShort"
     # CheckpointStored
     STORED = "Stored"
     NONE_YET = "NoneYet"

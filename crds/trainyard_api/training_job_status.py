@@ -157,6 +157,8 @@ class Progress(ApiModel):
     """Newest committed checkpoint."""
     best_checkpoint: ReportedCheckpoint | None = None
     """Committed checkpoint of the best validation."""
+    save_seconds: ObservedDecimal | None = None
+    """Seconds that this pod's newest checkpoint took to save, from the copy of the weights to the ledger's row."""
     last_report_time: Time | None = None
     """When the pod wrote this."""
 

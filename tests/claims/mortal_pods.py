@@ -101,6 +101,9 @@ class _Silent:
     def report(self, progress: Any, *, at_once: bool = False) -> None:
         """Nobody looks."""
 
+    def saved_in(self, seconds: float) -> None:
+        """Nobody looks."""
+
     def checkpoint(self, saved: Any) -> None:
         """Nobody looks."""
 

@@ -67,6 +67,7 @@ def training_job_status() -> dict[str, Any]:
             "sampler": {"kind": "Slots", "message": "agrees to 1e-5"},
             "lastCheckpoint": checkpoint,
             "bestCheckpoint": checkpoint,
+            "saveSeconds": "0.25",
             "lastReportTime": TIME,
         },
         "cost": {

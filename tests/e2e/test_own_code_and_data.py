@@ -39,6 +39,7 @@ def test_a_reward_of_ones_own_scores_in_the_pod(clean: Kubectl) -> None:
     assert condition(found, "Succeeded")["reason"] == "Completed", found["status"]
     assert found["status"]["progress"]["reward"] == "0.7500"
     assert condition(found, "SamplerVerified")["status"] == "True"
+    assert condition(found, "StopGraceSufficient")["reason"] == "SavesInTime"
 
 
 def test_queries_of_ones_own_are_asked_and_broken_ones_named(clean: Kubectl) -> None:

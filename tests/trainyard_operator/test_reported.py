@@ -52,6 +52,16 @@ def test_a_slower_sampler_is_a_condition() -> None:
     assert (verified["status"], verified["reason"]) == ("True", "SelfCheckPassed")
 
 
+def test_a_grace_that_saving_may_exceed_is_a_condition() -> None:
+    """Twice the measured time must fit; without a measurement nothing is claimed, nor a former one taken back."""
+    for took, status, reason in (("59.99", "True", "SavesInTime"), ("60.00", "False", "GraceTooShort")):
+        found = _shown(_running({"saveSeconds": took})).conditions()[ConditionType.STOP_GRACE_SUFFICIENT]
+        assert (found["status"], found["reason"]) == (status, reason)
+    assert found["message"].startswith("spec.checkpoints.stopGraceSeconds: must exceed twice the 60.00 s ")
+    assert found["message"].endswith('; got "120"')
+    assert ConditionType.STOP_GRACE_SUFFICIENT not in _shown(_running({"step": 1})).conditions()
+
+
 def test_what_was_measured_goes_onto_the_checkpoint_that_it_is_about() -> None:
     """The last one of a training run; of an evaluation, the one that was measured; none for other models."""
     final = claim(10)

@@ -55,6 +55,21 @@ def test_training_goes_on_while_a_checkpoint_is_written(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_the_time_that_saving_took_is_told_with_the_copy_s(tmp_path: Path) -> None:
+    """A stop has to do both; of a state that a newer one has overtaken nothing is told."""
+    told: list[str] = []
+    writer = CheckpointWriter(
+        FolderStorage(tmp_path),
+        ORIGIN,
+        lambda _: told.append("claimed"),
+        lambda _: told.append("shown"),
+        timed=lambda seconds: told.append("in time" if 3.0 < seconds < 13.0 else f"{seconds}"),
+    )
+    writer.save(replace(snapshot(1), copy_seconds=3.0))
+    writer.finish()
+    assert told == ["claimed", "in time", "shown"]
+
+
 def test_one_is_in_flight(tmp_path: Path) -> None:
     """A second one due meanwhile waits for the first."""
     storage = SlowFolder(tmp_path)

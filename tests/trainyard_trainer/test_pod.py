@@ -45,6 +45,7 @@ class LineReporter:
     def __init__(self) -> None:
         self.reports: list[Progress] = []
         self.commits: list[SavedCheckpoint] = []
+        self.seconds: list[float] = []
         self.closed = False
 
     def report(self, progress: Progress, *, at_once: bool = False) -> None:  # noqa: ARG002 (the protocol's)
@@ -54,6 +55,10 @@ class LineReporter:
     def checkpoint(self, saved: SavedCheckpoint) -> None:
         """Keep it."""
         self.commits.append(saved)
+
+    def saved_in(self, seconds: float) -> None:
+        """Keep it."""
+        self.seconds.append(seconds)
 
     def close(self) -> None:
         """Note it."""
@@ -176,6 +181,7 @@ def test_the_main_job_in_one_process(world: World, capfd: pytest.CaptureFixture[
     assert (code, termination.reason, termination.last_step) == (0, "Completed", 3)
     assert world.reporter.closed
     assert [saved.step for saved in world.reporter.commits] == [2, 3]
+    assert len([seconds for seconds in world.reporter.seconds if seconds > 0]) == 2
     first = world.reporter.commits[-1]
     assert termination.committed_uri == first.uri
 

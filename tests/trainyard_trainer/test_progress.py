@@ -94,6 +94,14 @@ def test_a_commit_goes_at_once_and_stays_in_later_reports(board: Board, reporter
     assert board.wait(3)[-1].last_checkpoint == shown.last_checkpoint
 
 
+def test_how_long_a_commit_took_goes_with_it(board: Board, reporter: StatusReporter) -> None:
+    """And stays until the next one: the operator compares it with the grace of a stop."""
+    reporter.saved_in(0.254)
+    reporter.checkpoint(SAVED)
+    reporter.report(Progress(step=8), at_once=True)
+    assert {shown.save_seconds for shown in board.wait(2)} == {"0.25"}
+
+
 def test_an_evaluation_goes_at_once(board: Board, reporter: StatusReporter) -> None:
     """Success on held-out questions is what a user waits for."""
     reporter.report(Progress(step=6))

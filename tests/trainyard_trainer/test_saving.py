@@ -23,6 +23,7 @@ def test_a_stop_saves_the_state_and_names_it() -> None:
         stop_here(policy(), Position(3, metrics={"reward_mean": "0.500000"}), outside.outlets(steps=9))
     assert (stop.value.last_step, stop.value.committed_uri) == (3, "file:///x/3/")
     assert outside.snapshots[-1].metrics == {"reward_mean": "0.500000"}
+    assert outside.snapshots[-1].copy_seconds > 0
 
 
 def test_a_run_without_a_commit_is_not_done() -> None:

@@ -68,7 +68,7 @@ class Snapshot:
     `files` are the transformers files (safetensors, config, tokenizer) by path, and those of an adapter below
     `adapter/`; `trainer_state` is what a continuation needs besides (optimizer, counters, the scored batch of an
     unfinished step), as a dict that `torch.save` can write. `adapter_base` is the digest of the weights that an adapter
-    belongs to.
+    belongs to, `copy_seconds` what the copying took.
     """
 
     step: int
@@ -78,6 +78,7 @@ class Snapshot:
     metrics: Mapping[str, str]
     updates: int | None = None
     adapter_base: str | None = None
+    copy_seconds: float = 0.0
 
 
 class Ledger(Protocol):

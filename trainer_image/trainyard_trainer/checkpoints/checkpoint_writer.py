@@ -34,6 +34,7 @@ class CheckpointWriter:
         claim: called in the writing thread after each `COMMIT`.
         show: called after that, with the newest state only.
         resumed: the checkpoint that the run went on from, where it did: that state isn't written again.
+        timed: called between these two with the seconds that it all took, from the beginning of the copy on.
         fence: called in the writing thread before each `COMMIT`; raises where another pod has taken this one's place,
             whose rows a state of this one would no longer fit.
 
@@ -49,6 +50,7 @@ class CheckpointWriter:
         *,
         resumed: SavedCheckpoint | None = None,
         fence: Callable[[], None] = lambda: None,
+        timed: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._storage = storage
         self._origin = origin
@@ -57,6 +59,7 @@ class CheckpointWriter:
         self._in_flight: _Upload | None = None
         self._newest = resumed
         self._fence = fence
+        self._timed = timed
 
     def save(self, snapshot: Snapshot) -> None:
         """Begin to write; waits for the one before. The newest state isn't written twice."""
@@ -111,6 +114,7 @@ class CheckpointWriter:
         # The claim first: what is shown as the newest checkpoint is on its way to be an object.
         self._claim(saved)
         if not upload.superseded.is_set():
+            self._timed(snapshot.copy_seconds + time.monotonic() - began)
             self._show(saved)
         return saved
 

@@ -6,6 +6,8 @@ two updates of one. How it becomes files is the checkpointer's business.
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
 from typing import NoReturn
 
 from trainyard_trainer.checkpoints.position import Position
@@ -58,5 +60,6 @@ def finish(outlets: Outlets) -> SavedCheckpoint:
 
 
 def _snapshot(policy: Policy, position: Position, *, final: bool) -> Snapshot:
-    more = {POSITION: position.to_state()}
-    return policy.snapshot(position.step, position.metrics, updates=position.updates, more=more, final=final)
+    began, more = time.monotonic(), {POSITION: position.to_state()}
+    snapshot = policy.snapshot(position.step, position.metrics, updates=position.updates, more=more, final=final)
+    return replace(snapshot, copy_seconds=time.monotonic() - began)

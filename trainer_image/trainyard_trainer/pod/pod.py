@@ -49,6 +49,9 @@ class PodReporter(Reporter, Protocol):
     def checkpoint(self, saved: SavedCheckpoint) -> None:
         """Show a committed checkpoint at once."""
 
+    def saved_in(self, seconds: float) -> None:
+        """Show how long the newest checkpoint took to save, with the next report."""
+
     def close(self) -> None:
         """Show what is pending, within ten seconds."""
 
@@ -117,7 +120,9 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -
         found = None if resumed is None else resumed.saved
         already = found if resumed is not None and resumed.whole else None
         claim, show = ledger.record_checkpoint, reporter.checkpoint
-        writer = CheckpointWriter(storage, origin, claim, show, resumed=already, fence=ledger.check)
+        writer = CheckpointWriter(
+            storage, origin, claim, show, resumed=already, fence=ledger.check, timed=reporter.saved_in
+        )
         stack.callback(writer.close)
         if found is not None:
             # Its pod may have died between COMMIT and claim.

@@ -12,8 +12,9 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
+from trainyard_api.decimals import measured
 from trainyard_api.training_job_status import Progress, ReportedCheckpoint
 from trainyard_trainer.outlets import SavedCheckpoint
 from trainyard_trainer.reporting.kube import KubeError
@@ -48,10 +49,10 @@ class StatusReporter:
         self._thread.start()
 
     def report(self, progress: Progress, *, at_once: bool = False) -> None:
-        """Show this soon; keeps the newest and the best checkpoint that were reported where `progress` names none."""
+        """Show this soon; keeps what was reported of checkpoints."""
         with self._changed:
             known = self._progress
-            kept = {"best_checkpoint": known.best_checkpoint}
+            kept: dict[str, Any] = {"best_checkpoint": known.best_checkpoint, "save_seconds": known.save_seconds}
             if progress.last_checkpoint is None:
                 kept["last_checkpoint"] = known.last_checkpoint
             progress = progress.model_copy(update=kept)
@@ -64,6 +65,11 @@ class StatusReporter:
             if saved.updates is None:
                 self._between_steps = newest
             self._put(self._progress.model_copy(update={"last_checkpoint": newest}), urgent=True)
+
+    def saved_in(self, seconds: float) -> None:
+        """Show how long the newest checkpoint took to save, with the next report."""
+        with self._changed:
+            self._progress = self._progress.model_copy(update={"save_seconds": measured(seconds, places=2)})
 
     def close(self) -> None:
         """Send what is pending, for at most ten seconds, and end the thread."""
