@@ -53,12 +53,12 @@ def test_a_slower_sampler_is_a_condition() -> None:
 
 
 def test_a_grace_that_saving_may_exceed_is_a_condition() -> None:
-    """Twice the measured time must fit; without a measurement nothing is claimed, nor a former one taken back."""
-    for took, status, reason in (("59.99", "True", "SavesInTime"), ("60.00", "False", "GraceTooShort")):
+    """Twice the measured time must fit; without a measurement nothing is claimed."""
+    for took, status, reason in (("2.49", "True", "SavesInTime"), ("2.50", "False", "GraceTooShort")):
         found = _shown(_running({"saveSeconds": took})).conditions()[ConditionType.STOP_GRACE_SUFFICIENT]
         assert (found["status"], found["reason"]) == (status, reason)
-    assert found["message"].startswith("spec.checkpoints.stopGraceSeconds: must exceed twice the 60.00 s ")
-    assert found["message"].endswith('; got "120"')
+    assert found["message"].startswith("spec.checkpoints.stopGraceSeconds: must exceed twice the 2.50 s ")
+    assert found["message"].endswith('; got "5"')
     assert ConditionType.STOP_GRACE_SUFFICIENT not in _shown(_running({"step": 1})).conditions()
 
 

@@ -98,6 +98,7 @@ def test_how_long_a_commit_took_goes_with_it(board: Board, reporter: StatusRepor
     """And stays until the next one: the operator compares it with the grace of a stop."""
     reporter.saved_in(0.254)
     reporter.checkpoint(SAVED)
+    board.wait(1)
     reporter.report(Progress(step=8), at_once=True)
     assert {shown.save_seconds for shown in board.wait(2)} == {"0.25"}
 
