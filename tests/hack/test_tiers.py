@@ -51,7 +51,7 @@ def test_a_run_without_tests_or_with_a_broken_module_is_refused(tmp_path: Path) 
 def test_every_required_end_to_end_test_exists() -> None:
     """The list names only tests that are there, and every test that is there is in the list."""
     # Importing the rest, torch and all, would take half a minute.
-    marked = [str(path) for path in (ROOT / "tests").rglob("test_*.py") if "pytest.mark.e2e" in path.read_text()]
+    marked = [str(path) for path in (ROOT / "tests").rglob("test_*.py") if "mark.e2e" in path.read_text()]
     collected = subprocess.run(
         [sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "e2e", "-p", "no:cacheprovider", *marked],
         cwd=ROOT,

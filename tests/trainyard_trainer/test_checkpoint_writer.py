@@ -56,7 +56,7 @@ def test_training_goes_on_while_a_checkpoint_is_written(tmp_path: Path) -> None:
 
 
 def test_the_time_that_saving_took_is_told_with_the_copy_s(tmp_path: Path) -> None:
-    """A stop has to do both; of a state that a newer one has overtaken nothing is told."""
+    """A stop has to do both."""
     told: list[str] = []
     writer = CheckpointWriter(
         FolderStorage(tmp_path),
@@ -178,13 +178,13 @@ def test_a_stop_saves_the_newest_state_while_an_older_upload_hangs(tmp_path: Pat
 
 
 def test_an_older_upload_that_needs_no_longer_than_the_newest_is_committed(tmp_path: Path) -> None:
-    """It may be the best state that validation found; the newer one stays what is shown as the newest."""
-    storage, shown = SlowFolder(tmp_path), []
-    writer = CheckpointWriter(storage, ORIGIN, nothing, lambda saved: shown.append(saved.step))
+    """It may be the best state that validation found; the newer one stays what is shown, with its time."""
+    storage, shown, timed = SlowFolder(tmp_path), [], []
+    writer = CheckpointWriter(storage, ORIGIN, nothing, lambda saved: shown.append(saved.step), timed=timed.append)
     writer.save(snapshot(1))
     threading.Timer(0.3, storage.go_on.set).start()
     assert writer.save_last(snapshot(3)).step == 3
-    assert shown == [3]
+    assert (shown, len(timed)) == ([3], 1)
     assert list(tmp_path.rglob("step-1-*/COMMIT"))
 
 

@@ -33,8 +33,8 @@ class CheckpointWriter:
         origin: who writes.
         claim: called in the writing thread after each `COMMIT`.
         show: called after that, with the newest state only.
+        timed: called right before `show` with the seconds that it all took, from the beginning of the copy on.
         resumed: the checkpoint that the run went on from, where it did: that state isn't written again.
-        timed: called between these two with the seconds that it all took, from the beginning of the copy on.
         fence: called in the writing thread before each `COMMIT`; raises where another pod has taken this one's place,
             whose rows a state of this one would no longer fit.
 

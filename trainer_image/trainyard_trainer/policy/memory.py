@@ -1,7 +1,8 @@
 """How much a pass may hold, and what it means when it didn't fit: the edge to the machine's memory.
 
 Place in the data's way: stations 4 and 8. An accelerator is asked by trying; of host memory a formula answers, for the
-kernel kills who asks for too much. Which pass is done again, and how small, is `torch_policy`'s business.
+kernel kills who asks for too much. What a policy keeps there is `footprint`'s business, which pass is done again, and
+how small, that of `passes`.
 """
 
 from __future__ import annotations
