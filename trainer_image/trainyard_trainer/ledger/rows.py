@@ -1,7 +1,7 @@
 """A step's trajectories as rows of the ledger's tables.
 
 Place in the data's way: station 10, between `trajectory` and `ledger`. Pure: what Postgres or JSON can't hold is
-replaced here (NaN by null, NUL characters by U+FFFD), and nowhere else.
+replaced here (NaN by null, what `readable` replaces in texts), and nowhere else.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final
 from psycopg.types.json import Jsonb
 
 from trainyard_trainer.outlets import StepMetrics
+from trainyard_trainer.readable import readable
 from trainyard_trainer.trajectory import Role, Trajectory
 
 Row = tuple[Any, ...]
@@ -187,7 +188,4 @@ def _finite(value: float | None) -> float | None:
 
 
 def _text(value: str | None) -> str | None:
-    """Text that Postgres can hold: no NUL, no half of a surrogate pair. The token ids keep the truth."""
-    if value is None:
-        return None
-    return value.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return None if value is None else readable(value)
