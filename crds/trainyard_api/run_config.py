@@ -76,6 +76,8 @@ class RunIdentity(ApiModel):
     """uid of the TrainingJob: the run."""
     attempt: Annotated[int, Field(ge=1)]
     """Number of this attempt, from 1."""
+    began_on: Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = None
+    """Day on which the run began, in UTC; what a chat template writes as the date. Default: the day of the start."""
 
 
 class RunCheckpoints(ApiModel):

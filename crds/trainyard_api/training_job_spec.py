@@ -7,6 +7,7 @@ CRD's. A field that no code reads is absent. No I/O, no policy.
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -44,6 +45,7 @@ __all__ = [
     "SFTConfig",
     "ScratchModel",
     "SecretReference",
+    "SpecialTokens",
     "Storage",
     "TaskData",
     "TaskSpec",
@@ -107,6 +109,13 @@ class RewardTerm(ApiModel):
     """Seconds after which the reward of one trajectory counts as failed. Default: 30."""
 
 
+class SpecialTokens(StrEnum):
+    """How texts of a task that spell a special token of the tokenizer are read."""
+
+    TEXT = "Text"
+    TOKENS = "Tokens"
+
+
 class TaskSpec(ApiModel):
     """What the agent is asked to do, and how its answers are scored."""
 
@@ -124,6 +133,9 @@ class TaskSpec(ApiModel):
     """A Python module with tasks and rewards of one's own, looked up before those of the image. Default: none."""
     data: TaskData | None = None
     """Queries from files. Default: the task asks its own."""
+    special_tokens: SpecialTokens = SpecialTokens.TEXT
+    """Whether special tokens of the model's tokenizer that stand in queries, options, tool results and other texts of
+    the task (as <|im_end|>) are read as Text, or as Tokens, the control tokens that they spell. Default: Text."""
 
 
 class EarlyStopping(ApiModel):
