@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from tests.waiting import GUARD_SECONDS
 from trainyard_trainer.policy.memory import Room
 from trainyard_trainer.sampling.randomness import Stream, StreamKey
 from trainyard_trainer.seams import Engine, Generation
@@ -69,7 +70,6 @@ def converse(
     turns: int = 3,
     sampling: Callable[[int, int], Sampling] = _alike,
     pause: Pause = _never,
-    seconds: float = 60.0,
 ) -> dict[int, Talk]:
     """Conversations number `order`, opened in that order, of some turns each; `pause` is before each turn."""
 
@@ -89,7 +89,7 @@ def converse(
         sessions = [engine.open_session() for _ in order]
         return await asyncio.gather(*(talk(number, session) for number, session in zip(order, sessions, strict=True)))
 
-    found = asyncio.run(asyncio.wait_for(all_of_them(), seconds))
+    found = asyncio.run(asyncio.wait_for(all_of_them(), GUARD_SECONDS))
     return dict(zip(order, found, strict=True))
 
 

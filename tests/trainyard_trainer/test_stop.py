@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from tests.waiting import GUARD_SECONDS
+
 PROGRAM = """
 import sys, time
 from trainyard_trainer.stop import SignalStop
@@ -42,4 +44,4 @@ def test_a_signal_asks_and_a_second_ends_at_once(number: signal.Signals) -> None
         assert process.stderr.readline() == f"stop: {number.name}, saving a checkpoint; a second signal ends at once\n"
         assert ask() == "True"
         process.send_signal(number)
-        assert process.wait(5) == 128 + number
+        assert process.wait(GUARD_SECONDS) == 128 + number

@@ -13,10 +13,12 @@ import pytest
 import wandb
 
 from tests.trainyard_trainer import small
+from tests.waiting import GUARD_SECONDS
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_spec import WandbTracking
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.outlets import StepMetrics
+from trainyard_trainer.reporting import tracking
 from trainyard_trainer.reporting.mlflow_tracker import RUN_TAG, MlflowTracker
 from trainyard_trainer.reporting.tracking import MAX_WAITING, TrackedLedger, open_trackers
 from trainyard_trainer.reporting.wandb_tracker import WandbTracker
@@ -41,7 +43,7 @@ class Kept:
         self.may, self.ended, self._broken = threading.Event(), False, broken
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        assert self.may.wait(60)
+        assert self.may.wait(GUARD_SECONDS)
         if self._broken:
             raise ConnectionError("no route to the tracker")
         self.told.append((step, values))
@@ -50,6 +52,13 @@ class Kept:
         self.ended = True
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of a run waits for its trackers however busy this machine is."""
+    monkeypatch.setattr(tracking, "CLOSE_SECONDS", GUARD_SECONDS)
+
+
+@pytest.mark.usefixtures("patient")
 def test_trackers_get_what_the_ledger_got() -> None:
     """Steps count from 1 there; an evaluation's numbers carry their kind; one that breaks doesn't keep the others."""
     outside, broken, good = small.Outside(), Kept(broken=True), Kept()
@@ -65,6 +74,7 @@ def test_trackers_get_what_the_ledger_got() -> None:
     assert good.ended
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_slow_tracker_costs_measurements_but_no_step() -> None:
     """What waits is bounded; the ledger keeps all."""
     outside, slow = small.Outside(), Kept()
