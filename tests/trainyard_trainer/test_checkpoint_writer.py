@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.waiting import GUARD_SECONDS
 from trainyard_api.run_config import RunIdentity
+from trainyard_trainer.checkpoints import checkpoint_writer
 from trainyard_trainer.checkpoints.checkpoint import Origin
 from trainyard_trainer.checkpoints.checkpoint_writer import CheckpointWriter
 from trainyard_trainer.outlets import SavedCheckpoint, Snapshot
@@ -28,16 +31,37 @@ def nothing(_: SavedCheckpoint) -> None:
 
 
 class SlowFolder(FolderStorage):
-    """A folder whose puts wait until they may go on."""
+    """A folder whose puts wait until they may go on; those of the first step alone, if that is said."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, slow: str = "") -> None:
         super().__init__(root)
         self.go_on = threading.Event()
+        self._slow = slow
 
     def put(self, key: str, content: bytes | Path) -> None:
         """Wait, then write."""
-        assert self.go_on.wait(10)
+        if self._slow in key:
+            assert self.go_on.wait(GUARD_SECONDS)
         super().put(key, content)
+
+
+class Clock:
+    """The writer's clock, which goes only when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        """As time.monotonic."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """In the writer's place of a real one."""
+    clock = Clock()
+    monkeypatch.setattr(checkpoint_writer, "time", clock)
+    return clock
 
 
 def test_training_goes_on_while_a_checkpoint_is_written(tmp_path: Path) -> None:
@@ -55,19 +79,24 @@ def test_training_goes_on_while_a_checkpoint_is_written(tmp_path: Path) -> None:
     writer.close()
 
 
-def test_the_time_that_saving_took_is_told_with_the_copy_s(tmp_path: Path) -> None:
+def test_the_time_that_saving_took_is_told_with_the_copy_s(tmp_path: Path, clock: Clock) -> None:
     """A stop has to do both."""
-    told: list[str] = []
+    told: list[object] = []
+
+    def claim(_: SavedCheckpoint) -> None:
+        clock.now += 2.0
+        told.append("claimed")
+
     writer = CheckpointWriter(
         FolderStorage(tmp_path),
         ORIGIN,
-        lambda _: told.append("claimed"),
+        claim,
         lambda _: told.append("shown"),
-        timed=lambda seconds: told.append("in time" if 3.0 < seconds < 13.0 else f"{seconds}"),
+        timed=told.append,
     )
     writer.save(replace(snapshot(1), copy_seconds=3.0))
     writer.finish()
-    assert told == ["claimed", "in time", "shown"]
+    assert told == ["claimed", 5.0, "shown"]
 
 
 def test_one_is_in_flight(tmp_path: Path) -> None:
@@ -78,10 +107,10 @@ def test_one_is_in_flight(tmp_path: Path) -> None:
     writer.save(snapshot(1))
     second = threading.Thread(target=writer.save, args=[snapshot(2)])
     second.start()
-    second.join(0.2)
+    time.sleep(0.2)  # for a second one that doesn't wait to show itself
     assert second.is_alive()
     storage.go_on.set()
-    second.join(5)
+    second.join(GUARD_SECONDS)
     assert [saved.step for saved in seen][:1] == [1]
     newest = writer.finish()
     assert newest is not None
@@ -160,29 +189,35 @@ def test_the_state_that_a_run_went_on_from_is_not_written_again(tmp_path: Path) 
     assert len({path.parent for path in tmp_path.rglob("COMMIT")}) == 1
 
 
-def test_a_stop_saves_the_newest_state_while_an_older_upload_hangs(tmp_path: Path) -> None:
+def test_a_stop_saves_the_newest_state_while_an_older_upload_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The older is given up between two files: it is never committed, and nobody waits for it for ever."""
-    storage, shown = SlowFolder(tmp_path), []
+    monkeypatch.setattr(checkpoint_writer, "ABANDON_SECONDS", 0.1)
+    storage, shown = SlowFolder(tmp_path, "step-1-"), []
     writer = CheckpointWriter(storage, ORIGIN, nothing, shown.append)
     writer.save(snapshot(1))
-    hanging = threading.active_count()
-    quick = FolderStorage(tmp_path)
-    writer._storage = quick
-    timer = threading.Timer(0.3, storage.go_on.set)
-    timer.start()
+    older = writer._in_flight
+    assert older is not None
     saved = writer.save_last(snapshot(3))
     assert (saved.step, [one.step for one in shown]) == (3, [3])
+    storage.go_on.set()
+    older.join(GUARD_SECONDS)
+    assert not older.is_alive()
     assert not list(tmp_path.rglob("step-1-*/COMMIT"))
-    assert threading.active_count() < hanging + 1
-    timer.join()
 
 
-def test_an_older_upload_that_needs_no_longer_than_the_newest_is_committed(tmp_path: Path) -> None:
+def test_an_older_upload_that_needs_no_longer_than_the_newest_is_committed(tmp_path: Path, clock: Clock) -> None:
     """It may be the best state that validation found; the newer one stays what is shown, with its time."""
-    storage, shown, timed = SlowFolder(tmp_path), [], []
-    writer = CheckpointWriter(storage, ORIGIN, nothing, lambda saved: shown.append(saved.step), timed=timed.append)
+    storage, shown, timed = SlowFolder(tmp_path, "step-1-"), [], []
+
+    def show(saved: SavedCheckpoint) -> None:
+        shown.append(saved.step)
+        clock.now += GUARD_SECONDS  # so long has the newest taken
+        threading.Timer(0.1, storage.go_on.set).start()
+
+    writer = CheckpointWriter(storage, ORIGIN, nothing, show, timed=timed.append)
     writer.save(snapshot(1))
-    threading.Timer(0.3, storage.go_on.set).start()
     assert writer.save_last(snapshot(3)).step == 3
     assert (shown, len(timed)) == ([3], 1)
     assert list(tmp_path.rglob("step-1-*/COMMIT"))
@@ -193,6 +228,7 @@ def test_a_stop_whose_state_is_on_its_way_waits_for_it(tmp_path: Path) -> None:
     storage, claimed = SlowFolder(tmp_path), []
     writer = CheckpointWriter(storage, ORIGIN, claimed.append, nothing)
     writer.save(snapshot(2))
+    # Nothing depends on when: it waits if the stop comes first, and finds it done if not.
     threading.Timer(0.1, storage.go_on.set).start()
     assert writer.save_last(snapshot(2)).step == 2
     assert len(claimed) == 1
@@ -208,13 +244,19 @@ def test_an_older_upload_that_is_done_is_claimed_but_not_shown_as_the_newest(tmp
         claimed.append(saved.step)
         if saved.step == 1:
             in_claim.set()
-            assert go_on.wait(10)
+            assert go_on.wait(GUARD_SECONDS)
 
-    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, claim, lambda saved: shown.append(saved.step))
+    def show(saved: SavedCheckpoint) -> None:
+        shown.append(saved.step)
+        go_on.set()
+
+    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, claim, show)
     writer.save(snapshot(1))
-    assert in_claim.wait(10)
-    threading.Timer(0.2, go_on.set).start()
+    older = writer._in_flight
+    assert older is not None
+    assert in_claim.wait(GUARD_SECONDS)
     assert writer.save_last(snapshot(2)).step == 2
+    older.join(GUARD_SECONDS)
     assert (sorted(claimed), shown) == ([1, 2], [2])
 
 
