@@ -13,6 +13,7 @@ import torch
 from tests.trainyard_trainer import families
 from tests.trainyard_trainer.stopping import Stop
 from tests.trainyard_trainer.talks import SAMPLING, Policy, converse, tokens
+from tests.waiting import GUARD_SECONDS
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.sampling.randomness import Stream, StreamKey
@@ -45,7 +46,7 @@ def outcomes(chosen: InProcessEngine, count: int, sampling: Sampling = SAMPLING)
     async def ask() -> list[Any]:
         sessions = [chosen.open_session() for _ in range(count)]
         asked = (chosen.generate(session, (4, 5), sampling, KEY) for session in sessions)
-        found = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 30)
+        found = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), GUARD_SECONDS)
         for session in sessions:
             chosen.close_session(session)
         return found
@@ -87,7 +88,7 @@ def test_a_stop_is_noticed_while_environments_think(policy: Policy) -> None:
         await asyncio.sleep(0.01)
         asked.set()
         with pytest.raises(RolloutInterruptedError):
-            await asyncio.wait_for(turn, 10)
+            await asyncio.wait_for(turn, GUARD_SECONDS)
         chosen.close_session(thinking)
 
     asyncio.run(ask())
@@ -133,7 +134,7 @@ def test_what_breaks_the_engine_reaches_everybody_who_waits(policy: Policy) -> N
     async def ask() -> None:
         sessions = [chosen.open_session() for _ in range(4)]
         asked = (chosen.generate(session, (4, 5), ENDLESS, KEY) for session in sessions)
-        found = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 30)
+        found = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), GUARD_SECONDS)
         assert [type(one) for one in found] == [FloatingPointError] * 4
         with pytest.raises(RuntimeError, match="failed in this conversation"):
             await chosen.generate(sessions[0], (4,), SAMPLING, KEY)
@@ -212,7 +213,7 @@ def test_a_conversation_that_is_cancelled_holds_nobody_up(policy: Policy) -> Non
         turn = asyncio.create_task(chosen.generate(other, (4, 5), SAMPLING, KEY))
         await asyncio.sleep(0.01)
         lost.cancel()
-        found = await asyncio.wait_for(turn, 30)
+        found = await asyncio.wait_for(turn, GUARD_SECONDS)
         chosen.close_session(other)
         return found
 
