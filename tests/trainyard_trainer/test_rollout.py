@@ -11,6 +11,7 @@ import pytest
 
 from tests.trainyard_trainer import policies
 from tests.trainyard_trainer.stopping import Stop
+from tests.waiting import GUARD_SECONDS
 from trainyard_trainer.models.codec import Codec
 from trainyard_trainer.models.dialogue import make_dialogue
 from trainyard_trainer.rollouts.rollout import SynchronousRollouts
@@ -204,7 +205,7 @@ def throw(error: BaseException) -> Any:
         (throw(SystemExit(0)), "SystemExit"),
         (throw(asyncio.CancelledError("a tool's own")), "CancelledError"),
         (throw(TimeoutError("a tool's own")), "TimeoutError: a tool's own"),
-        (lambda: asyncio.sleep(60), "took longer than 0.05 seconds"),
+        (lambda: asyncio.sleep(GUARD_SECONDS), "took longer than 0.05 seconds"),
         (lambda: None, "step returned NoneType, not an Observation"),
         (lambda: Observation(done=False, reply=7), "step said int"),  # type: ignore[arg-type]
         (lambda: Observation(done=False, reply=()), "step said tuple"),
@@ -221,6 +222,7 @@ def throw(error: BaseException) -> Any:
 )
 def test_an_environment_that_fails_does_so_alone(does: Any, says: str) -> None:
     """Whatever it raises, however long it takes and whatever it answers; a failed trajectory has no verdict."""
+    # The others can't be late: they answer without giving control back, and only who gives it back is timed.
     (failed, fine, other), _ = play([["C47*93;"], ["A-0089$"], ["A00020$"]], task=Odd(does), step_seconds=0.05)
     assert (failed.status, failed.truncated_reason, failed.success) == (TrajectoryStatus.FAILED_ENVIRONMENT, None, None)
     assert says in str(failed.error)
@@ -258,12 +260,12 @@ def test_every_prompt_gets_its_group_and_repeats_exactly() -> None:
 
 
 class Slow(CalculatorTask):
-    """Its environments take a minute to begin."""
+    """Its environments take many minutes to begin."""
 
     def environment(self) -> CalculatorEnvironment:
         class Thinking(CalculatorEnvironment):
             async def reset(self, question: Question) -> str:
-                await asyncio.sleep(60)
+                await asyncio.sleep(GUARD_SECONDS)
                 return await super().reset(question)
 
         return Thinking()
@@ -274,7 +276,7 @@ def test_a_stop_interrupts_a_rollout(task: CalculatorTask) -> None:
     """Between decode rounds, or while environments take their time; not at its end."""
     stop = Stop(lambda: True)
     with pytest.raises(RolloutInterruptedError):
-        list(source(engine_of(stop), task, stop).rollout(PROMPTS, PLAN))
+        list(source(engine_of(stop), task, stop, step_seconds=GUARD_SECONDS).rollout(PROMPTS, PLAN))
 
 
 def test_an_engine_that_breaks_ends_the_rollout() -> None:
