@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+HEALTHY_SECONDS = 300.0
+"""Longest wait for a component to answer: only one that hangs takes as long, however busy the machine is."""
+
 
 @dataclass(frozen=True)
 class Component:
@@ -74,7 +77,7 @@ class Host:
         """Whether the component's process is there; says nothing of its health."""
         return processes.find(self.pids, component.name) is not None
 
-    def wait(self, component: Component, seconds: float) -> None:
+    def wait(self, component: Component) -> None:
         """Returns when the component is healthy.
 
         Raises:
@@ -86,13 +89,13 @@ class Host:
                 raise ClusterError(f"{component.name}: ended while starting:\n{self._tail(component)}")
             return component.healthy()
 
-        wait_until(settled, f"{component.name} healthy", seconds, hint=f"see {self.log(component)}")
+        wait_until(settled, f"{component.name} healthy", HEALTHY_SECONDS, hint=f"see {self.log(component)}")
 
-    def up(self, components: Sequence[Component], seconds: float, *, quiet: bool = False) -> None:
+    def up(self, components: Sequence[Component], *, quiet: bool = False) -> None:
         """Starts all of them that don't run, then waits for all of them."""
         started = [component for component in components if self.start(component)]
         for component in components:
-            self.wait(component, seconds)
+            self.wait(component)
         if started and not quiet:
             say(f"started {', '.join(component.name for component in started)}")
 

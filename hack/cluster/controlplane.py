@@ -249,10 +249,10 @@ def control_plane(directory: Path, *, controllers: bool = True) -> Iterator[Cont
     host = Host(directory / "pids", directory / "logs", tied=True)
     plane = ControlPlane(identities.admin_kubeconfig(), settings.server, host.pids)
     try:
-        host.up([etcd(settings, identities)], 20, quiet=True)
-        host.up([apiserver(settings, identities)], 60, quiet=True)
+        host.up([etcd(settings, identities)], quiet=True)
+        host.up([apiserver(settings, identities)], quiet=True)
         if controllers:
-            host.up([controller_manager(settings, identities)], 60, quiet=True)
+            host.up([controller_manager(settings, identities)], quiet=True)
         yield plane
     finally:
         plane.stop()

@@ -51,7 +51,7 @@ def up() -> state.ClusterState:
     settings, identities = _control_plane(programs)
     host = Host(layout.pids(), layout.logs())
     for stage in _stages(settings, identities):
-        host.up(stage, 90)
+        host.up(stage)
         if any(component.name == "containerd" for component in stage):
             runtime.import_pause_image(programs)
         if any(component.name == "kube-apiserver" for component in stage):

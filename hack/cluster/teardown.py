@@ -26,7 +26,7 @@ def pods(programs: Path) -> None:
     host = Host(layout.pids(), layout.logs())
     try:
         # Also a dead containerd is started once more: what its store remembers would come back with the next cluster.
-        host.up([runtime.containerd(programs)], 30, quiet=True)
+        host.up([runtime.containerd(programs)], quiet=True)
         for noun, listing in (("tasks", ["tasks", "list", "-q"]), ("containers", ["containers", "list", "-q"])):
             names = runtime.ctr(programs, *listing).split()
             if names:

@@ -87,7 +87,9 @@ class Pods:
     def close(self) -> None:
         """End it."""
         self._process.stdin.close()
-        self._process.wait(10)
+        from tests.waiting import GUARD_SECONDS  # the process that forks has no such path
+
+        self._process.wait(GUARD_SECONDS)
         self._process.stdout.close()
         self._log.close()
 

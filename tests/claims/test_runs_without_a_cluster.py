@@ -6,8 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+
+from tests.waiting import GUARD_SECONDS, until
 
 EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"
 
@@ -21,7 +22,7 @@ def command(example: str, output: Path) -> list[str]:
 def test_a_missing_checkpoint_ends_with_20_and_the_command_that_makes_it(tmp_path: Path) -> None:
     """As the last words on stderr, ready to be copied."""
     ended = subprocess.run(
-        command("calculator-grpo", tmp_path), capture_output=True, text=True, timeout=120, check=False
+        command("calculator-grpo", tmp_path), capture_output=True, text=True, timeout=GUARD_SECONDS, check=False
     )
     assert ended.returncode == 20, ended.stderr
     expected = f"python -m trainyard_trainer run {EXAMPLES / 'calculator-sft.yaml'} --output {tmp_path}"
@@ -35,14 +36,15 @@ def test_ctrl_c_saves_and_exits_10(tmp_path: Path) -> None:
     process = subprocess.Popen(
         command("calculator-sft", tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=bare
     )
+
+    def has_begun() -> bool:
+        assert process.poll() is None, process.stderr.read()
+        return any(tmp_path.glob("team-a/calculator-sft/*/metrics.jsonl"))
+
     try:
-        deadline = time.monotonic() + 120
-        while not list(tmp_path.glob("team-a/calculator-sft/*/metrics.jsonl")):
-            assert process.poll() is None, process.stderr.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        until(has_begun, "no step is finished")
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=GUARD_SECONDS)
     finally:
         process.kill()
         process.wait()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from kubernetes import client, config
 
 from hack.cluster import binaries
+from tests.waiting import WITHIN_GUARD, until
 
 GROUP, VERSION = "trainyard.dev", "v1alpha1"
 PLURALS = {"TrainingJob": "trainingjobs", "Checkpoint": "checkpoints"}
@@ -49,11 +49,8 @@ class Server:
     def install_crds(self) -> None:
         """Both kinds as crds/*.yaml defines them, served."""
         self.must("apply", "--server-side", "-f", str(ROOT / "crds"))
-        self.must("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
-        end = time.monotonic() + 30
-        while self.kubectl("get", "trainingjobs,checkpoints")[0] != 0:
-            assert time.monotonic() < end, "the kinds aren't served"
-            time.sleep(0.1)
+        self.must("wait", "--for=condition=Established", "crd", "--all", WITHIN_GUARD)
+        until(lambda: self.kubectl("get", "trainingjobs,checkpoints")[0] == 0, "the kinds aren't served")
 
     def create(self, body: dict[str, Any], *, dry_run: bool = True) -> Refusal | dict[str, Any]:
         """The object as stored, or why not. Unknown fields are refused, as `kubectl --validate=strict` does."""

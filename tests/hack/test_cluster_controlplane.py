@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 
 import pytest
 
 from hack.cluster import binaries, processes
 from hack.cluster.controlplane import control_plane
+from tests.waiting import GUARD_SECONDS, WITHIN_GUARD, until
 
 pytestmark = pytest.mark.integration
 
@@ -43,7 +43,7 @@ class Cluster:
 
     def run(self, *arguments, stdin=None):
         command = [self.kubectl, f"--kubeconfig={self.plane.kubeconfig}", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=False, input=stdin, timeout=60)
+        return subprocess.run(command, capture_output=True, text=True, check=False, input=stdin, timeout=GUARD_SECONDS)
 
     def ok(self, *arguments, stdin=None):
         done = self.run(*arguments, stdin=stdin)
@@ -51,10 +51,7 @@ class Cluster:
         return done.stdout
 
     def until(self, wanted, *arguments):
-        deadline = time.monotonic() + 20
-        while (seen := self.run(*arguments)).stdout.strip() != wanted:
-            assert time.monotonic() < deadline, f"want {wanted!r}, got {seen.stdout!r} {seen.stderr}"
-            time.sleep(0.1)
+        until(lambda: self.run(*arguments).stdout.strip() == wanted, lambda: f"want {wanted!r}: {self.run(*arguments)}")
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +75,7 @@ def test_a_namespace_gets_an_account_and_ends(cluster):
     cluster.ok("create", "namespace", "team")
     cluster.until("default", "get", "sa", "-n", "team", "-o", "jsonpath={.items[*].metadata.name}")
     cluster.until("kube-root-ca.crt", "get", "cm", "-n", "team", "-o", "jsonpath={.items[*].metadata.name}")
-    cluster.ok("delete", "namespace", "team", "--timeout=30s")
+    cluster.ok("delete", "namespace", "team", WITHIN_GUARD)
     assert "NotFound" in cluster.run("get", "namespace", "team").stderr
 
 
@@ -104,11 +101,15 @@ def test_an_admission_policy_is_enforced(cluster):
     """A ValidatingAdmissionPolicy refuses what its expression forbids, with its message."""
     for each in (OPEN_POLICY, BINDING):
         cluster.ok("apply", "-f", "-", stdin=json.dumps(each))
-    deadline = time.monotonic() + 20
-    while (refused := cluster.run("create", "configmap", "forbidden")).returncode == 0:
-        assert time.monotonic() < deadline, "the policy never took effect"
+
+    def refused():
+        done = cluster.run("create", "configmap", "forbidden")
+        if done.returncode != 0:
+            return done.stderr
         cluster.ok("delete", "configmap", "forbidden")
-    assert "that name is forbidden" in refused.stderr
+        return ""
+
+    assert "that name is forbidden" in until(refused, "the policy never took effect")
     cluster.ok("create", "configmap", "allowed")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from hack.cluster import binaries
+from tests.waiting import GUARD_SECONDS
 
 pytestmark = pytest.mark.e2e
 
@@ -33,7 +34,8 @@ def test_down_leaves_no_process_mount_interface_rule_or_cgroup(short_folder):
     script = Path(__file__).with_name("isolated_cluster.py")
     command = ["unshare", "--net", "--mount", sys.executable, str(script), str(report)]
     environment = {**os.environ, "TRAINYARD_CACHE": str(short_folder), "PYTHONPATH": str(Path.cwd())}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    limit = 3 * GUARD_SECONDS
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=limit)
     assert done.returncode == 0, done.stdout + done.stderr
     for seen in json.loads(report.read_text()):
         during, after = seen["during"], seen["after"]

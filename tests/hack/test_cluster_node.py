@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hack.cluster import cgroup, layout, local, network, runtime
+from tests.waiting import GUARD_SECONDS, WITHIN_GUARD
 
 pytestmark = pytest.mark.e2e
 
@@ -28,16 +29,16 @@ def cluster(tmp_path_factory):
     archive = program.with_suffix(".tar")
     archive.write_bytes(runtime.image_archive(IMAGE, program))
     runtime.ctr(up.bin, "images", "import", str(archive))
-    _kubectl(up, "delete", "namespace", NAMESPACE, "--ignore-not-found", "--timeout=60s")
+    _kubectl(up, "delete", "namespace", NAMESPACE, "--ignore-not-found", WITHIN_GUARD)
     _kubectl(up, "create", "namespace", NAMESPACE)
     yield up
-    _kubectl(up, "delete", "namespace", NAMESPACE, "--timeout=60s")
+    _kubectl(up, "delete", "namespace", NAMESPACE, WITHIN_GUARD)
     runtime.ctr(up.bin, "images", "remove", IMAGE)
 
 
 def _kubectl(up, *arguments, stdin=None):
     command = [str(up.bin / "kubectl"), f"--kubeconfig={up.kubeconfig}", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, input=stdin, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, input=stdin, timeout=GUARD_SECONDS)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -72,7 +73,7 @@ def test_a_job_in_a_strict_pod_reaches_the_api_by_name(cluster):
     """Non-root, read-only, without capabilities: the pod resolves kubernetes.default.svc and is known by its token."""
     whoami = _spec("--cache-dir=/tmp", "auth", "whoami", "-o", "json")
     _create(cluster, "Job", "whoami", {"backoffLimit": 0, "template": {"spec": whoami}}, api="batch/v1")
-    _kubectl(cluster, "wait", "-n", NAMESPACE, "--for=condition=Complete", "job/whoami", "--timeout=60s")
+    _kubectl(cluster, "wait", "-n", NAMESPACE, "--for=condition=Complete", "job/whoami", WITHIN_GUARD)
     known = json.loads(_kubectl(cluster, "logs", "-n", NAMESPACE, "job/whoami"))["status"]["userInfo"]
     assert known["username"] == f"system:serviceaccount:{NAMESPACE}:default"
     assert known["extra"]["authentication.kubernetes.io/pod-name"][0].startswith("whoami-")
@@ -87,18 +88,18 @@ def test_a_service_answers_from_this_machine(cluster):
     _create(cluster, "Pod", "server", spec, labels={"app": "server"})
     ports = [{"port": 80, "targetPort": 8001}]
     _create(cluster, "Service", "server", {"selector": {"app": "server"}, "ports": ports})
-    _kubectl(cluster, "wait", "-n", NAMESPACE, "--for=condition=Ready", "pod/server", "--timeout=60s")
+    _kubectl(cluster, "wait", "-n", NAMESPACE, "--for=condition=Ready", "pod/server", WITHIN_GUARD)
     address = _kubectl(cluster, "get", "svc", "server", "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}")
     assert network.resolves(f"server.{NAMESPACE}.svc.{layout.CLUSTER_DOMAIN}", layout.BRIDGE_ADDRESS)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"http://{address}/version", timeout=10) as reply:
+    with opener.open(f"http://{address}/version", timeout=GUARD_SECONDS) as reply:
         assert json.load(reply)["gitVersion"] == layout.KUBERNETES
 
 
 def test_the_kernel_holds_a_pod_to_its_limits_and_down_can_find_it(cluster):
     """Memory and processor limits stand in the kernel's own files, and every process lies where `down` looks for it."""
     _create(cluster, "Pod", "idle", _spec(image=runtime.PAUSE_IMAGE, memory="48Mi"))
-    _kubectl(cluster, "wait", "-n", NAMESPACE, "--for=condition=Ready", "pod/idle", "--timeout=60s")
+    _kubectl(cluster, "wait", "-n", NAMESPACE, "--for=condition=Ready", "pod/idle", WITHIN_GUARD)
     identity = "jsonpath={.status.containerStatuses[0].containerID}"
     container = _kubectl(cluster, "get", "pod", "idle", "-n", NAMESPACE, "-o", identity).removeprefix("containerd://")
     tasks = runtime.ctr(cluster.bin, "tasks", "list").splitlines()

@@ -6,7 +6,6 @@ import hashlib
 import json
 import socket
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from hack.cluster import binaries
 from hack.images import registry
+from tests.waiting import GUARD_SECONDS, until
 
 pytestmark = pytest.mark.integration
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -22,7 +22,7 @@ _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 def _request(method: str, url: str, data: bytes = b"", kind: str = "application/octet-stream") -> str:
     request = urllib.request.Request(url, method=method, data=data, headers={"Content-Type": kind})
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5) as reply:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=GUARD_SECONDS) as reply:
         return reply.headers.get("Location") or ""
 
 
@@ -53,17 +53,18 @@ def host(tmp_path: Path) -> Iterator[str]:
     program = str(binaries.ensure(["registry"]) / "registry")
     with (tmp_path / "log").open("w") as log:
         process = subprocess.Popen([program, "serve", str(config)], stdout=log, stderr=log)
-    deadline = time.monotonic() + 10
-    while True:
+
+    def answers() -> bool:
         try:
             _request("GET", f"http://{address}/v2/")
-            break
         except OSError:
-            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-            time.sleep(0.05)
+            return False
+        return True
+
+    until(answers, (tmp_path / "log").read_text)
     yield address
     process.terminate()
-    process.wait(timeout=10)
+    process.wait(timeout=GUARD_SECONDS)
 
 
 def test_forget_keeps_the_current_image_alone(host: str) -> None:

@@ -12,6 +12,7 @@ import botocore.exceptions
 import pytest
 
 from hack.services import LocalS3, local_s3
+from tests.waiting import GUARD_SECONDS
 
 pytestmark = pytest.mark.integration
 
@@ -58,7 +59,7 @@ def test_two_servers_run_side_by_side_and_stop(tmp_path: Path) -> None:
     assert first.endpoint != second.endpoint
     first.stop()
     with pytest.raises(urllib.error.URLError):
-        urllib.request.urlopen(first.endpoint, timeout=2)
-    with urllib.request.urlopen(f"{second.endpoint}/healthz", timeout=2) as reply:
+        urllib.request.urlopen(first.endpoint, timeout=GUARD_SECONDS)
+    with urllib.request.urlopen(f"{second.endpoint}/healthz", timeout=GUARD_SECONDS) as reply:
         assert reply.status == 200
     second.stop()
