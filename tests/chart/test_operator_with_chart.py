@@ -18,8 +18,9 @@ from tests.chart.rendering import CHART, NAMESPACE, flags, objects, of_kind
 from tests.contract.server import Server
 from tests.servers import Database, postgres
 from tests.trainyard_operator.bench import NAMESPACE as TEAM
-from tests.trainyard_operator.bench import Api, Bench, Operator, condition, rules, until
+from tests.trainyard_operator.bench import Api, Bench, Operator, condition, rules
 from tests.trainyard_operator.conftest import free_ports
+from tests.waiting import GUARD_SECONDS, until
 from trainyard_api import names
 from trainyard_operator.kube import NAMESPACES, PODS, TRAINING_JOBS
 
@@ -43,7 +44,9 @@ class Release:
             "TRAINYARD_OPERATOR_DEPLOYMENT": "trainyard",
         }
         command = [sys.executable, "-m", "trainyard_operator", "release"]
-        return subprocess.run(command, env=os.environ | added, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(
+            command, env=os.environ | added, capture_output=True, text=True, check=False, timeout=GUARD_SECONDS
+        )
 
 
 @pytest.fixture(scope="module")

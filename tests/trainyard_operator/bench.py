@@ -6,27 +6,25 @@ There is no node: pods are bound and their status is patched just as a scheduler
 from __future__ import annotations
 
 import copy
+import json
 import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 from kubernetes import client, config
 
 from tests.servers import Database
+from tests.waiting import GUARD_SECONDS, until
 from trainyard_api import names
 from trainyard_operator import kube
 from trainyard_operator.kube import CHECKPOINTS, NODES, PODS, TRAINING_JOBS, Kind, Kube, KubeError
-
-T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "team-a"
@@ -38,17 +36,6 @@ PRICES = {
     "usdPerCoreHour": "1.00",
     "usdPerGiBHour": "0.50",
 }
-
-
-def until(look: Callable[[], T | None], what: str, *, seconds: float = 15) -> T:
-    """The first result that isn't None; fails when it doesn't come."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = look()
-        if found is not None:
-            return found
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 def training_job(name: str, **spec: Any) -> dict[str, Any]:
@@ -131,9 +118,7 @@ class Api:
         """The one pod of a TrainingJob, once the Job controller has made it."""
         return until(lambda: next(iter(self.pods(job, namespace)), None), f"no pod of {job}")
 
-    def wait_condition(
-        self, name: str, kind: str, *, reason: str, status: str | None = None, seconds: float = 15
-    ) -> dict[str, Any]:
+    def wait_condition(self, name: str, kind: str, *, reason: str, status: str | None = None) -> dict[str, Any]:
         """The TrainingJob once a condition has a reason (and status)."""
 
         def look() -> dict[str, Any] | None:
@@ -141,11 +126,7 @@ class Api:
             right = found.get("reason") == reason and (status is None or found["status"] == status)
             return self.job(name) if right else None
 
-        deadline = time.monotonic() + seconds
-        while (found := look()) is None:
-            assert time.monotonic() < deadline, f"{name}: want {kind} {reason}; got {self.job(name).get('status')}"
-            time.sleep(0.1)
-        return found
+        return until(look, lambda: f"{name}: want {kind} {reason}; got {self.job(name).get('status')}")
 
     def bind(self, pod: dict[str, Any], labels: dict[str, str] | None = None) -> str:
         """Binds a pod to a fresh node, as the scheduler does; returns the node's name."""
@@ -162,6 +143,16 @@ class Api:
         }
         self.send("POST", PODS.path(namespace, name, "binding"), binding)
         return node
+
+    def bound_ago(self, pod: dict[str, Any], seconds: int) -> None:
+        """Moves the time at which a pod was bound into the past."""
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        current = self.get(PODS, name, namespace)
+        assert current is not None
+        conditions = current["status"]["conditions"]
+        (scheduled,) = (each for each in conditions if each["type"] == "PodScheduled")
+        scheduled["lastTransitionTime"] = _time(seconds)
+        self.merge(PODS.path(namespace, name, "status"), {"status": {"conditions": conditions}})
 
     def set_state(self, pod: dict[str, Any], phase: str, state: dict[str, Any]) -> None:
         """Reports a phase and the state of the trainer's container, as the kubelet does."""
@@ -198,8 +189,8 @@ class Api:
 
     def writes(self) -> list[str]:
         """Verb and URI of every write to our kinds since the API server began."""
-        lines = self.audit_log.read_text().splitlines()
-        events = [yaml.safe_load(line) for line in lines if "trainyard.dev" in line]
+        whole, _, _ = self.audit_log.read_text().rpartition("\n")
+        events = [json.loads(line) for line in whole.splitlines() if "trainyard.dev" in line]
         return [f"{e['verb']} {e['requestURI']}" for e in events if e["objectRef"].get("apiGroup") == "trainyard.dev"]
 
 
@@ -217,7 +208,7 @@ class Operator:
     def start(self) -> None:
         """Starts it and waits until it is ready."""
         self.start_only()
-        until(lambda: True if self.probe("readyz") == 200 else None, "the operator isn't ready", seconds=30)
+        until(lambda: True if self.probe("readyz") == 200 else None, "the operator isn't ready")
 
     def start_only(self) -> None:
         """Starts it."""
@@ -250,7 +241,7 @@ class Operator:
     def probe(self, path: str) -> int:
         """HTTP status of a health endpoint; 0 where nothing listens."""
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[0]}/{path}", timeout=2) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[0]}/{path}", timeout=GUARD_SECONDS) as answer:
                 return answer.status
         except urllib.error.HTTPError as error:
             error.close()
@@ -260,10 +251,19 @@ class Operator:
 
     def metrics(self) -> dict[str, float]:
         """Every sample, by its name with labels."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[1]}/metrics", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[1]}/metrics", timeout=GUARD_SECONDS) as answer:
             lines = answer.read().decode().splitlines()
         pairs = (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
         return {name: float(value) for name, value in pairs}
+
+    def ticks(self) -> int:
+        """How often it has looked at everything."""
+        return int(self.metrics()["trainyard_tick_duration_seconds_count"])
+
+    def let_tick(self, times: int) -> None:
+        """Waits until it has looked at everything so many times from now on."""
+        underway = self.ticks() + 1
+        until(lambda: self.ticks() >= underway + times, "the operator doesn't tick")
 
     def log(self) -> str:
         """What it has logged."""
@@ -279,7 +279,7 @@ class Operator:
         """SIGTERM; returns its exit code."""
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=GUARD_SECONDS)
 
 
 @dataclass

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.trainyard_operator.bench import NAMESPACE, ROOT, Bench, condition, training_job, until
+from tests.trainyard_operator.bench import NAMESPACE, ROOT, Bench, condition, training_job
+from tests.waiting import GUARD_SECONDS, until
 from trainyard_api import names
 from trainyard_operator.kube import CHECKPOINTS, DEPLOYMENTS, JOBS, NAMESPACES, PODS, TRAINING_JOBS
 
@@ -30,8 +31,8 @@ def _stop_pod(bench: Bench, pod: dict[str, Any], namespace: str = NAMESPACE) -> 
     bench.api.delete(PODS, pod["metadata"]["name"], namespace, gracePeriodSeconds=0)
 
 
-def _gone(bench: Bench, name: str, *, seconds: float = 15) -> None:
-    until(lambda: True if bench.api.get(TRAINING_JOBS, name) is None else None, f"{name} stays", seconds=seconds)
+def _gone(bench: Bench, name: str) -> None:
+    until(lambda: bench.api.get(TRAINING_JOBS, name) is None, f"{name} stays")
 
 
 def _spend(bench: Bench, uid: str) -> list[tuple]:
@@ -57,11 +58,11 @@ def test_a_deleted_job_stops_saves_books_and_goes(bench: Bench) -> None:
 
 
 def test_a_job_that_never_began_goes_at_once(bench: Bench) -> None:
-    """Nothing to settle: a waiting job is gone within seconds of its deletion."""
+    """Nothing to settle: a waiting job's deletion waits for nobody."""
     bench.submit("waiting", model={"checkpoint": {"trainingJob": "not-there"}})
     bench.api.wait_condition("waiting", "ModelAvailable", reason="WaitingForCheckpoint")
     bench.api.delete(TRAINING_JOBS, "waiting")
-    _gone(bench, "waiting", seconds=5)
+    _gone(bench, "waiting")
 
 
 def test_a_refused_checkpoint_doesnt_hold_a_deletion(bench: Bench) -> None:
@@ -100,7 +101,7 @@ def _running_in(bench: Bench, namespace: str, name: str) -> tuple[str, dict[str,
 
 
 def _namespace_gone(bench: Bench, namespace: str) -> None:
-    until(lambda: True if bench.api.get(NAMESPACES, namespace, None) is None else None, "it hangs", seconds=60)
+    until(lambda: True if bench.api.get(NAMESPACES, namespace, None) is None else None, "it hangs")
 
 
 @pytest.fixture(scope="module")
@@ -130,12 +131,12 @@ def test_without_postgres_nothing_begins_and_nothing_is_forgotten(bench: Bench, 
     try:
         bench.submit("patient")
         bench.api.delete(NAMESPACES, "team-lost", None)
-        job = bench.api.wait_condition("patient", "Degraded", reason="DatabaseUnavailable", status="True", seconds=30)
+        job = bench.api.wait_condition("patient", "Degraded", reason="DatabaseUnavailable", status="True")
         assert condition(job, "Succeeded")["reason"] == "Queued"
         bench.api.delete(TRAINING_JOBS, "holds")
         _stop_pod(bench, pod)
         _stop_pod(bench, forsaken, "team-lost")
-        bench.api.wait_condition("holds", "Degraded", reason="DatabaseUnavailable", status="True", seconds=30)
+        bench.api.wait_condition("holds", "Degraded", reason="DatabaseUnavailable", status="True")
         assert bench.operator.probe("readyz") == 503
         _namespace_gone(bench, "team-lost")
         assert bench.api.pods("patient") == []
@@ -143,7 +144,7 @@ def test_without_postgres_nothing_begins_and_nothing_is_forgotten(bench: Bench, 
     finally:
         bench.operator.dsn = good
         dsn_file.write_text(good)
-    _gone(bench, "holds", seconds=30)
+    _gone(bench, "holds")
     assert len(_spend(bench, uid)) == 1
     bench.api.pod("patient")
     bench.api.wait_condition("patient", "Degraded", reason="AsExpected", status="False")
@@ -194,7 +195,7 @@ def test_release_stops_the_operator_and_lets_everything_go(bench: Bench) -> None
         "TRAINYARD_OPERATOR_DEPLOYMENT": "trainyard",
     }
     command = [sys.executable, "-m", "trainyard_operator", "release"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=GUARD_SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     found = bench.api.get(DEPLOYMENTS, "trainyard", "trainyard-system")
     assert found is not None

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.trainyard_operator.bench import Bench, condition, training_job, until
+from tests.trainyard_operator.bench import Bench, condition, training_job
+from tests.waiting import until
 from trainyard_api import names
 from trainyard_operator.kube import CHECKPOINTS, JOBS, PODS, TRAINING_JOBS
 
 pytestmark = pytest.mark.integration
 
-ABSENT = {"trainer": {"cpu": "1", "memory": "1Gi", "startDeadlineSeconds": 5}}
+DEADLINE = {"cpu": "1", "memory": "1Gi", "startDeadlineSeconds": 600}
 
 
 def _kubelet(bench: Bench, name: str, pod: dict[str, Any], **options: Any) -> None:
@@ -25,7 +26,7 @@ def _kubelet(bench: Bench, name: str, pod: dict[str, Any], **options: Any) -> No
         body = bench.api.get(PODS, pod["metadata"]["name"])
         return True if body is None or "deletionTimestamp" in body["metadata"] else None
 
-    until(deleted, f"the pod of {name} isn't deleted", seconds=25)
+    until(deleted, f"the pod of {name} isn't deleted")
     bench.api.end(pod, **options)
     bench.api.delete(PODS, pod["metadata"]["name"], gracePeriodSeconds=0)
 
@@ -105,7 +106,7 @@ WAITS = {
         *("CreateContainerConfigError", "couldn't find key dsn in Secret team-a/trainyard-db", "SecretUnavailable"),
         *("spec.database.secretRef.name", "trainyard-db"),
     ),
-    "slow": ("ContainerCreating", "", "StartDeadlineExceeded", "spec.trainer.startDeadlineSeconds", "5"),
+    "slow": ("ContainerCreating", "", "StartDeadlineExceeded", "spec.trainer.startDeadlineSeconds", "600"),
 }
 
 
@@ -116,14 +117,16 @@ def waits(operator_bench: Bench) -> dict[str, dict[str, Any]]:
     pods, early, late = {}, {}, {}
     for name, (reason, message, *_) in WAITS.items():
         image = {"image": "no.example/x:1"} if "image" in name else {}
-        bench.submit(f"wait-{name}", trainer=ABSENT["trainer"] | image)
+        bench.submit(f"wait-{name}", trainer=DEADLINE | image)
         pods[name] = bench.api.pod(f"wait-{name}")
         bench.api.bind(pods[name])
         bench.api.set_state(pods[name], "Pending", {"waiting": {"reason": reason, "message": message}})
     for name in WAITS:
         if name != "slow":
             reason = WAITS[name][2]
-            early[name] = bench.api.wait_condition(f"wait-{name}", "Degraded", reason=reason, status="True", seconds=4)
+            early[name] = bench.api.wait_condition(f"wait-{name}", "Degraded", reason=reason, status="True")
+    for name in WAITS:
+        bench.api.bound_ago(pods[name], 3600)
     for name in WAITS:
         _kubelet(bench, name, pods[name], exit_code=137)
     for name in WAITS:
@@ -140,7 +143,7 @@ def test_what_cannot_start_ends_with_field_and_value(waits: dict[str, dict[str, 
     assert (stalled["status"], stalled["reason"]) == ("True", reason)
     assert stalled["message"].startswith(f"{path}: ")
     assert stalled["message"].endswith(f'got "{value}"')
-    assert until(lambda: True if not bench.api.pods(f"wait-{name}") else None, "its pod stays", seconds=25)
+    assert until(lambda: True if not bench.api.pods(f"wait-{name}") else None, "its pod stays")
 
 
 def test_trouble_at_the_start_shows_while_it_may_resolve(waits: dict[str, dict[str, Any]]) -> None:
@@ -152,7 +155,7 @@ def test_trouble_at_the_start_shows_while_it_may_resolve(waits: dict[str, dict[s
 
 def test_no_pod_follows_a_failure(waits: dict[str, dict[str, Any]], endings: dict[str, Any], bench: Bench) -> None:
     """Long after, no job that failed has a live pod, nor a child Job that could make one."""
-    time.sleep(5)
+    bench.operator.let_tick(5)
     for name in [*(f"wait-{key}" for key in waits), *endings]:
         live = [p for p in bench.api.pods(name) if p["status"]["phase"] not in {"Failed", "Succeeded"}]
         assert live == [], name
@@ -212,7 +215,7 @@ def test_a_gpu_without_a_price_isnt_started(bench: Bench) -> None:
     message = condition(job, "CostKnown")["message"]
     assert message.startswith("spec.trainer.gpus.product: ")
     assert message.endswith('got "NVIDIA-Imaginary"')
-    time.sleep(3)
+    bench.operator.let_tick(3)
     assert bench.api.pods("unpriced") == []
     assert condition(bench.api.job("unpriced"), "Succeeded")["reason"] == "Queued"
 
@@ -284,7 +287,8 @@ def test_a_forged_pod_counts_for_nothing(bench: Bench) -> None:
     container = {"name": names.TRAINER_CONTAINER, "image": "x:1"}
     forged = {"metadata": {"name": "forged", "labels": labels}, "spec": {"containers": [container]}}
     bench.api.bind(bench.api.create(PODS, forged))
-    time.sleep(3)
+    until(lambda: bench.api.job("genuine")["status"].get("cost", {}).get("openPods"), "it isn't being billed")
+    bench.operator.let_tick(3)
     status = bench.api.job("genuine")["status"]
     assert status["podRef"]["uid"] == pod["metadata"]["uid"]
     assert [entry["uid"] for entry in status["cost"]["openPods"]] == [pod["metadata"]["uid"]]

