@@ -18,9 +18,9 @@ WITHIN_GUARD = f"--timeout={GUARD_SECONDS:.0f}s"
 """The guard as an option of kubectl and helm."""
 
 
-def until(look: Callable[[], T], otherwise: str | Callable[[], str], *, pause: float = 0.1) -> T:
-    """The first true value that `look` gives; fails with `otherwise` if none comes within the guard."""
-    end = time.monotonic() + GUARD_SECONDS
+def until(look: Callable[[], T], otherwise: str | Callable[[], str], *, pause: float = 0.1, guards: int = 1) -> T:
+    """The first true value that `look` gives; fails with `otherwise` if none comes within so many guards."""
+    end = time.monotonic() + guards * GUARD_SECONDS
     while not (seen := look()):
         assert time.monotonic() < end, otherwise if isinstance(otherwise, str) else otherwise()
         time.sleep(pause)

@@ -10,6 +10,7 @@ from hack.demo.__main__ import bring_up
 from hack.demo.phases import Story
 from hack.kubectl import Kubectl
 from tests.e2e.manifests import NAMESPACE
+from tests.waiting import WITHIN_GUARD
 
 
 @pytest.fixture(scope="session")
@@ -22,5 +23,5 @@ def kubectl() -> Kubectl:
 def clean(kubectl: Kubectl) -> Iterator[Kubectl]:
     """The cluster, with every TrainingJob that the module's tests leave behind deleted afterwards."""
     yield kubectl
-    kubectl("delete", "trainingjobs.trainyard.dev", "--all", "-n", NAMESPACE, "--timeout=180s")
-    kubectl("delete", "checkpoints.trainyard.dev", "--all", "-n", NAMESPACE, "--timeout=60s")
+    kubectl("delete", "trainingjobs.trainyard.dev", "--all", "-n", NAMESPACE, WITHIN_GUARD)
+    kubectl("delete", "checkpoints.trainyard.dev", "--all", "-n", NAMESPACE, WITHIN_GUARD)

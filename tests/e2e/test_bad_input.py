@@ -14,10 +14,12 @@ from hack.images import derive
 from hack.kubectl import Kubectl, condition
 from tests.e2e.manifests import NAMESPACE, Manifest, example, short_sft
 from tests.e2e.waiting import apply, ended, job, pods
+from tests.waiting import WITHIN_GUARD
 
 pytestmark = pytest.mark.e2e
 
-QUIET_SECONDS = 30
+QUIET_LOOKS = 10
+"""Looks for further pods, three seconds apart."""
 STORAGE = "spec__checkpoints__storage__s3"
 
 
@@ -65,7 +67,7 @@ def _cases(reward_image: str) -> dict[str, Case]:
         ),
         "secret": Case(
             short_sft(
-                "bad-secret", **{f"{STORAGE}__secretRef__name": "absent", "spec__trainer__startDeadlineSeconds": 10}
+                "bad-secret", **{f"{STORAGE}__secretRef__name": "absent", "spec__trainer__startDeadlineSeconds": 60}
             ),
             *("SecretUnavailable", "spec.checkpoints.storage.s3.secretRef.name", "absent"),
         ),
@@ -74,7 +76,7 @@ def _cases(reward_image: str) -> dict[str, Case]:
             *("DatabaseRefused", "spec.database.secretRef.name", "wrong-password"),
         ),
         "image": Case(
-            short_sft("bad-image", spec__trainer__image="127.0.0.1:1/absent:1", spec__trainer__startDeadlineSeconds=10),
+            short_sft("bad-image", spec__trainer__image="127.0.0.1:1/absent:1", spec__trainer__startDeadlineSeconds=60),
             *("ImageUnavailable", "spec.trainer.image", "127.0.0.1:1/absent:1"),
         ),
         "raises": Case(
@@ -135,13 +137,12 @@ def applied(clean: Kubectl) -> Iterator[dict[str, Case]]:
 def results(clean: Kubectl, applied: dict[str, Case]) -> dict[str, dict[str, Any]]:
     """Every case's job, ended, and its pods counted at the end and again when the quiet time is over."""
     names = {key: case.manifest["metadata"]["name"] for key, case in applied.items()}
-    jobs = {key: ended(clean, name, seconds=300) for key, name in names.items()}
+    jobs = {key: ended(clean, name) for key, name in names.items()}
     names |= {manifest["metadata"]["name"]: manifest["metadata"]["name"] for manifest in HELD}
     jobs |= {name: job(clean, name) for name in names if name not in jobs}
     first = {key: {pod["metadata"]["uid"] for pod in pods(clean, name)} for key, name in names.items()}
-    deadline = time.monotonic() + QUIET_SECONDS
     more: dict[str, set[str]] = {key: set() for key in names}
-    while time.monotonic() < deadline:
+    for _ in range(QUIET_LOOKS):
         for key, name in names.items():
             more[key] |= {pod["metadata"]["uid"] for pod in pods(clean, name)} - first[key]
         time.sleep(3)
@@ -198,7 +199,7 @@ def test_a_strangers_job_is_left_alone(clean: Kubectl, results: dict[str, dict[s
     assert "metadata.name" in seen["message"]
     assert "taken-1" in seen["message"]
     assert pods(clean, "taken") == []
-    clean("delete", "trainingjobs.trainyard.dev", "taken", "-n", NAMESPACE, "--timeout=60s")
+    clean("delete", "trainingjobs.trainyard.dev", "taken", "-n", NAMESPACE, WITHIN_GUARD)
     after = clean.json("get", "job", "taken-1", "-n", NAMESPACE)
     assert (after["metadata"]["uid"], after["spec"]) == (before["metadata"]["uid"], before["spec"])
 

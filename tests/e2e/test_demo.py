@@ -11,6 +11,7 @@ from hack.demo.checks import patch_status_as, trainer_token
 from hack.kubectl import Kubectl
 from tests.e2e.manifests import NAMESPACE, ROOT
 from tests.e2e.waiting import job
+from tests.waiting import GUARD_SECONDS
 
 pytestmark = pytest.mark.e2e
 
@@ -26,7 +27,8 @@ class DemoRun:
 @pytest.fixture(scope="module")
 def demo() -> DemoRun:
     """The demo, run the way `make demo` runs it; it brings up what it needs by itself."""
-    done = subprocess.run(["make", "demo"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=1800)
+    limit = 3 * GUARD_SECONDS
+    done = subprocess.run(["make", "demo"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=limit)
     return DemoRun(done.returncode, done.stdout + done.stderr)
 
 

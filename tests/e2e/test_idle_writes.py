@@ -9,7 +9,8 @@ import pytest
 
 from hack.kubectl import Kubectl, condition
 from tests.e2e.manifests import NAMESPACE, example
-from tests.e2e.waiting import apply, job, until
+from tests.e2e.waiting import apply, job
+from tests.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -50,8 +51,13 @@ def test_fifty_finished_jobs_cost_no_write_and_an_edit_few(clean: Kubectl) -> No
         done = {j["metadata"]["name"] for j in found if condition(j, "Succeeded").get("status") == "False"}
         return True if done >= set(names) else None
 
-    until(all_ended, "the jobs have not ended", seconds=240)
-    time.sleep(10)  # the last booking and its release
+    def quiet() -> bool:
+        seen = writes(clean)
+        time.sleep(10)
+        return writes(clean) == seen
+
+    until(all_ended, "the jobs have not ended", pause=1)
+    until(quiet, "the jobs are written to without end")  # the last booking and its release
     before = writes(clean)
     time.sleep(60)
     assert writes(clean) - before == 0
@@ -59,14 +65,14 @@ def test_fifty_finished_jobs_cost_no_write_and_an_edit_few(clean: Kubectl) -> No
     generation = job(clean, "idle-0")["metadata"]["generation"]
     patch = '{"spec": {"budget": {"maxCostUSD": "0.75"}}}'
     clean("patch", "trainingjobs.trainyard.dev", "idle-0", "-n", NAMESPACE, "--type=merge", "-p", patch)
-    until(
-        lambda: True if job(clean, "idle-0")["status"]["observedGeneration"] == generation + 1 else None,
-        *("the edit isn't observed",),
-        seconds=30,
-    )
-    time.sleep(10)
+
+    def observed() -> bool:
+        status = job(clean, "idle-0")["status"]
+        return (status["observedGeneration"], status["budget"]["limitUSD"]) == (generation + 1, "0.75")
+
+    until(observed, "the edit isn't observed")
+    until(quiet, "the jobs are written to without end")
     mine = 1
     operators = writes(clean) - before - mine
     print(f"one edited job: {operators} writes by the operator")
     assert 1 <= operators <= 2
-    assert job(clean, "idle-0")["status"]["budget"]["limitUSD"] == "0.75"

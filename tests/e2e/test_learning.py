@@ -41,7 +41,7 @@ def jobs(clean: Kubectl) -> dict[str, dict[str, Any]]:
     """All jobs, applied together and ended."""
     manifests = [manifest for group in _runs().values() for manifest in group]
     apply(clean, *manifests)
-    return {name: ended(clean, name, seconds=900) for name in [m["metadata"]["name"] for m in manifests]}
+    return {name: ended(clean, name, guards=3) for name in [m["metadata"]["name"] for m in manifests]}
 
 
 @pytest.fixture(scope="module")

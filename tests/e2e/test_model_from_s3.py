@@ -37,6 +37,6 @@ def test_a_random_llama_with_its_own_tokenizer_trains_two_steps(clean: Kubectl, 
         spec__evaluation=None,
     )
     apply(clean, job)
-    found = ended(clean, "llama", seconds=240)
+    found = ended(clean, "llama")
     assert condition(found, "Succeeded")["reason"] == "Completed", found["status"]
     assert found["status"]["progress"]["steps"] == "2/2"

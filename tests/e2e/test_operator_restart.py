@@ -13,7 +13,8 @@ from hack.demo.install import NAMESPACE as SYSTEM
 from hack.kubectl import Kubectl, condition
 from hack.services.connect import connect
 from tests.e2e.manifests import NAMESPACE, example
-from tests.e2e.waiting import apply, ended, job, pods, settled, until
+from tests.e2e.waiting import apply, ended, job, pods, settled
+from tests.waiting import WITHIN_GUARD, until
 
 pytestmark = pytest.mark.e2e
 
@@ -42,12 +43,11 @@ def test_killing_the_operator_changes_no_cent(clean: Kubectl) -> None:
     until(
         lambda: job(clean, "survivor").get("status", {}).get("progress", {}).get("step") or None,
         "survivor makes no progress",
-        seconds=180,
     )
     _kill_operator(clean)
-    until(lambda: True if _operator_ready(clean) else None, "the operator doesn't come back", seconds=90)
+    until(lambda: True if _operator_ready(clean) else None, "the operator doesn't come back")
     _kill_operator(clean)
-    found = ended(clean, "survivor", seconds=300)
+    found = ended(clean, "survivor")
     assert condition(found, "Succeeded")["reason"] == "Completed"
     cost = settled(clean, "survivor")
     all_pods = pods(clean, "survivor")
@@ -73,11 +73,10 @@ def test_a_deleted_job_saves_books_and_goes(clean: Kubectl) -> None:
     until(
         lambda: job(clean, "deleted").get("status", {}).get("progress", {}).get("step") or None,
         "deleted makes no progress",
-        seconds=180,
     )
     uid = job(clean, "deleted")["metadata"]["uid"]
-    clean("delete", "trainingjobs.trainyard.dev", "deleted", "-n", NAMESPACE, "--timeout=120s")
-    until(lambda: None if pods(clean, "deleted") else True, "its pods stay", seconds=60)
+    clean("delete", "trainingjobs.trainyard.dev", "deleted", "-n", NAMESPACE, WITHIN_GUARD)
+    until(lambda: None if pods(clean, "deleted") else True, "its pods stay")
     stored = clean.items("checkpoints.trainyard.dev", "-n", NAMESPACE, "-l", "trainyard.dev/training-job=deleted")
     assert stored, "no checkpoint was made of the stop"
     with psycopg.connect(connect(clean.cluster).operator_dsn) as database:

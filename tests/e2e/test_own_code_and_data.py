@@ -35,7 +35,7 @@ def test_a_reward_of_ones_own_scores_in_the_pod(clean: Kubectl) -> None:
     """The ConfigMap's module is mounted, its function found by name and called for every trajectory."""
     own = {"name": "calculator", "rewards": [{"name": "spoken"}], "module": {"name": "my-task", "key": "my_task.py"}}
     apply(clean, _config_map("my-task", {"my_task.py": MODULE}), _two_steps("own-reward", spec__task=own))
-    found = ended(clean, "own-reward", seconds=240)
+    found = ended(clean, "own-reward")
     assert condition(found, "Succeeded")["reason"] == "Completed", found["status"]
     assert found["status"]["progress"]["reward"] == "0.7500"
     assert condition(found, "SamplerVerified")["status"] == "True"
@@ -52,7 +52,7 @@ def test_queries_of_ones_own_are_asked_and_broken_ones_named(clean: Kubectl) -> 
         options = {"dialogue": "text", "alphabet": "0123456789+=;", "stop": ";", "max_turn_tokens": "8"}
         task = {"name": "qa", "rewards": [{"name": "exact"}], "options": options, "data": {"train": source}}
         apply(clean, _two_steps(f"data-{name}", spec__task=task))
-    good_end, broken_end = (ended(clean, f"data-{name}", seconds=240) for name in ("good", "broken"))
+    good_end, broken_end = (ended(clean, f"data-{name}") for name in ("good", "broken"))
     assert condition(good_end, "Succeeded")["reason"] == "Completed", good_end["status"]
     stalled = condition(broken_end, "Stalled")
     assert stalled["reason"] == "InvalidData"
@@ -63,7 +63,7 @@ def test_queries_of_ones_own_are_asked_and_broken_ones_named(clean: Kubectl) -> 
 def test_a_comparison_of_two_checkpoints_is_written_onto_the_measured_one(clean: Kubectl) -> None:
     """A job that trains nothing: measured against a named baseline, the result on job and Checkpoint alike."""
     apply(clean, short_sft("measured"))
-    ended(clean, "measured", seconds=240)
+    ended(clean, "measured")
     checkpoint = job(clean, "measured")["status"]["latestCheckpointRef"]["name"]
     compare = example(
         "calculator-grpo",
@@ -73,7 +73,7 @@ def test_a_comparison_of_two_checkpoints_is_written_onto_the_measured_one(clean:
         spec__evaluation={"questions": 64, "baseline": {"checkpoint": checkpoint}},
     )
     apply(clean, compare)
-    found = ended(clean, "compare", seconds=240)
+    found = ended(clean, "compare")
     assert condition(found, "Succeeded")["reason"] == "Completed", found["status"]
     measured = found["status"]["progress"]["evaluation"]
     assert (measured["questions"], float(measured["difference"])) == (64, 0.0)

@@ -10,7 +10,8 @@ from hack.demo.install import NAMESPACE as SYSTEM
 from hack.demo.install import RELEASE, install_chart
 from hack.kubectl import Kubectl
 from tests.e2e.manifests import NAMESPACE, example
-from tests.e2e.waiting import apply, job, pods, until
+from tests.e2e.waiting import apply, job, pods
+from tests.waiting import WITHIN_GUARD, until
 from trainyard_api import names
 
 pytestmark = pytest.mark.e2e
@@ -30,13 +31,12 @@ def test_uninstall_releases_finalizers_and_keeps_objects(installed_again: Kubect
     until(
         lambda: job(kubectl, "orphan").get("status", {}).get("progress", {}).get("step") or None,
         "orphan makes no progress",
-        seconds=180,
     )
-    kubectl("uninstall", RELEASE, "-n", SYSTEM, "--wait", "--timeout=180s", program="helm")
+    kubectl("uninstall", RELEASE, "-n", SYSTEM, "--wait", WITHIN_GUARD, program="helm")
     left = job(kubectl, "orphan")
     assert not left["metadata"].get("finalizers")
     alive = pods(kubectl, "orphan")
     assert len(alive) == 1
     assert names.ACCOUNTING_FINALIZER not in alive[0]["metadata"].get("finalizers", [])
-    kubectl("delete", "trainingjobs.trainyard.dev", "orphan", "-n", NAMESPACE, "--timeout=60s")
-    until(lambda: None if pods(kubectl, "orphan") else True, "its pods stay", seconds=150)
+    kubectl("delete", "trainingjobs.trainyard.dev", "orphan", "-n", NAMESPACE, WITHIN_GUARD)
+    until(lambda: None if pods(kubectl, "orphan") else True, "its pods stay")

@@ -1,26 +1,13 @@
-"""Waiting for what a cluster does in its own time, with a bound and a sentence when the bound is reached."""
+"""Waiting for what a cluster does in its own time."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from hack.kubectl import Kubectl, condition
 from tests.e2e.manifests import NAMESPACE, Manifest
-
-T = TypeVar("T")
-
-
-def until(look: Callable[[], T | None], what: str, *, seconds: float) -> T:
-    """The first value that `look` gives; fails with `what` when the time is over."""
-    deadline = time.monotonic() + seconds
-    while (seen := look()) is None:
-        if time.monotonic() > deadline:
-            raise AssertionError(f"after {seconds:.0f} s: {what}")
-        time.sleep(1)
-    return seen
+from tests.waiting import until
 
 
 def apply(kubectl: Kubectl, *manifests: Manifest) -> None:
@@ -38,24 +25,24 @@ def pods(kubectl: Kubectl, name: str) -> list[dict[str, Any]]:
     return kubectl.items("pods", "-n", NAMESPACE, "-l", f"trainyard.dev/training-job={name}")
 
 
-def ended(kubectl: Kubectl, name: str, *, seconds: float) -> dict[str, Any]:
-    """The job, once its outcome is final."""
+def ended(kubectl: Kubectl, name: str, *, guards: int = 1) -> dict[str, Any]:
+    """The job, once its outcome is final; one that trains for minutes is given several guards."""
 
     def look() -> dict[str, Any] | None:
         found = job(kubectl, name)
         return found if condition(found, "Succeeded").get("status", "Unknown") != "Unknown" else None
 
-    try:
-        return until(look, f"{name} has not ended", seconds=seconds)
-    except AssertionError as error:
-        raise AssertionError(f"{error}\n{json.dumps(job(kubectl, name).get('status'), indent=1)}") from None
+    def status() -> str:
+        return f"{name} has not ended: {json.dumps(job(kubectl, name).get('status'), indent=1)}"
+
+    return until(look, status, pause=1, guards=guards)
 
 
-def settled(kubectl: Kubectl, name: str, *, seconds: float = 60) -> dict[str, Any]:
+def settled(kubectl: Kubectl, name: str) -> dict[str, Any]:
     """The job, once no pod of it costs money any more and all spend is booked."""
 
     def look() -> dict[str, Any] | None:
         cost = job(kubectl, name).get("status", {}).get("cost", {})
         return cost if cost.get("settledUSD") and not cost.get("openPods") else None
 
-    return until(look, f"the spend of {name} isn't booked", seconds=seconds)
+    return until(look, f"the spend of {name} isn't booked", pause=1)
