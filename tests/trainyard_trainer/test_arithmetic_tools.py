@@ -11,7 +11,7 @@ import pytest
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.seams import PolicyTurn, Question, ToolCall
-from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask, read_answer, sum_1_to_n
+from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask, sum_1_to_n
 from trainyard_trainer.tasks.task import DemonstrationTurn
 from trainyard_trainer.trajectory import Role
 
@@ -32,16 +32,6 @@ def test_questions_have_the_right_answers() -> None:
             assert int(question.expected) == eval("".join(found.groups()))
             kinds.add("calculation")
     assert kinds == {"sum", "calculation", "combination"}
-
-
-@pytest.mark.parametrize(
-    ("text", "answer"),
-    [("4371", "4371"), ("The answer is 4,371.", "4371"), ("47*93 = 4371", "4371"), ("-12", "-12"), ("1.50", "1.5"),
-     ("+7", "7"), ("007", "7"), ("no idea", None), ("", None), ("9" * 300, None)],
-)  # fmt: skip
-def test_the_last_number_is_the_answer(text: str, answer: str | None) -> None:
-    """However it is written."""
-    assert read_answer(text) == answer
 
 
 def play(question: Question, *turns: PolicyTurn) -> list[tuple[str | None, str | None, bool]]:
@@ -100,7 +90,7 @@ def test_a_foreign_question_can_be_asked_and_demonstrated() -> None:
         assert len(task.demonstration(question, random)) >= 2
     assert play(question, PolicyTurn("They have 48."))[0] == (None, "48", True)
     assert play(Question("How many?", "1,653"), PolicyTurn("1653"))[0] == (None, "1,653", True)
-    assert play(Question("Which?", "none"), PolicyTurn("none"))[0] == (None, None, False)
+    assert play(Question("Which?", "none"), PolicyTurn("none"))[0] == (None, "none", True)
 
 
 def test_options() -> None:

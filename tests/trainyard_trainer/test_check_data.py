@@ -11,7 +11,7 @@ from tests.trainyard_trainer.run_configs import run_config
 from trainyard_api.model_source import ScratchModel
 from trainyard_api.run_config import RunConfig
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.data.check_data import check_data, max_prompt_tokens, open_questions
+from trainyard_trainer.data.check_data import Limits, check_data, open_questions
 from trainyard_trainer.data.jsonl import QueryFile
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.data.splits import Split
@@ -49,10 +49,8 @@ def check(
 ) -> list[str]:
     """The report's lines."""
     dialogue = make_dialogue(scratch(ScratchModel(), CalculatorTask.alphabet, 0), task)
-    report = check_data(
-        questions, task, dialogue, training=True, longest=longest, longest_demonstration=longest_demonstration
-    )
-    return report.lines()
+    limits = Limits(longest, task.max_turn_tokens, longest_demonstration)
+    return check_data(questions, task, dialogue, limits, training=True).lines()
 
 
 def test_the_report_is_logged_with_lengths_in_ids(caplog: pytest.LogCaptureFixture) -> None:
@@ -78,8 +76,8 @@ def test_a_tasks_own_questions_are_reported_too() -> None:
 
 def test_a_prompt_without_room_for_an_answer_is_refused_and_logged_first(caplog: pytest.LogCaptureFixture) -> None:
     """A model of 14 tokens, and answers of up to 8, leave 6."""
-    assert max_prompt_tokens(14, 8) == 6
-    assert max_prompt_tokens(None, 8) is None
+    assert Limits.of(14, 8, demonstrates=False) == Limits(6, 8, None)
+    assert Limits.of(None, 8, demonstrates=False).prompt is None
     with caplog.at_level(logging.INFO), pytest.raises(RefusedError) as refusal:
         check(open_questions(config(), TASK, FILES), longest=6)
     assert refusal.value.reason is TerminationReason.INVALID_DATA

@@ -18,15 +18,21 @@ from trainyard_trainer.tasks.calculator import CalculatorTask
 SCRATCH = scratch(ScratchModel(), CalculatorTask.alphabet, 0)
 
 
-def codec(characters: str, merges: list[tuple[str, str]] | None = None, *, frame: bool = False) -> Codec:
-    """A codec over a byte-pair tokenizer of these characters."""
+def codec(
+    characters: str,
+    merges: list[tuple[str, str]] | None = None,
+    *,
+    frame: bool = False,
+    model: LoadedModel = SCRATCH,
+) -> Codec:
+    """A codec over a byte-pair tokenizer of these characters, and a model with as many embeddings as another has."""
     tokens = ["<s>", "</s>", *characters, *("".join(pair) for pair in merges or [])]
     backend = Tokenizer(BPE(vocab={token: number for number, token in enumerate(tokens)}, merges=merges or []))
     backend.decoder = decoders.Fuse()
     if frame:
         backend.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>")
-    return Codec(LoadedModel(SCRATCH.model, tokenizer, 0), CalculatorTask.stop_texts)
+    return Codec(LoadedModel(model.model, tokenizer, 0), CalculatorTask.stop_texts)
 
 
 def test_texts_come_back() -> None:
@@ -64,7 +70,11 @@ def test_a_missing_character_is_refused_and_named() -> None:
 
 def test_merged_tokens_are_fine() -> None:
     """A byte-pair vocabulary with merges writes the same texts in fewer tokens."""
-    merged = codec(CalculatorTask.alphabet, [("0", "0"), ("4", "7")])
+    merged = codec(
+        CalculatorTask.alphabet,
+        [("0", "0"), ("4", "7")],
+        model=scratch(ScratchModel(), f"{CalculatorTask.alphabet}xyz", 0),
+    )
     merged.require(CalculatorTask.alphabet)
     assert len(merged.continuation("Q47")) == 2
     assert merged.text(merged.continuation("Q47*93;")) == "Q47*93;"

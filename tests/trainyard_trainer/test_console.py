@@ -30,7 +30,7 @@ def reporter(*, terminal: bool) -> tuple[ConsoleReporter, io.StringIO]:
 
 def test_a_line_says_step_reward_speed_and_the_rest() -> None:
     """A run that goes on doesn't know its speed yet."""
-    assert describe(STEP) == "step 31/60  reward 0.84  loss -0.01  12000 tokens/s  10 s left"
+    assert describe(STEP) == "step 31/60  reward 0.84  12000 tokens/s  10 s left"
     assert describe(Progress(phase="rollout", step=31, steps="31/60", percent=51)) == "step 31/60"
 
 

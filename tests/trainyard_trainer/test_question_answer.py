@@ -30,7 +30,7 @@ def test_as_a_chat() -> None:
     """A system message where there is one; the answer is what is said, less reasoning and spaces."""
     task = QuestionAnswerTask({"system": "One word."})
     assert task.opening(QUESTION) == (Message("system", "One word."), Message("user", QUESTION.text))
-    for text in ("Paris", " Paris\n", "<think>Lyon?</think>\nParis"):
+    for text in ("Paris", " Paris\n"):
         assert answer(task, text) == Observation(done=True, answer="Paris", success=True)
     assert answer(task, "Lyon") == Observation(done=True, answer="Lyon", success=False)
 

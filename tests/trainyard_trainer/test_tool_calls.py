@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.trainyard_trainer import chat_model
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.models.tool_calls import FORMATS, call_reader, read_hermes, read_llama3_json
+from trainyard_trainer.models.tool_calls import FORMATS, read_hermes, read_llama3_json, turn_reader
 from trainyard_trainer.seams import PolicyTurn, ToolCall, UnreadableCall
 from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
 
@@ -40,7 +40,7 @@ RESPONSE_TEMPLATE = {
 def reader(named: str | None = None, template: str = chat_model.STABLE, **more: Any) -> Any:
     """How calls of the test model are read."""
     tokenizer = chat_model.tokenizer(template, **more)
-    return call_reader(tokenizer, template, "<|im_start|>assistant\n", ArithmeticToolsTask.tools, named)
+    return turn_reader(tokenizer, template, "<|im_start|>assistant\n", ArithmeticToolsTask.tools, named)
 
 
 def test_hermes() -> None:
@@ -124,7 +124,8 @@ def test_the_tokenizers_response_template_goes_before_a_guess() -> None:
 
 def test_the_option_goes_before_everything() -> None:
     """A user may know better."""
-    assert reader("llama3-json", response_template=RESPONSE_TEMPLATE) is read_llama3_json
+    written = SUM_JSON.replace("arguments", "parameters")
+    assert reader("llama3-json", response_template=RESPONSE_TEMPLATE)(written).calls == (SUM,)
     with pytest.raises(RefusedError, match="must be one of hermes, llama3-json") as refusal:
         reader("pythonic")
     assert refusal.value.reason is TerminationReason.INVALID_OPTION
@@ -133,8 +134,9 @@ def test_the_option_goes_before_everything() -> None:
 
 def test_else_the_template_shows_it() -> None:
     """By its own marks."""
-    assert reader() is read_hermes
-    assert reader(template="{{ '<|python_tag|>' }}") is read_llama3_json
+    assert reader()(f"<tool_call>{SUM_JSON}</tool_call>").calls == (SUM,)
+    written = SUM_JSON.replace("arguments", "parameters")
+    assert reader(template="{{ '<|python_tag|>' }}")(written).calls == (SUM,)
 
 
 @pytest.mark.parametrize("template", ["plain", "<tool_call><function=f></tool_call>"])
@@ -145,7 +147,57 @@ def test_a_model_that_does_not_say_it_is_refused(template: str) -> None:
     assert refusal.value.reason is TerminationReason.MODEL_UNSUITABLE
 
 
+@pytest.mark.parametrize("more", [{}, {"response_template": RESPONSE_TEMPLATE}], ids=["marks", "the tokenizer's rule"])
+def test_a_call_that_was_only_thought_of_is_none(more: dict[str, Any]) -> None:
+    """It isn't made, and what is said behind the reasoning is the turn."""
+    call = f"[[{SUM_JSON}]]" if more else f"<tool_call>{SUM_JSON}</tool_call>"
+    read = reader(**more)
+    assert read(f"<think>maybe {call}</think>2") == PolicyTurn("2")
+    assert read(f"<think>maybe</think>{call}").calls == (SUM,)
+    assert read(f"<think>maybe {call}") == PolicyTurn("")
+    assert read("<think>maybe 2") == PolicyTurn("")
+
+
+@pytest.mark.parametrize("more", [{}, {"response_template": RESPONSE_TEMPLATE}], ids=["marks", "the tokenizer's rule"])
+def test_a_reasoning_that_the_template_opens_is_one(more: dict[str, Any]) -> None:
+    """Whether it is closed or not."""
+    tokenizer = chat_model.tokenizer(**more)
+    opened = "<|im_start|>assistant\n<think>\n"
+    for tools in (ArithmeticToolsTask.tools, ()):
+        read = turn_reader(tokenizer, chat_model.STABLE, opened, tools, None)
+        assert read("maybe 3</think>2") == PolicyTurn("2")
+        assert read("maybe 3") == PolicyTurn("")
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ('{"name": "f", "arguments": {"n": 1, "n": 2}}', "the key 'n' twice"),
+        ('{"name": "f", "name": "g", "arguments": {}}', "the key 'name' twice"),
+        ('{"name": "f", "arguments": "{\\"n\\": 1, \\"n\\": 2}"}', "the key 'n' twice"),
+        (r'{"name": "f", "arguments": {"n": "\ud83d"}}', "half of a surrogate pair"),
+        (r'{"name": "f", "arguments": {"n": [{"\udc00": 1}]}}', "half of a surrogate pair"),
+        (r'{"name": "\ud83d", "arguments": {}}', "half of a surrogate pair"),
+        ('{"name": "f", "arguments": {"n": ' + '{"m":' * 100 + "1" + "}" * 100 + "}}", "nested more than"),
+    ],
+)
+@pytest.mark.parametrize("own", [False, True], ids=["hermes", "the tokenizer's rule"])
+def test_a_call_that_no_tool_should_have_to_expect_is_malformed(written: str, problem: str, own: bool) -> None:
+    """Whoever reads it; the policy is told why."""
+    read = reader(response_template=RESPONSE_TEMPLATE) if own else reader()
+    (found,) = read(f"[[{written}]]" if own else f"<tool_call>{written}</tool_call>").calls
+    assert isinstance(found, UnreadableCall)
+    assert problem in found.problem
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+def test_numbers_that_json_has_not_are_malformed(number: str) -> None:
+    """No tool gets an infinity."""
+    (found,) = read_hermes(f'<tool_call>{{"name": "f", "arguments": {{"n": {number}}}}}</tool_call>').calls
+    assert isinstance(found, UnreadableCall)
+
+
 def test_without_tools_nothing_is_read() -> None:
     """A text is a text."""
-    read = call_reader(chat_model.tokenizer(), "", "", (), None)
+    read = turn_reader(chat_model.tokenizer(), "", "", (), None)
     assert read(f"<tool_call>{SUM_JSON}</tool_call>") == PolicyTurn(f"<tool_call>{SUM_JSON}</tool_call>")

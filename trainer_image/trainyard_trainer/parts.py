@@ -6,11 +6,12 @@ Place in the data's way: station 4. All refusals that don't need a step to be ru
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_spec import Evaluation
 from trainyard_api.training_job_status import ReportedSampler
-from trainyard_trainer.data.check_data import check_data, max_prompt_tokens, open_questions
+from trainyard_trainer.data.check_data import Limits, check_data, open_questions
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.models.dialogue import Dialogue, make_dialogue
 from trainyard_trainer.models.first_model import load_first
@@ -68,16 +69,15 @@ def build_parts(config: RunConfig, inputs: RunInputs, stop: StopRequest) -> Part
     try:
         questions = open_questions(config, task, inputs.data)
         loaded = load_first(config.model, algorithm, inputs.model, task.alphabet)
-        dialogue = make_dialogue(loaded, task)
-        answer = algorithm.grpo.max_turn_tokens if algorithm.grpo else None
-        longest_prompt = max_prompt_tokens(loaded.context_length, answer or task.max_turn_tokens)
+        dialogue = make_dialogue(loaded, task, config.task.special_tokens, _day(config))
+        turn_tokens = (algorithm.grpo.max_turn_tokens if algorithm.grpo else None) or task.max_turn_tokens
         report = check_data(
             questions,
             task,
             dialogue,
+            Limits.of(loaded.context_length, turn_tokens, demonstrates=algorithm.sft is not None),
             training=steps_of(config) > 0,
-            longest=longest_prompt,
-            longest_demonstration=loaded.context_length if algorithm.sft else None,
+            options=config.task.options,
         )
         policy = TorchPolicy(loaded, PolicySettings.of(config))
         longest_row = _longest_row(config, task, loaded, report.longest_prompt)
@@ -107,6 +107,11 @@ def build_parts(config: RunConfig, inputs: RunInputs, stop: StopRequest) -> Part
         longest_row=longest_row,
         sampler=sampler,
     )
+
+
+def _day(config: RunConfig) -> date | None:
+    """The day on which the run began, where it is known."""
+    return None if config.run.began_on is None else date.fromisoformat(config.run.began_on)
 
 
 def _longest_row(config: RunConfig, task: Task, loaded: LoadedModel, longest_prompt: int) -> int:

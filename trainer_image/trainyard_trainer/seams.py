@@ -7,7 +7,7 @@ implementation in this process today: `sampling`, the tasks' environments, `roll
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
@@ -27,10 +27,14 @@ class RolloutInterruptedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the agent is asked: the query's text, which also identifies it, and the right answer."""
+    """What the agent is asked: the query's text, which also identifies it, and the right answer.
+
+    `line` is where it stands in its file, from 1; None for one that no file has.
+    """
 
     text: str
     expected: str
+    line: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +79,14 @@ Said = str | tuple[Message, ...]
 
 @dataclass(frozen=True, slots=True)
 class PolicyTurn:
-    """What the policy said, and the tool calls in it, in their order."""
+    """What the policy said without its reasoning, and the tool calls in it, in their order.
+
+    `written` is all that it wrote, for people; None where that is `text`.
+    """
 
     text: str
     calls: tuple[ToolCall | UnreadableCall, ...] = ()
+    written: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

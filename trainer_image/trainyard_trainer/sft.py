@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainyard_api.algorithm import SFTConfig
+from trainyard_api.termination import TerminationReason
 from trainyard_trainer.between_steps import goes_on
 from trainyard_trainer.checkpoints.position import Position
+from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.dialogue import Dialogue
+from trainyard_trainer.models.text_encoder import UnwritableError
 from trainyard_trainer.parts import Outlets, Parts
 from trainyard_trainer.policy.batches import Row
 from trainyard_trainer.policy.update import update_by_sft
@@ -45,8 +48,12 @@ def fine_tune(config: SFTConfig, parts: Parts, outlets: Outlets, position: Posit
 
 
 def demonstration_rows(demonstrations: Sequence[Sequence[DemonstrationTurn]], dialogue: Dialogue) -> list[Row]:
-    """Demonstrations as rows; each policy token weighs 1 / all policy tokens, so the loss is their mean."""
-    tokenised = [dialogue.demonstration(turns) for turns in demonstrations]
+    """Demonstrations as rows; each policy token weighs 1 / all policy tokens, so the loss is their mean.
+
+    Raises:
+        RefusedError: INVALID_DATA; a text in one has no ids. The data report says so first, of data from files.
+    """
+    tokenised = [_tokenised(turns, dialogue) for turns in demonstrations]
     whole = max(1, sum(sum(mask) for _, mask in tokenised))
     return [
         Row(
@@ -58,3 +65,12 @@ def demonstration_rows(demonstrations: Sequence[Sequence[DemonstrationTurn]], di
         )
         for number, (token_ids, mask) in enumerate(tokenised)
     ]
+
+
+def _tokenised(turns: Sequence[DemonstrationTurn], dialogue: Dialogue) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+    try:
+        return dialogue.demonstration(turns)
+    except UnwritableError as error:
+        shown = str(turns[0].said)[:200] if turns else ""
+        rule = f"a demonstration must be a text that the model can read; {error}"
+        raise RefusedError(TerminationReason.INVALID_DATA, rule, field_path="spec.task.name", value=shown) from error

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.data.splits import Split, canonical
+from trainyard_trainer.answers import canonical
+from trainyard_trainer.data.splits import Split
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.evaluation.significance import MIN_QUERIES
 from trainyard_trainer.seams import Question
@@ -55,11 +56,12 @@ class SetCounts:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the run can't begin: the field, the rule, the value at fault."""
+    """Why the run can't begin: the field, the rule, the value at fault, and the word that stands for it."""
 
     field_path: str
     rule: str
-    value: str
+    value: str | None
+    reason: TerminationReason = TerminationReason.INVALID_DATA
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +82,15 @@ class DataReport:
         return [
             *(_line(counts) for counts in self.sets),
             *(f"warning: {warning}" for warning in self.warnings),
-            *(f"refused: {refusal.field_path}: {refusal.rule}; got {refusal.value!r}" for refusal in self.refusals),
+            *(f"refused: {_sentence(refusal)}" for refusal in self.refusals),
         ]
 
     def refuse(self) -> None:
-        """Raise RefusedError INVALID_DATA for the first refusal, which says how many more there are."""
+        """Raise RefusedError for the first refusal, which says how many more there are."""
         if self.refusals:
             first, more = self.refusals[0], len(self.refusals) - 1
             rule = f"{first.rule} ({more} more in the data report)" if more else first.rule
-            raise RefusedError(TerminationReason.INVALID_DATA, rule, field_path=first.field_path, value=first.value)
+            raise RefusedError(first.reason, rule, field_path=first.field_path, value=first.value)
 
 
 def data_report(
@@ -201,6 +203,11 @@ def _line(counts: SetCounts) -> str:
         number = f"{counts.queries} queries, {counts.duplicates} of them repeated"
     longest = "" if counts.longest is None else f"; the longest prompt has {counts.longest} tokens"
     return f"{counts.split}: {number}{longest}"
+
+
+def _sentence(refusal: Refusal) -> str:
+    got = "" if refusal.value is None else f"; got {refusal.value!r}"
+    return f"{refusal.field_path}: {refusal.rule}{got}"
 
 
 def _cut(text: str) -> str:

@@ -84,7 +84,7 @@ def read_queries(content: bytes, *, source: str, field_path: str) -> QueryFile:
             continue
         try:
             members = _members(written)
-            questions.append(Question(_query(members), _outcome(members)))
+            questions.append(Question(_query(members), _outcome(members), line=number))
         except _RuleError as error:
             refuse(f" line {number}: {error.rule}", error.value)
         ignored.update(name for name in members if name not in ("query", "expected_outcome"))

@@ -12,12 +12,14 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from trainyard_api.termination import TerminationReason
+from trainyard_trainer.answers import canonical
 from trainyard_trainer.data.data_report import QuerySet
 from trainyard_trainer.data.jsonl import QueryFile
-from trainyard_trainer.data.splits import Split, canonical, distinct, split_of, split_questions
+from trainyard_trainer.data.splits import Split, distinct, split_of, split_questions
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.sampling.randomness import Stream, StreamKey, generator
 from trainyard_trainer.seams import Question
+from trainyard_trainer.tasks.asking import ask
 from trainyard_trainer.tasks.task import Task
 
 MAX_DRAWS = 10_000
@@ -73,7 +75,7 @@ class DrawnQuestions:
         for _ in range(MAX_DRAWS + 100 * count):
             if len(found) == count:
                 return tuple(found.values())
-            question = self._task.question(draws)
+            question = ask(self._task, draws)
             if split_of(question.text) is split:
                 found.setdefault(canonical(question.text), question)
         raise RefusedError(
@@ -91,7 +93,7 @@ class DrawnQuestions:
     def _draw(self, key: StreamKey) -> Question:
         draws = generator(key)
         for _ in range(MAX_DRAWS):
-            question = self._task.question(draws)
+            question = ask(self._task, draws)
             if split_of(question.text) is Split.TRAIN:
                 return question
         raise RefusedError(

@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import astuple
 
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import Evaluation
+from trainyard_trainer.answers import canonical
 from trainyard_trainer.data.data_report import QuerySet
 from trainyard_trainer.data.question_sources import QuestionSource
-from trainyard_trainer.data.splits import Split, canonical
+from trainyard_trainer.data.splits import Split
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.sampling.randomness import Stream, StreamKey, generator
 from trainyard_trainer.seams import Prompt, Question
+from trainyard_trainer.tasks.asking import show
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 
 
@@ -59,7 +60,7 @@ class Questions:
     def digest(self) -> str:
         """SHA-256 of all questions and answers, in hexadecimal; of a task that draws them, of some."""
         sets = self.query_sets(training=True)
-        listed = [[one.split, [astuple(question) for question in one.questions]] for one in sets]
+        listed = [[one.split, [[question.text, question.expected] for question in one.questions]] for one in sets]
         return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
     def training(self, step: int, count: int) -> list[Prompt]:
@@ -80,7 +81,7 @@ class Questions:
     def demonstration(self, prompt: Prompt) -> tuple[DemonstrationTurn, ...]:
         """How a question is answered; what is random in it follows from its place in the run."""
         key = StreamKey(self._seed, Stream.DEMONSTRATIONS, prompt.step, prompt.index)
-        return self._task.demonstration(prompt.question, generator(key))
+        return show(self._task, prompt.question, generator(key))
 
     def query_sets(self, *, training: bool) -> list[QuerySet]:
         """The sets that the run asks, as the data report judges them; the training set only where it trains."""

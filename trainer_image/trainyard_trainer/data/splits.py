@@ -8,10 +8,10 @@ their tests.
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable
 from enum import StrEnum
 
+from trainyard_trainer.answers import canonical
 from trainyard_trainer.seams import Question
 
 TEST_SHARE = 0.1
@@ -27,15 +27,6 @@ class Split(StrEnum):
     """Early stopping and the best checkpoint: 10 %."""
     TEST = "test"
     """The measurement before and after, which nothing is chosen by: 10 %."""
-
-
-def canonical(text: str) -> str:
-    """The text that tells queries apart: Unicode's NFC, without white space around it.
-
-    What a reader can't tell apart is the same query: an accent written as one character or as two, a blank at the end.
-    Not NFKC and no change of case, which change what is asked (`2` and `²`, `b` and `B`).
-    """
-    return unicodedata.normalize("NFC", text).strip()
 
 
 def split_of(text: str) -> Split:

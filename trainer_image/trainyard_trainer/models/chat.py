@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime
 
 from trainyard_api.termination import TerminationReason
+from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.models.chat_template import ChatTemplate, TemplateChangesError
+from trainyard_trainer.models.chat_template import ChatTemplate, TemplateChangesError, TemplateFailedError
 from trainyard_trainer.models.loading import LoadedModel
-from trainyard_trainer.models.tool_calls import call_reader
+from trainyard_trainer.models.reasoning import is_open, marks_of
+from trainyard_trainer.models.tool_calls import turn_reader
 from trainyard_trainer.seams import Message, PolicyTurn, Said, UnreadableCall
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 from trainyard_trainer.trajectory import Role
@@ -26,16 +29,27 @@ class ChatDialogue:
     Args:
         loaded: the model with its tokenizer.
         task: says the tools and, if it must, how calls are written.
+        special_tokens: what special tokens in data are read as.
+        day: what a template that writes the date takes it from.
 
     Raises:
         RefusedError: MODEL_UNSUITABLE; no chat template, one that can't do what the task needs, one that writes earlier
             turns otherwise when a conversation goes on, or no known way to write calls. INVALID_OPTION.
     """
 
-    def __init__(self, loaded: LoadedModel, task: Task) -> None:
-        self._template = ChatTemplate(loaded, task.tools)
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        task: Task,
+        special_tokens: SpecialTokens = SpecialTokens.TEXT,
+        day: date | None = None,
+    ) -> None:
+        self._template = ChatTemplate(loaded, task.tools, special_tokens, day or datetime.now(UTC).date())
+        self._encoder = self._template.encoder
         self.stop_ids = self._template.stop_ids
-        self._read = call_reader(
+        marks = marks_of(self._template.source)
+        self._closing = marks.closing if is_open(self._template.opened, marks) else ""
+        self._read = turn_reader(
             loaded.tokenizer, self._template.source, self._template.opened, task.tools, task.tool_format
         )
 
@@ -51,20 +65,26 @@ class ChatDialogue:
     def turn(self, token_ids: Sequence[int]) -> PolicyTurn:
         """The text without what ended it, and the tool calls in it."""
         ended = len(token_ids) > 0 and token_ids[-1] in self.stop_ids
-        turn = self._read(self.text(token_ids[:-1] if ended else token_ids))
+        written = self.text(token_ids[:-1] if ended else token_ids)
+        turn = replace(self._read(written), written=written)
         if len(turn.calls) > 1 and not self._template.several_calls:
             return replace(turn, calls=(UnreadableCall(turn.text, "only one tool may be called at a time"),))
         return turn
 
     def text(self, token_ids: Sequence[int]) -> str:
         """Token ids as text for people, special tokens included."""
-        return self._template.text(token_ids)
+        return self._encoder.text(token_ids)
+
+    def answer(self, text: str) -> tuple[int, ...]:
+        """The text's ids and the one that ends a turn, behind the end of a reasoning that the template opens."""
+        return (*self._encoder.ids(self._closing + self._encoder.guard(text, by_policy=True)), self.stop_ids[0])
 
     def demonstration(self, turns: Sequence[DemonstrationTurn]) -> tuple[tuple[int, ...], tuple[bool, ...]]:
         """Openings and replies as in a rollout; the policy's turns as the template writes them, up to their end.
 
         Raises:
-            RefusedError: MODEL_UNSUITABLE; the template writes a turn otherwise than it opens one.
+            RefusedError: MODEL_UNSUITABLE; the template writes a turn otherwise than it opens one, or not at all.
+            UnwritableError: a text in it has no ids.
         """
         token_ids: list[int] = []
         mask: list[bool] = []
@@ -77,7 +97,7 @@ class ChatDialogue:
                     ids = self.reply(messages, token_ids[-1] if token_ids else None)
                 else:
                     ids = self._template.policy_turn(messages[0])
-            except TemplateChangesError as error:
+            except (TemplateChangesError, TemplateFailedError) as error:
                 raise RefusedError(
                     TerminationReason.MODEL_UNSUITABLE,
                     f"must have a chat template that writes the task's demonstrations; {error}",

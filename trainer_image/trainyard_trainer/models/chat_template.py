@@ -6,20 +6,41 @@ out at load by having it write small conversations, of which every one must be t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from functools import partial
 from typing import Any
 
 from trainyard_api.termination import TerminationReason
+from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.loading import LoadedModel
+from trainyard_trainer.models.text_encoder import TextEncoder, UnwritableError, unmarked
+from trainyard_trainer.readable import readable
 from trainyard_trainer.seams import Message, ToolCall
 
 _USER = Message("user", "a")
 """What a made-up conversation begins with, where only what comes after it is wanted."""
 _SENTINEL = "qzxqzx"
+_DATES = "{% macro strftime_now(form) %}{{ trainyard_dates.get(form, trainyard_dates['']) }}{% endmacro +%}"
+"""Before a template that asks for the date: it gets the one that it is given, by format."""
+_FORMAT = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1""")
 
 
-class TemplateChangesError(ValueError):
+class TemplateFailedError(UnwritableError):
+    """The template raises, or leaves out what it was given; the error's text says which.
+
+    Attributes:
+        role: the role of the messages at fault, where it doesn't write any of that role; else None.
+    """
+
+    def __init__(self, why: str, *, role: str | None = None) -> None:
+        self.role = role
+        super().__init__(why)
+
+
+class TemplateChangesError(UnwritableError):
     """The template writes an earlier turn otherwise when a conversation goes on."""
 
 
@@ -27,11 +48,14 @@ class ChatTemplate:
     """Writes conversations as ids; see `chat.ChatDialogue`.
 
     Args:
-        loaded: the model, whose embeddings bound the ids, and its tokenizer.
+        loaded: the model and its tokenizer.
         tools: JSON schemas that the template shows the model.
+        special_tokens: what special tokens in data are read as.
+        day: what a template that writes the date takes it from, so that a run that goes on the next day is the same.
 
     Attributes:
         source: the template's text.
+        encoder: turns what it writes into ids.
         stop_ids: the id that ends an assistant's turn, then all others that end a text of this model.
         opened: a conversation up to where a policy turn begins, as an example of how the template opens one.
         several_calls: whether a turn may have more than one tool call.
@@ -40,15 +64,19 @@ class ChatTemplate:
         RefusedError: MODEL_UNSUITABLE.
     """
 
-    def __init__(self, loaded: LoadedModel, tools: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, loaded: LoadedModel, tools: Sequence[Mapping[str, Any]], special_tokens: SpecialTokens, day: date
+    ) -> None:
         self._tokenizer: Any = loaded.tokenizer
-        self._tools = [dict(tool) for tool in tools] or None
         self._names = [str(tool["function"]["name"]) for tool in tools]
-        self._embeddings: int = loaded.model.get_input_embeddings().num_embeddings
         self._bases: dict[tuple[str | None, ...], str] = {}
         self._reasoning = False
         try:
-            self.source = str(self._tokenizer.get_chat_template(tools=self._tools))
+            self.source = str(self._tokenizer.get_chat_template(tools=list(tools) or None))
+            self.encoder = TextEncoder(loaded, special_tokens, self.source)
+            self._tools = self.encoder.guard([dict(tool) for tool in tools]) or None
+            self._dates = _dates(self.source, day)
+            self._template = (_DATES + self.source) if self._dates else self.source
             self._require_tools()
             self.stop_ids = self._stop_ids(loaded)
             self._stop_texts = [str(text) for text in self._tokenizer.convert_ids_to_tokens(list(self.stop_ids))]
@@ -58,24 +86,29 @@ class ChatTemplate:
         except Exception as error:
             # A template may raise what it likes.
             raise _unsuitable(f"must have a chat template that writes a plain conversation; {_said(error)}") from error
+        self._system_problem = self._find_system_problem()
         self._settle_reasoning()
         self.several_calls = bool(self._tools) and self._can_several_calls()
 
     def ids(self, messages: Sequence[Message], *, open_turn: bool) -> tuple[int, ...]:
-        """A conversation, as the template writes it; `open_turn` adds the beginning of an assistant's turn."""
-        return self._encode(self._write(messages, open_turn=open_turn))
+        """A conversation, as the template writes it; `open_turn` adds the beginning of an assistant's turn.
 
-    def text(self, token_ids: Sequence[int]) -> str:
-        """Ids as text, special tokens included."""
-        return self._tokenizer.decode(list(token_ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        Raises:
+            TemplateFailedError: the template doesn't write it.
+            UnwritableError: a text in it has no ids.
+        """
+        if self._system_problem is not None and any(message.role == "system" for message in messages):
+            raise TemplateFailedError(self._system_problem, role="system")
+        return self.encoder.ids(self._write(messages, open_turn=open_turn))
 
     def policy_turn(self, message: Message) -> tuple[int, ...]:
         """Ids that a policy would sample to say this, the one that ends its turn included.
 
         Raises:
             TemplateChangesError: the template doesn't write it behind what opens a turn.
+            UnwritableError: see `ids`.
         """
-        return self._encode(self._closed((_USER, message))[1])
+        return self.encoder.ids(self._closed((_USER, message))[1])
 
     def between(self, messages: Sequence[Message]) -> tuple[int, tuple[int, ...]]:
         """The id that ends a policy turn, and what is written after it, up to the beginning of the next policy turn.
@@ -85,6 +118,7 @@ class ChatTemplate:
 
         Raises:
             TemplateChangesError: the template would write the policy turn otherwise.
+            UnwritableError: see `ids`.
         """
         names = tuple(message.name for message in messages if message.role == "tool")
         if names not in self._bases:
@@ -93,7 +127,7 @@ class ChatTemplate:
         whole = self._write((_USER, self._made_up(names), *messages), open_turn=True)
         if not whole.startswith(base):
             raise TemplateChangesError("the chat template writes an assistant's turn otherwise when others follow it")
-        return self._encode(base)[-1], self._encode(whole[len(base) :])
+        return self.encoder.ids(base)[-1], self.encoder.ids(whole[len(base) :])
 
     def _made_up(self, names: Sequence[str | None]) -> Message:
         """An assistant's turn that calls these tools, or says something."""
@@ -178,11 +212,11 @@ class ChatTemplate:
             if following is None:
                 return
             longer = self.ids(messages[:following], open_turn=True)
-            if longer != self._encode(written) + self.between(messages[place + 1 : following])[1]:
+            if longer != self.encoder.ids(written) + self.between(messages[place + 1 : following])[1]:
                 raise TemplateChangesError("the chat template writes a turn otherwise when the conversation goes on")
 
     def _require_tools(self) -> None:
-        shown = self._write((_USER,), open_turn=True)
+        shown = unmarked(self._write((_USER,), open_turn=True))
         missing = [name for name in self._names if name not in shown]
         if missing:
             raise _unsuitable(f"must have a chat template that shows the model its tools; it doesn't show {missing[0]}")
@@ -191,16 +225,16 @@ class ChatTemplate:
         """The template's own end of a turn, then the ids at which this model ends any text."""
         after = self._write((_USER, Message("assistant", _SENTINEL)), open_turn=False).rpartition(_SENTINEL)[2]
         special = {*self._tokenizer.all_special_ids, *self._tokenizer.added_tokens_decoder}
-        end = next((number for number in self._encode(after) if number in special), None)
+        end = next((number for number in self.encoder.ids(after) if number in special), None)
         if end is None:
             raise _unsuitable("must have a chat template that ends an assistant's turn with a special token")
         configured = getattr(getattr(loaded.model, "generation_config", None), "eos_token_id", None)
         others = [self._tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])]
         found = tuple(dict.fromkeys([end, *(number for number in others if number is not None)]))
-        outside = [number for number in found if not 0 <= number < self._embeddings]
+        outside = [number for number in found if not 0 <= number < self.encoder.embeddings]
         if outside:
             raise _unsuitable(
-                f"must know the tokens that end a turn; its vocabulary has {self._embeddings}, not {outside[0]}"
+                f"must know the tokens that end a turn; its vocabulary has {self.encoder.embeddings}, not {outside[0]}"
             )
         return found
 
@@ -210,32 +244,53 @@ class ChatTemplate:
             raise _unsuitable("must have a chat template that opens an assistant's turn where it is asked to")
         return opened
 
-    def _write(self, messages: Sequence[Message], *, open_turn: bool) -> str:
-        return self._tokenizer.apply_chat_template(
-            list(self._wire(messages)), tools=self._tools, add_generation_prompt=open_turn, tokenize=False
-        )
+    def _find_system_problem(self) -> str | None:
+        """Why the template writes no system message; None where it does."""
+        try:
+            written = self._write((Message("system", _SENTINEL), _USER), open_turn=True)
+        except UnwritableError as error:
+            return f"the model's chat template takes no system message; {error}"
+        return None if _SENTINEL in written else "the model's chat template leaves system messages out"
 
-    def _encode(self, text: str) -> tuple[int, ...]:
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+    def _write(self, messages: Sequence[Message], *, open_turn: bool) -> str:
+        conversation = list(self._wire(messages))
+        try:
+            written = self._tokenizer.apply_chat_template(
+                conversation, tools=self._tools, add_generation_prompt=open_turn, tokenize=False,
+                chat_template=self._template, trainyard_dates=self._dates,
+            )  # fmt: skip
+        except Exception as error:  # it is a program of the model's maker
+            raise TemplateFailedError(f"{_said(error)}, raised by the chat template") from error
+        return str(written)
 
     def _wire(self, messages: Sequence[Message]) -> Iterator[dict[str, Any]]:
         """Messages as templates take them; a result has the id of its call, by their order."""
         made, answered = 0, 0
         for message in messages:
-            wire: dict[str, Any] = {"role": message.role, "content": message.content}
+            guard = partial(self.encoder.guard, by_policy=message.role == "assistant")
+            wire: dict[str, Any] = {"role": message.role, "content": guard(message.content)}
             if message.role == "assistant" and self._reasoning:
                 wire["reasoning_content"] = "a"
             if message.tool_calls:
                 calls = []
                 for call in message.tool_calls:
-                    function = {"name": call.name, "arguments": dict(call.arguments)}
+                    function = {"name": guard(call.name), "arguments": guard(dict(call.arguments))}
                     calls.append({"id": _call_id(made), "type": "function", "function": function})
                     made += 1
                 wire["tool_calls"] = calls
             if message.role == "tool":
-                wire |= {"tool_call_id": _call_id(answered)} | ({"name": message.name} if message.name else {})
+                wire["tool_call_id"] = _call_id(answered)
+                if message.name:
+                    wire["name"] = guard(message.name)
                 answered += 1
             yield wire
+
+
+def _dates(template: str, day: date) -> dict[str, str]:
+    """The day in each format that a template writes it in, ISO's under the empty one; nothing where it writes none."""
+    if "strftime_now" not in template:
+        return {}
+    return {"": day.isoformat()} | {form: day.strftime(form) for _, form in _FORMAT.findall(template)}
 
 
 def _call_id(number: int) -> str:
@@ -244,7 +299,8 @@ def _call_id(number: int) -> str:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error)[:200]}"
+    text = readable(str(error)[:200])
+    return text if isinstance(error, UnwritableError) else f"{type(error).__name__}: {text}"
 
 
 def _unsuitable(rule: str) -> RefusedError:

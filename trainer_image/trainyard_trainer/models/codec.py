@@ -10,38 +10,62 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainyard_api.termination import TerminationReason
+from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.loading import LoadedModel
+from trainyard_trainer.models.text_encoder import TextEncoder, UnwritableError
 
 
 class Codec:
     """A model's tokenizer, as the loop uses it.
 
     Args:
-        loaded: the model, whose embeddings bound the ids, and its tokenizer.
+        loaded: the model and its tokenizer.
         stop_texts: texts that end a policy turn.
+        special_tokens: what special tokens in data are read as.
 
     Raises:
         RefusedError: MODEL_UNSUITABLE where a stop text isn't exactly one token.
     """
 
-    def __init__(self, loaded: LoadedModel, stop_texts: Sequence[str]) -> None:
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        stop_texts: Sequence[str],
+        special_tokens: SpecialTokens = SpecialTokens.TEXT,
+    ) -> None:
         self._tokenizer: Any = loaded.tokenizer
-        self._embeddings: int = loaded.model.get_input_embeddings().num_embeddings
+        self._encoder = TextEncoder(loaded, special_tokens)
         self._opening = self._opening_ids()
         self.stop_ids = tuple(self._single(text) for text in stop_texts)
 
     def prompt(self, text: str) -> tuple[int, ...]:
-        """Ids of the text that opens a conversation, with what the tokenizer puts before any text."""
+        """Ids of the text that opens a conversation, with what the tokenizer puts before any text.
+
+        Raises:
+            UnwritableError: it has none.
+        """
         return self._opening + self.continuation(text)
 
     def continuation(self, text: str) -> tuple[int, ...]:
-        """Ids of a text inside a conversation."""
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+        """Ids of a text inside a conversation.
+
+        Raises:
+            UnwritableError: it has none.
+        """
+        return self._encoder.data(text)
+
+    def policy_turn(self, text: str, end: str) -> tuple[int, ...]:
+        """Ids of what a policy says, and of the text that ends its turn, which may be a special token.
+
+        Raises:
+            UnwritableError: it has none.
+        """
+        return self._encoder.ids(self._encoder.guard(text) + end)
 
     def text(self, token_ids: Sequence[int]) -> str:
         """Token ids as text, special tokens included."""
-        return self._tokenizer.decode(list(token_ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        return self._encoder.text(token_ids)
 
     def require(self, alphabet: str) -> None:
         """Refuse a tokenizer that can't write every character of `alphabet` and read it back.
@@ -54,11 +78,17 @@ class Codec:
             raise _unsuitable("its tokenizer must be able to write the task's alphabet", "".join(lost))
 
     def _writes(self, char: str) -> bool:
-        ids = self.continuation(char)
-        return bool(ids) and max(ids) < self._embeddings and self.text(ids).strip() == char.strip()
+        try:
+            ids = self.continuation(char)
+        except UnwritableError:
+            return False
+        return bool(ids) and self.text(ids).strip() == char.strip()
 
     def _single(self, text: str) -> int:
-        ids = self.continuation(text)
+        try:
+            ids = self._encoder.ids(text)
+        except UnwritableError as error:
+            raise _unsuitable(f"its tokenizer must have a single token for the end of a turn; {error}", text) from error
         if len(ids) != 1:
             raise _unsuitable(f"its tokenizer must have a single token for the end of a turn, not {len(ids)}", text)
         return ids[0]

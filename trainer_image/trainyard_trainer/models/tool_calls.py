@@ -1,24 +1,30 @@
-"""Tool calls in what a policy wrote.
+"""What a policy said in what it wrote: its words without its reasoning, and its tool calls.
 
-Place in the data's way: station 5. Reads text, runs nothing. How a model writes calls is said by its tokenizer's
-`response_template`; else by one of the formats below, named by the task's option or found in the chat template; else
-the model is refused before any work.
+Place in the data's way: station 5. Reads text, runs nothing. How a model reasons and writes calls is said by its
+tokenizer's `response_template`; else by the marks of `reasoning` and one of the formats below, named by the task's
+option or found in the chat template; else the model is refused before any work.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, NoReturn
 
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.models.reasoning import is_open, marks_of, without_reasoning
+from trainyard_trainer.readable import is_writable
 from trainyard_trainer.seams import PolicyTurn, ToolCall, UnreadableCall
 
-CallReader = Callable[[str], PolicyTurn]
+TurnReader = Callable[[str], PolicyTurn]
 """From a turn's text, without what ends it, to the turn with its calls; never raises."""
 
+MAX_DEPTH: Final = 64
+"""Deepest nesting of a call's arguments: whoever writes or reads them again goes as deep."""
 _HERMES = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 _LLAMA3_PREFIX = "<|python_tag|>"
 
@@ -46,38 +52,48 @@ def read_llama3_json(text: str) -> PolicyTurn:
     return PolicyTurn(text, (_read(body, "parameters"),))
 
 
-FORMATS: Mapping[str, CallReader] = {"hermes": read_hermes, "llama3-json": read_llama3_json}
+FORMATS: Mapping[str, TurnReader] = {"hermes": read_hermes, "llama3-json": read_llama3_json}
 
 
-def call_reader(
+def turn_reader(
     tokenizer: Any, template: str, opened: str, tools: Sequence[Mapping[str, Any]], named: str | None
-) -> CallReader:
-    """How calls of this model are read.
+) -> TurnReader:
+    """How turns of this model are read: reasoning first, which is no part of what is said, then calls.
 
     Args:
         tokenizer: the model's.
         template: text of its chat template.
         opened: a conversation up to where a policy turn begins; some templates write the beginning of that turn.
-        tools: schemas of the tools that may be called; without any, nothing is read.
-        named: a format that the task's option names; it goes before everything else.
+        tools: schemas of the tools that may be called; without any, no call is read.
+        named: a format of calls that the task's option names; it goes before everything else.
 
     Raises:
         RefusedError: INVALID_OPTION for an unknown name; MODEL_UNSUITABLE where there are tools and no format is known.
     """
-    if not tools:
-        return PolicyTurn
-    if named is not None:
-        if named not in FORMATS:
-            raise RefusedError(
-                TerminationReason.INVALID_OPTION,
-                f"must be one of {', '.join(FORMATS)}",
-                field_path="spec.task.options.tool_format",
-                value=named,
-            )
-        return FORMATS[named]
-    if getattr(tokenizer, "response_template", None) is not None:
+    marks = marks_of(template)
+    begun = is_open(opened, marks)
+    own = getattr(tokenizer, "response_template", None) is not None
+    if own and tools and named is None:
         return _by_response_template(tokenizer, opened, tools)
-    found = _format_of(template)
+    read = _format(template, named) if tools else PolicyTurn
+
+    def turn(text: str) -> PolicyTurn:
+        said = _content(tokenizer, opened, text) if own else None
+        return read(without_reasoning(text, marks, begun=begun) if said is None else said)
+
+    return turn
+
+
+def _format(template: str, named: str | None) -> TurnReader:
+    """The format of calls that an option names, or that a template shows."""
+    if named is not None and named not in FORMATS:
+        raise RefusedError(
+            TerminationReason.INVALID_OPTION,
+            f"must be one of {', '.join(FORMATS)}",
+            field_path="spec.task.options.tool_format",
+            value=named,
+        )
+    found = named or _format_of(template)
     if found is None:
         raise RefusedError(
             TerminationReason.MODEL_UNSUITABLE,
@@ -96,18 +112,43 @@ def _format_of(template: str) -> str | None:
     return None
 
 
-def _by_response_template(tokenizer: Any, opened: str, tools: Sequence[Mapping[str, Any]]) -> CallReader:
+def _by_response_template(tokenizer: Any, opened: str, tools: Sequence[Mapping[str, Any]]) -> TurnReader:
     def read(text: str) -> PolicyTurn:
         try:
             message = tokenizer.parse_response(text, prefix=opened, tools=list(tools))
-            found = [call.get("function", call) for call in message.get("tool_calls") or ()]
+            found = [call.get("function", call) for call in message.get("tool_calls") or ()] if tools else []
         except Exception as error:  # noqa: BLE001 (a parser may raise anything on what a policy wrote)
             return _unreadable(text, f"the call can't be read: {str(error)[:200]}")
-        calls = tuple(map(_found, found))
+        if found and (doubled := _doubled_key(text)) is not None:
+            return _unreadable(text, doubled)
         content = message.get("content")
-        return PolicyTurn(content if isinstance(content, str) and not calls else text, calls)
+        return PolicyTurn(content if isinstance(content, str) else "", tuple(map(_found, found)))
 
     return read
+
+
+def _content(tokenizer: Any, opened: str, text: str) -> str | None:
+    """What a text says by the tokenizer's own rule; None where that finds anything else in it but reasoning."""
+    try:
+        message = tokenizer.parse_response(text, prefix=opened)
+    except Exception:  # noqa: BLE001 (as above)
+        return None
+    content = message.get("content") or ""
+    return content if isinstance(content, str) and not message.get("tool_calls") else None
+
+
+def _doubled_key(text: str) -> str | None:
+    """What is wrong with an object in a text that has a key twice; transformers' parser keeps the last one silently."""
+    reader, at = json.JSONDecoder(object_pairs_hook=_unique), text.find("{")
+    while at >= 0:
+        try:
+            _, end = reader.raw_decode(text, at)
+        except _MalformedError as error:
+            return str(error)
+        except (ValueError, RecursionError):
+            end = at + 1
+        at = text.find("{", end)
+    return None
 
 
 def _unreadable(text: str, problem: str) -> PolicyTurn:
@@ -133,9 +174,28 @@ def _found(call: Any) -> ToolCall | UnreadableCall:
 
 def _json(text: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, parse_float=_finite, parse_constant=_refuse_constant, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
         raise _MalformedError(f"the call isn't JSON: {str(error)[:200]}") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        name = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise _MalformedError(f"the call has the key {name[:100]!r} twice")
+    return members
+
+
+def _finite(written: str) -> float:
+    number = float(written)
+    if math.isinf(number):
+        raise _MalformedError(f"the call has a number that is too large: {written[:100]}")
+    return number
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _MalformedError(f"the call isn't JSON, which has no {name}")
 
 
 def _call(found: Any, arguments_key: str) -> ToolCall:
@@ -146,4 +206,16 @@ def _call(found: Any, arguments_key: str) -> ToolCall:
         arguments = _json(arguments)
     if not isinstance(arguments, dict):
         raise _MalformedError(f'a call\'s "{arguments_key}" must be a JSON object')
+    _require_plain([found["name"], arguments], MAX_DEPTH)
     return ToolCall(found["name"], arguments)
+
+
+def _require_plain(value: Any, depth: int) -> None:
+    """Refuse what JSON can say and no tool should have to expect."""
+    if depth < 0:
+        raise _MalformedError(f"the call is nested more than {MAX_DEPTH} deep")
+    if isinstance(value, str) and not is_writable(value):
+        raise _MalformedError("the call holds half of a surrogate pair, which is no text")
+    members = [*value.keys(), *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for member in members:
+        _require_plain(member, depth - 1)

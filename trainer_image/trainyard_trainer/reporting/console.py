@@ -71,13 +71,14 @@ class ConsoleReporter:
 
 
 def describe(progress: RunProgress) -> str:
-    """A progress in one line: `step 31/60  reward 0.84  loss -0.01  12000 tokens/s  10 s left`."""
+    """A progress in one line: `step 31/60  reward 0.84  12000 tokens/s  10 s left`."""
     if not progress.step:
         words = [progress.phase or "starting"]
     else:
         words = [f"step {progress.steps}"]
         words += [f"reward {progress.reward}"] if progress.reward is not None else []
-        words += [f"loss {progress.loss}"] if progress.loss is not None else []
+        # With a reward it is a loss of group-relative advantages, which is 0 by construction.
+        words += [f"loss {progress.loss}"] if progress.loss is not None and progress.reward is None else []
         words += [f"{progress.tokens_per_second} tokens/s"] if progress.tokens_per_second is not None else []
         left = progress.estimated_remaining_seconds
         words += [f"{left} s left"] if left is not None else []

@@ -14,11 +14,12 @@ _FIGURES = {
     "tool_rate": "tools {:.0%}",
     "zero_variance_groups": "groups all alike {:.0f}",
     "failed_trajectories": "failed {:.0f}",
-    "loss": "loss {:.4g}",
     "kl": "kl {:.3g}",
     "entropy": "entropy {:.3g}",
     "grad_norm": "grad {:.3g}",
+    "loss": "loss {:.4g}",
 }
+"""In their order; the loss last, for that of one update on its own samples is 0 whatever is learned."""
 _PARTS = ("rollout", "reward", "update")
 
 

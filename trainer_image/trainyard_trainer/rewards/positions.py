@@ -5,6 +5,7 @@ Place in the data's way: station 6. Pure.
 
 from __future__ import annotations
 
+from trainyard_trainer.answers import canonical
 from trainyard_trainer.trajectory import Role, Trajectory
 
 
@@ -13,9 +14,10 @@ def positions(trajectory: Trajectory) -> float:
 
     Without an answer, because a limit cut it off, what the policy said last is looked at instead.
     """
-    said = trajectory.answer
+    said, expected = trajectory.answer, canonical(trajectory.expected)
     if said is None:
         said = next((turn.text for turn in reversed(trajectory.turns) if turn.role is Role.POLICY), "")
-    longer = max(len(said), len(trajectory.expected))
-    same = sum(one == other for one, other in zip(said, trajectory.expected, strict=False))
+    said = canonical(said)
+    longer = max(len(said), len(expected))
+    same = sum(one == other for one, other in zip(said, expected, strict=False))
     return same / longer if longer else 1.0

@@ -11,6 +11,7 @@ Place in the data's way: station 6. Pure. Written in a manifest, the usual sum i
 
 from __future__ import annotations
 
+from trainyard_trainer.answers import same_answer
 from trainyard_trainer.trajectory import Role, Trajectory
 
 
@@ -22,8 +23,8 @@ def tool_success(trajectory: Trajectory) -> list[float] | float:
 
 def verification(trajectory: Trajectory) -> float:
     """1.0 if the final answer equals the result of a tool call that succeeded, else 0.0; once, however many do."""
-    results = {call.result.strip() for turn in trajectory.turns for call in turn.calls if call.ok}
-    return float(trajectory.answer is not None and trajectory.answer.strip() in results)
+    results = (call.result for turn in trajectory.turns for call in turn.calls if call.ok)
+    return float(any(same_answer(trajectory.answer, result) for result in results))
 
 
 def turns(trajectory: Trajectory) -> list[float] | float:

@@ -1,7 +1,7 @@
 """One rollout while it runs: tokens, masks and turns are appended and never changed.
 
-Place in the data's way: station 5. The one mutable value of the loop; it ends as a frozen `Trajectory`. No sampling, no
-environment, no clock but the times it is given.
+Place in the data's way: station 5. The one mutable value of the loop; it ends as a frozen `Trajectory`, whose texts
+everybody can read. No sampling, no environment, no clock but the times it is given.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
+from trainyard_trainer.readable import readable
 from trainyard_trainer.seams import Generation, Observation, PolicyTurn, Question, UnreadableCall
 from trainyard_trainer.trajectory import (
     CallOutcome,
@@ -54,7 +55,7 @@ class Conversation:
     ) -> None:
         """Append what the policy reads: the prompt, or what a tool answered."""
         calls = observation.calls if observation else ()
-        result = "\n".join(call.result for call in calls) if calls else None
+        result = readable("\n".join(call.result for call in calls)) if calls else None
         self._append(token_ids, role, text, datetime.now(UTC), 0.0, tool_result=result)
         self._mask += [False] * len(token_ids)
         self._logprobs += [math.nan] * len(token_ids)
@@ -73,9 +74,10 @@ class Conversation:
         """Append what the policy sampled; `observation` is what the environment made of it, None if it wasn't asked."""
         seconds = (datetime.now(UTC) - started_at).total_seconds()
         calls = observation.calls if observation else ()
+        written = turn.text if turn.written is None else turn.written
         self._append(
-            generation.token_ids, Role.POLICY, turn.text, started_at, seconds, sampling=sampling,
-            finish_reason=generation.finish_reason, calls=calls or _unreadable(turn),
+            generation.token_ids, Role.POLICY, written, started_at, seconds, sampling=sampling,
+            finish_reason=generation.finish_reason, calls=tuple(map(_for_people, calls or _unreadable(turn))),
         )  # fmt: skip
         self._mask += [True] * len(generation.token_ids)
         self._logprobs += generation.logprobs
@@ -89,7 +91,7 @@ class Conversation:
         """It is over; nothing may be appended any more."""
         self.status = status
         self._truncated_reason = truncated_reason
-        self._error = error
+        self._error = None if error is None else readable(error)
 
     def trajectory(self) -> Trajectory:
         """The finished rollout, unscored."""
@@ -101,15 +103,15 @@ class Conversation:
             id=self.id,
             group=f"{self.id.step}/{self.id.prompt}",
             task=self._task,
-            question=self.question.text,
-            expected=self.question.expected,
+            question=readable(self.question.text),
+            expected=readable(self.question.expected),
             status=self.status,
             segments=(self._segment(),) if self._token_ids else (),
             turns=tuple(self._turns),
             started_at=self._started_at,
             duration_seconds=(datetime.now(UTC) - self._started_at).total_seconds(),
             truncated_reason=self._truncated_reason,
-            answer=verdict.answer if verdict else None,
+            answer=readable(verdict.answer) if verdict and verdict.answer is not None else None,
             success=None if failed else bool(verdict and verdict.success),
             error=self._error,
         )
@@ -140,7 +142,11 @@ class Conversation:
         start = len(self._token_ids)
         self._token_ids += token_ids
         end = len(self._token_ids)
-        self._turns.append(Turn(0, start, end, role, text, started_at, seconds, **more))  # type: ignore[arg-type]
+        self._turns.append(Turn(0, start, end, role, readable(text), started_at, seconds, **more))  # type: ignore[arg-type]
+
+
+def _for_people(call: CallOutcome) -> CallOutcome:
+    return CallOutcome(readable(call.call), readable(call.result), ok=bool(call.ok))
 
 
 def _unreadable(turn: PolicyTurn) -> tuple[CallOutcome, ...]:

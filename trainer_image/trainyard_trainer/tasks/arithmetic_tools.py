@@ -1,18 +1,18 @@
 """The task `arithmetic-tools`: arithmetic in words, in a chat with two tools.
 
 Place in the data's way: station 5, and station 4 for demonstrations. The agent may call `sum_1_to_n` and `calculator`
-as often as its turns allow, one after another or several at once, and answers in words that end with a number.
+as often as its turns allow, one after another or several at once, and answers in words of which the last number counts.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any, ClassVar
 
 import numpy as np
 
+from trainyard_trainer.answers import is_ambiguous, last_number, number_of, same_answer
 from trainyard_trainer.seams import Message, Question, ToolCall
 from trainyard_trainer.tasks.expression import ExpressionError, evaluate, written
 from trainyard_trainer.tasks.options import choices, whole_number
@@ -29,7 +29,6 @@ WRONG_CALL_SHARE = 0.1
 
 _SUM = re.compile(r"sum of the whole numbers from 1 to (\d+)(?:, times (\d+))?\?")
 _CALCULATION = re.compile(r"What is (\d+)([-+*])(\d+)\?")
-_NUMBER = re.compile(r"[-+]?\d[\d,]*(?:\.\d+)?", re.ASCII)
 
 
 def sum_1_to_n(n: int) -> str:
@@ -58,21 +57,19 @@ TOOLS = (
 )
 
 
-def read_answer(text: str) -> str | None:
-    """The last number in a text, without commas between its digits; None where there is none."""
-    found = _NUMBER.findall(text)
-    if not found:
-        return None
-    plain = found[-1].replace(",", "")
-    return written(Fraction(plain)) if len(plain) <= 200 else None
-
-
 def judge(question: Question, text: str) -> Verdict:
-    """Whether the last number that was said is the expected one; if so, the answer is written as it was expected."""
-    answer, expected = read_answer(text), read_answer(question.expected)
-    if answer is not None and answer == expected:
+    """Whether the right thing was said.
+
+    Where a number is expected, the last word that is a number must have its value, and the answer is then written as it
+    was expected. Where a text is expected, the whole turn must be that text.
+    """
+    expected = number_of(question.expected)
+    if expected is None:
+        return Verdict(text.strip() or None, same_answer(text, question.expected))
+    answer = last_number(text)
+    if answer == expected:
         return Verdict(question.expected, True)
-    return Verdict(answer, False)
+    return Verdict(None if answer is None else written(answer), False)
 
 
 class ArithmeticToolsTask(Task):
@@ -123,6 +120,19 @@ class ArithmeticToolsTask(Task):
     def environment(self) -> ToolEnvironment:
         """A new conversation."""
         return ToolEnvironment(TOOLS, self.opening, judge)
+
+    def right_answer(self, question: Question) -> str:
+        """The expected outcome.
+
+        Raises:
+            ValueError: it holds digits and is no number.
+        """
+        if is_ambiguous(question.expected):
+            raise ValueError(
+                "expected_outcome must be a number, as -1,234.5, 1e3 or 1/3, or a text without digits: an answer is "
+                "judged by its last number"
+            )
+        return question.expected.strip()
 
     def opening(self, question: Question) -> tuple[Message, ...]:
         """What opens a conversation."""

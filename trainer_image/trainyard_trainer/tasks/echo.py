@@ -11,6 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from trainyard_trainer.answers import same_answer
 from trainyard_trainer.seams import Observation, PolicyTurn, Question
 from trainyard_trainer.tasks.options import whole_number
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
@@ -66,4 +67,4 @@ class EchoEnvironment:
     async def step(self, turn: PolicyTurn) -> Observation:
         """The end; what was said is the answer."""
         answer = turn.text.removesuffix(END)
-        return Observation(done=True, answer=answer, success=answer == self._expected)
+        return Observation(done=True, answer=answer, success=same_answer(answer, self._expected))

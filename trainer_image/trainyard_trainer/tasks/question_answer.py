@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from trainyard_api.termination import TerminationReason
+from trainyard_trainer.answers import same_answer
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.seams import Message, Observation, PolicyTurn, Question, Said
 from trainyard_trainer.tasks.options import choice, whole_number
@@ -22,9 +23,8 @@ from trainyard_trainer.trajectory import Role
 class QuestionAnswerTask(Task):
     """Questions of `spec.task.data`; see `task.Task`.
 
-    The answer is what the policy says behind its reasoning (`</think>`), without spaces at its ends; it succeeds if it
-    equals the expected outcome.
-    Demonstrations answer with the expected outcome.
+    The answer is what the policy says without its reasoning and spaces at its ends; none where that is nothing. It
+    succeeds if a reader can't tell it from the expected outcome. Demonstrations answer with the expected outcome.
 
     Args:
         options: `dialogue`, `chat` (default) or `text`; `system`, a system message for a chat; `stop`, the text that
@@ -60,14 +60,18 @@ class QuestionAnswerTask(Task):
     def demonstration(self, question: Question, random: np.random.Generator) -> tuple[DemonstrationTurn, ...]:  # noqa: ARG002 (there is one right answer)
         """The question and its expected outcome."""
         stop = "".join(self.stop_texts)
-        answer: Said = question.expected + stop
+        answer: Said = question.expected.strip() + stop
         if self.dialogue == "chat":
-            answer = (Message("assistant", question.expected),)
+            answer = (Message("assistant", question.expected.strip()),)
         return DemonstrationTurn(Role.PROMPT, self.opening(question)), DemonstrationTurn(Role.POLICY, answer)
 
     def environment(self) -> QuestionAnswerEnvironment:
         """A new conversation."""
         return QuestionAnswerEnvironment(self)
+
+    def right_answer(self, question: Question) -> str:
+        """The expected outcome."""
+        return question.expected.strip()
 
     def opening(self, question: Question) -> Said:
         """What opens a conversation."""
@@ -91,8 +95,8 @@ class QuestionAnswerEnvironment:
 
     async def step(self, turn: PolicyTurn) -> Observation:
         """The end; what was said is the answer."""
-        answer = turn.text.rpartition("</think>")[2]
+        answer = turn.text
         for stop in self._task.stop_texts:
             answer = answer.removesuffix(stop)
         answer = answer.strip()
-        return Observation(done=True, answer=answer, success=answer == self._expected.strip())
+        return Observation(done=True, answer=answer or None, success=same_answer(answer, self._expected))

@@ -64,3 +64,11 @@ class Task(Protocol):
 
     def environment(self) -> Environment:
         """A new environment, for one conversation."""
+
+    def right_answer(self, question: Question) -> str | None:  # noqa: ARG002 (by default a task can't say)
+        """What a policy that knows the answer says last; None where the task can't say. The data report tries it.
+
+        Raises:
+            ValueError: no answer to this question can be judged; the text says what its expected outcome must be.
+        """
+        return None

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainyard_trainer.readable import readable
 from trainyard_trainer.seams import Message, Observation, PolicyTurn, Question, Said, ToolCall, UnreadableCall
 from trainyard_trainer.trajectory import CallOutcome
 
@@ -118,7 +119,8 @@ class ToolEnvironment:
                 result = await result
         except ToolError as error:
             return call.name, _failed(written, str(error))
-        return call.name, CallOutcome(written, str(result)[:MAX_RESULT_CHARACTERS], ok=True)
+        # What a tool gives back may be what the policy gave it: a text that can't be written is nobody's failure.
+        return call.name, CallOutcome(written, readable(str(result))[:MAX_RESULT_CHARACTERS], ok=True)
 
 
 def _check(tool: Tool, arguments: Mapping[str, Any]) -> None:
@@ -137,4 +139,4 @@ def _check(tool: Tool, arguments: Mapping[str, Any]) -> None:
 
 
 def _failed(call: str, problem: str) -> CallOutcome:
-    return CallOutcome(call, f"error: {problem}", ok=False)
+    return CallOutcome(call, readable(f"error: {problem}")[:MAX_RESULT_CHARACTERS], ok=False)

@@ -1,0 +1,71 @@
+"""When two answers are the same, and which number a text is or ends with: one reading for verdicts and rewards.
+
+Place in the data's way: stations 5 and 6. Pure. A person must be able to predict it: texts are compared as they are
+read, numbers by their value, and only a whole word is a number.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from fractions import Fraction
+from typing import Final
+
+MAX_CHARACTERS: Final = 100
+"""Most characters of a number."""
+MAX_EXPONENT: Final = 300
+_NUMBER: Final = re.compile(
+    r"([+-]?)(?:(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{1,3}))?(?:/([1-9]\d*))?", re.ASCII
+)
+_WORD: Final = re.compile(r"[\w.,/:+\-\u2212\u2013\u2014^%°]+")
+"""Whatever may stand beside a digit and change what it means; other signs part words."""
+_LABEL: Final = re.compile(r"(?<!\d):")
+
+
+def canonical(text: str) -> str:
+    """The text that tells answers and queries apart: Unicode's NFC, without white space around it.
+
+    What a reader can't tell apart is the same: an accent written as one character or as two, a blank at the end. Not
+    NFKC and no change of case, which change what is said (`2` and `²`, `b` and `B`).
+    """
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def same_answer(answer: str | None, expected: str) -> bool:
+    """Whether a reader can't tell an answer from the expected one; no answer is none."""
+    return answer is not None and canonical(answer) == canonical(expected)
+
+
+def number_of(text: str) -> Fraction | None:
+    """The number that a text is, white space around it apart; None for any other text.
+
+    A sign, digits with or without commas between thousands, decimals, an exponent of ten, or a fraction: `-1,234.5`,
+    `.5`, `1e3`, `1/3`.
+    """
+    word = text.strip().replace("\u2212", "-")
+    found = _NUMBER.fullmatch(word) if len(word) <= MAX_CHARACTERS else None
+    if found is None:
+        return None
+    sign, whole, decimals, only_decimals, exponent, divisor = found.groups()
+    power = int(exponent or 0)
+    if abs(power) > MAX_EXPONENT or (divisor and (decimals is not None or only_decimals or exponent)):
+        return None
+    digits = f"{(whole or '0').replace(',', '')}.{decimals or only_decimals or '0'}"
+    value = Fraction(digits) * Fraction(10) ** power / int(divisor or 1)
+    return -value if sign == "-" else value
+
+
+def last_number(text: str) -> Fraction | None:
+    """The number that the last word which is one stands for; None where no word is.
+
+    A word that holds more than a number, as a date or `5%`, is none. A full stop or comma behind a word, and the colon
+    of a label before it, are no part of it.
+    """
+    words = _WORD.findall(_LABEL.sub(" ", text))
+    found = (number_of(word.rstrip(".,:")) for word in reversed(words))
+    return next((number for number in found if number is not None), None)
+
+
+def is_ambiguous(expected: str) -> bool:
+    """Whether an expected answer holds digits and yet is no number: nobody can say which part of it must be met."""
+    return number_of(expected) is None and any(char.isdigit() for char in expected)

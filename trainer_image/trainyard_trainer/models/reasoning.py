@@ -1,0 +1,52 @@
+"""What a policy says, without what it thinks aloud.
+
+Place in the data's way: station 5, before tool calls and answers are read. A call inside the reasoning was only thought
+of, and a number in it is no answer. Pure.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+
+class Marks(NamedTuple):
+    """The texts around a model's reasoning."""
+
+    opening: str
+    closing: str
+
+
+THINK: Final = Marks("<think>", "</think>")
+KNOWN: Final = (THINK, Marks("[THINK]", "[/THINK]"), Marks("<|START_THINKING|>", "<|END_THINKING|>"))
+"""Of Qwen3, DeepSeek-R1 and most others; of Mistral; of Cohere."""
+
+
+def marks_of(template: str) -> Marks:
+    """The marks that a chat template writes; `<think>` where it writes none, for a policy may do so all the same."""
+    return next((marks for marks in KNOWN if marks.closing in template), THINK)
+
+
+def is_open(written: str, marks: Marks) -> bool:
+    """Whether what a template wrote ends within a reasoning, which the policy then goes on with."""
+    return written.rfind(marks.opening) > written.rfind(marks.closing)
+
+
+def without_reasoning(text: str, marks: Marks, *, begun: bool) -> str:
+    """What is said outside of the reasoning; nothing where the last reasoning isn't closed.
+
+    A closing mark that nothing opened closes what stands before it: the template may have opened it.
+
+    Args:
+        text: all that a policy wrote in a turn.
+        marks: around the reasoning.
+        begun: whether the template has opened it.
+    """
+    said, inside = "", begun
+    while True:
+        closing, opening = text.find(marks.closing), text.find(marks.opening)
+        if not inside and opening >= 0 and not 0 <= closing < opening:
+            said, text, inside = said + text[:opening], text[opening + len(marks.opening) :], True
+        elif closing >= 0:
+            said, text, inside = said if inside else "", text[closing + len(marks.closing) :], False
+        else:
+            return "" if inside else said + text
