@@ -126,6 +126,41 @@ def test_nothing_is_skipped() -> None:
     assert found == []
 
 
+CLOCKS = {"monotonic", "perf_counter", "time", "process_time", "thread_time"}
+WAITS = {"wait", "wait_for", "join", "timeout", "result", "acquire", "communicate"}
+
+
+def test_no_test_compares_with_a_clock() -> None:
+    """A busy machine fails no test: only tests/waiting.py reads a clock, and every limit is its guard, not a number."""
+    names = [name for name in MODULES if name.startswith("tests/") and name != "tests/waiting.py"]
+    found = [
+        f"{name}:{node.lineno}"
+        for name in names
+        for node in ast.walk(ast.parse(text_of(name)))
+        if _reads_a_clock(node) or _waits_for_a_number(node)
+    ]
+    assert found == []
+    assert faults(re.compile(r"--timeout[= ]\d"), [*names, "tests/waiting.py"]) == []
+
+
+def _reads_a_clock(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return node.module == "time" and any(each.name.removesuffix("_ns") in CLOCKS for each in node.names)
+    if isinstance(node, ast.Compare):
+        return any(isinstance(each, ast.Attribute) and each.attr in {"now", "utcnow"} for each in ast.walk(node))
+    of_time = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "time"
+    return of_time and node.attr.removesuffix("_ns") in CLOCKS
+
+
+def _waits_for_a_number(node: ast.AST) -> bool:
+    if not isinstance(node, ast.Call):
+        return False
+    limits = [each.value for each in node.keywords if each.arg == "timeout"]
+    if isinstance(node.func, ast.Attribute) and node.func.attr in WAITS:
+        limits += node.args
+    return any(isinstance(each, ast.Constant) and isinstance(each.value, int | float) for each in limits)
+
+
 def test_no_package_shadows_the_standard_library() -> None:
     """There is no operator/__init__.py, which would break `import collections` at the repository's root."""
     assert "operator/__init__.py" not in FILES

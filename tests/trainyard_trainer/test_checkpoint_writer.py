@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.trainyard_trainer.clock import Clock
 from tests.waiting import GUARD_SECONDS
 from trainyard_api.run_config import RunIdentity
 from trainyard_trainer.checkpoints import checkpoint_writer
@@ -43,17 +44,6 @@ class SlowFolder(FolderStorage):
         if self._slow in key:
             assert self.go_on.wait(GUARD_SECONDS)
         super().put(key, content)
-
-
-class Clock:
-    """The writer's clock, which goes only when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        """As time.monotonic."""
-        return self.now
 
 
 @pytest.fixture

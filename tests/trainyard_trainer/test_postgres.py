@@ -12,12 +12,12 @@ import psycopg
 import pytest
 
 from tests import servers
+from tests.trainyard_trainer.clock import Clock
 from tests.waiting import GUARD_SECONDS
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_status import ReportedEvaluation
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.ledger import postgres
 from trainyard_trainer.ledger import rows as ledger_rows
 from trainyard_trainer.ledger.login import Login
 from trainyard_trainer.ledger.postgres import PostgresLedger
@@ -143,9 +143,8 @@ def test_metrics_are_columns_and_clocked_ones_lie_apart(ledger: PostgresLedger, 
     )
     values = {"reward_mean": 0.25, "success_rate": 0.5}, {"update_seconds": 2.0, "tokens_per_second": 9.0}
     assert row == [(*values, 0.25, 0.5, 2.0)]
-    assert run.rows("SELECT step, success_rate FROM trainyard.training_metrics WHERE kind = 'evaluation'") == [
-        (3, 0.75)
-    ]
+    row = run.rows("SELECT step, success_rate FROM trainyard.training_metrics WHERE kind = 'evaluation'")
+    assert row == [(3, 0.75)]
 
 
 def test_a_replayed_step_takes_the_place_of_its_rows(ledger: PostgresLedger, run: servers.Database) -> None:
@@ -180,10 +179,8 @@ def test_rewinding_removes_what_is_done_again(ledger: PostgresLedger, run: serve
         measured = StepMetrics("validation", finished, finished, {"success_rate": 0.5})
         ledger.record_evaluation(measured, [trajectory(0, 0, 0)])
     ledger.rewind(2)
-    assert run.rows("SELECT step, prompt, trained_step FROM trainyard.trajectories WHERE prompt >= 10 ORDER BY 2") == [
-        (0, 10, 0),
-        (0, 11, 1),
-    ]
+    late = run.rows("SELECT step, prompt, trained_step FROM trainyard.trajectories WHERE prompt >= 10 ORDER BY 2")
+    assert late == [(0, 10, 0), (0, 11, 1)]
     assert run.rows("SELECT max(step), count(*) FROM trainyard.trajectories WHERE prompt < 10") == [(1, 12)]
     metric_rows = run.rows("SELECT kind, max(step) FROM trainyard.training_metrics GROUP BY kind ORDER BY kind")
     assert metric_rows == [("step", 1), ("validation", 2)]
@@ -255,28 +252,12 @@ def test_a_connection_killed_in_the_middle_loses_and_doubles_nothing(
     assert counts(run) == {"trajectories": 12, "segments": 12, "turns": 24, "training_metrics": 2}
 
 
-class Clock:
-    """The ledger's clock: it goes while the ledger sleeps, and only then."""
-
-    def __init__(self) -> None:
-        self.now, self.slept = 0.0, []
-
-    def monotonic(self) -> float:
-        """As time.monotonic."""
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        """As time.sleep."""
-        self.now += seconds
-        self.slept.append(seconds)
-
-
 def test_a_database_that_stays_away_is_a_crash_after_patience_ends(
     run: servers.Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The wait is bounded, and no refusal is made of it."""
     clock = Clock()
-    monkeypatch.setattr(postgres, "time", clock)
+    monkeypatch.setattr("trainyard_trainer.ledger.postgres.time", clock)
     away = run.trainer.rpartition("host=")[0] + "host=/nowhere"
     ledger = PostgresLedger(Login(away, "trainyard-db"), RUN, patience_seconds=12)
     with pytest.raises(psycopg.OperationalError):
@@ -350,10 +331,8 @@ def test_a_checkpoint_is_claimed_once(ledger: PostgresLedger, run: servers.Datab
     saved = SavedCheckpoint(2, "s3://b/x/", "sha256:" + "1" * 64, 77, {"reward": "0.5"}, "s3://b/parent/")
     ledger.record_checkpoint(saved)
     ledger.record_checkpoint(replace(saved, attempt=1))
-    row = run.rows(
-        "SELECT run_uid, attempt, step, updates, uri, digest, size_bytes, metrics, parent_uri "
-        "FROM trainyard.checkpoints"
-    )
+    columns = "run_uid, attempt, step, updates, uri, digest, size_bytes, metrics, parent_uri"
+    row = run.rows(f"SELECT {columns} FROM trainyard.checkpoints")
     assert row == [(RUN.uid, 1, 2, None, saved.uri, saved.digest, 77, {"reward": "0.5"}, "s3://b/parent/")]
 
 

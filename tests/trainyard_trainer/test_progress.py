@@ -36,7 +36,7 @@ class Board:
                 raise KubeError(self.refusal)
             self.shown.append(progress)
 
-    def wait(self, count: int) -> list[Progress]:
+    def reached(self, count: int) -> list[Progress]:
         """The reports shown, once there are `count`."""
         return self.wait_for(lambda: len(self.shown) >= count)
 
@@ -70,7 +70,7 @@ def reporter(board: Board):
 def test_the_first_report_goes_at_once_with_its_time(board: Board, reporter: StatusReporter) -> None:
     """A user sees a new run within a second."""
     reporter.report(Progress(step=0, phase="loading"))
-    (shown,) = board.wait(1)
+    (shown,) = board.reached(1)
     assert (shown.step, shown.phase) == (0, "loading")
     assert shown.last_report_time is not None
     assert shown.last_report_time.endswith("Z")
@@ -79,41 +79,41 @@ def test_the_first_report_goes_at_once_with_its_time(board: Board, reporter: Sta
 def test_reports_that_come_too_fast_become_the_newest(board: Board, reporter: StatusReporter) -> None:
     """A thousand steps a second make one patch an interval, not a thousand."""
     reporter.report(Progress(step=0))
-    board.wait(1)
+    board.reached(1)
     for step in range(1, 1001):
         reporter.report(Progress(step=step))
     reporter.report(Progress(step=1001), at_once=True)
-    assert [shown.step for shown in board.wait(2)] == [0, 1001]
+    assert [shown.step for shown in board.reached(2)] == [0, 1001]
 
 
 def test_a_commit_goes_at_once_and_stays_in_later_reports(board: Board, reporter: StatusReporter) -> None:
     """The loop doesn't know of commits; what it reports afterwards doesn't hide one."""
     reporter.report(Progress(step=6))
-    board.wait(1)
+    board.reached(1)
     reporter.checkpoint(SAVED)
-    shown = board.wait(2)[-1]
+    shown = board.reached(2)[-1]
     assert shown.step == 6
     assert shown.last_checkpoint is not None
     assert (shown.last_checkpoint.step, shown.last_checkpoint.uri) == (7, "s3://b/x/")
     reporter.report(Progress(step=8), at_once=True)
-    assert board.wait(3)[-1].last_checkpoint == shown.last_checkpoint
+    assert board.reached(3)[-1].last_checkpoint == shown.last_checkpoint
 
 
 def test_how_long_a_commit_took_goes_with_it(board: Board, reporter: StatusReporter) -> None:
     """And stays until the next one: the operator compares it with the grace of a stop."""
     reporter.saved_in(0.254)
     reporter.checkpoint(SAVED)
-    board.wait(1)
+    board.reached(1)
     reporter.report(Progress(step=8), at_once=True)
-    assert {shown.save_seconds for shown in board.wait(2)} == {"0.25"}
+    assert {shown.save_seconds for shown in board.reached(2)} == {"0.25"}
 
 
 def test_an_evaluation_goes_at_once(board: Board, reporter: StatusReporter) -> None:
     """Success on held-out questions is what a user waits for."""
     reporter.report(Progress(step=6))
-    board.wait(1)
+    board.reached(1)
     reporter.report(Progress(step=6, evaluation=ReportedEvaluation(questions=512, success_before="0.2")))
-    assert board.wait(2)[-1].evaluation is not None
+    assert board.reached(2)[-1].evaluation is not None
 
 
 def test_a_refused_report_is_logged_once_and_tried_again(
@@ -126,7 +126,7 @@ def test_a_refused_report_is_logged_once_and_tried_again(
         board.wait_tries(2)
         reporter.report(Progress(step=2), at_once=True)
         board.refusal = None
-        (shown,) = board.wait(1)
+        (shown,) = board.reached(1)
     assert shown.step == 2
     assert caplog.text.count("422 Unprocessable Entity") == 1
 
@@ -152,10 +152,10 @@ def test_closing_sends_what_is_pending(board: Board) -> None:
     """The last report is shown, though its interval isn't over."""
     reporter = StatusReporter(board.send, interval_seconds=3600)
     reporter.report(Progress(step=59))
-    board.wait(1)
+    board.reached(1)
     reporter.report(Progress(step=60, phase="done"))
     reporter.close()
-    assert [shown.step for shown in board.wait(2)] == [59, 60]
+    assert [shown.step for shown in board.reached(2)] == [59, 60]
 
 
 def test_closing_tries_again_each_second(board: Board) -> None:
@@ -170,7 +170,7 @@ def test_closing_tries_again_each_second(board: Board) -> None:
     board.refusal = None
     closing.join(GUARD_SECONDS)
     assert not closing.is_alive()
-    assert [shown.step for shown in board.wait(1)] == [60]
+    assert [shown.step for shown in board.reached(1)] == [60]
 
 
 def test_the_best_checkpoint_is_that_of_the_best_validation_once_it_is_committed(
@@ -186,21 +186,21 @@ def test_the_best_checkpoint_is_that_of_the_best_validation_once_it_is_committed
         return None if shown is None else shown.step
 
     reporter.report(Progress(step=7, validation=after(7, 7)), at_once=True)
-    board.wait(1)
+    board.reached(1)
     assert best() is None
     reporter.checkpoint(replace(SAVED, updates=1))
-    board.wait(2)
+    board.reached(2)
     assert best() is None
     reporter.checkpoint(SAVED)
-    board.wait(3)
+    board.reached(3)
     assert best() == 7
     reporter.report(Progress(step=9, validation=after(9, 9)), at_once=True)
-    board.wait(4)
+    board.reached(4)
     assert best() == 7
     reporter.checkpoint(replace(SAVED, step=9))
-    board.wait(5)
+    board.reached(5)
     assert best() == 9
     reporter.report(Progress(step=11, validation=after(11, 9)), at_once=True)
     reporter.checkpoint(replace(SAVED, step=11))
-    board.wait(6)
+    board.reached(6)
     assert best() == 9
