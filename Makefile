@@ -10,7 +10,7 @@ export OMP_NUM_THREADS ?= 1
 export TRAINYARD_BEGAN := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup machine demo deploy demo-down readme test test-fast lint types unit integration learning e2e fmt verify generate requirements \
+.PHONY: help setup machine demo deploy demo-down readme test test-fast test-nightly lint types unit integration learning e2e fmt verify generate requirements \
         cluster-up cluster-down cluster-status images clean
 
 help: ## List the targets
@@ -47,6 +47,9 @@ test: machine setup ## Every test: lint, types, unit, integration, learning, end
 
 test-fast: setup ## The inner loop: all but learning and what needs a node
 	@$(RUN) -m hack.tiers lint types unit integration
+
+test-nightly: setup ## What takes minutes and is drawn anew each time (fuzzing); no part of test
+	@$(RUN) -m hack.tiers nightly
 
 lint types unit integration learning e2e: setup
 	@$(RUN) -m hack.tiers $@

@@ -16,6 +16,14 @@ ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
 SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 """One process per core, a file's tests in one of them; the end-to-end tests share one cluster and run alone."""
+SELECTIONS = {
+    "unit": "not (integration or learning or e2e or nightly)",
+    "integration": "integration and not nightly",
+    "learning": "learning and not nightly",
+    "e2e": "e2e and not nightly",
+    "nightly": "nightly",
+}
+"""Marker expressions; every test is in one tier at least, and what is nightly in no other."""
 
 
 def _tool(*command: str) -> bool:
@@ -33,11 +41,11 @@ def _types() -> Count:
     return Count(passed=1) if _tool("mypy") else Count(failed=1)
 
 
-def _pytest(selection: str, *options: str) -> Count:
+def _pytest(tier: str, *options: str) -> Count:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         always = ("-q", "--durations=5", "-p", "no:cacheprovider", f"--junitxml={report}")
-        command = ["pytest", *always, "-m", selection, *options]
+        command = ["pytest", *always, "-m", SELECTIONS[tier], *options]
         passed = _tool(*command)
         return read_report(report, passed=passed)
 
@@ -60,10 +68,12 @@ def _end_to_end() -> Count:
 TIERS: dict[str, Callable[[], Count]] = {
     "lint": _lint,
     "types": _types,
-    "unit": lambda: _pytest("not integration and not learning and not e2e", *SIDE_BY_SIDE),
+    "unit": lambda: _pytest("unit", *SIDE_BY_SIDE),
     "integration": _integration,
     "learning": lambda: _pytest("learning", *SIDE_BY_SIDE),
     "e2e": _end_to_end,
+    # Alone and not captured: what is drawn anew is shown as it goes, with the seed that gives it again.
+    "nightly": lambda: _pytest("nightly", "--capture=no"),
 }
 
 

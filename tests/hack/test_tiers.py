@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+from hack.tiers.__main__ import SELECTIONS, TIERS
 from hack.tiers.counts import Count, read_report, required_end_to_end
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,6 +48,40 @@ def test_a_run_without_tests_or_with_a_broken_module_is_refused(tmp_path: Path) 
     assert not _report(tmp_path, "").good
     assert not _report(tmp_path, "import absent_module\n").good
     assert not read_report(tmp_path / "absent.xml", passed=True).good
+
+
+def _selected(folder: Path, selection: str) -> set[str]:
+    """Names of the planted tests that a marker expression selects."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-m", selection]
+    shown = subprocess.run([*command, str(folder)], cwd=folder, capture_output=True, text=True, check=False).stdout
+    return {line.partition("::")[2] for line in shown.splitlines() if "::" in line}
+
+
+def test_a_nightly_test_is_of_no_other_tier_and_every_other_test_of_one(tmp_path: Path) -> None:
+    """Whatever other markers it carries; a test without a marker is a unit test."""
+    marks = ["integration", "learning", "e2e"]
+    planted = ["import pytest\ndef test_unit(): pass\n@pytest.mark.nightly\ndef test_nightly(): pass\n"]
+    for mark in marks:
+        planted.append(f"@pytest.mark.{mark}\ndef test_{mark}(): pass\n")
+        planted.append(f"@pytest.mark.nightly\n@pytest.mark.{mark}\ndef test_nightly_{mark}(): pass\n")
+    (tmp_path / "test_planted.py").write_text("".join(planted))
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nmarkers =\n" + "".join(f"    {mark}\n" for mark in [*marks, "nightly"])
+    )
+    found = {tier: _selected(tmp_path, selection) for tier, selection in SELECTIONS.items()}
+    assert {tier: names for tier, names in found.items() if tier != "nightly"} == {
+        tier: {f"test_{tier}"} for tier in ("unit", *marks)
+    }
+    assert found["nightly"] == {"test_nightly", *(f"test_nightly_{mark}" for mark in marks)}
+
+
+def test_the_commands_run_their_tiers() -> None:
+    """`make test` runs every tier but the nightly one, `make test-nightly` that one alone."""
+    makefile = (ROOT / "Makefile").read_text()
+    ran = dict(re.findall(r"^(test[a-z-]*):.*\n\t@\$\(RUN\) -m hack\.tiers (.*)$", makefile, re.MULTILINE))
+    assert [*ran["test"].split(), "nightly"] == list(TIERS)
+    assert ran["test-nightly"] == "nightly"
+    assert "nightly" not in ran["test-fast"]
 
 
 def test_every_required_end_to_end_test_exists() -> None:
