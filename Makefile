@@ -10,8 +10,8 @@ export OMP_NUM_THREADS ?= 1
 export TRAINYARD_BEGAN := $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup machine demo deploy demo-down readme test test-fast test-nightly lint types unit integration learning e2e fmt verify generate requirements \
-        cluster-up cluster-down cluster-status images clean
+.PHONY: help setup machine demo deploy demo-down readme test test-fast test-nightly lint types unit integration learning e2e \
+        fmt verify generate requirements cluster-up cluster-down cluster-status images clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
