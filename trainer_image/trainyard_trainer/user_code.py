@@ -1,25 +1,43 @@
 """The user's own Python: a module from a file, and where in it an error came from.
 
 Place in the data's way: stations 4 to 6. Whoever calls the user's code decides what an error means; here it only gets
-words. Imports nothing heavy, for the reward worker starts with it.
+words. Nothing that a user's object does when it is looked at gets out of here. Imports nothing heavy, for the reward
+worker starts with it.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib.util
+import inspect
 import sys
-import traceback
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import CodeType, ModuleType
+from typing import Any, Final
+
+from trainyard_trainer.readable import readable
 
 MAX_SAID = 500
 """Most characters that are kept of what a user's code says of itself."""
+_MAX_WRAPPERS: Final = 32
+"""Decorators around a function, and groups around an exception, that are looked through."""
+_NOT_THE_USERS: Final = (f"{Path(__file__).parent}/", "<frozen importlib")
+_ABSENT: Final = object()
+# As Python keeps them: a class of the user may have put something else before each.
+_NAME = vars(type)["__name__"]
+_TRACEBACK = vars(BaseException)["__traceback__"]
+_INNER = vars(BaseExceptionGroup)["exceptions"]
+_MEMBERS = vars(type)["__dict__"]
+_GLOBALS = vars(ModuleType)["__dict__"]
 
 
 class ModuleError(Exception):
     """The user's module can't be imported; the text says why, with file and line."""
+
+
+class AttributeUnreadableError(Exception):
+    """Reading an attribute of a user's object raised; the text says what, with file and line."""
 
 
 def import_file(path: Path) -> ModuleType:
@@ -38,44 +56,186 @@ def import_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except SyntaxError as error:
-        del sys.modules[name]
-        raise ModuleError(f"isn't Python; {error.msg} at {error.filename or path}:{error.lineno}") from error
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        raise ModuleError(f"can't be imported; {explain(error, str(path))}") from error
+    except BaseException as error:
+        sys.modules.pop(name, None)
+        why = _no_python(error, path) or f"can't be imported; {explain(error, str(path))}"
+        raise ModuleError(why) from error
     return module
 
 
 def public_names(module: ModuleType) -> list[str]:
     """Functions and classes that the module defines itself, for a message to somebody who named another one."""
-    own = (name for name, value in vars(module).items() if getattr(value, "__module__", None) == module.__name__)
-    return sorted(name for name in own if not name.startswith("_"))
+    found = {name: value for name, value in _GLOBALS.__get__(module).items() if type(name) is str}
+    own = found.get("__name__")
+    defined = (name for name, value in found.items() if type(own) is str and _of(value) == own)
+    return sorted(readable(name) for name in defined if not name.startswith("_"))
 
 
-def explain(error: BaseException, own_file: str | None = None) -> str:
+def read_attribute(thing: Any, name: str, default: Any = None) -> Any:
+    """An attribute of a user's module, class or object; the default where there is none.
+
+    Raises:
+        AttributeUnreadableError: there is one, and a property or a `__getattr__` of the user's raised something.
+    """
+    try:
+        return getattr(thing, name)
+    except BaseException as error:
+        if issubclass(type(error), AttributeError) and not _has(thing, name):
+            return default
+        owner = thing if issubclass(type(thing), type | ModuleType) else type(thing)
+        raise AttributeUnreadableError(f"{name} can't be read; {explain(error, file_of(owner))}") from error
+
+
+def unfit_signature(function: Any, arguments: int) -> str | None:
+    """The signature of a function that can't be called with so many arguments.
+
+    None for one that can, and for one whose signature Python doesn't know.
+    """
+    try:
+        signature = inspect.signature(function)
+        try:
+            signature.bind(*[None] * arguments)
+        except TypeError:
+            return readable(str.__str__(str(signature)))[:MAX_SAID]
+    except BaseException:  # noqa: BLE001 (a user's signature or default may raise anything; calling it will tell)
+        return None
+    return None
+
+
+def explain(error: BaseException, own_file: str | None = None, place: str | None = None) -> str:
     """Type, text and place of an error: the innermost line of the user's own file that it came through.
+
+    Of a group, the first of the errors in it is told too. Never raises, whatever the error does when it is looked at.
 
     Args:
         error: what was raised.
         own_file: the file of the function or class that was called; None where it isn't known.
+        place: where that is defined, said where no traceback leads to the user.
     """
-    frames = traceback.extract_tb(error.__traceback__)
-    frame = next((frame for frame in reversed(frames) if frame.filename == own_file), frames[-1] if frames else None)
-    place = f"{frame.filename}:{frame.lineno}" if frame else own_file
-    return f"{type(error).__name__}: {str(error)[:MAX_SAID]}" + (f" at {place}" if place else "")
+    told = _told(error, own_file, place)
+    inner = _first_of_group(error)
+    return readable(told if inner is None else f"{told}; the first: {_told(inner, own_file, None)}")
+
+
+def explain_method(error: BaseException, thing: Any, name: str) -> str:
+    """`explain` of what a method of a user's object raised. Never raises."""
+    kind = type(thing)
+    return explain(error, file_of(kind), place_of(_get(kind, name)))
+
+
+def words_of(error: BaseException) -> str:
+    """Type and text of an error. Never raises."""
+    return readable(_words(error))
+
+
+def type_name(thing: Any) -> str:
+    """The name of an object's type, whatever its class says of itself."""
+    return readable(str.__str__(_NAME.__get__(type(thing)))[:MAX_SAID])
 
 
 def place_of(thing: Any) -> str | None:
     """`file:line` where a function or a class is defined; None for what Python doesn't say it of."""
-    code = getattr(thing, "__code__", None) or getattr(getattr(thing, "__call__", None), "__code__", None)  # noqa: B004
-    return f"{code.co_filename}:{code.co_firstlineno}" if code else None
+    code = _code_of(thing)
+    return readable(f"{code.co_filename}:{code.co_firstlineno}") if code else None
 
 
 def file_of(thing: Any) -> str | None:
     """The file where a function, or the class of an object, is defined; None for what Python doesn't say it of."""
-    code = getattr(thing, "__code__", None)
+    code = None if issubclass(type(thing), type) else _code_of(thing)
     if code is not None:
         return str(code.co_filename)
-    module = sys.modules.get(getattr(thing, "__module__", "") or "")
-    return getattr(module, "__file__", None)
+    module = sys.modules.get(_of(thing) or "")
+    file = _get(module, "__file__")
+    return file if type(file) is str else None
+
+
+def _no_python(error: BaseException, path: Path) -> str | None:
+    """What is said of a file that the compiler refused; None for any other error."""
+    if not issubclass(type(error), SyntaxError) or _line_in(error, str(path)):
+        return None  # one that came through a line of the file was raised by it, or by what it imports
+    said, file, line = (_get(error, field) for field in ("msg", "filename", "lineno"))
+    if type(said) is not str:
+        return None
+    place = f"{file if type(file) is str else path}" + (f":{line}" if type(line) is int else "")
+    return readable(f"isn't Python; {said[:MAX_SAID]} at {place}")
+
+
+def _told(error: BaseException, own_file: str | None, place: str | None) -> str:
+    where = _line_in(error, own_file) or place or own_file
+    return _words(error) + (f" at {where}" if where else "")
+
+
+def _words(error: BaseException) -> str:
+    try:
+        text = str.__str__(str(error))[:MAX_SAID]
+    except BaseException as other:  # noqa: BLE001 (an error's own text may raise anything; its type and place are left)
+        text = f"(its text raised {type_name(other)})"
+    return f"{type_name(error)}: {text}"
+
+
+def _line_in(error: BaseException, own_file: str | None) -> str | None:
+    """The innermost line of the user's file; without one, of any file that is neither ours nor the import's."""
+    passed: list[tuple[str, int | None]] = []
+    at = _TRACEBACK.__get__(error)
+    while at is not None:
+        passed.append((at.tb_frame.f_code.co_filename, at.tb_lineno))
+        at = at.tb_next
+    passed.reverse()
+    own = [one for one in passed if one[0] == own_file]
+    foreign = [one for one in passed if not one[0].startswith(_NOT_THE_USERS)]
+    for file, line in (own or foreign)[:1]:
+        return file if line is None else f"{file}:{line}"
+    return None
+
+
+def _first_of_group(error: BaseException) -> BaseException | None:
+    """The first error in a group that is no group itself."""
+    inner = None
+    for _ in range(_MAX_WRAPPERS):
+        if not issubclass(type(error), BaseExceptionGroup):
+            break
+        error = inner = _INNER.__get__(error)[0]
+    return inner
+
+
+def _code_of(thing: Any) -> CodeType | None:
+    """The code of the function that others are wrapped around, of a callable object or of a class."""
+    found = None
+    for _ in range(_MAX_WRAPPERS):
+        found = _own_code(thing) or found
+        partial = issubclass(type(thing), functools.partial)
+        thing = _get(thing, "func" if partial else "__wrapped__")
+        if thing is None:
+            break
+    return found
+
+
+def _own_code(thing: Any) -> CodeType | None:
+    if issubclass(type(thing), type):
+        members = _MEMBERS.__get__(thing)
+        functions = [members.get(name) for name in ("__init__", "__new__", "__call__")]
+    else:
+        functions = [thing, _get(thing, "__call__")]
+    codes = (_get(function, "__code__") for function in functions)
+    return next((code for code in codes if type(code) is CodeType), None)
+
+
+def _of(thing: Any) -> str | None:
+    """The name of the module where a thing says that it is defined."""
+    name = _get(thing, "__module__")
+    return name if type(name) is str else None
+
+
+def _get(thing: Any, name: str) -> Any:
+    try:
+        return getattr(thing, name, None)
+    except BaseException:  # noqa: BLE001 (a user's `__getattr__` may raise anything; then there is nothing to say)
+        return None
+
+
+def _has(thing: Any, name: str) -> bool:
+    """Whether there is an attribute, if it isn't asked for its value."""
+    try:
+        return inspect.getattr_static(thing, name, _ABSENT) is not _ABSENT
+    except BaseException:  # noqa: BLE001 (as above)
+        return False

@@ -2,7 +2,8 @@
 
 Place in the data's way: station 5, between rollouts and the tasks' environments. What an environment raises, how long
 it takes and whatever it returns end here as a `FailedEnvironmentError` with words for the user. Code that blocks the
-thread instead of awaiting can't be interrupted: that is for tools in processes or threads of their own.
+thread instead of awaiting can't be interrupted: that is for tools in processes or threads of their own. Others get the
+time back that it took from them.
 """
 
 from __future__ import annotations
@@ -11,13 +12,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from trainyard_trainer.deadlines import Deadline, Steps
 from trainyard_trainer.seams import Environment, Message, Observation, PolicyTurn, Question, Said
 from trainyard_trainer.tasks.task import Task
 from trainyard_trainer.trajectory import CallOutcome
-from trainyard_trainer.user_code import explain, file_of
+from trainyard_trainer.user_code import explain_method, type_name
 
 STEP_SECONDS = 60.0
 """Seconds that an environment may take for one reset or step."""
+LOOK_SECONDS = 1.0
+"""How often it is seen whether another environment, or the sampler, keeps the thread."""
 
 
 class FailedEnvironmentError(Exception):
@@ -39,8 +43,8 @@ class GuardedEnvironment:
         self._seconds = seconds
         try:
             self._environment: Environment = task.environment()
-        except (Exception, SystemExit) as error:
-            raise FailedEnvironmentError(explain(error, file_of(type(task)))) from error
+        except BaseException as error:
+            raise FailedEnvironmentError(explain_method(error, task, "environment")) from error
 
     async def reset(self, question: Question) -> Said:
         """What the policy is asked.
@@ -48,7 +52,7 @@ class GuardedEnvironment:
         Raises:
             FailedEnvironmentError: see the class.
         """
-        return _said("reset", await self._call(lambda: self._environment.reset(question)))
+        return await self._call("reset", lambda: self._environment.reset(question), _require_said)
 
     async def step(self, turn: PolicyTurn) -> Observation:
         """The consequence of a policy turn.
@@ -56,38 +60,49 @@ class GuardedEnvironment:
         Raises:
             FailedEnvironmentError: see the class.
         """
-        found = await self._call(lambda: self._environment.step(turn))
-        if not isinstance(found, Observation):
-            raise FailedEnvironmentError(f"step returned {type(found).__name__}, not an Observation")
-        if not (found.answer is None or isinstance(found.answer, str)):
-            raise FailedEnvironmentError("step's Observation has an answer that is no str")
-        if found.success not in (True, False):
-            raise FailedEnvironmentError("step's Observation has a success that is no bool")
-        if not isinstance(found.calls, tuple) or not all(map(_is_outcome, found.calls)):
-            raise FailedEnvironmentError(
-                "step's Observation has calls that are no tuple of CallOutcomes: str, str, bool"
-            )
-        if not found.done:
-            _said("step", found.reply)
-        return found
+        return await self._call("step", lambda: self._environment.step(turn), _require_observation)
 
-    async def _call(self, ask: Callable[[], Awaitable[Any]]) -> Any:
-        limit = asyncio.timeout(self._seconds)
+    async def _call(self, name: str, ask: Callable[[], Awaitable[Any]], require: Callable[[Any], None]) -> Any:
+        task = asyncio.current_task()
+        cancelled = task.cancelling() if task else 0
+        limit = asyncio.timeout(None)
         try:
             async with limit:
-                return await ask()
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            raise FailedEnvironmentError(self._why(error)) from error
-        except (Exception, SystemExit) as error:
-            late = limit.expired() and isinstance(error, TimeoutError)
-            why = f"took longer than {self._seconds:g} seconds" if late else self._why(error)
-            raise FailedEnvironmentError(why) from error
+                found = await self._in_time(ask, limit)
+        except BaseException as error:
+            if issubclass(type(error), asyncio.CancelledError) and task is not None and task.cancelling() > cancelled:
+                raise  # somebody ends the conversation
+            late = f"took longer than {self._seconds:g} seconds" if limit.expired() else None
+            raise FailedEnvironmentError(late or explain_method(error, self._environment, name)) from error
+        try:
+            require(found)
+        except FailedEnvironmentError:
+            raise
+        except BaseException as error:
+            raise FailedEnvironmentError(explain_method(error, self._environment, name)) from error
+        return found
 
-    def _why(self, error: BaseException) -> str:
-        return explain(error, file_of(type(self._environment)))
+    async def _in_time(self, ask: Callable[[], Awaitable[Any]], limit: asyncio.Timeout) -> Any:
+        loop = asyncio.get_running_loop()
+        steps = Steps(ask())
+        over = Deadline(self._seconds, lambda: steps.seconds, lambda _: limit.reschedule(loop.time()), LOOK_SECONDS)
+        try:
+            return await steps
+        finally:
+            over.stop()
+
+
+def _require_observation(found: Any) -> None:
+    if not isinstance(found, Observation):
+        raise FailedEnvironmentError(f"step returned {type_name(found)}, not an Observation")
+    if not (found.answer is None or isinstance(found.answer, str)):
+        raise FailedEnvironmentError("step's Observation has an answer that is no str")
+    if found.success not in (True, False):
+        raise FailedEnvironmentError("step's Observation has a success that is no bool")
+    if not isinstance(found.calls, tuple) or not all(map(_is_outcome, found.calls)):
+        raise FailedEnvironmentError("step's Observation has calls that are no tuple of CallOutcomes: str, str, bool")
+    if not found.done:
+        _require_said(found.reply, "step")
 
 
 def _is_outcome(call: Any) -> bool:
@@ -95,8 +110,7 @@ def _is_outcome(call: Any) -> bool:
     return texts and call.ok in (True, False)
 
 
-def _said(who: str, said: Any) -> Said:
+def _require_said(said: Any, who: str = "reset") -> None:
     messages = isinstance(said, tuple) and said and all(isinstance(one, Message) for one in said)
     if not messages and not isinstance(said, str):
-        raise FailedEnvironmentError(f"{who} said {type(said).__name__}, neither a str nor a tuple of Messages")
-    return said
+        raise FailedEnvironmentError(f"{who} said {type_name(said)}, neither a str nor a tuple of Messages")

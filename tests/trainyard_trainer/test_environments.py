@@ -1,0 +1,249 @@
+"""Calls of an environment end in an answer, or in words about what went wrong; nothing else gets out of them."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from trainyard_trainer.rollouts.environments import FailedEnvironmentError, GuardedEnvironment
+from trainyard_trainer.seams import Observation, PolicyTurn, Question
+from trainyard_trainer.tasks.echo import EchoTask
+
+QUESTION, TURN = Question("12", "12"), PolicyTurn("12")
+ANSWER = Observation(done=True, answer="12", success=True)
+
+
+class OwnError(BaseException):
+    """No Exception at all."""
+
+
+class SilentError(Exception):
+    """One that can't be told."""
+
+    def __str__(self) -> str:
+        raise OwnError
+
+
+ERRORS = [
+    asyncio.CancelledError("mine"),
+    KeyboardInterrupt("mine"),
+    SystemExit("mine"),
+    GeneratorExit("mine"),
+    OwnError("mine"),
+    BaseExceptionGroup("mine", [KeyboardInterrupt()]),
+    ExceptionGroup("mine", [ValueError()]),
+    StopIteration("mine"),
+    FailedEnvironmentError("mine"),
+    SilentError(),
+]
+
+
+class Environment:
+    """Does at each place what it was told to."""
+
+    def __init__(self, at_reset: Callable[[], Any], at_step: Callable[[], Any]) -> None:
+        self._at_reset, self._at_step = at_reset, at_step
+
+    async def reset(self, question: Question) -> Any:  # noqa: ARG002
+        found = self._at_reset()
+        return await found if inspect.isawaitable(found) else found
+
+    async def step(self, turn: PolicyTurn) -> Any:  # noqa: ARG002
+        found = self._at_step()
+        return await found if inspect.isawaitable(found) else found
+
+
+class Task(EchoTask):
+    """Makes environments of the kind above."""
+
+    def __init__(
+        self,
+        at_step: Callable[[], Any] = lambda: ANSWER,
+        at_reset: Callable[[], Any] = lambda: "12",
+        at_making: Callable[[], Any] = lambda: None,
+    ) -> None:
+        super().__init__({})
+        self._said = at_reset, at_step
+        self._at_making = at_making
+
+    def environment(self) -> Any:
+        self._at_making()
+        return Environment(*self._said)
+
+
+def throw(error: BaseException) -> Callable[[], Any]:
+    """A function that raises."""
+
+    def _throw() -> Any:
+        raise error
+
+    return _throw
+
+
+async def converse(task: EchoTask, seconds: float = 60.0) -> Observation:
+    """One turn in an environment of a task."""
+    environment = GuardedEnvironment(task, seconds)
+    await environment.reset(QUESTION)
+    return await environment.step(TURN)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("where", ["at_making", "at_reset", "at_step"])
+def test_whatever_an_environment_raises_fails_its_conversation(where: str, error: BaseException) -> None:
+    """Type, file and line are said; no kind of exception gets through, not even one that looks like ours."""
+    with pytest.raises(FailedEnvironmentError) as failed:
+        asyncio.run(converse(Task(**{where: throw(error)})))
+    assert type(failed.value) is FailedEnvironmentError
+    # A coroutine can't raise StopIteration: Python makes a RuntimeError of it.
+    assert type(error).__name__ in str(failed.value)
+    assert f"{__file__}:" in str(failed.value)
+    assert failed.value is not error
+
+
+def test_who_ends_a_conversation_isnt_taken_for_its_environment() -> None:
+    """A cancellation from outside goes through: a stop was asked for."""
+
+    async def _outside() -> bool:
+        begun = asyncio.Event()
+
+        async def _hang() -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        conversation = asyncio.create_task(converse(Task(_hang)))
+        await begun.wait()
+        conversation.cancel()
+        await asyncio.wait([conversation])
+        return conversation.cancelled()
+
+    assert asyncio.run(_outside())
+
+
+def test_a_task_that_the_environment_cancels_is_its_own_business() -> None:
+    """Waiting for one's own cancelled task raises CancelledError, which ends one conversation."""
+
+    async def _cancel() -> None:
+        mine = asyncio.create_task(asyncio.sleep(60))
+        mine.cancel()
+        await mine
+
+    with pytest.raises(FailedEnvironmentError, match="CancelledError"):
+        asyncio.run(converse(Task(_cancel)))
+
+
+def test_an_environment_that_blocks_takes_no_time_from_others() -> None:
+    """Its neighbour's answer came long before the time was up, and nobody could look at it."""
+
+    async def _block() -> Observation:
+        await asyncio.sleep(0)
+        time.sleep(1.0)  # noqa: ASYNC251
+        return ANSWER
+
+    async def _answer() -> Observation:
+        await asyncio.sleep(0.01)
+        return ANSWER
+
+    async def _both() -> list[Observation]:
+        return await asyncio.gather(converse(Task(_answer), 0.5), converse(Task(_block)))
+
+    assert asyncio.run(_both()) == [ANSWER, ANSWER]
+
+
+@pytest.mark.parametrize("neighbour_blocks", [False, True])
+def test_an_environment_that_hangs_is_given_up(neighbour_blocks: bool) -> None:
+    """Also where another one blocks the thread again and again, and whatever it raises on its way out."""
+
+    async def _hang() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise KeyError("on the way out")
+
+    async def _both() -> None:
+        async def _block() -> None:
+            while neighbour_blocks:
+                time.sleep(0.02)  # noqa: ASYNC251
+                await asyncio.sleep(0)
+
+        blocking = asyncio.create_task(_block())
+        try:
+            await converse(Task(_hang), 0.2)
+        finally:
+            blocking.cancel()
+
+    with pytest.raises(FailedEnvironmentError, match=r"took longer than 0\.2 seconds"):
+        asyncio.run(_both())
+
+
+class Never:
+    """Equal to nothing, true for nobody, and of no class."""
+
+    @property
+    def __class__(self) -> Any:
+        raise OwnError
+
+    def __eq__(self, other: object) -> bool:
+        raise OwnError
+
+    def __bool__(self) -> bool:
+        raise OwnError
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Uneven(tuple):  # type: ignore[type-arg]
+    """A tuple that can't be gone through."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Any:
+        raise OwnError
+
+
+class Hidden(Observation):
+    """An answer that can't be read."""
+
+    @property
+    def answer(self) -> Any:
+        raise OwnError
+
+
+@pytest.mark.parametrize(
+    ("where", "returned"),
+    [
+        ("at_reset", Never()),
+        ("at_reset", Uneven("12")),
+        ("at_step", Never()),
+        ("at_step", Observation(done=True, success=Never())),  # type: ignore[arg-type]
+        ("at_step", Observation(done=Never())),  # type: ignore[arg-type]
+        ("at_step", Observation(done=True, calls=Uneven("12"))),
+        ("at_step", Observation(done=False, reply=Uneven("12"))),
+        ("at_step", object.__new__(Hidden)),
+    ],
+    ids=["said", "messages", "observation", "success", "done", "calls", "reply", "answer"],
+)
+def test_what_cant_be_looked_at_is_no_answer(where: str, returned: Any) -> None:
+    """An object that raises when it is compared, gone through or asked for its class fails one conversation."""
+    with pytest.raises(FailedEnvironmentError):
+        asyncio.run(converse(Task(**{where: lambda: returned})))
+
+
+def test_an_environment_that_is_none_is_told_by_its_place() -> None:
+    """What has no traceback into the user's file names the method's own."""
+
+    class Wrong(Environment):
+        def step(self, turn: PolicyTurn) -> Any:  # type: ignore[override]  # noqa: ARG002
+            return ANSWER
+
+    class Making(Task):
+        def environment(self) -> Any:
+            return Wrong(lambda: "12", lambda: ANSWER)
+
+    line = Wrong.step.__code__.co_firstlineno
+    with pytest.raises(FailedEnvironmentError, match=rf"TypeError: .*await.* at .*test_environments\.py:{line}"):
+        asyncio.run(converse(Making()))

@@ -1,0 +1,98 @@
+"""Time-outs of a user's coroutines that share one event loop: none is blamed for the time that another one took.
+
+Place in the data's way: station 5, for environments, and station 6, in the worker of rewards. A coroutine that blocks
+the thread keeps all others from noticing that their answers have come; that time isn't theirs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from time import monotonic
+from typing import Any
+
+
+class Steps:
+    """Something to await, and the seconds that it has kept the thread to itself.
+
+    Attributes:
+        seconds: of its own steps so far, without those in which it waited.
+
+    Args:
+        awaitable: what is awaited.
+    """
+
+    def __init__(self, awaitable: Awaitable[Any]) -> None:
+        self.seconds = 0.0
+        self._awaitable = awaitable
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        coroutine = self._run()
+        step: Callable[[Any], Any] = coroutine.send
+        given: Any = None
+        while True:
+            began = monotonic()
+            try:
+                waited_for = step(given)
+            except StopIteration as ended:
+                return ended.value
+            finally:
+                self.seconds += monotonic() - began
+            try:
+                step, given = coroutine.send, (yield waited_for)
+            except BaseException as error:  # noqa: BLE001 (thrown in by the loop: it is the coroutine's to catch)
+                step, given = coroutine.throw, error
+
+    async def _run(self) -> Any:
+        return await self._awaitable
+
+
+class Deadline:
+    """Ends a wait on the running loop after so many seconds in which the loop was free, or the waiter's own.
+
+    Timers that come late tell how long the loop was blocked. At most the same time is added: a loop may be blocked for
+    ever, by what a coroutine has left behind.
+
+    Args:
+        seconds: that may pass.
+        own: seconds that the waiter itself has kept the thread; they aren't added.
+        when_over: called once the time is up; whether the loop was blocked for longer than could be added.
+        look_seconds: how often the loop is looked at.
+    """
+
+    def __init__(
+        self, seconds: float, own: Callable[[], float], when_over: Callable[[bool], None], look_seconds: float
+    ) -> None:
+        self._seconds = seconds
+        self._own = own
+        self._when_over = when_over
+        self._look_seconds = look_seconds
+        self._blocked = 0.0
+        self._began = self._due = monotonic()
+        self._timer: asyncio.TimerHandle | None = None
+        self._wait(seconds)
+
+    def stop(self) -> None:
+        """Forget it; twice does no harm."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def taken(self) -> float:
+        """Seconds so far that others kept the thread."""
+        late = max(0.0, monotonic() - self._due)
+        return max(0.0, self._blocked + late - self._own())
+
+    def _wait(self, left: float) -> None:
+        seconds = min(left, self._look_seconds)
+        self._due = monotonic() + seconds
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        now = monotonic()
+        taken = self.taken()
+        left = self._began + self._seconds + min(taken, self._seconds) - now
+        self._blocked += max(0.0, now - self._due)
+        if left > 0:
+            self._wait(left)
+        else:
+            self._when_over(taken > self._seconds)
