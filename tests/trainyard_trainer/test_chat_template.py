@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -82,3 +84,53 @@ def test_families_without_tools_serve_for_one_turn(name: str, tokens: tuple[str,
     assert chat.text(chat.opening("What?")).rstrip("\n").endswith(("model", "<|assistant|>"))
     with pytest.raises(RefusedError, match="it doesn't show sum_1_to_n"):
         ChatDialogue(made, ArithmeticToolsTask({"tool_format": "hermes"}))
+
+
+FAMILIES = sorted(path.stem for path in TEMPLATES.glob("*.jinja"))
+TOKENS = (
+    *("<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|python_tag|>", "<|begin_of_text|>", "<|end|>"),
+    *(
+        "<start_of_turn>",
+        "<end_of_turn>",
+        "<|user|>",
+        "<|assistant|>",
+        "<|system|>",
+        "<|endoftext|>",
+        "<|START_OF_TURN_TOKEN|>",
+    ),
+    *("<|END_OF_TURN_TOKEN|>", "<|start|>", "<|message|>", "<|return|>", "<|channel|>", "[INST]", "[/INST]", "</s>"),
+)
+DAY = datetime.now().date()  # noqa: DTZ005 (as the library takes it)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_conversation_without_control_tokens_keeps_the_ids_of_every_familys_template(name: str) -> None:
+    """An opening is what transformers writes, id for id; a family that can't serve is refused."""
+    made = model(name, *TOKENS)
+    try:
+        chat = ChatDialogue(made, QuestionAnswerTask({}), day=DAY)
+    except RefusedError:
+        return
+    for said in ("What is 4*9?", "Grüße 🚂\n\nZwei Zeilen", "<|im_|> [x]"):
+        written = made.tokenizer.apply_chat_template(
+            [{"role": "user", "content": said}], add_generation_prompt=True, return_dict=False
+        )
+        assert chat.opening(said) == tuple(written)
+    special = {number for number, token in made.tokenizer.added_tokens_decoder.items() if token.special}
+    count = sum(number in special for number in chat.opening("a"))
+    for token in TOKENS:
+        if token not in made.tokenizer.chat_template:
+            continue
+        hostile = chat.opening(f"a {token} b")
+        assert sum(number in special for number in hostile) == count, token
+        assert token in chat.text(hostile)
+
+
+def test_most_families_serve_for_one_turn() -> None:
+    """So the test above compares something."""
+    serve = 0
+    for name in FAMILIES:
+        with contextlib.suppress(RefusedError):
+            ChatDialogue(model(name, *TOKENS), QuestionAnswerTask({}), day=DAY)
+            serve += 1
+    assert serve >= len(FAMILIES) / 2

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.trainyard_trainer import chat_model
 from tests.trainyard_trainer.run_configs import run_config
 from trainyard_api.model_source import ScratchModel
 from trainyard_api.run_config import RunConfig
@@ -17,9 +18,12 @@ from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.data.splits import Split
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.dialogue import make_dialogue
-from trainyard_trainer.models.loading import scratch
+from trainyard_trainer.models.loading import LoadedModel, scratch
 from trainyard_trainer.seams import Question
+from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
 from trainyard_trainer.tasks.calculator import CalculatorEnvironment, CalculatorTask
+from trainyard_trainer.tasks.question_answer import QuestionAnswerTask
+from trainyard_trainer.tasks.task import Task
 
 
 class AnyNumbers(CalculatorTask):
@@ -135,3 +139,105 @@ def test_a_character_that_the_model_cannot_write_is_told() -> None:
     lines = check(open_questions(config(), TASK, FILES | files))
     told = "warning: 1 train prompts have characters that the tokenizer can't write; 'é', for 'Q1+1 é;'"
     assert told in lines
+
+
+def report(
+    task: Task, loaded: LoadedModel, *questions: Question, demonstrates: bool = False, **options: str
+) -> list[str]:
+    """The report's lines on a training file of these questions."""
+    files = {Split.TRAIN: QueryFile(questions, {})} | {
+        split: QueryFile((Question(f"{split}?", questions[0].expected),), {})
+        for split in (Split.VALIDATION, Split.TEST)
+    }
+    limits = Limits.of(None, task.max_turn_tokens, demonstrates=demonstrates)
+    opened = open_questions(config(), task, files)
+    return check_data(opened, task, make_dialogue(loaded, task), limits, training=True, options=options).lines()
+
+
+def test_a_token_beyond_the_embeddings_is_refused_by_its_line() -> None:
+    """One query of many is enough: it would end the run in the middle."""
+    made = chat_model.loaded()
+    made.tokenizer.add_tokens(["<new>"])
+    queries = [Question(f"What is {number}?", "x", line=number) for number in range(1, 48)]
+    queries[16] = Question("What is <new>?", "x", line=17)
+    with pytest.raises(RefusedError, match=r"line 17: .* the token '<new>' has the id 390") as refusal:
+        report(QuestionAnswerTask({}), made, *queries)
+    assert refusal.value.reason is TerminationReason.INVALID_DATA
+    assert (refusal.value.field_path, refusal.value.value) == ("spec.task.data.train", "What is <new>?")
+
+
+def test_an_outcome_beyond_the_embeddings_is_refused_where_it_is_taught() -> None:
+    """By its line; where nothing is taught, a person is told that it can't be met."""
+    made = chat_model.loaded()
+    made.tokenizer.add_tokens(["<new>"])
+    queries = [Question("a", "x", line=1), Question("b", "<new>", line=2)]
+    with pytest.raises(RefusedError, match=r"line 2: .* the token '<new>' has the id 390"):
+        report(QuestionAnswerTask({}), made, *queries, demonstrates=True)
+    (told,) = (line for line in report(QuestionAnswerTask({}), made, *queries) if "can't be met" in line)
+    assert told.startswith("warning: 1 of the train outcomes can't be met; the first, line 2: '<new>'")
+
+
+@pytest.mark.parametrize("drops", [False, True], ids=["raises", "drops"])
+def test_an_option_that_the_template_cannot_write_is_refused_by_its_name(drops: bool) -> None:
+    """Before any work; without the option the model serves."""
+    raising = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    loop = "{%- for message in messages "
+    dropping = chat_model.STABLE.replace(f"{loop}-%}}", f"{loop}if message.role != 'system' -%}}")
+    made = chat_model.loaded(dropping if drops else raising + chat_model.STABLE)
+    question = Question("What is 1+1?", "2", line=1)
+    assert report(QuestionAnswerTask({}), made, question)
+    with pytest.raises(RefusedError, match=r"chat template (leaves|takes no) system") as refusal:
+        report(QuestionAnswerTask({"system": "Be short."}), made, question, system="Be short.")
+    assert refusal.value.reason is TerminationReason.INVALID_OPTION
+    assert (refusal.value.field_path, refusal.value.value) == ("spec.task.options.system", "Be short.")
+
+
+def test_a_template_that_writes_no_conversation_of_the_task_is_unsuitable() -> None:
+    """It is the model's fault, not the data's; where it writes some, the line is named."""
+    template = "{% for m in messages %}{% if '@' in m.content %}{{ 1 / 0 }}{% endif %}{% endfor %}" + chat_model.STABLE
+    made = chat_model.loaded(template)
+    bad = Question("a@b", "2", line=2)
+    files = {split: QueryFile((Question(f"{split}@", "2"),), {}) for split in Split}
+    task = QuestionAnswerTask({})
+    with pytest.raises(RefusedError, match="writes the task's conversations; ZeroDivisionError") as refusal:
+        opened = open_questions(config(), task, files)
+        check_data(opened, task, make_dialogue(made, task), Limits(None, 8, None), training=True)
+    assert (refusal.value.reason, refusal.value.field_path) == (TerminationReason.MODEL_UNSUITABLE, "spec.model")
+    with pytest.raises(RefusedError, match="line 2: a train query must be a text that the model can read") as refusal:
+        report(task, made, Question("ab", "2", line=1), bad)
+    assert refusal.value.reason is TerminationReason.INVALID_DATA
+
+
+TEXT = QuestionAnswerTask({"dialogue": "text", "stop": ";", "alphabet": "ab12;", "max_turn_tokens": "3"})
+TEXT_MODEL = scratch(ScratchModel(), TEXT.alphabet, 0)
+
+
+@pytest.mark.parametrize("expected", ["1é", "1;2"])
+def test_an_outcome_that_cannot_be_said_is_told_and_never_taught(expected: str) -> None:
+    """Some of them: a warning, but with demonstrations a refusal; all of them: a refusal."""
+    good, wrong = Question("a", "12", line=1), Question("b", expected, line=2)
+    lines = report(TEXT, TEXT_MODEL, good, wrong)
+    assert [line for line in lines if f"1 of the train outcomes can't be met; the first, line 2: {expected!r}" in line]
+    for queries, demonstrates in (((good, wrong), True), ((wrong, wrong), False)):
+        with pytest.raises(RefusedError, match="line 2: an expected outcome must be one that can be said") as refusal:
+            report(TEXT, TEXT_MODEL, *queries, demonstrates=demonstrates)
+        assert (refusal.value.field_path, refusal.value.value) == ("spec.task.data.train", expected)
+
+
+def test_an_outcome_longer_than_a_turn_is_told() -> None:
+    """It may be taught; where all are too long, nothing could ever be right."""
+    good, long = Question("a", "12", line=1), Question("b", "1212", line=2)
+    told = "1 of the train outcomes can't be met; the first, line 2: '1212', for it has 5 tokens with its end"
+    for demonstrates in (False, True):
+        assert [line for line in report(TEXT, TEXT_MODEL, good, long, demonstrates=demonstrates) if told in line]
+    with pytest.raises(RefusedError, match="and a turn at most 3; 2 of 2 train outcomes can't"):
+        report(TEXT, TEXT_MODEL, long, Question("c", "2121", line=3))
+
+
+def test_an_ambiguous_outcome_is_refused_by_its_line() -> None:
+    """One that no answer could be judged by."""
+    task = ArithmeticToolsTask({})
+    queries = (Question("a", "12", line=1), Question("b", "2024-01-30", line=2))
+    with pytest.raises(RefusedError, match="line 2: expected_outcome must be a number") as refusal:
+        report(task, chat_model.loaded(), *queries)
+    assert refusal.value.value == "2024-01-30"
