@@ -199,8 +199,8 @@ def test_a_template_that_writes_no_conversation_of_the_task_is_unsuitable() -> N
     bad = Question("a@b", "2", line=2)
     files = {split: QueryFile((Question(f"{split}@", "2"),), {}) for split in Split}
     task = QuestionAnswerTask({})
+    opened = open_questions(config(), task, files)
     with pytest.raises(RefusedError, match="writes the task's conversations; ZeroDivisionError") as refusal:
-        opened = open_questions(config(), task, files)
         check_data(opened, task, make_dialogue(made, task), Limits(None, 8, None), training=True)
     assert (refusal.value.reason, refusal.value.field_path) == (TerminationReason.MODEL_UNSUITABLE, "spec.model")
     with pytest.raises(RefusedError, match="line 2: a train query must be a text that the model can read") as refusal:

@@ -248,6 +248,9 @@ class Policy(Protocol):
     def skipped_in_a_row(self) -> int:
         """Updates skipped since the last that was done."""
 
+    def has_finite_weights(self) -> bool:
+        """Whether every weight is a finite number."""
+
     def prepare(self, longest_row: int) -> None:
         """Settle how many tokens a pass may have, given the longest row to be expected; once, before the first step."""
 

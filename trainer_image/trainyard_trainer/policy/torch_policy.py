@@ -105,6 +105,10 @@ class TorchPolicy:
         """Updates skipped since the last that was done."""
         return self._skipped_in_a_row
 
+    def has_finite_weights(self) -> bool:
+        """Whether every weight of the model is a finite number."""
+        return all(bool(torch.isfinite(weight).all()) for weight in self.model.parameters())
+
     @property
     def micro_batch_tokens(self) -> int:
         """Most tokens of a pass, padding included; one longer trajectory has a pass of its own."""

@@ -18,6 +18,7 @@ from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.policy.batches import Row
 from trainyard_trainer.policy.losses import make_loss, sft_loss
 from trainyard_trainer.policy.minibatches import minibatches, trained
+from trainyard_trainer.policy.not_finite import cause
 from trainyard_trainer.policy.rows import bare_rows, grpo_rows, is_stale
 from trainyard_trainer.policy.scored_batch import LogProbs, ScoredBatch
 from trainyard_trainer.policy.weights import update_size
@@ -84,9 +85,10 @@ def updates(
         whole = update_size([batch.trajectories[index] for index in cuts[done]], ranks)
         outcome = NOTHING_TO_TRAIN
         if whole.policy_tokens:
-            outcome = policy.update(grpo_rows(batch, cuts[done], config, whole, policy.version), loss)
+            rows = grpo_rows(batch, cuts[done], config, whole, policy.version)
+            outcome = policy.update(rows, loss)
             _require_agreement(policy, outcome)
-            _require_finite(policy, "spec.algorithm.grpo.learningRate")
+            _require_finite(policy, rows, config)
         batch = replace(batch, outcomes=(*batch.outcomes, outcome))
         yield done + 1, len(cuts), batch
 
@@ -98,7 +100,7 @@ def update_by_sft(policy: Policy, rows: Sequence[Row]) -> UpdateOutcome:
         RefusedError: NOT_FINITE.
     """
     outcome = policy.update(rows, sft_loss)
-    _require_finite(policy, "spec.algorithm.sft.learningRate")
+    _require_finite(policy, rows, None)
     return outcome
 
 
@@ -144,13 +146,15 @@ def _require_agreement(policy: Policy, outcome: UpdateOutcome) -> None:
         )
 
 
-def _require_finite(policy: Policy, rate_field: str) -> None:
+def _require_finite(policy: Policy, rows: Sequence[Row], config: GRPOConfig | None) -> None:
     if policy.skipped_in_a_row >= MAX_SKIPPED:
+        field_path, value, found = cause(policy, rows, config)
         raise RefusedError(
             TerminationReason.NOT_FINITE,
-            f"must keep loss and gradient finite; {MAX_SKIPPED} updates in a row weren't, so training can't go on",
-            field_path=rate_field,
-            value=f"{policy.learning_rate:g}",
+            f"must keep loss and gradient finite; {MAX_SKIPPED} updates in a row weren't, so training can't go on: "
+            f"{found}",
+            field_path=field_path,
+            value=value,
         )
 
 
