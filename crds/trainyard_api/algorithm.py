@@ -14,8 +14,16 @@ from trainyard_api.fields import ApiModel, Factor, Identifier, LearningRate, Sha
 from trainyard_api.rules import ATOMIC, Rule
 
 _POSITIVE = Rule("double(self) > 0.0", "must be greater than 0", lambda value: float(value) > 0)
-PositiveFactor = Annotated[Factor, _POSITIVE]
 PositiveShare = Annotated[Share, _POSITIVE]
+Temperature = Annotated[
+    Factor,
+    Rule(
+        "double(self) >= 0.01 && double(self) <= 100.0",
+        "must be from 0.01 to 100",
+        lambda value: 0.01 <= float(value) <= 100,
+    ),
+]
+"""Beyond it logits divided by it leave float32, or every token becomes equally probable."""
 
 
 class LossType(StrEnum):
@@ -54,8 +62,15 @@ class Precision(StrEnum):
 class KLPenalty(ApiModel):
     """A penalty on leaving the reference policy, which is the policy that the run began with."""
 
-    coefficient: PositiveFactor = "0.04"
-    """Weight of the divergence in the loss (beta); greater than 0. Default: 0.04."""
+    coefficient: Annotated[
+        Factor,
+        Rule(
+            "double(self) >= 1e-9",
+            "must be at least 1e-9, below which it is nothing beside a loss",
+            lambda value: float(value) >= 1e-9,
+        ),
+    ] = "0.04"
+    """Weight of the divergence in the loss (beta), at least 1e-9. Default: 0.04."""
     estimator: KLEstimator = KLEstimator.CORRECTED_K3
     """K1, K2 and K3 as in Schulman's note on approximating KL; CorrectedK3 multiplies K3 by the differentiable ratio to
     the old policy, so that its gradient is that of KL(policy || reference), or close to it with GSPO, whose ratio is a
@@ -82,8 +97,8 @@ class GRPOConfig(ApiModel):
     """Turns of the policy after which a trajectory is cut off. Default: 20."""
     max_turn_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Tokens after which one turn of the policy is cut off. Default: the task's."""
-    temperature: PositiveFactor = "1.0"
-    """Sampling temperature of rollouts, greater than 0; log-probabilities are taken at it. Default: 1.0."""
+    temperature: Temperature = "1.0"
+    """Sampling temperature of rollouts, from 0.01 to 100; log-probabilities are taken at it. Default: 1.0."""
     top_k: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Rollouts draw from this many most probable tokens only; training renormalises over the same. Default: all."""
     top_p: PositiveShare | None = None

@@ -6,6 +6,8 @@ field is for.
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints, model_validator
@@ -13,6 +15,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from trainyard_api.decimals import MEASURED_LENGTH
+from trainyard_api.quantities import parse_quantity
 from trainyard_api.rules import Rule, broken, exactly_one, to_api_case
 
 API_GROUP = "trainyard.dev"
@@ -58,6 +61,9 @@ class ApiModel(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
+# One character that is neither blank nor control character. Go and Rust, who match the patterns, differ in what \s is.
+_VISIBLE = r"[^\x00-\x20\x7f]"
+
 # Decimal strings: the API has no floats, so that what is stored is exactly what is shown.
 Money = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$", max_length=16)]
 """US dollars, not negative, at most six decimal places."""
@@ -81,15 +87,33 @@ Share = Annotated[str, StringConstraints(pattern=r"^(0(\.[0-9]{1,9})?|1(\.0{1,9}
 ObservedDecimal = Annotated[str, StringConstraints(pattern=r"^-?[0-9]+(\.[0-9]+)?$", max_length=MEASURED_LENGTH)]
 """A measured number, in plain decimal notation."""
 
-Quantity = Annotated[
+CPU = Annotated[
     str,
-    StringConstraints(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$", max_length=16),
+    StringConstraints(pattern=r"^[0-9]{1,6}(\.[0-9]{1,3})?[mk]?$", max_length=16),
+    Rule(
+        "quantity(self).compareTo(quantity('10m')) >= 0 && quantity(self).compareTo(quantity('10k')) <= 0",
+        "must be from 10m to 10k cores",
+        lambda cpu: parse_quantity("10m") <= parse_quantity(cpu) <= parse_quantity("10k"),
+    ),
 ]
-"""A Kubernetes resource quantity."""
+"""A number of cores: a process with less than a hundredth of one doesn't start."""
 
-ObjectName = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", min_length=1, max_length=253)
+Memory = Annotated[
+    str,
+    # No thousandths: 512m is half a byte.
+    StringConstraints(pattern=r"^[0-9]{1,15}((\.[0-9]{1,3})?(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi))?$", max_length=24),
+    Rule(
+        "quantity(self).compareTo(quantity('64Mi')) >= 0 && quantity(self).compareTo(quantity('1Pi')) <= 0",
+        "must be from 64Mi to 1Pi",
+        lambda memory: parse_quantity("64Mi") <= parse_quantity(memory) <= parse_quantity("1Pi"),
+    ),
 ]
+"""A number of bytes: a process with less memory than an interpreter needs ends before it can say why."""
+
+DNS_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+"""The names that Kubernetes gives to objects: RFC 1123 labels with dots between them."""
+
+ObjectName = Annotated[str, StringConstraints(pattern=rf"^{DNS_SUBDOMAIN}$", min_length=1, max_length=253)]
 """The name of an object in the same namespace."""
 
 JobName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=40)]
@@ -107,15 +131,60 @@ KeyPrefix = Annotated[
 ]
 """A key prefix inside a bucket: path segments without a leading or trailing slash; none begins with a dot."""
 
-Endpoint = Annotated[
-    str, StringConstraints(pattern=r"^https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._/-]*)?$", max_length=256)
+LabelKey = Annotated[
+    str,
+    StringConstraints(
+        pattern=rf"^({DNS_SUBDOMAIN}/)?[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?$", min_length=1, max_length=317
+    ),
+    Rule(
+        "self.indexOf('/') <= 253",
+        "must have at most 253 characters before its slash",
+        lambda key: key.find("/") <= 253,
+    ),
 ]
-"""The URL of an S3 endpoint."""
+"""A label or taint key: a name of at most 63 characters, perhaps behind a domain and a slash."""
+
+LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)]
+"""A label or taint value."""
+
+_REGISTRY = r"[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:]+\]"
+_REPOSITORY = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
+_DIGEST = r"@[A-Za-z][A-Za-z0-9]*([-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,256}"
+
+ImageReference = Annotated[
+    str,
+    StringConstraints(
+        pattern=rf"^(({_REGISTRY})(:[0-9]{{1,5}})?/)?{_REPOSITORY}(/{_REPOSITORY})*"
+        rf"(:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?({_DIGEST})?$",
+        max_length=512,
+    ),
+]
+"""An image as container runtimes name it: another form would never be pulled."""
+
+_HOST = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*\.?"
+
+Endpoint = Annotated[
+    str,
+    StringConstraints(
+        pattern=rf"^https?://({_HOST}|\[[0-9A-Fa-f:]+\])(:[0-9]{{1,5}})?(/[A-Za-z0-9._/-]*)?$", max_length=256
+    ),
+    Rule(
+        "url(self).getPort() == '' || (int(url(self).getPort()) > 0 && int(url(self).getPort()) < 65536)",
+        "must have a port from 1 to 65535",
+        lambda url: _port(url) in range(1, 65_536),
+    ),
+    Rule(
+        "!self.contains('[') || isIP(self.substring(self.indexOf('[') + 1, self.indexOf(']')))",
+        "must have an IPv6 address in its brackets",
+        lambda url: "[" not in url or _is_ipv6(url[url.index("[") + 1 : url.index("]")]),
+    ),
+]
+"""The URL of a server: scheme, host, port and path; no login, no query."""
 
 FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$", min_length=1, max_length=253)]
 """The name of a file, as a key of a ConfigMap may be."""
 
-Uri = Annotated[str, StringConstraints(pattern=r"^(s3|file)://[^\s]+$", max_length=1024)]
+Uri = Annotated[str, StringConstraints(pattern=rf"^(s3|file)://{_VISIBLE}+$", max_length=1024)]
 """Where the files of a checkpoint lie."""
 
 Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$", max_length=71)]
@@ -131,5 +200,27 @@ Time = Annotated[
 ]
 """A point in time, RFC 3339, UTC."""
 
-Text = Annotated[str, StringConstraints(max_length=256)]
+AbsolutePath = Annotated[str, StringConstraints(pattern=rf"^/{_VISIBLE}*$", max_length=512)]
+"""A path without blanks: what the system calls take, NUL not among it."""
+
+Text = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]*$", max_length=256)]
+"""Words on one line, without control characters: ledgers and trackers take them."""
+
+Passage = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$", max_length=16_384)]
+"""A text of several lines, without control characters but newline and tab."""
+
 LongText = Annotated[str, StringConstraints(max_length=1024)]
+"""What an operator or a trainer says of an object."""
+
+
+def _port(url: str) -> int:
+    """The port that a URL names; the usual one where it names none."""
+    found = re.match(r"https?://[^/]*?:([0-9]+)(/|$)", url)
+    return 80 if found is None or url[: found.start(1)].count("[") > url[: found.start(1)].count("]") else int(found[1])
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return ipaddress.IPv6Address(text).ipv4_mapped is None
+    except ValueError:
+        return False

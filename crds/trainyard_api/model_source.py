@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from trainyard_api.fields import ApiModel, Bucket, Endpoint, FileName, JobName, KeyPrefix, ObjectName
+from trainyard_api.fields import AbsolutePath, ApiModel, Bucket, Endpoint, FileName, JobName, KeyPrefix, ObjectName
 from trainyard_api.rules import Rule
 
 
@@ -38,7 +38,7 @@ class S3Location(ApiModel):
     """Key prefix inside the bucket, without leading or trailing slash. Default: the bucket's root."""
     endpoint: Endpoint | None = None
     """URL of the S3 server. Default: AWS's own endpoint for the region."""
-    region: Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=32)] = "us-east-1"
+    region: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=32)] = "us-east-1"
     """Region that requests are signed for. Default: us-east-1."""
     secret_ref: SecretReference
     """Secret with the keys AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."""
@@ -105,7 +105,14 @@ class HubModel(ApiModel):
     """A causal language model of the Hugging Face Hub, at one commit; safetensors only, and none of its code."""
 
     repository: Annotated[
-        str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=160)
+        str,
+        Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?/[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"),
+        Field(max_length=96),
+        Rule(
+            "!self.contains('..') && !self.contains('--') && !self.endsWith('.git')",
+            "may hold neither .. nor --, nor end with .git: the Hub has no such repository",
+            lambda name: ".." not in name and "--" not in name and not name.endswith(".git"),
+        ),
     ]
     """Repository, as organisation/name."""
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$", max_length=40)]
@@ -125,7 +132,7 @@ class ModelSource(ApiModel):
     """A Checkpoint object; resolved once and pinned in status.modelRef."""
     s3: S3Location | None = None
     """A folder saved by transformers' save_pretrained (safetensors, config, tokenizer) in a bucket."""
-    path: Annotated[str, Field(pattern=r"^/[^\s]*$", max_length=512)] | None = None
+    path: AbsolutePath | None = None
     """An absolute folder in the trainer's container, in the form that save_pretrained writes."""
     hugging_face: HubModel | None = None
     """A repository of the Hugging Face Hub."""

@@ -13,7 +13,23 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from trainyard_api.algorithm import Algorithm, GRPOConfig, LossType, SFTConfig
-from trainyard_api.fields import ApiModel, Endpoint, Identifier, Money, ObjectName, Quantity, Share, SignedDecimal, Text
+from trainyard_api.fields import (
+    CPU,
+    AbsolutePath,
+    ApiModel,
+    Endpoint,
+    Identifier,
+    ImageReference,
+    LabelKey,
+    LabelValue,
+    Memory,
+    Money,
+    ObjectName,
+    Passage,
+    Share,
+    SignedDecimal,
+    Text,
+)
 from trainyard_api.model_source import (
     CheckpointSource,
     ConfigMapKey,
@@ -56,13 +72,6 @@ __all__ = [
     "Validation",
 ]
 
-LabelKey = Annotated[
-    str, Field(pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$", max_length=317)
-]
-"""A label or taint key."""
-LabelValue = Annotated[str, Field(pattern=r"^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$", max_length=63)]
-"""A label or taint value."""
-
 
 class FileSource(ApiModel):
     """Where one file lies: exactly one member."""
@@ -73,7 +82,7 @@ class FileSource(ApiModel):
     """A key of a ConfigMap in this namespace."""
     s3: S3Location | None = None
     """A file in a bucket; the prefix is its whole key."""
-    path: Annotated[str, Field(pattern=r"^/[^\s]*$", max_length=512)] | None = None
+    path: AbsolutePath | None = None
     """An absolute path in the trainer's container."""
 
 
@@ -96,6 +105,10 @@ class TaskData(ApiModel):
     """Queries for validation. Default: 10 % of train."""
     test: FileSource | None = None
     """Queries for the measurement before and after. Default: 10 % of train."""
+
+
+MAX_OPTIONS = 131_072
+"""Most characters of all options of a task: a ConfigMap holds them, at six bytes for the longest of characters."""
 
 
 class RewardTerm(ApiModel):
@@ -127,8 +140,17 @@ class TaskSpec(ApiModel):
         ListMap("name"),
     ]
     """Reward functions whose weighted sum is a trajectory's reward."""
-    options: Annotated[dict[Identifier, Text], Field(max_length=32)] = {}
-    """Free settings of the task, as strings; a task refuses options that it doesn't know."""
+    options: Annotated[
+        dict[Identifier, Passage],
+        Field(max_length=32),
+        Rule(
+            f"self.map(name, self[name].size()).sum() <= {MAX_OPTIONS}",
+            f"must have at most {MAX_OPTIONS} characters together",
+            lambda options: sum(map(len, options.values())) <= MAX_OPTIONS,
+        ),
+    ] = {}
+    """Free settings of the task, as strings, which may have several lines; a task refuses options that it doesn't
+    know."""
     module: ConfigMapKey | None = None
     """A Python module with tasks and rewards of one's own, looked up before those of the image. Default: none."""
     data: TaskData | None = None
@@ -175,9 +197,9 @@ class Evaluation(ApiModel):
     temperature: Annotated[
         str,
         Field(pattern=r"^[0-9](\.[0-9]{1,4})?$", max_length=8),
-        Rule("double(self) > 0.0", "must be greater than 0", lambda temperature: float(temperature) > 0),
+        Rule("double(self) >= 0.01", "must be at least 0.01", lambda temperature: float(temperature) >= 0.01),
     ] = "1.0"
-    """Sampling temperature of the answers, greater than 0. Default: 1.0."""
+    """Sampling temperature of the answers, from 0.01 to 9.9999. Default: 1.0."""
     validation: Validation | None = None
     """Measurements while training goes on; not where algorithm.type is Evaluation. Default: none."""
     baseline: Baseline | None = None
@@ -231,13 +253,13 @@ class Toleration(ApiModel):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "has(self.key) || self.operator == 'Exists'",
+            "has(self.key) || (has(self.operator) && self.operator == 'Exists')",
             "must be Exists where key is absent",
             lambda toleration: toleration.key is not None or toleration.operator == "Exists",
             field="operator",
         ),
         Rule(
-            "!has(self.value) || self.operator == 'Equal'",
+            "!has(self.value) || !has(self.operator) || self.operator == 'Equal'",
             "may be set only where operator is Equal",
             lambda toleration: toleration.value is None or toleration.operator == "Equal",
             field="value",
@@ -265,14 +287,14 @@ class Toleration(ApiModel):
 class TrainerSpec(ApiModel):
     """The trainer pod: its image, its resources, and where it may run."""
 
-    image: Annotated[str, Field(pattern=r"^[^\s]+$", max_length=512)] | None = None
+    image: ImageReference | None = None
     """Image of the trainer. Default: the one that the operator was installed with."""
     gpus: GpuRequest | None = None
     """GPUs of the pod. Default: none."""
-    cpu: Quantity = "1"
-    """CPU request, in cores. Default: 1."""
-    memory: Quantity = "4Gi"
-    """Memory request and limit. Default: 4Gi."""
+    cpu: CPU = "1"
+    """CPU request, in cores, at least 10m. Default: 1."""
+    memory: Memory = "4Gi"
+    """Memory request and limit, in whole bytes, at least 64Mi. Default: 4Gi."""
     node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] = {}
     """Node labels that the pod requires. Default: none."""
     tolerations: Annotated[list[Toleration], Field(max_length=16), ATOMIC] = []

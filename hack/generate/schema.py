@@ -1,17 +1,22 @@
 """A pydantic model as the structural schema of a CustomResourceDefinition.
 
 Place in the data's way: before station 1. Refuses a model that would make a bad API (a field without a description, a
-string, number, list or map without a bound, a float, a union) with the field's path. Adds no rule of its own.
+string, number, list or map without a bound, a float, a union) with the field's path. Adds no rule of its own; of the
+defaults, those below a list's items stay in Python.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
 JsonSchema = dict[str, Any]
 INT32_MAX = 2**31 - 1
+_PERL_CLASS = re.compile(r"(?<!\\)(\\\\)*\\[sSdDwWbBpP]")
+"""Where Go, which matches patterns on the API server, and Rust, which does here, mean different characters."""
+_RULES = "x-kubernetes-validations"
 _CARRIED = ("pattern", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum", "enum")
 
 
@@ -88,7 +93,9 @@ class _Inliner:
 
     def _list(self, source: JsonSchema, path: str) -> JsonSchema:
         _needs(source, path, "maxItems", "x-kubernetes-list-type")
-        return _scalar(source, {"type": "array", "items": self.node(source["items"], f"{path}[]")})
+        # Filled in by the server, a default would make the stored list differ from the applied one for ever.
+        items = _without_defaults(self.node(source["items"], f"{path}[]"))
+        return _scalar(source, {"type": "array", "items": items})
 
     def _map(self, source: JsonSchema, path: str) -> JsonSchema:
         _needs(source, path, "maxProperties")
@@ -101,12 +108,27 @@ class _Inliner:
             "maxProperties": source["maxProperties"],
             "additionalProperties": self.node(values, f"{path}{{}}"),
         }
-        return _scalar(source, result) | {"x-kubernetes-validations": [_key_rule(pattern, keys["maxLength"])]}
+        node = _scalar(source, result)
+        of_keys = [_key_rule(pattern, keys["maxLength"]), *map(_rule_of_keys, keys.get(_RULES, []))]
+        return node | {_RULES: [*of_keys, *node.get(_RULES, [])]}
+
+
+def _without_defaults(node: JsonSchema) -> JsonSchema:
+    """A structural node without a default, neither its own nor of anything below it."""
+    result = {key: value for key, value in node.items() if key != "default"}
+    for name in ("items", "additionalProperties"):
+        if name in node:
+            result[name] = _without_defaults(node[name])
+    if "properties" in node:
+        result["properties"] = {name: _without_defaults(field) for name, field in node["properties"].items()}
+    return result
 
 
 def _string(source: JsonSchema, path: str) -> JsonSchema:
     if "enum" not in source:
         _needs(source, path, "maxLength")
+    if _PERL_CLASS.search(source.get("pattern", "")):
+        raise UnfitModelError(f"{path}: a pattern must name its characters, for \\s differs; got {source['pattern']}")
     return _scalar(source, {"type": "string"} | ({"format": source["format"]} if "format" in source else {}))
 
 
@@ -132,6 +154,12 @@ def _key_rule(pattern: str, longest: int) -> dict[str, str]:
         "rule": f"self.all(key, key.size() <= {longest} && key.matches('{quoted}'))",
         "message": f"keys must match {pattern} and have at most {longest} characters",
     }
+
+
+def _rule_of_keys(entry: dict[str, str]) -> dict[str, str]:
+    """A rule on a key's text as one on the map."""
+    rule = re.sub(r"\bself\b", "key", entry["rule"])
+    return {"rule": f"self.all(key, {rule})", "message": f"keys {entry['message']}"}
 
 
 def _refuse_undocumented(model: type[BaseModel], path: str) -> None:

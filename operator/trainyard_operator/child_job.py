@@ -12,13 +12,13 @@ from typing import Any, Final
 from trainyard_api import names
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.fields import API_VERSION
+from trainyard_api.quantities import parse_quantity
 from trainyard_api.training_job import TrainingJob
 from trainyard_api.training_job_spec import TrainingJobSpec
 from trainyard_operator.cost import node_selector_of
 from trainyard_operator.plan import ChildView
 from trainyard_operator.pod_files import mounts_of
 from trainyard_operator.pod_secrets import secrets_of
-from trainyard_operator.quantities import parse_quantity
 
 RUN_CONFIG_ANNOTATION: Final = names.PREFIX + "run-config"
 """Holds the run config's text, so that a ConfigMap that was never made can still be made as rendered."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from trainyard_api.conditions import ConditionType, Reason
 from trainyard_api.model_source import CheckpointSource
+from trainyard_api.quantities import GIB, parse_quantity
 from trainyard_api.training_job_spec import TrainingJobSpec
 from trainyard_api.training_job_status import ModelReference
 from trainyard_operator.attempt import Problem
@@ -21,7 +22,6 @@ from trainyard_operator.outcome import Outcome
 from trainyard_operator.plan import Observed
 from trainyard_operator.pod import Resources
 from trainyard_operator.prices import Prices
-from trainyard_operator.quantities import GIB, parse_quantity
 from trainyard_operator.status import StatusDraft
 
 NO_LEDGER = "The operator can't reach its Postgres database; its log says why. Running pods go on; nothing new begins."

@@ -13,8 +13,8 @@ from decimal import Decimal
 from typing import Any
 
 from trainyard_api import names
+from trainyard_api.quantities import GIB, parse_quantity
 from trainyard_operator.clock import parse_time
-from trainyard_operator.quantities import GIB, parse_quantity
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from typing import Any
 from trainyard_api import names
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.checkpoint_manifest import canonical_json
+from trainyard_api.quantities import parse_quantity
 from trainyard_api.run_config import (
     RUN_CONFIG_VERSION,
     PinnedCheckpoint,
@@ -23,7 +24,6 @@ from trainyard_api.run_config import (
 )
 from trainyard_api.training_job import TrainingJob
 from trainyard_api.training_job_status import ModelReference, TrainingJobStatus
-from trainyard_operator.quantities import parse_quantity
 
 
 def run_config_text(

@@ -38,8 +38,16 @@ def _cel(all_rules: list[Rule]) -> list[Any]:
     return [pytest.param(rule, id=rule.id) for rule in all_rules if rule.keyword == CEL]
 
 
-def _key(rule: Rule) -> tuple[str, str]:
-    return ".".join(rule.path) or "root", rule.demand.get("fieldPath", "")
+TABLES = (
+    *(cel_breaks.ON_CREATE, cel_breaks.ON_UPDATE, cel_breaks.ON_STATUS),
+    *(cel_breaks.CHECKPOINT_ON_UPDATE, cel_breaks.CHECKPOINT_ON_STATUS),
+)
+
+
+def _key(rule: Rule) -> cel_breaks.Key:
+    place = ".".join(rule.path) or "root", rule.demand.get("fieldPath", "")
+    alone = (*place, rule.demand["message"])
+    return alone if any(alone in table for table in TABLES) else place
 
 
 @pytest.fixture(scope="module")

@@ -130,7 +130,7 @@ def break_bound(rule: Rule, bases: list[Body]) -> Broken:
 
 def _unmatched(node: Body) -> str:
     low, high = node.get("minLength", 0), node["maxLength"]
-    candidates = ["!", " ", "no\tmatch", "é é", "!" * max(low, 1), ""]
+    candidates = ["!", " ", "\0", "no\tmatch", "é é", "!" * max(low, 1), ""]
     return next(text for text in candidates if not re.search(node["pattern"], text) and low <= len(text) <= high)
 
 

@@ -8,7 +8,8 @@ import pytest
 from pydantic import Field
 
 from hack.generate.schema import UnfitModelError, structural_schema
-from trainyard_api.fields import ApiModel, Text
+from trainyard_api.fields import ApiModel, LongText, Text
+from trainyard_api.rules import ATOMIC, Rule
 
 
 class Fit(ApiModel):
@@ -57,8 +58,15 @@ class UnboundedMap(ApiModel):
 class LooseKeys(ApiModel):
     """A map whose keys may be anything."""
 
-    items: Annotated[dict[Text, Text], Field(max_length=3)]
+    items: Annotated[dict[LongText, Text], Field(max_length=3)]
     """Any keys."""
+
+
+class PerlClass(ApiModel):
+    """A pattern that Go and Rust read differently."""
+
+    text: Annotated[str, Field(pattern=r"^[^\s]+$", max_length=5)]
+    """A word."""
 
 
 class Floating(ApiModel):
@@ -97,12 +105,13 @@ def _kind(part: type[ApiModel]) -> type[ApiModel]:
         (UnboundedList, "Kind.spec.items"),
         (UnboundedMap, "Kind.spec.items"),
         (LooseKeys, "Kind.spec.items"),
+        (PerlClass, "Kind.spec.text"),
         (Floating, "Kind.spec.rate"),
         (Either, "Kind.spec.value"),
     ],
 )
 def test_unfit_model_is_refused(model: type[ApiModel], path: str) -> None:
-    """An undocumented field, anything unbounded, a float and a union are refused, and the error names the field."""
+    """No field without a text or a bound, no float, no union, no pattern of two meanings; the error names the field."""
     with pytest.raises(UnfitModelError, match=rf"^{path}: "):
         structural_schema(_kind(model))
 
@@ -124,3 +133,38 @@ def test_fit_model_becomes_structural() -> None:
             "mode": {"type": "string", "description": "A word.", "enum": ["A", "B"]},
         },
     }
+
+
+class Items(ApiModel):
+    """A list of parts with defaults, and a map of words whose keys have a rule."""
+
+    parts: Annotated[list[Fit], Field(max_length=2), ATOMIC] = Field(default_factory=list)
+    """Parts."""
+    words: Annotated[
+        dict[
+            Annotated[str, Field(pattern="^[a-z]+$", max_length=9), Rule("self != 'a'", "may not be a")],
+            Text,
+        ],
+        Field(max_length=3),
+        Rule("self.size() != 2", "may not be two"),
+    ] = Field(default_factory=dict)
+    """Words."""
+
+
+def test_items_of_a_list_have_no_defaults() -> None:
+    """The API server fills in no member of a list's items, or a second apply of the same manifest would change it."""
+    schema = structural_schema(_kind(Items))["properties"]["spec"]["properties"]["parts"]
+    assert "default" not in str(schema)
+    assert schema["items"]["properties"]["count"]["minimum"] == 0
+    assert Items(parts=[{"mode": "A"}]).parts[0].count == 3
+
+
+def test_rules_on_a_map_and_on_its_keys_stand_together() -> None:
+    """A structural schema has no word for keys, so the map says what its keys must be, beside its own rules."""
+    schema = structural_schema(_kind(Items))["properties"]["spec"]["properties"]["words"]
+    assert [entry["message"] for entry in schema["x-kubernetes-validations"]] == [
+        "keys must match ^[a-z]+$ and have at most 9 characters",
+        "keys may not be a",
+        "may not be two",
+    ]
+    assert schema["x-kubernetes-validations"][1]["rule"] == "self.all(key, key != 'a')"

@@ -53,9 +53,9 @@ def test_bound_is_checked_in_python_too(rule: Rule) -> None:
         for number, changes in enumerate(several)
     ],
 )
-def test_cel_rule_is_checked_in_python_too(key: tuple[str, str], changes: dict[str, Any]) -> None:
+def test_cel_rule_is_checked_in_python_too(key: tuple[str, ...], changes: dict[str, Any]) -> None:
     """What the API server refuses by CEL when a job is created, Python refuses, naming the same field."""
-    place, field = key
+    place, field, *_ = key
     path = ".".join(part for part in (place.replace("root", ""), field.lstrip(".")) if part).replace(".[]", "[0]")
     lines = faults(changed(bases.training_jobs()[0], changes))
     assert any(line.startswith(path) and "; got " in line for line in lines), lines

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from trainyard_operator.quantities import parse_quantity
+from trainyard_api.quantities import parse_quantity
 
 
 @pytest.mark.parametrize(

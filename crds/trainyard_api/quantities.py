@@ -1,6 +1,6 @@
 """Kubernetes resource quantities as exact numbers.
 
-Place in the data's way: station 12, where requests are multiplied by prices. Pure.
+Place in the data's way: station 1, where requests are bounded, and 12, where they are multiplied by prices. Pure.
 """
 
 from __future__ import annotations
