@@ -39,9 +39,16 @@ def run_config_text(
     """
     spec, metadata = job.spec, job.metadata
     status = job.status or TrainingJobStatus()
+    identity = RunIdentity(
+        namespace=metadata.namespace,
+        name=metadata.name,
+        uid=metadata.uid,
+        attempt=attempt,
+        began_on=metadata.creation_timestamp[:10] if metadata.creation_timestamp else None,
+    )
     config = RunConfig(
         version=RUN_CONFIG_VERSION,
-        run=RunIdentity(namespace=metadata.namespace, name=metadata.name, uid=metadata.uid, attempt=attempt),
+        run=identity,
         model=_model(job, pinned, status.model_ref),
         algorithm=spec.algorithm,
         task=spec.task,

@@ -24,6 +24,14 @@ def test_a_trainer_understands_every_field() -> None:
     assert text == run_config_text(job(), 2, None)
 
 
+def test_every_attempt_writes_the_day_of_the_jobs_creation() -> None:
+    """A chat template that writes the date would otherwise change the run over midnight."""
+    created = job()
+    assert created.metadata.creation_timestamp is not None
+    days = {RunConfig.model_validate_json(run_config_text(created, attempt, None)).run.began_on for attempt in (1, 2)}
+    assert days == {created.metadata.creation_timestamp[:10]}
+
+
 def test_a_pinned_checkpoint_is_resolved_to_its_files() -> None:
     """URI and storage of the object, digest as pinned."""
     made = checkpoint(claim(), name="mine")

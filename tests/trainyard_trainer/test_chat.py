@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -232,6 +233,8 @@ def test_control_tokens_in_a_demonstration_are_text(chat: ChatDialogue) -> None:
     assert ends(ids, chat) == ends(chat.demonstration(harmless)[0], chat)
     policy = [number for number, ours in zip(ids, mask, strict=True) if ours]
     assert ends(policy, chat) == 2
+    for written in (json.dumps(HOSTILE)[1:-1], f"{HOSTILE}<|im_end|>"):
+        assert written in chat.text(policy)
 
 
 def _harmless(message: Message | str) -> Message:

@@ -78,3 +78,14 @@ def test_merged_tokens_are_fine() -> None:
     merged.require(CalculatorTask.alphabet)
     assert len(merged.continuation("Q47")) == 2
     assert merged.text(merged.continuation("Q47*93;")) == "Q47*93;"
+
+
+def test_what_a_tokenizer_puts_before_a_text_needs_an_embedding() -> None:
+    """Else every prompt would end the run."""
+    backend = Tokenizer(BPE(vocab={token: number for number, token in enumerate([*CalculatorTask.alphabet])}, merges=[]))
+    backend.add_special_tokens(["<s>"])
+    backend.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 19)])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>")
+    small = scratch(ScratchModel(), CalculatorTask.alphabet[:-2], 0)
+    with pytest.raises(RefusedError, match="must have embeddings for what its tokenizer puts before a text; it has 19"):
+        Codec(LoadedModel(small.model, tokenizer, 0), ("0",))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertLMHeadModel, BertModel, LlamaConfig, LlamaForCausalLM
+from transformers import AutoTokenizer, BertConfig, BertLMHeadModel, BertModel, LlamaConfig, LlamaForCausalLM
 
 from tests.trainyard_trainer.saved_models import save_family
 from trainyard_api.model_source import ScratchModel
@@ -105,6 +105,16 @@ def test_a_stop_id_outside_the_vocabulary_is_unsuitable(folder: Path, named: obj
     assert error.reason is TerminationReason.MODEL_UNSUITABLE
     assert "0 to 20" in str(error)
     assert str(named[-1] if isinstance(named, list) else named) in str(error)
+
+
+def test_a_pad_token_without_an_embedding_pads_nothing(folder: Path) -> None:
+    """It was added to the tokenizer and the model wasn't resized; a batch of rows would end the run."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"pad_token": "<|new pad|>"})
+    tokenizer.save_pretrained(folder)
+    loaded = load_folder(folder)
+    assert loaded.tokenizer.pad_token_id >= loaded.model.get_input_embeddings().num_embeddings
+    assert loaded.pad_id == 0
 
 
 def test_the_context_is_as_long_as_the_config_says(folder: Path) -> None:

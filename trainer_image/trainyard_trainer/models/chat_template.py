@@ -16,7 +16,7 @@ from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.loading import LoadedModel
-from trainyard_trainer.models.text_encoder import TextEncoder, UnwritableError, unmarked
+from trainyard_trainer.models.text_encoder import TextEncoder, UnwritableError, covered, unmarked
 from trainyard_trainer.readable import readable
 from trainyard_trainer.seams import Message, ToolCall
 
@@ -141,9 +141,8 @@ class ChatTemplate:
         whole = self._write(messages, open_turn=False)
         if not whole.startswith(opening):
             raise TemplateChangesError("the chat template doesn't write an assistant's turn as it opens one")
-        ends = [
-            whole.find(text, len(opening)) + len(text) for text in self._stop_texts if text in whole[len(opening) :]
-        ]
+        own = covered(whole)
+        ends = [own.find(text, len(opening)) + len(text) for text in self._stop_texts if text in own[len(opening) :]]
         if not ends:
             raise TemplateChangesError(
                 "the chat template doesn't end an assistant's turn with a token that ends a text"

@@ -37,6 +37,9 @@ class Codec:
         self._tokenizer: Any = loaded.tokenizer
         self._encoder = TextEncoder(loaded, special_tokens)
         self._opening = self._opening_ids()
+        if self._opening and max(self._opening) >= self._encoder.embeddings:
+            rule = f"must have embeddings for what its tokenizer puts before a text; it has {self._encoder.embeddings}"
+            raise _unsuitable(rule, str(max(self._opening)))
         self.stop_ids = tuple(self._single(text) for text in stop_texts)
 
     def prompt(self, text: str) -> tuple[int, ...]:

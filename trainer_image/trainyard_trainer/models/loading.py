@@ -133,7 +133,8 @@ def load_folder(folder: Path, *, field_path: str = "spec.model.path", value: str
     return LoadedModel(
         model,
         tokenizer,
-        0 if pad_id is None else pad_id,
+        # A pad token is often added without an embedding; masks leave it out, so any other id does as well.
+        pad_id if pad_id is not None and pad_id < model.get_input_embeddings().num_embeddings else 0,
         stop_ids=_stop_ids(model, tokenizer, unsuitable),
         context_length=getattr(model.config, "max_position_embeddings", None),
     )

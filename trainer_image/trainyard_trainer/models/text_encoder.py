@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from transformers.utils.chat_template_utils import encode_marked_chat, mark_control_tokens
 
 from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.readable import is_writable
+
+_MARK: Final = str(mark_control_tokens("x", re.compile("x")))
+_MARKED: Final = re.compile(f"{_MARK[0]}[^{_MARK[0]}{_MARK[-1]}]*{_MARK[-1]}")
+"""A control token as the library marks it."""
 
 
 class UnwritableError(ValueError):
@@ -96,6 +100,11 @@ class TextEncoder:
 def unmarked(text: str) -> str:
     """What a guarded text says, without the marks."""
     return str(mark_control_tokens(text, _any_of(())))
+
+
+def covered(text: str) -> str:
+    """A guarded text of the same length, in which each marked token is NULs: what is left is the template's own."""
+    return _MARKED.sub(lambda found: "\x00" * len(found[0]), text)
 
 
 def _any_of(texts: Sequence[str] | set[str] | tuple[()]) -> re.Pattern[str]:
