@@ -166,3 +166,15 @@ def test_an_adapter_without_its_settings_is_unsuitable(place: Place, content: by
     with pytest.raises(RefusedError, match=r"adapter_config\.json") as caught:
         load_saved(folder, field_path="spec.model.path")
     assert caught.value.reason is TerminationReason.MODEL_UNSUITABLE
+
+
+def test_an_adapter_of_which_a_weight_is_no_number_is_unsuitable(place: Place) -> None:
+    """The base is sound, what is put on it isn't."""
+    loaded = lora.apply(load_folder(place.base), SETTINGS, 0, RunModel(path=str(place.base)))
+    with torch.no_grad():
+        next(iter(lora.weights(loaded).values())).fill_(float("nan"))
+    source = place.checkpoint(model_files(loaded, final=False), step=2)
+    for settings in (SETTINGS, None):
+        with pytest.raises(RefusedError, match=r"must hold finite weights; .*lora") as caught:
+            place.first(source, f"cache-{settings is None}", settings)
+        assert (caught.value.reason, caught.value.field_path) == (TerminationReason.MODEL_UNSUITABLE, "spec.model")

@@ -55,6 +55,20 @@ def test_a_pinned_checkpoint_is_copied_and_verified(tmp_path: Path) -> None:
     assert refused.value.reason == TerminationReason.DIGEST_MISMATCH
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_unsuitable(tmp_path: Path, value: float) -> None:
+    """The first of them is named, rather than what training makes of it later."""
+    save_family("qwen3", tmp_path)
+    loaded = load_folder(tmp_path)
+    with torch.no_grad():
+        loaded.model.lm_head.weight[1, 2] = value
+    loaded.model.save_pretrained(tmp_path)
+    algorithm = Algorithm.model_validate({"type": "SFT", "sft": {"steps": 1}})
+    with pytest.raises(RefusedError, match=r"must hold finite weights; .*weight holds infinity") as refused:
+        load_first(RunModel(path=str(tmp_path)), algorithm, None, "")
+    assert (refused.value.reason, refused.value.field_path) == (TerminationReason.MODEL_UNSUITABLE, "spec.model.path")
+
+
 @pytest.mark.integration
 def test_a_folder_in_a_bucket_is_copied(s3: servers.S3Server, tmp_path: Path) -> None:
     """With the model's own credentials; without them the Secret is named."""

@@ -18,7 +18,7 @@ from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models import lora
 from trainyard_trainer.models.base_model import fetch_base, is_adapter_alone, load_saved
 from trainyard_trainer.models.hub import download_from_hub
-from trainyard_trainer.models.loading import LoadedModel, scratch
+from trainyard_trainer.models.loading import LoadedModel, infinite_weight, scratch
 from trainyard_trainer.models.model_files import download_folder
 from trainyard_trainer.storage.storage_open import open_bucket, open_storage
 from trainyard_trainer.storage.storage_s3 import Credentials, Fields
@@ -78,6 +78,14 @@ def load_first(model: RunModel, algorithm: Algorithm, folder: Path | None, alpha
         RefusedError: the files don't hold such a model, or the adapter that is asked for doesn't fit it.
     """
     loaded = _load(model, algorithm.seed, folder, alphabet)
+    weight = None if loaded.adapter is None else infinite_weight(loaded.model)
+    if weight is not None:
+        raise RefusedError(
+            TerminationReason.MODEL_UNSUITABLE,
+            f"must hold finite weights; {weight} holds infinity, or what is no number",
+            field_path="spec.model",
+            value=type(loaded.model).__name__,
+        )
     if algorithm.lora is not None:
         return lora.apply(loaded, algorithm.lora, algorithm.seed, model)
     return loaded if loaded.adapter is None else lora.merge(loaded)

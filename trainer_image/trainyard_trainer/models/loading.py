@@ -164,9 +164,17 @@ def _load_model(folder: Path, unsuitable: _Refusal) -> Any:
         # Transformers would fill them with random numbers and go on.
         raise unsuitable(f"must hold every weight of {type(model).__name__}; missing or of another shape: {missing[0]}")
     model.eval()
+    if (weight := infinite_weight(model)) is not None:
+        raise unsuitable(f"must hold finite weights; {weight} holds infinity, or what is no number")
     if not _is_causal(model):
         raise unsuitable(f"must be causal; what this {type(model).__name__} says of a token depends on later ones")
     return model
+
+
+def infinite_weight(model: Any) -> str | None:
+    """Name of the first weight that isn't finite, whose values would spoil all that is computed; None without any."""
+    weights = model.named_parameters()
+    return next((name for name, weight in weights if not bool(torch.isfinite(weight).all())), None)
 
 
 def _is_causal(model: Any) -> bool:

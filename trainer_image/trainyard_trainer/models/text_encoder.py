@@ -67,7 +67,7 @@ class TextEncoder:
         if not is_writable(text):
             raise UnwritableError("half of a surrogate pair is no text that a tokenizer can write")
         try:
-            marked = unmarked(text) != text
+            marked = _MARK[0] in text or _MARK[-1] in text
             found = (
                 encode_marked_chat(self._tokenizer, text)
                 if marked

@@ -19,7 +19,7 @@ import torch
 
 from trainyard_api.algorithm import Precision
 from trainyard_trainer.models.export import model_files, take_weights
-from trainyard_trainer.models.loading import LoadedModel
+from trainyard_trainer.models.loading import LoadedModel, infinite_weight
 from trainyard_trainer.outlets import Snapshot
 from trainyard_trainer.policy import memory
 from trainyard_trainer.policy.batches import MicroBatch, Row, micro_batch
@@ -107,7 +107,7 @@ class TorchPolicy:
 
     def has_finite_weights(self) -> bool:
         """Whether every weight of the model is a finite number."""
-        return all(bool(torch.isfinite(weight).all()) for weight in self.model.parameters())
+        return infinite_weight(self.model) is None
 
     @property
     def micro_batch_tokens(self) -> int:
