@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,68 @@ def test_odd_names_survive_the_address(tmp_path: Path) -> None:
     uri = storage.uri("a/step-1/")
     assert " " not in uri
     assert storage.key_of(uri) == "a/step-1/"
+
+
+def test_a_folder_is_no_file_of_its_key(tmp_path: Path) -> None:
+    """As in a bucket: whoever asks for it, or for something below a file, is told that there is no such key."""
+    storage = FolderStorage(tmp_path)
+    (tmp_path / "COMMIT").mkdir()
+    storage.put("file", b"")
+    for key in ("COMMIT", "file/below"):
+        with pytest.raises(FileNotFoundError):
+            storage.get(key)
+        with pytest.raises(FileNotFoundError):
+            storage.download(key, tmp_path / "into")
+
+
+@pytest.mark.parametrize("key", ["../escaped", "a/../../escaped", "/tmp/escaped"])
+def test_a_key_does_not_climb_out(tmp_path: Path, key: str) -> None:
+    """Neither to be read nor to be written, whatever it was made of."""
+    storage = FolderStorage(tmp_path / "root")
+    for work in (
+        lambda: storage.put(key, b""),
+        lambda: storage.put_if_absent(key, b""),
+        lambda: storage.get(key),
+        lambda: storage.download(key, tmp_path / "into"),
+    ):
+        with pytest.raises(ValueError, match="leads below the storage's root"):
+            work()
+    assert list(tmp_path.rglob("*")) == []
+
+
+def test_a_file_and_its_name_are_on_the_disk_when_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes before it has the name, its name and those of new folders before the call returns."""
+    order: list[tuple[str, str]] = []
+    real_fsync, real_link, real_replace = os.fsync, os.link, Path.replace
+
+    def fsync(file: int) -> None:
+        order.append(("flushed", str(Path(f"/proc/self/fd/{file}").readlink().relative_to(tmp_path))))
+        real_fsync(file)
+
+    def link(aside: Path, target: Path) -> None:
+        order.append(("named", target.name))
+        real_link(aside, target)
+
+    def replace(aside: Path, target: Path) -> Path:
+        order.append(("named", target.name))
+        return real_replace(aside, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(Path, "replace", replace)
+    storage = FolderStorage(tmp_path)
+    storage.put("a/b/file", b"content")
+    storage.put_if_absent("a/b/COMMIT", b"content")
+    steps = [(what, name.split("/.")[0] + "/." if "/." in name else name) for what, name in order]
+    assert steps == [
+        ("flushed", "a"),
+        ("flushed", "."),
+        ("flushed", "a/b/."),
+        ("named", "file"),
+        ("flushed", "a/b"),
+        ("flushed", "a/b/."),
+        ("named", "COMMIT"),
+        ("flushed", "a/b"),
+    ]

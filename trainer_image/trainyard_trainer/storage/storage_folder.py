@@ -1,6 +1,8 @@
 """A folder of this machine, laid out like a bucket.
 
-Place in the data's way: station 9, where a run has no cluster. Files appear whole or not at all; none is deleted.
+Place in the data's way: station 9, where a run has no cluster. Files appear whole or not at all; none is deleted. A
+file, and the name that it has, is on the disk before the call that wrote it returns: what is written after it, `COMMIT`
+last, never outlives it.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from trainyard_trainer.storage.durable import flush_folder, make_folder
 from trainyard_trainer.storage.storage import StoredObject
 
 
@@ -51,24 +54,31 @@ class FolderStorage:
     def put(self, key: str, content: bytes | Path) -> None:
         """Write aside and rename."""
         with self._aside(key, content) as aside:
-            aside.replace(self._root / key)
+            target = self._path(key)
+            aside.replace(target)
+            flush_folder(target.parent)
 
     def put_if_absent(self, key: str, content: bytes) -> bool:
         """Write aside and link: a link to a name that exists fails, a rename would not."""
         with self._aside(key, content) as aside:
+            target = self._path(key)
             try:
-                os.link(aside, self._root / key)
+                os.link(aside, target)
             except FileExistsError:
                 return False
+            flush_folder(target.parent)
         return True
 
     def get(self, key: str) -> bytes:
-        """Read it."""
-        return (self._root / key).read_bytes()
+        """Read it; a folder is no file of that key."""
+        with _only_files():
+            return self._path(key).read_bytes()
 
     def download(self, key: str, into: Path) -> None:
-        """Copy it."""
-        with (self._root / key).open("rb") as source, into.open("wb") as target:
+        """Copy it; a folder is no file of that key."""
+        with _only_files():
+            source = self._path(key).open("rb")
+        with source, into.open("wb") as target:
             while chunk := source.read(1 << 20):
                 target.write(chunk)
 
@@ -81,10 +91,16 @@ class FolderStorage:
                 status = path.stat()
                 yield StoredObject(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
+    def _path(self, key: str) -> Path:
+        """Where a key's file lies; never outside of this folder."""
+        if ".." in Path(key).parts or Path(key).is_absolute():
+            raise ValueError(f"a key leads below the storage's root; got {key!r}")
+        return self._root / key
+
     @contextlib.contextmanager
     def _aside(self, key: str, content: bytes | Path) -> Iterator[Path]:
-        target = self._root / key
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = self._path(key)
+        make_folder(target.parent)
         aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:
             with (
@@ -98,3 +114,12 @@ class FolderStorage:
             yield aside
         finally:
             aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _only_files() -> Iterator[None]:
+    """A folder in a file's place, or a file in a folder's: there is no such key."""
+    try:
+        yield
+    except (IsADirectoryError, NotADirectoryError) as error:
+        raise FileNotFoundError(error.errno, "there is no file of this key", error.filename) from error
