@@ -2,8 +2,9 @@
 
 Place in the data's way: station 10, where there is no Postgres. One object per line: `trajectories.jsonl` with turns,
 tokens and the step that trained on them, `metrics.jsonl`, `evaluations.jsonl`, `answers.jsonl`, `checkpoints.jsonl`.
-NaN, which JSON hasn't, is null. Files grow; only a run that goes back takes lines out, of a copy that then takes the
-file's place.
+NaN, which JSON hasn't, is null; texts are as `readable` makes them. Files grow; only a run that goes back takes lines
+out, of a copy that then takes the file's place. `flush` brings all of it to the disk, which a checkpoint's writer calls
+before each `COMMIT`: a checkpoint never outlives the rows of its steps.
 """
 
 from __future__ import annotations
@@ -14,20 +15,26 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from trainyard_api.training_job_status import ReportedEvaluation
+from trainyard_trainer.ledger.log_contents import (
+    ANSWERS,
+    CHECKPOINTS,
+    EVALUATIONS,
+    MEMBERS,
+    METRICS,
+    TRAJECTORIES,
+    LogContents,
+    read_contents,
+)
+from trainyard_trainer.ledger.record_lines import Fault, Record, read_records
 from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
+from trainyard_trainer.readable import readable
+from trainyard_trainer.storage.durable import flush_file, flush_folder
 from trainyard_trainer.trajectory import Trajectory
-
-TRAJECTORIES = "trajectories.jsonl"
-METRICS = "metrics.jsonl"
-EVALUATIONS = "evaluations.jsonl"
-ANSWERS = "answers.jsonl"
-CHECKPOINTS = "checkpoints.jsonl"
-
-Record = dict[str, Any]
 
 
 class TrajectoryLog:
@@ -36,19 +43,29 @@ class TrajectoryLog:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._keeps_former = False
+
+    def contents(self, per_step: int) -> LogContents:
+        """What is there whole; `per_step` trajectories belong to a step whose line doesn't say how many."""
+        return read_contents(self._folder, per_step)
+
+    def keep_former(self) -> None:
+        """Let the next `rewind` leave each file that it changes beside the new one, as `<name>.broken`."""
+        self._keeps_former = True
 
     def rewind(self, finished: int) -> None:
-        """Take out the lines of steps that aren't finished and of measurements taken after, and a line cut off."""
+        """Take out the lines of steps that aren't finished and of measurements taken after, and what is no record."""
         self._keep(TRAJECTORIES, lambda line: line["trained_step"] < finished)
         self._keep(METRICS, lambda line: line["step"] < finished + (line["kind"] != "step"))
         self._keep(EVALUATIONS, lambda line: line["step"] <= finished)
         self._keep(ANSWERS, lambda line: line["step"] <= finished)
         self._keep(CHECKPOINTS, lambda _: True)
+        self._keeps_former = False
 
     def record_step(self, trajectories: Sequence[Trajectory], metrics: StepMetrics) -> None:
         """Append what a step trained on, then its metrics."""
         self._append(TRAJECTORIES, ({**asdict(one), "trained_step": metrics.step} for one in trajectories))
-        self._append(METRICS, [asdict(metrics)])
+        self._append(METRICS, [_with_count(metrics, trajectories)])
 
     def record_evaluation(
         self, metrics: StepMetrics, answers: Sequence[Trajectory], result: ReportedEvaluation | None = None
@@ -59,12 +76,19 @@ class TrajectoryLog:
             self._keep(name, lambda line: (line["kind"], line["step"]) != (metrics.kind, metrics.step))
         self._append(ANSWERS, ({**key, **asdict(answer)} for answer in answers))
         self._append(EVALUATIONS, [{**key, "result": None if result is None else result.to_wire()}])
-        self._append(METRICS, [asdict(metrics)])
+        self._append(METRICS, [_with_count(metrics, answers)])
 
     def record_checkpoint(self, saved: SavedCheckpoint) -> None:
         """Append a committed checkpoint, once."""
         self._keep(CHECKPOINTS, lambda line: line["uri"] != saved.uri)
         self._append(CHECKPOINTS, [asdict(saved)])
+
+    def flush(self) -> None:
+        """Bring every line to the disk."""
+        for name in MEMBERS:
+            if (self._folder / name).is_file():
+                flush_file(self._folder / name)
+        flush_folder(self._folder)
 
     def _append(self, name: str, records: Iterable[Mapping[str, Any]]) -> None:
         text = "".join(json.dumps(_plain(record), ensure_ascii=False) + "\n" for record in records)
@@ -73,34 +97,52 @@ class TrajectoryLog:
                 file.write(text)
 
     def _keep(self, name: str, wanted: Callable[[Record], Any]) -> None:
-        """Rewrite a file with the whole lines that are wanted, where some are not."""
+        """Rewrite a file with the records that are wanted, where it has anything else."""
         path = self._folder / name
+        if path.is_dir():
+            path.rename(_free_name(path))
         if not path.exists():
             return
-        aside, dropped = path.with_name(f".{name}"), False
-        with path.open(encoding="utf-8", errors="replace") as old, aside.open("w", encoding="utf-8") as new:
-            for line in old:
-                # A process that was killed may have left half a line at the end.
-                if line.endswith("\n") and wanted(json.loads(line)):
-                    new.write(line)
-                else:
-                    dropped = True
+        aside, changed = path.with_name(f".{name}"), False
+        with aside.open("wb") as new:
+            for line, found in read_records(path, MEMBERS[name]):
+                if isinstance(found, Fault) or not wanted(found):
+                    changed = True
+                    continue
+                whole = line if line.endswith(b"\n") else line + b"\n"
+                changed = changed or whole != line
+                new.write(whole)
             new.flush()
             os.fsync(new.fileno())
-        if dropped:
-            aside.replace(path)
-        else:
+        if not changed:
             aside.unlink()
+            return
+        if self._keeps_former:
+            os.link(path, _free_name(path))  # a second name for it; the first is given away next
+        aside.replace(path)
+
+
+def _with_count(metrics: StepMetrics, trajectories: Sequence[Trajectory]) -> Record:
+    """The line that is written last, of how many were written before it."""
+    return {**asdict(metrics), "trajectories": len(trajectories)}
+
+
+def _free_name(path: Path) -> Path:
+    """The first name for a broken file that none has."""
+    names = (path.with_name(f"{path.name}.broken{'' if n == 1 else f'-{n}'}") for n in count(1))
+    return next(name for name in names if not os.path.lexists(name))
 
 
 def _plain(value: Any) -> Any:
-    """As JSON can hold it."""
+    """As JSON can hold it, and UTF-8."""
+    if isinstance(value, str):
+        return readable(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
+        return {_plain(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return value
