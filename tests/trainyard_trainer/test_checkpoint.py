@@ -10,15 +10,18 @@ import pytest
 import torch
 
 from tests import servers
-from trainyard_api.checkpoint_manifest import CheckpointManifest, digest_of
+from trainyard_api.checkpoint_manifest import CheckpointManifest, canonical_json, digest_of
+from trainyard_api.names import checkpoint_folder
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import S3Location, SecretReference
 from trainyard_trainer.checkpoints.checkpoint import (
     AbandonedError,
     Origin,
+    UnknownLayoutError,
     all_committed,
     load_checkpoint,
+    named_state,
     newest_committed,
     write_checkpoint,
 )
@@ -206,6 +209,77 @@ def test_one_that_is_given_up_is_not_committed(storage: FolderStorage) -> None:
         with pytest.raises(AbandonedError):
             write_checkpoint(storage, ORIGIN, snapshot(), lambda answers=answers: next(answers))
     assert newest_committed(storage, ORIGIN.prefix) is None
+
+
+@pytest.mark.parametrize("file", ["COMMIT", "manifest.json", "model.safetensors", "tokenizer/vocab.json"])
+def test_a_folder_in_a_file_s_place_is_refused(storage: FolderStorage, into: Path, file: str) -> None:
+    """As a file that isn't there, not with the file system's error."""
+    saved = write_checkpoint(storage, ORIGIN, snapshot())
+    path = into.parent / "bucket" / FOLDER / file
+    path.unlink()
+    path.mkdir()
+    assert refusal_of(storage, saved, into).reason in {
+        TerminationReason.CHECKPOINT_NOT_FOUND,
+        TerminationReason.DIGEST_MISMATCH,
+    }
+    assert (newest_committed(storage, ORIGIN.prefix) is None) == (file in {"COMMIT", "manifest.json"})
+
+
+def rewrite(storage: FolderStorage, text: bytes) -> SavedCheckpoint:
+    """A checkpoint with another manifest, which its COMMIT names."""
+    saved = write_checkpoint(storage, ORIGIN, snapshot())
+    storage.put(FOLDER + "manifest.json", text)
+    storage.put(FOLDER + "COMMIT", canonical_json({"manifestDigest": digest_of(text)}))
+    return replace(saved, digest=digest_of(text))
+
+
+@pytest.mark.parametrize("text", [b"", b"\xff", b"[]", b'{"version": 2}', b"[" * 100_000])
+def test_a_manifest_that_this_trainer_does_not_understand_is_refused(
+    storage: FolderStorage, into: Path, text: bytes
+) -> None:
+    """Though its COMMIT fits it: another version wrote it, or somebody who means harm."""
+    error = refusal_of(storage, rewrite(storage, text), into)
+    assert isinstance(error, UnknownLayoutError)
+    assert "must be one that this trainer understands" in str(error)
+    assert len(error.value) <= 256
+
+
+def test_a_manifest_that_names_a_file_and_a_folder_alike_is_refused(storage: FolderStorage, into: Path) -> None:
+    """No honest trainer writes it."""
+    write_checkpoint(storage, ORIGIN, snapshot())
+    body = json.loads(storage.get(FOLDER + "manifest.json"))
+    entry = next(entry for entry in body["files"] if entry["path"] == "model.safetensors")
+    body["files"] = [entry, entry | {"path": "model.safetensors/below"}]
+    (into.parent / "bucket" / FOLDER / "manifest.json").unlink()
+    error = refusal_of(storage, rewrite(storage, canonical_json(body)), into)
+    assert "must not name a file and a folder alike" in str(error)
+
+
+def test_a_storage_that_refuses_gives_no_list(storage: FolderStorage) -> None:
+    """Whoever asks for the newest must not take a forbidden bucket for an empty one; broken ones are told of."""
+    write_checkpoint(storage, ORIGIN, snapshot(3))
+    broken = write_checkpoint(storage, ORIGIN, snapshot(4))
+    storage.put(storage.key_of(broken.uri) + "COMMIT", b"{}")
+    told: list[str] = []
+    assert [one.step for one in all_committed(storage, ORIGIN.prefix, lambda uri, _: told.append(uri))] == [3]
+    assert told == [broken.uri]
+
+    def refused(_: str) -> bytes:
+        raise RefusedError(TerminationReason.STORAGE_UNAVAILABLE, "no")
+
+    storage.get = refused
+    with pytest.raises(RefusedError) as raised:
+        all_committed(storage, ORIGIN.prefix)
+    assert raised.value.reason == TerminationReason.STORAGE_UNAVAILABLE
+
+
+def test_a_folder_s_name_tells_its_state() -> None:
+    """Of a checkpoint that can't be read; what isn't named for a state tells none."""
+    for step, updates in ((0, None), (12, None), (3, 2)):
+        uri = f"s3://b/n/j/u/{checkpoint_folder(step, 'abcdef01-2345', updates)}"
+        assert named_state(uri) == (step, updates or 0)
+    for name in ("step-x-a/", "step-12/", "final/", "step-1-a"):
+        assert named_state(f"s3://b/{name}") is None
 
 
 @pytest.mark.integration

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from tests import servers
 from trainyard_api.checkpoint_manifest import canonical_json, digest_of
@@ -268,6 +269,47 @@ def test_an_evaluation_compares_with_its_baseline_and_names_its_results(world: W
 
     code, termination = world.run(config | {"baseline": first})
     assert (code, termination.field_path) == (20, "spec.evaluation.baseline.checkpoint")
+
+
+def change_state(storage: S3Storage, saved: SavedCheckpoint, folder: Path) -> None:
+    """The trainer's state as another version would write it, with digests that hold."""
+    prefix = storage.key_of(saved.uri)
+    assert prefix is not None
+    path = folder / "trainer_state.pt"
+    storage.download(f"{prefix}trainer_state.pt", path)
+    state = torch.load(path, weights_only=True)
+    torch.save({"optimiser" if name == "optimizer" else name: part for name, part in state.items()}, path)
+    manifest = json.loads(storage.get(prefix + MANIFEST_FILE))
+    (entry,) = [entry for entry in manifest["files"] if entry["path"] == path.name]
+    entry |= {"sizeBytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    text = canonical_json(manifest)
+    storage.put(prefix + path.name, path)
+    storage.put(prefix + MANIFEST_FILE, text)
+    storage.put(prefix + COMMIT_FILE, canonical_json({"manifestDigest": digest_of(text)}))
+    storage.close()
+
+
+def test_a_state_that_it_can_not_read_gives_way_to_the_one_before(
+    world: World, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Said in the log, not a crash. Where there is none before, the run is refused: another version could go on."""
+    config = world.config("calculator-sft", {"scratch": SCRATCH}, SFT)
+    world.run(config)
+    first, last = world.reporter.commits
+    change_state(world.storage, last, world.folder)
+    code, termination = world.run(config)
+    assert (code, termination.reason, termination.last_step) == (0, "Completed", 3)
+    assert termination.committed_uri != last.uri
+    steps = "SELECT step FROM trainyard.training_metrics WHERE kind = 'step' ORDER BY step"
+    assert world.database.rows(steps) == [(0,), (1,), (2,)]
+    assert f"going on from step 2 instead of 3, {last.uri}: KeyError: 'optimizer'" in capfd.readouterr().err
+    for saved in (first, *world.reporter.commits[-1:]):
+        change_state(world.storage, saved, world.folder)
+    code, termination = world.run(config)
+    assert (code, termination.reason) == (20, "CheckpointNotFound")
+    assert "must be a checkpoint that this trainer can read" in termination.message
+    assert termination.field_path == world.reporter.commits[0].uri
+    assert world.database.rows(steps) == [(0,), (1,), (2,)], "nothing is taken out that isn't made again"
 
 
 def mistake(world: World, change: dict[str, Any], **variables: str) -> Termination:

@@ -63,7 +63,7 @@ def test_the_version_comes_first() -> None:
     assert "version 1 only" in str(error)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "3", "[" * 100_000])
 def test_what_is_no_object_is_refused(text: str) -> None:
     """Whatever it is."""
     refusal_of(text)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,10 +34,21 @@ _log = logging.getLogger(__name__)
 
 TRAINER_STATE_FILE: Final = "trainer_state.pt"
 _FIELD: Final = "spec.model.checkpoint"
+_BROKEN: Final = frozenset({TerminationReason.CHECKPOINT_NOT_FOUND, TerminationReason.DIGEST_MISMATCH})
+"""What is refused of a checkpoint; anything else is of the storage itself, and says nothing of the files in it."""
+_SHOWN_CHARACTERS: Final = 256
+"""Most characters that are told of what a library said."""
+
+State = tuple[int, int]
+"""Finished steps, and the updates done of the next: the order in which a run's states come."""
 
 
 class AbandonedError(Exception):
     """The writing of a checkpoint was given up before its `COMMIT`."""
+
+
+class UnknownLayoutError(RefusedError):
+    """The digests hold, but the manifest isn't one that this trainer understands: another version wrote it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +78,11 @@ class Committed:
     def step(self) -> int:
         """Finished steps."""
         return self.manifest.step
+
+    @property
+    def state(self) -> State:
+        """Where it stands among the run's states."""
+        return self.manifest.step, self.manifest.updates or 0
 
     def saved(self) -> SavedCheckpoint:
         """As the pod saw it that wrote it."""
@@ -171,9 +188,11 @@ def load_checkpoint(storage: Storage, uri: str, expected_digest: str, into: Path
         raise _mismatch(f"manifest.json must have the digest {expected_digest} that the Checkpoint names", digest)
     for entry in manifest.files:
         target = into / entry.path
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             storage.download(folder + entry.path, target)
+        except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+            raise _mismatch("manifest.json must not name a file and a folder alike", entry.path) from error
         except FileNotFoundError as error:
             raise _mismatch(f"every file of manifest.json must lie in {uri}", f"no {entry.path}") from error
         size, sha256 = target.stat().st_size, _sha256(target)
@@ -190,25 +209,52 @@ def newest_committed(storage: Storage, prefix: str) -> Committed | None:
     return next(iter(all_committed(storage, prefix)), None)
 
 
-def all_committed(storage: Storage, prefix: str) -> list[Committed]:
+def all_committed(
+    storage: Storage, prefix: str, broken: Callable[[str, RefusedError], None] | None = None
+) -> list[Committed]:
     """The committed checkpoints below a key prefix, newest state first.
 
     States are ordered by finished steps, then by the updates done of the next; of equal ones the one committed last
-    comes first. Folders whose `COMMIT` doesn't fit their manifest don't count, and are named in the log.
+    comes first. Folders whose `COMMIT` doesn't fit their manifest don't count.
+
+    Args:
+        storage: where they lie.
+        prefix: with its trailing slash.
+        broken: is told of each folder that doesn't count, and why; else the log is.
+
+    Raises:
+        RefusedError: the storage itself is refused.
     """
-    found: list[tuple[int, int, datetime, Committed]] = []
+    found: list[tuple[State, datetime, Committed]] = []
     for item in storage.list(prefix):
         folder, _, name = item.key.rpartition("/")
         if name != COMMIT_FILE:
             continue
+        uri = storage.uri(folder + "/")
         try:
             manifest, digest = _read_manifest(storage, folder + "/")
         except RefusedError as error:
-            _log.warning("%s: not a checkpoint (%s)", storage.uri(folder + "/"), error)
+            require_broken(error)
+            if broken is None:
+                _log.warning("%s: not a checkpoint (%s)", uri, error)
+            else:
+                broken(uri, error)
             continue
-        committed = Committed(storage.uri(folder + "/"), digest, manifest)
-        found.append((manifest.step, manifest.updates or 0, item.modified, committed))
-    return [committed for *_, committed in sorted(found, key=lambda entry: entry[:3], reverse=True)]
+        committed = Committed(uri, digest, manifest)
+        found.append((committed.state, item.modified, committed))
+    return [committed for *_, committed in sorted(found, key=lambda entry: entry[:2], reverse=True)]
+
+
+def require_broken(error: RefusedError) -> None:
+    """Raise what isn't a checkpoint's own fault: of a storage that gives nothing, nothing is known."""
+    if error.reason not in _BROKEN:
+        raise error
+
+
+def named_state(uri: str) -> State | None:
+    """The state that a checkpoint's folder is named for; None where it isn't named so."""
+    found = re.search(r"/step-(\d{1,9})(?:-u(\d{1,9}))?-[^/]*/$", uri)
+    return None if found is None else (int(found[1]), int(found[2] or 0))
 
 
 def _read_manifest(storage: Storage, folder: str) -> tuple[CheckpointManifest, str]:
@@ -231,8 +277,10 @@ def _read_manifest(storage: Storage, folder: str) -> tuple[CheckpointManifest, s
         raise _mismatch(f"manifest.json must have the digest {commit.manifest_digest} that COMMIT names", digest)
     try:
         return CheckpointManifest.model_validate(json.loads(text), extra="forbid"), digest
-    except ValueError as error:
-        raise _mismatch(f"manifest.json of {uri} must be one that this trainer understands", str(error)) from error
+    except (ValueError, RecursionError) as error:
+        rule = f"manifest.json of {uri} must be one that this trainer understands"
+        got = str(error)[:_SHOWN_CHARACTERS]
+        raise UnknownLayoutError(TerminationReason.DIGEST_MISMATCH, rule, field_path=_FIELD, value=got) from error
 
 
 def _mismatch(rule: str, got: str) -> RefusedError:

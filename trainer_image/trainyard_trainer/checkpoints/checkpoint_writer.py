@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from trainyard_trainer.checkpoints.checkpoint import AbandonedError, Origin, write_checkpoint
+from trainyard_trainer.checkpoints.checkpoint import AbandonedError, Origin, State, write_checkpoint
 from trainyard_trainer.outlets import SavedCheckpoint, Snapshot
 from trainyard_trainer.storage.storage import Storage
 
@@ -20,9 +20,6 @@ _log = logging.getLogger(__name__)
 
 ABANDON_SECONDS: Final = 5.0
 """How long an upload that a stop has made useless may take to notice; then it is left to die with the process."""
-
-State = tuple[int, int]
-"""Finished steps, and the updates done of the next: the order in which a run's states come."""
 
 
 class CheckpointWriter:

@@ -21,7 +21,7 @@ from trainyard_api.training_job_spec import TaskSpec
 from trainyard_trainer import run
 from trainyard_trainer.checkpoints.checkpoint import Origin
 from trainyard_trainer.checkpoints.checkpoint_writer import CheckpointWriter
-from trainyard_trainer.checkpoints.resume import find_resumable
+from trainyard_trainer.checkpoints.resume import Resumed, find_resumable, going_on
 from trainyard_trainer.data.sources import DataAccess, fetch_data
 from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.evaluation.baseline import fetch_baseline
@@ -116,29 +116,44 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -
         ledger.check()
         _log.info("database: reached, attempt %d may write", identity.attempt)
         storage, origin = _checkpoint_storage(environment, config)
-        resumed = find_resumable(storage, origin.prefix, identity.uid, here.cache / "resumed")
-        found = None if resumed is None else resumed.saved
-        already = found if resumed is not None and resumed.whole else None
-        claim, show = ledger.record_checkpoint, reporter.checkpoint
-        writer = CheckpointWriter(
-            storage, origin, claim, show, resumed=already, fence=ledger.check, timed=reporter.saved_in
-        )
-        stack.callback(writer.close)
-        if found is not None:
-            # Its pod may have died between COMMIT and claim.
-            ledger.record_checkpoint(found)
-            reporter.checkpoint(found)
-        inputs = RunInputs(
-            model=fetch_model(config.model, environment.model, here.cache, environment.hub_token),
-            module=_module(config.task, here.modules),
-            data=fetch_data(config.task.data, DataAccess(credentials=environment.data)),
-            baseline=fetch_baseline(config, environment.baseline, here.cache),
-            resumed=resumed,
-        )
-        trackers = open_trackers(config, environment.wandb_key, environment.mlflow_token, here.cache / "tracking")
-        tracked = TrackedLedger(ledger, trackers)
-        stack.callback(tracked.close)
-        return run.run(config, inputs, ledger=tracked, reporter=reporter, checkpointer=writer, stop=stop)
+
+        def find(unreadable: Mapping[str, str]) -> Resumed | None:
+            into = here.cache / "resumed"
+            return find_resumable(storage, origin.prefix, identity.uid, into, unreadable=unreadable)
+
+        def work(resumed: Resumed | None) -> Ended:
+            with contextlib.ExitStack() as inner:
+                found = None if resumed is None else resumed.saved
+                already = found if resumed is not None and resumed.whole else None
+                claim, show = ledger.record_checkpoint, reporter.checkpoint
+                writer = CheckpointWriter(
+                    storage, origin, claim, show, resumed=already, fence=ledger.check, timed=reporter.saved_in
+                )
+                inner.callback(writer.close)
+                if found is not None:
+                    # Its pod may have died between COMMIT and claim.
+                    ledger.record_checkpoint(found)
+                    reporter.checkpoint(found)
+                inputs = _inputs(config, here, environment, resumed)
+                trackers = open_trackers(
+                    config, environment.wandb_key, environment.mlflow_token, here.cache / "tracking"
+                )
+                tracked = TrackedLedger(ledger, trackers)
+                inner.callback(tracked.close)
+                return run.run(config, inputs, ledger=tracked, reporter=reporter, checkpointer=writer, stop=stop)
+
+        return going_on(find, work)
+
+
+def _inputs(config: RunConfig, here: Surroundings, environment: PodEnvironment, resumed: Resumed | None) -> RunInputs:
+    """Everything that is brought to this machine."""
+    return RunInputs(
+        model=fetch_model(config.model, environment.model, here.cache, environment.hub_token),
+        module=_module(config.task, here.modules),
+        data=fetch_data(config.task.data, DataAccess(credentials=environment.data)),
+        baseline=fetch_baseline(config, environment.baseline, here.cache),
+        resumed=resumed,
+    )
 
 
 def _module(task: TaskSpec, folder: Path) -> Path | None:

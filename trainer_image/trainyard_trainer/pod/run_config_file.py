@@ -37,7 +37,7 @@ def parse_run_config(text: str) -> RunConfig:
     """
     try:
         value = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _invalid(f"the run config must be JSON ({error})", "", text) from error
     version = value.get("version") if isinstance(value, dict) else None
     if version != RUN_CONFIG_VERSION or isinstance(version, bool):
