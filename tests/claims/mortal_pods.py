@@ -2,7 +2,7 @@
 
 Run as a script. A line of standard input is an `Order` as JSON; for each, a line of standard output says how the pod
 ended. A pod is `pod.main` itself, from its variables to its exit code, in a process of its own; the only thing added is
-that a named function sends a signal to its process at its n-th call.
+that a named function sends a signal to its process at its n-th call. A run without a cluster is `local.main`, likewise.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,8 +33,13 @@ EDGES: Mapping[str, str] = {
     "commit": "trainyard_trainer.storage.storage_folder:FolderStorage.put_if_absent",
     "claim": "trainyard_trainer.ledger.postgres:PostgresLedger.record_checkpoint",
     "restore": "trainyard_trainer.policy.torch_policy:TorchPolicy.load_state",
+    "begin": "trainyard_trainer.local.local_run:keep_config",
+    "append": "trainyard_trainer.ledger.trajectory_log:TrajectoryLog._append",
+    "rewrite": "trainyard_trainer.ledger.trajectory_log:TrajectoryLog._keep",
+    "rename": "pathlib:Path.replace",
+    "flush": "os:fsync",
 }
-"""What a pod can die before or after, by name."""
+"""What a pod can die before or after, by name; the last ones are of runs without a cluster."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +57,15 @@ class Death:
 
 @dataclass(frozen=True)
 class Order:
-    """A pod: its environment, its folder, and how it dies, where it does. Calls of every edge are counted in a file."""
+    """A pod: its environment, its folder, and how it dies, where it does. Calls of every edge are counted in a file.
+
+    With a `command` it is a run without a cluster; what it says goes to `said` in its folder.
+    """
 
     variables: Mapping[str, str]
     home: str
     death: Death | None = None
+    command: Sequence[str] = ()
 
 
 class Pods:
@@ -140,6 +150,7 @@ def _watched(real: Callable[..., Any], edge: str, death: Death | None, calls: Co
 
 def _live(order: Order) -> int:
     """Be the pod."""
+    from trainyard_trainer.local import local
     from trainyard_trainer.pod import pod
     from trainyard_trainer.stop import SignalStop
 
@@ -148,15 +159,21 @@ def _live(order: Order) -> int:
     stop = SignalStop()
     stop.install()
     home = Path(order.home)
-    code = pod.main(
-        stop,
-        pod.Surroundings(
-            variables=order.variables,
-            termination_log=home / "termination-log",
-            cache=home / "cache",
-            make_reporter=lambda _: _Silent(),
-        ),
-    )
+    if order.command:
+        with (home / "said").open("wb") as said:
+            os.dup2(said.fileno(), 1)
+            os.dup2(said.fileno(), 2)
+        code = local.main(order.command)
+    else:
+        code = pod.main(
+            stop,
+            pod.Surroundings(
+                variables=order.variables,
+                termination_log=home / "termination-log",
+                cache=home / "cache",
+                make_reporter=lambda _: _Silent(),
+            ),
+        )
     (home / "calls.json").write_text(json.dumps(calls))
     return code
 
@@ -176,7 +193,10 @@ def _serve() -> None:
             code = 70  # an error of this file, not of the pod
             try:
                 code = _live(Order(**body, death=death))
+            except BaseException:  # noqa: BLE001 (the child's last words; it ends here)
+                traceback.print_exc()
             finally:
+                sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(code)
         status = os.waitpid(child, 0)[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,20 @@ def test_files_of_config_maps_lie_beside_the_manifest(tmp_path: Path) -> None:
     assert inputs.module == tmp_path / "mine.py"
     assert [question.text for question in inputs.data[Split.TRAIN].questions] == ["2+2"]
     assert (inputs.model, inputs.baseline, inputs.resumed) == (None, None, None)
+
+
+def test_a_run_is_dated_with_the_day_on_which_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of Greenwich, wherever the machine stands: a template that writes the date writes this one to the run's end."""
+    monkeypatch.setenv("TZ", "Pacific/Kiritimati")
+    time.tzset()
+    try:
+        days = [datetime.now(UTC).date().isoformat()]
+        config = local_run_config(job(), tmp_path / "job.yaml", tmp_path, "uid-1")
+        days.append(datetime.now(UTC).date().isoformat())
+        assert config.run.began_on in days
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_data_in_a_bucket_needs_a_cluster(tmp_path: Path) -> None:

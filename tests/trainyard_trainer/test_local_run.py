@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -122,11 +123,57 @@ def test_a_stopped_run_is_named_and_goes_on_when_asked(tmp_path: Path) -> None:
         run_here(sft(), example, parted, stop_when_asked_for_the(3))
     assert 0 < stop.value.last_step < 3
     assert re.search(rf"/step-{stop.value.last_step}-[0-9a-f]{{8}}/$", str(stop.value.committed_uri))
-    with pytest.raises(RefusedError, match="must be what the run was begun with") as changed:
+    with pytest.raises(RefusedError, match=r"must be what the run was begun with \(0\)") as changed:
         run_here(sft(seed=1), example, parted, Outside(), resume=True)
-    assert changed.value.field_path == "spec.algorithm"
+    assert (changed.value.field_path, changed.value.value) == ("spec.algorithm.seed", "1")
     assert run_here(sft(), example, parted, Outside(), resume=True).startswith("done: 3 steps")
     assert final_weights(parted) == final_weights(whole)
+
+
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("namespace", ["../../../escaped", "..", "a/b", "/tmp/escaped", ""])
+def test_a_run_lies_below_the_output_folder_whatever_it_is_called(
+    namespace: str, tmp_path: Path, *, resume: bool
+) -> None:
+    """However the name came past the manifest's own rules: nothing is written elsewhere, and nothing read."""
+    (tmp_path / "here").mkdir()
+    named = sft().model_copy(update={"metadata": sft().metadata.model_copy(update={"namespace": namespace})})
+    with pytest.raises(RefusedError, match="must be the name of one folder") as refused:
+        run_here(named, EXAMPLES / "calculator-sft.yaml", tmp_path / "here" / "out", Outside(), resume=resume)
+    assert (refused.value.field_path, refused.value.value) == ("metadata.namespace", namespace)
+    assert [path.name for path in tmp_path.rglob("*")] == ["here", "out"]
+
+
+def test_rows_are_on_the_disk_before_a_checkpoint_of_them_is_committed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever becomes of the machine: no checkpoint outlives the rows of its steps."""
+    flushed: dict[str, int] = {}
+    committed: list[int] = []
+    real_fsync, real_link = os.fsync, os.link
+
+    def fsync(file: int) -> None:
+        path = Path(f"/proc/self/fd/{file}").readlink()
+        real_fsync(file)
+        if path.suffix == ".jsonl":
+            flushed[path.name] = path.stat().st_size
+
+    def link(aside: Path, target: Path) -> None:
+        if target.name == "COMMIT":
+            steps = int(target.parent.name.split("-")[1])
+            for name, of_a_step in (("trajectories", 4), ("metrics", 1)):
+                path = target.parents[1] / f"{name}.jsonl"
+                safe = path.read_bytes()[: flushed[path.name]].splitlines()
+                assert len(safe) >= steps * of_a_step, path
+            committed.append(steps)
+        real_link(aside, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "link", link)
+    scratch = {"scratch": {"hiddenSize": 32, "layers": 1, "attentionHeads": 2, "headDim": 16, "intermediateSize": 64}}
+    every = {"everySteps": 1, "storage": {"s3": {"bucket": "abc", "secretRef": {"name": "s"}}}}
+    run_here(grpo(model=scratch, checkpoints=every), GRPO, tmp_path, Outside())
+    assert committed == [1, 2, 3]
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,10 @@ ConfigMap's key is a file of that name beside the manifest; a Checkpoint is look
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
+from trainyard_api import names
 from trainyard_api.run_config import (
     RUN_CONFIG_VERSION,
     Folder,
@@ -33,12 +35,36 @@ from trainyard_trainer.run_inputs import RunInputs
 from trainyard_trainer.storage.storage_folder import FolderStorage
 
 
-def local_run_config(job: TrainingJob, manifest: Path, output: Path, uid: str) -> RunConfig:
-    """The run config of a job without a cluster; its checkpoint reference is looked up below `output`.
+def job_folder(job: TrainingJob, output: Path) -> Path:
+    """The folder of a job's runs, whatever its names are: below the output folder, for nothing else may be written to.
 
     Raises:
-        RefusedError: the model can't be found here.
+        RefusedError: INVALID_MANIFEST; a name isn't that of one folder.
     """
+    for field, name in (("namespace", job.metadata.namespace), ("name", job.metadata.name)):
+        if name in {"", ".", ".."} or "/" in name or "\0" in name:
+            raise RefusedError(
+                TerminationReason.INVALID_MANIFEST,
+                "must be the name of one folder, for the run's files lie in it, below --output",
+                field_path=f"metadata.{field}",
+                value=name,
+            )
+    return output / job.metadata.namespace / job.metadata.name
+
+
+def run_folder(config: RunConfig, output: Path) -> Path:
+    """The folder of a run's rows and checkpoints."""
+    return output / names.run_prefix("", config.run.namespace, config.run.name, config.run.uid)
+
+
+def local_run_config(job: TrainingJob, manifest: Path, output: Path, uid: str) -> RunConfig:
+    """The run config of a job without a cluster that begins today; its checkpoint reference is looked up below
+    `output`.
+
+    Raises:
+        RefusedError: the model can't be found here, or a name leads out of `output`.
+    """
+    job_folder(job, output)
     spec, metadata = job.spec, job.metadata
     storage = RunStorage(folder=Folder(directory=str(output)))
     if spec.model.s3 is not None:
@@ -58,7 +84,13 @@ def local_run_config(job: TrainingJob, manifest: Path, output: Path, uid: str) -
         baseline = _pin(find_named(compared.checkpoint, metadata.namespace, output, BASELINE_FIELD), storage)
     return RunConfig(
         version=RUN_CONFIG_VERSION,
-        run=RunIdentity(namespace=metadata.namespace, name=metadata.name, uid=uid, attempt=1),
+        run=RunIdentity(
+            namespace=metadata.namespace,
+            name=metadata.name,
+            uid=uid,
+            attempt=1,
+            began_on=datetime.now(UTC).date().isoformat(),
+        ),
         model=RunModel(
             checkpoint=pinned,
             path=spec.model.path,

@@ -6,49 +6,152 @@ start on, for a cluster's API server would keep the immutable part of a manifest
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from trainyard_api.run_config import RunConfig
+from trainyard_api.fields import ApiModel
+from trainyard_api.model_source import CheckpointSource
+from trainyard_api.run_config import PinnedCheckpoint, RunConfig
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.pod.run_config_file import parse_run_config
+from trainyard_trainer.readable import readable
+from trainyard_trainer.storage.durable import make_folder, replace_file
 
 RUN_FILE: Final = "run.json"
 _IMMUTABLE: Final = ("algorithm", "task", "evaluation")
+_NOTHING: Final = object()
+_SHOWN_CHARACTERS: Final = 200
+"""Most characters of a value that an error shows."""
 
 
 def keep_config(config: RunConfig, folder: Path) -> None:
-    """Write the config of a run that begins into its folder: whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = folder / f".{RUN_FILE}"
-    aside.write_text(config.model_dump_json(by_alias=True, exclude_none=True), encoding="utf-8")
-    aside.replace(folder / RUN_FILE)
+    """Write the config of a run that begins into its folder: whole or not at all, and on the disk."""
+    make_folder(folder)
+    replace_file(folder / RUN_FILE, config.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
 def newest_run(job_folder: Path) -> RunConfig | None:
-    """The config of a job's run that was begun last; None where there is none."""
-    found = sorted(job_folder.glob(f"*/{RUN_FILE}"), key=lambda path: path.stat().st_mtime)
-    return RunConfig.model_validate_json(found[-1].read_bytes()) if found else None
-
-
-def require_unchanged(begun: RunConfig, now: RunConfig) -> None:
-    """Refuse to go on with a run under another manifest than it was begun with.
-
-    A checkpoint that it began from stays the one that was found then.
+    """The config of a job's run that was begun last; None where there is none.
 
     Raises:
-        RefusedError: INVALID_MANIFEST; an immutable field has changed.
+        RefusedError: INVALID_RUN_CONFIG; that config isn't whole, or not of this folder. The run before isn't what was
+            asked for, so it isn't taken instead.
     """
-    for name in _IMMUTABLE:
-        if getattr(begun, name) != getattr(now, name):
-            raise _changed(f"spec.{name}")
-    if begun.model.checkpoint is None and begun.model != now.model:
-        raise _changed("spec.model")
+    found = sorted(job_folder.glob(f"*/{RUN_FILE}"), key=lambda path: path.lstat().st_mtime, reverse=True)
+    if not found:
+        return None
+    path, older = found[0], found[1:]
+    try:
+        config = parse_run_config(path.read_text("utf-8"))
+    except OSError as error:
+        raise _broken(path, older, f"it can't be read, {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise _broken(path, older, f"it isn't UTF-8, byte {error.start + 1}") from error
+    except RefusedError as error:
+        why = f"{error.field_path}: {error.args[0]}"
+        raise _broken(path, older, why, error.value) from error
+    said = (config.run.namespace, config.run.name, config.run.uid)
+    if said != (job_folder.parent.name, job_folder.name, path.parent.name):
+        raise _broken(path, older, "it is of another run", "/".join(said))
+    return config
 
 
-def _changed(field_path: str) -> RefusedError:
+def continued(begun: RunConfig, now: RunConfig, named: CheckpointSource | None) -> RunConfig:
+    """The config under which a run goes on: the manifest's of now, with what was found when the run began.
+
+    Args:
+        begun: what it was begun with.
+        now: what the manifest gives now.
+        named: the checkpoint that the manifest names as its model.
+
+    Raises:
+        RefusedError: INVALID_MANIFEST; an immutable member has changed.
+    """
+    require_unchanged(begun, now, named)
+    return now.model_copy(update={"run": begun.run, "model": begun.model, "baseline": begun.baseline})
+
+
+def require_unchanged(begun: RunConfig, now: RunConfig, named: CheckpointSource | None = None) -> None:
+    """Refuse to go on with a run under another manifest than it was begun with, by the first member that changed.
+
+    A job's checkpoint stays the one that was found when the run began.
+
+    Raises:
+        RefusedError: INVALID_MANIFEST.
+    """
+    changed = [
+        difference
+        for name in _IMMUTABLE
+        for difference in _differences(_wire(getattr(begun, name)), _wire(getattr(now, name)), f"spec.{name}")
+    ]
+    if not _same_checkpoint(begun.model.checkpoint, now.model.checkpoint, named):
+        changed += _differences(_model(begun), _model(now), "spec.model")
+    if changed:
+        path, was, got = changed[0]
+        rule = f"must be what the run was begun with ({_shown(was)}), for it goes on; "
+        rule += "run without --resume to begin another"
+        if len(changed) > 1:
+            rule += f" (changed too: {_shown(', '.join(path for path, *_ in changed[1:]))})"
+        raise RefusedError(TerminationReason.INVALID_MANIFEST, rule, field_path=path, value=_shown(got))
+
+
+def _same_checkpoint(
+    begun: PinnedCheckpoint | None, now: PinnedCheckpoint | None, named: CheckpointSource | None
+) -> bool:
+    """Whether both are the checkpoint of one name, or of one job, whose newest may be another by now."""
+    if begun is None or now is None:
+        return False
+    if named is not None and named.training_job is not None:
+        return _job_of(begun.uri) == _job_of(now.uri)
+    return begun.name == now.name
+
+
+def _job_of(uri: str) -> list[str]:
+    """Namespace and job of a checkpoint's folder, `<namespace>/<job>/<uid>/<state>/`."""
+    return uri.rstrip("/").split("/")[-4:-2]
+
+
+def _model(config: RunConfig) -> dict[str, Any]:
+    """As the manifest has it: a checkpoint by its name."""
+    wire = config.model.to_wire()
+    if config.model.checkpoint is not None:
+        wire["checkpoint"] = {"name": config.model.checkpoint.name}
+    return wire
+
+
+def _wire(part: ApiModel | None) -> Any:
+    return _NOTHING if part is None else part.to_wire()
+
+
+def _differences(begun: Any, now: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """The members that differ, each with what it was and what it is."""
+    if isinstance(begun, dict) and isinstance(now, dict):
+        for name in dict.fromkeys((*begun, *now)):
+            yield from _differences(begun.get(name, _NOTHING), now.get(name, _NOTHING), f"{path}.{name}")
+    elif isinstance(begun, list) and isinstance(now, list):
+        for index in range(max(len(begun), len(now))):
+            was, got = (items[index] if index < len(items) else _NOTHING for items in (begun, now))
+            yield from _differences(was, got, f"{path}[{index}]")
+    elif begun != now:
+        yield path, begun, now
+
+
+def _shown(value: Any) -> str:
+    if value is _NOTHING:
+        return "nothing"
+    text = readable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def _broken(path: Path, older: list[Path], why: str, value: str | None = None) -> RefusedError:
+    go_on = f"move {path.parent} away to go on with the run before, {older[0].parent.name}, or " if older else ""
+    rule = f"must hold what the run was begun with, as this trainer writes it ({why})"
     return RefusedError(
-        TerminationReason.INVALID_MANIFEST,
-        "must be what the run was begun with, for it goes on; run without --resume to begin another",
-        field_path=field_path,
+        TerminationReason.INVALID_RUN_CONFIG,
+        f"{rule}; {go_on}run without --resume to begin another",
+        field_path=str(path),
+        value=None if value is None else _shown(value),
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -18,14 +19,18 @@ from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job import TrainingJob
 from trainyard_trainer.checkpoints.checkpoint import Origin
 from trainyard_trainer.checkpoints.checkpoint_writer import CheckpointWriter
-from trainyard_trainer.checkpoints.resume import find_resumable
+from trainyard_trainer.checkpoints.resume import Resumed, find_resumable, going_on
 from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
-from trainyard_trainer.local.local_config import local_inputs, local_run_config, open_output
-from trainyard_trainer.local.local_resume import keep_config, newest_run, require_unchanged
+from trainyard_trainer.local.local_config import job_folder, local_inputs, local_run_config, open_output, run_folder
+from trainyard_trainer.local.local_lock import only_process
+from trainyard_trainer.local.local_recovery import Recovery
+from trainyard_trainer.local.local_resume import continued, keep_config, newest_run
 from trainyard_trainer.outlets import Ended, StopRequest
 from trainyard_trainer.reporting.console import ConsoleReporter
 from trainyard_trainer.reporting.log_lines import data_reports_shown
 from trainyard_trainer.run import run
+from trainyard_trainer.run_inputs import RunInputs
+from trainyard_trainer.storage.storage_folder import FolderStorage
 
 
 def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest, *, resume: bool = False) -> str:
@@ -44,30 +49,79 @@ def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest, 
     """
     output = output.absolute()
     storage = open_output(output)
-    config = _config(job, manifest, output, resume=resume)
-    identity = config.run
-    prefix = names.run_prefix("", identity.namespace, identity.name, identity.uid)
-    parent = config.model.checkpoint.uri if config.model.checkpoint else None
-    ledger = TrajectoryLog(output / prefix)
-    with ConsoleReporter(Console(), identity.name) as reporter, tempfile.TemporaryDirectory() as cache:
-        resumed = find_resumable(storage, prefix, identity.uid, Path(cache) / "resumed") if resume else None
-        found = None if resumed is None else resumed.saved
-        already = found if resumed is not None and resumed.whole else None
+    begun = newest_run(job_folder(job, output)) if resume else None
+    config = local_run_config(job, manifest, output, uid=str(uuid.uuid4()) if begun is None else begun.run.uid)
+    if begun is not None:
+        config = continued(begun, config, job.spec.model.checkpoint)
+    folder = run_folder(config, output)
+    with (
+        ConsoleReporter(Console(), config.run.name) as reporter,
+        only_process(folder, reporter.say),
+        tempfile.TemporaryDirectory() as cache,
+    ):
+        if begun is None:
+            keep_config(config, folder)
+            if resume:
+                reporter.say(f"no run to go on with lies in {folder.parent}; this one begins")
+        local = _LocalRun(config, storage, folder, reporter, stop)
+        with data_reports_shown(reporter.say):
+            ended = local.run(manifest, Path(cache), resume=begun is not None)
+    return f"{said(ended)}; trajectories and metrics in {folder}"
+
+
+@dataclass(frozen=True)
+class _LocalRun:
+    """A run and what it writes to."""
+
+    config: RunConfig
+    storage: FolderStorage
+    folder: Path
+    reporter: ConsoleReporter
+    stop: StopRequest
+
+    def run(self, manifest: Path, cache: Path, *, resume: bool) -> Ended:
+        """From the newest checkpoint that it can go on from, where it is to go on."""
+        config, ledger, say = self.config, TrajectoryLog(self.folder), self.reporter.say
+        prefix = names.run_prefix("", config.run.namespace, config.run.name, config.run.uid)
+        recovery = Recovery(ledger, config, say) if resume else None
+        inputs = local_inputs(config, manifest, cache)
+        parent = config.model.checkpoint.uri if config.model.checkpoint else None
         # A process of its own each time, as a pod would be.
-        origin = Origin(identity, str(uuid.uuid4()), prefix, parent, config.tags)
-        writer = CheckpointWriter(storage, origin, ledger.record_checkpoint, reporter.checkpoint, resumed=already)
+        origin = Origin(config.run, str(uuid.uuid4()), prefix, parent, config.tags)
+
+        def find(unreadable: Mapping[str, str]) -> Resumed | None:
+            if recovery is None:
+                return None
+            told: list[str] = []
+            into, lacks, tell = cache / "resumed", recovery.lacks, told.append
+            resumed = find_resumable(
+                self.storage, prefix, config.run.uid, into, lacks=lacks, unreadable=unreadable, say=tell
+            )
+            if resumed is not None:
+                told.append(f"going on from {resumed.saved.uri}")
+            for line in told or ["no checkpoint of this run is committed: beginning at step 0"]:
+                say(line)
+            recovery.prepare(self.folder)
+            recovery.claim(self.storage, prefix)
+            return resumed
+
+        def work(resumed: Resumed | None) -> Ended:
+            if resumed is None and parent is not None:
+                say(f"first weights: {parent}")
+            return self._train(replace(inputs, resumed=resumed), ledger, origin)
+
+        return going_on(find, work)
+
+    def _train(self, inputs: RunInputs, ledger: TrajectoryLog, origin: Origin) -> Ended:
+        resumed = inputs.resumed
+        already = resumed.saved if resumed is not None and resumed.whole else None
+        claim, show = ledger.record_checkpoint, self.reporter.checkpoint
+        # Rows before COMMIT: no checkpoint outlives the rows of its steps, whatever becomes of the machine.
+        writer = CheckpointWriter(self.storage, origin, claim, show, resumed=already, fence=ledger.flush)
         try:
-            if found is not None:
-                reporter.say(f"going on from {found.uri}")
-                ledger.record_checkpoint(found)
-            elif parent is not None:
-                reporter.say(f"first weights: {parent}")
-            inputs = replace(local_inputs(config, manifest, Path(cache)), resumed=resumed)
-            with data_reports_shown(reporter.say):
-                ended = run(config, inputs, ledger=ledger, reporter=reporter, checkpointer=writer, stop=stop)
+            return run(self.config, inputs, ledger=ledger, reporter=self.reporter, checkpointer=writer, stop=self.stop)
         finally:
             writer.close()
-    return f"{said(ended)}; trajectories and metrics in {output / prefix}"
 
 
 def said(ended: Ended) -> str:
@@ -77,15 +131,3 @@ def said(ended: Ended) -> str:
         return "done: evaluated"
     why = ", for validation no longer improved" if ended.early else ""
     return f"done: {saved.step} steps{why}; model in {saved.uri}"
-
-
-def _config(job: TrainingJob, manifest: Path, output: Path, *, resume: bool) -> RunConfig:
-    """The config of the run that was begun last, where it is to go on; else of one that begins now."""
-    begun = newest_run(output / job.metadata.namespace / job.metadata.name) if resume else None
-    if begun is None:
-        config = local_run_config(job, manifest, output, uid=str(uuid.uuid4()))
-        keep_config(config, output / names.run_prefix("", config.run.namespace, config.run.name, config.run.uid))
-        return config
-    now = local_run_config(job, manifest, output, uid=begun.run.uid)
-    require_unchanged(begun, now)
-    return now.model_copy(update={"model": begun.model})

@@ -1,0 +1,72 @@
+"""What a ledger of files must hold for a run to go on from a checkpoint, and what is done where it doesn't.
+
+Place in the data's way: between stations 9 and 10, where there is no cluster. Postgres keeps a step whole or not at
+all, and before its checkpoint; files may be cut off, edited or lost. What is lost is made again, from the newest
+checkpoint whose rows are all there, or from the first weights: rows are those of an undisturbed run in the end. Nothing
+is thrown away that wasn't made by the step that is done again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from trainyard_api.names import COMMIT_FILE
+from trainyard_api.run_config import RunConfig
+from trainyard_trainer.checkpoints.checkpoint import all_committed
+from trainyard_trainer.checkpoints.position import Position
+from trainyard_trainer.ledger.log_contents import Measurement
+from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
+from trainyard_trainer.storage.storage import Storage
+
+
+class Recovery:
+    """A run's ledger as it is found, asked which checkpoints its rows reach."""
+
+    def __init__(self, ledger: TrajectoryLog, config: RunConfig, say: Callable[[str], None]) -> None:
+        self._ledger = ledger
+        self._config = config
+        self._say = say
+        grpo = config.algorithm.grpo
+        self._contents = ledger.contents(0 if grpo is None else grpo.prompts_per_step * grpo.group_size)
+        self._lacking = False
+
+    def lacks(self, step: int, position: Position | None) -> str | None:
+        """What isn't there of the rows before a state of `step` finished steps; None where all are.
+
+        Measurements are asked for where its position, which says which were made, is known.
+        """
+        why = self._contents.gap if step > self._contents.finished else None
+        if why is None and position is not None:
+            lost = next((of for of in self._measured(position) if of not in self._contents.measured), None)
+            if lost is not None:
+                why = f"the measurement {lost[0]!r} after {lost[1]} steps, or an answer of it, isn't in the ledger"
+        self._lacking = self._lacking or why is not None
+        return why
+
+    def prepare(self, folder: Path) -> None:
+        """Say what was found broken, and see to it that what is taken out is kept beside the rest."""
+        for path in sorted(folder.glob(f"step-*/{COMMIT_FILE}")):
+            if not path.is_file():
+                self._say(f"{path} must be a file, so its folder is no checkpoint and is passed over")
+        for fault in self._contents.faults:
+            self._say(f"{fault}; it is taken out")
+        if self._lacking or any(not fault.cut_off for fault in self._contents.faults):
+            self._ledger.keep_former()
+            self._say("files of the ledger that lose lines are kept beside the new ones, as .broken")
+
+    def claim(self, storage: Storage, prefix: str) -> None:
+        """Claim what the run has committed and the ledger doesn't name: it died in between, or lost the line."""
+        for one in reversed(all_committed(storage, prefix, lambda *_: None)):
+            if one.uri not in self._contents.claimed and one.manifest.run_uid == self._config.run.uid:
+                self._ledger.record_checkpoint(replace(one.saved(), attempt=None))
+
+    def _measured(self, position: Position) -> Iterator[Measurement]:
+        """What was measured by then, and isn't measured again."""
+        evaluation = self._config.evaluation
+        if position.before is not None:
+            yield "evaluation", 0
+        if evaluation is not None and evaluation.validation is not None:
+            every, last = evaluation.validation.every_steps, position.validation.last_step or 0
+            yield from (("validation", step) for step in range(every, last + 1, every))
