@@ -1,0 +1,131 @@
+"""Chat templates: well-known ones with parts of their programs out of order."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+from hack.fuzz.kind import Kind, one_line, promise, refused
+from hack.fuzz.models import chat_model, known_templates
+from hack.fuzz.texts import edited, rearranged, texts
+from trainyard_trainer.data.check_data import Limits, check_data
+from trainyard_trainer.data.jsonl import QueryFile
+from trainyard_trainer.data.question_sources import FileQuestions
+from trainyard_trainer.data.questions import Questions
+from trainyard_trainer.data.splits import Split
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.models.chat import ChatDialogue
+from trainyard_trainer.seams import Message, PolicyTurn, Question, ToolCall
+from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
+from trainyard_trainer.tasks.question_answer import QuestionAnswerTask
+from trainyard_trainer.tasks.task import DemonstrationTurn, Task
+from trainyard_trainer.trajectory import Role
+
+PIECES = (
+    *(
+        "{{ raise_exception('no') }}",
+        "{{ undefined.field }}",
+        "{{ 1 / 0 }}",
+        "{{ messages[99].content }}",
+        "{% if true %}",
+    ),
+    *(
+        "{% endif %}",
+        "{% endfor %}",
+        "{% for message in messages %}",
+        "{% else %}",
+        "{% set x = messages %}",
+        "{{ x }}",
+    ),
+    *("{{ bos_token }}", "{{ eos_token }}", "{{ tools | tojson }}", "{{ message.content | upper }}", "{{ message }}"),
+    *("{{ strftime_now('%d %b %Y') }}", "{{ strftime_now(1) }}", "{{ messages | length }}", "{{ ''.__class__ }}", "{%"),
+    *(
+        "{{ namespace(a=1).a }}",
+        "{{ [1] * 3 }}",
+        "{{ cycler }}",
+        "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+        "#}",
+    ),
+    *(
+        "{{ range(5) | list }}",
+        "{{ message.content.split('x')[0] }}",
+        "{% break %}",
+        "{% generation %}",
+        "{{ '\\ud83d' }}",
+    ),
+    *("{{ add_generation_prompt }}", "{% include 'x' %}", "{% import 'os' as os %}", "{{ loop.index0 }}", "}}", "{{"),
+)
+_PARTS = re.compile(r"(\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\})", re.DOTALL)
+_CALL = Message("assistant", "", tool_calls=(ToolCall("calculator", {"expression": "4*9"}),))
+
+
+@dataclass(frozen=True)
+class Program:
+    """A template, the well-known one that it comes from, and what a conversation under it says."""
+
+    base: str
+    template: str
+    said: str
+    system: str
+
+
+def _program_of(base: str) -> st.SearchStrategy[Program]:
+    template, _ = known_templates()[base]
+    pieces = st.sampled_from(PIECES) | texts(2)
+    parts = [part for part in _PARTS.split(template) if part]
+    changed = rearranged(parts, pieces) | edited([template], pieces, most=3)
+    return st.builds(Program, st.just(base), changed, texts(3), texts(2))
+
+
+def check(program: Program) -> None:
+    """Make a dialogue of it or hear why not; then talk."""
+    for task in (QuestionAnswerTask({"system": program.system}), ArithmeticToolsTask({"tool_format": "hermes"})):
+        try:
+            dialogue = ChatDialogue(chat_model(program.template, program.base), task)
+        except RefusedError as error:
+            refused(error)
+        else:
+            _talk(program, task, dialogue)
+
+
+def _talk(program: Program, task: Task, dialogue: ChatDialogue) -> None:
+    user, end = Message("user", program.said), dialogue.stop_ids[0]
+    _ids(lambda: dialogue.opening(program.said))
+    _ids(lambda: dialogue.opening((Message("system", program.system), user)))
+    _ids(lambda: dialogue.reply(program.said, end))
+    _ids(lambda: dialogue.reply((Message("tool", program.said, name="calculator"),), None))
+    _ids(lambda: dialogue.answer(program.said))
+    turns = [DemonstrationTurn(Role.PROMPT, (user,)), DemonstrationTurn(Role.POLICY, (_CALL,))]
+    turns.append(DemonstrationTurn(Role.TOOL, (Message("tool", program.said, name="calculator"),)))
+    _ids(lambda: dialogue.demonstration([*turns, DemonstrationTurn(Role.POLICY, (Message("assistant", "36"),))])[0])
+    promise(isinstance(dialogue.turn((1, 2, 3, end)), PolicyTurn), "a turn is read whatever it says")
+    file = QueryFile((Question("2+2", "4", 1), Question("What is 3*5?", "15", 2)), {})
+    for demonstrates in (False, True):
+        limits = Limits.of(4096, task.max_turn_tokens, demonstrates=demonstrates)
+        try:
+            questions = Questions(FileQuestions({Split.TRAIN: file}, 0), task, 0, None)
+            report = check_data(questions, task, dialogue, limits, training=True, options={"system": program.system})
+        except RefusedError as error:
+            refused(error)
+        else:
+            for line in report.lines():
+                one_line(line)
+
+
+def _ids(write: Callable[[], Any]) -> None:
+    """Hold what is written to ids that the model reads, or to the errors that a dialogue may raise."""
+    try:
+        found = write()
+    except RefusedError as error:
+        refused(error)
+    except ValueError as error:
+        one_line(str(error))
+    else:
+        promise(all(isinstance(each, int) for each in found), f"a dialogue writes ids; got {found!r}")
+
+
+KIND = Kind("templates", 250, st.sampled_from(sorted(known_templates())).flatmap(_program_of), check)
