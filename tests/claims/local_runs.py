@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import yaml
-
 from tests.claims.mortal_pods import Death, Order, Pods
 from trainyard_api.termination import ExitCode
 from trainyard_trainer.ledger.rows import VOLATILE
@@ -78,7 +76,7 @@ class Runs:
     ) -> Ended:
         """The command, from its first line to its last."""
         home = self.folder()
-        (home / "job.yaml").write_text(yaml.safe_dump(manifest or job()))
+        (home / "job.yaml").write_text(json.dumps(manifest or job()))
         command = ("run", str(home / "job.yaml"), "--output", str(output), *more)
         code = self._pods.run(Order({}, str(home), death, command))
         calls = home / "calls.json"

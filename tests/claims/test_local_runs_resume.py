@@ -7,7 +7,6 @@ two go on at once.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import random
@@ -22,8 +21,9 @@ import torch
 
 from tests.claims.local_runs import GRPO, STEPS, Runs, Undisturbed, assert_equal, job, only_run, rows
 from tests.claims.mortal_pods import Death
-from trainyard_api.checkpoint_manifest import canonical_json, digest_of
+from tests.trainyard_trainer.saved_models import change_file, commit_manifest
 from trainyard_api.termination import ExitCode
+from trainyard_trainer.storage.storage_folder import FolderStorage
 
 pytestmark = pytest.mark.learning
 
@@ -34,20 +34,9 @@ def checkpoint_of(folder: Path, step: int = STEPS) -> Path:
     return found
 
 
-def committed(folder: Path, manifest: Any) -> None:
-    """Another manifest, with a COMMIT that fits it."""
-    text = canonical_json(manifest)
-    (folder / "manifest.json").write_bytes(text)
-    (folder / "COMMIT").write_bytes(canonical_json({"manifestDigest": digest_of(text)}))
-
-
 def replaced(folder: Path, name: str, content: bytes) -> None:
     """Another file, whose digests hold all the same."""
-    (folder / name).write_bytes(content)
-    manifest = json.loads((folder / "manifest.json").read_text())
-    (entry,) = [entry for entry in manifest["files"] if entry["path"] == name]
-    entry |= {"sizeBytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    committed(folder, manifest)
+    change_file(FolderStorage(folder), "", name, content)
 
 
 def made_a_folder(path: Path) -> None:
@@ -74,7 +63,7 @@ BROKEN: dict[str, Callable[[Path], Any]] = {
     "no manifest": lambda folder: (folder / "manifest.json").unlink(),
     "half a manifest": lambda folder: (folder / "manifest.json").write_bytes(b'{"version": 1, '),
     "a manifest that is a folder": lambda folder: made_a_folder(folder / "manifest.json"),
-    "a manifest of another version": lambda folder: committed(folder, {"version": 2}),
+    "a manifest of another version": lambda folder: commit_manifest(FolderStorage(folder), "", b'{"version":2}'),
     "no state": lambda folder: (folder / "trainer_state.pt").unlink(),
     "half a state": lambda folder: (folder / "trainer_state.pt").write_bytes(b"PK\x03\x04"),
     "a state that is a folder": lambda folder: made_a_folder(folder / "trainer_state.pt"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,11 +11,13 @@ import torch
 
 from tests.trainyard_trainer.families import model_of
 from trainyard_api import names
+from trainyard_api.checkpoint_manifest import canonical_json, digest_of
 from trainyard_api.run_config import RunIdentity
 from trainyard_trainer.checkpoints.checkpoint import Origin, write_checkpoint
 from trainyard_trainer.models.char_tokenizer import char_tokenizer
 from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.outlets import SavedCheckpoint, Snapshot
+from trainyard_trainer.storage.storage import Storage
 from trainyard_trainer.storage.storage_folder import FolderStorage
 
 ALPHABET = "abcdefghij"
@@ -42,6 +46,21 @@ def save_checkpoint(output: Path, job: str, uid: str, step: int, updates: int | 
     origin = Origin(identity, uid, names.run_prefix("", "team-a", job, uid), None)
     snapshot = Snapshot(step, step, {"model.safetensors": b"x"}, {}, {}, updates)
     return write_checkpoint(FolderStorage(output), origin, snapshot)
+
+
+def change_file(storage: Storage, folder: str, name: str, content: bytes) -> None:
+    """Another file in a checkpoint, whose manifest and COMMIT fit it: nothing but its content is odd."""
+    manifest = json.loads(storage.get(folder + names.MANIFEST_FILE))
+    (entry,) = [entry for entry in manifest["files"] if entry["path"] == name]
+    entry |= {"sizeBytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    storage.put(folder + name, content)
+    commit_manifest(storage, folder, canonical_json(manifest))
+
+
+def commit_manifest(storage: Storage, folder: str, text: bytes) -> None:
+    """Another manifest in a checkpoint, with a COMMIT that fits it."""
+    storage.put(folder + names.MANIFEST_FILE, text)
+    storage.put(folder + names.COMMIT_FILE, canonical_json({"manifestDigest": digest_of(text)}))
 
 
 def logits(loaded: LoadedModel) -> torch.Tensor:

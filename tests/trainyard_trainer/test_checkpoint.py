@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tests import servers
+from tests.trainyard_trainer.saved_models import commit_manifest
 from trainyard_api.checkpoint_manifest import CheckpointManifest, canonical_json, digest_of
 from trainyard_api.names import checkpoint_folder
 from trainyard_api.run_config import RunIdentity
@@ -228,8 +229,7 @@ def test_a_folder_in_a_file_s_place_is_refused(storage: FolderStorage, into: Pat
 def rewrite(storage: FolderStorage, text: bytes) -> SavedCheckpoint:
     """A checkpoint with another manifest, which its COMMIT names."""
     saved = write_checkpoint(storage, ORIGIN, snapshot())
-    storage.put(FOLDER + "manifest.json", text)
-    storage.put(FOLDER + "COMMIT", canonical_json({"manifestDigest": digest_of(text)}))
+    commit_manifest(storage, FOLDER, text)
     return replace(saved, digest=digest_of(text))
 
 

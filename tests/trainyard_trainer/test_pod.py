@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from tests import servers
+from tests.trainyard_trainer.saved_models import change_file
 from trainyard_api.checkpoint_manifest import canonical_json, digest_of
 from trainyard_api.names import COMMIT_FILE, MANIFEST_FILE
 from trainyard_api.run_config import RunIdentity
@@ -276,16 +277,10 @@ def change_state(storage: S3Storage, saved: SavedCheckpoint, folder: Path) -> No
     prefix = storage.key_of(saved.uri)
     assert prefix is not None
     path = folder / "trainer_state.pt"
-    storage.download(f"{prefix}trainer_state.pt", path)
+    storage.download(prefix + path.name, path)
     state = torch.load(path, weights_only=True)
     torch.save({"optimiser" if name == "optimizer" else name: part for name, part in state.items()}, path)
-    manifest = json.loads(storage.get(prefix + MANIFEST_FILE))
-    (entry,) = [entry for entry in manifest["files"] if entry["path"] == path.name]
-    entry |= {"sizeBytes": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-    text = canonical_json(manifest)
-    storage.put(prefix + path.name, path)
-    storage.put(prefix + MANIFEST_FILE, text)
-    storage.put(prefix + COMMIT_FILE, canonical_json({"manifestDigest": digest_of(text)}))
+    change_file(storage, prefix, path.name, path.read_bytes())
     storage.close()
 
 

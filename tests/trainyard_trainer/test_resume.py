@@ -12,7 +12,7 @@ import torch
 
 from tests.trainyard_trainer import small
 from tests.trainyard_trainer.policies import policy
-from trainyard_api.checkpoint_manifest import canonical_json, digest_of
+from tests.trainyard_trainer.saved_models import commit_manifest
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.checkpoints.checkpoint import Origin, write_checkpoint
@@ -132,10 +132,7 @@ def test_a_state_of_another_layout_gives_way_to_the_one_before(
 def test_a_manifest_of_another_version_gives_way_too(storage: FolderStorage, tmp_path: Path) -> None:
     """Its COMMIT fits it: it isn't broken, so alone it is refused."""
     newest = write(storage, 4)
-    folder = storage.key_of(newest.uri)
-    text = canonical_json({"version": 2})
-    storage.put(f"{folder}manifest.json", text)
-    storage.put(f"{folder}COMMIT", canonical_json({"manifestDigest": digest_of(text)}))
+    commit_manifest(storage, storage.key_of(newest.uri), b'{"version":2}')
     with pytest.raises(UnreadableError):
         found(storage, tmp_path / "into")
     write(storage, 2)
