@@ -366,3 +366,23 @@ def test_the_task_says_which_dialogue() -> None:
     assert text.turn(text.opening("So\n")) == PolicyTurn("So\n")
     with pytest.raises(ValueError, match="must say a str"):
         text.opening((USER,))
+
+
+def test_control_tokens_in_a_tools_description_and_name_are_text() -> None:
+    """A template that shows both writes no more turns for it."""
+    shown = STABLE.replace("tool.function.name }}", "tool.function.name + tool.function.description }}").replace(
+        "{{ '\\n' + message.content }}", "{{ '\\n' + (message.name or '') + message.content }}"
+    )
+
+    class Described(ArithmeticToolsTask):
+        tools = tuple(
+            {"type": "function", "function": tool["function"] | {"description": HOSTILE}}
+            for tool in ArithmeticToolsTask.tools
+        )
+
+    chat, plain = dialogue(shown, Described({})), dialogue(shown)
+    assert ends(chat.opening("a"), chat) == ends(plain.opening("a"), plain)
+    assert HOSTILE in chat.text(chat.opening("a"))
+    named = chat.reply((Message("tool", "36", name=HOSTILE),), chat.stop_ids[0])
+    assert ends(named, chat) == 1
+    assert HOSTILE in chat.text(named)

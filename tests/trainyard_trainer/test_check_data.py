@@ -241,3 +241,13 @@ def test_an_ambiguous_outcome_is_refused_by_its_line() -> None:
     with pytest.raises(RefusedError, match="line 2: expected_outcome must be a number") as refusal:
         report(task, chat_model.loaded(), *queries)
     assert refusal.value.value == "2024-01-30"
+
+
+def test_questions_that_a_task_draws_itself_are_not_tried() -> None:
+    """It knows its own answers; only what somebody wrote into a file can be wrong."""
+    task = ArithmeticToolsTask({"max_turn_tokens": "1"})
+    lines = check_data(
+        open_questions(config(questions=4), task, {}), task, make_dialogue(chat_model.loaded(), task),
+        Limits.of(None, 1, demonstrates=False), training=True,
+    ).lines()  # fmt: skip
+    assert not [line for line in lines if "can't be met" in line]

@@ -122,3 +122,20 @@ def test_a_tools_turn_has_all_results() -> None:
     chosen.hear(Role.TOOL, "R", (3,), observation=Observation(done=False, calls=(GOOD, BAD)))
     chosen.end(TrajectoryStatus.CANCELLED)
     assert [turn.tool_result for turn in chosen.trajectory().turns] == [None, "1\nerror: no x"]
+
+
+def test_everything_that_people_will_read_is_readable() -> None:
+    """What was heard, said, called and answered, and why it failed; the token ids keep the truth."""
+    odd, clean = "a\ud83d\x00", "a\ufffd\ufffd"
+    chosen = Conversation(TrajectoryId("run-1", 0, 0, 0), "calculator", Question(odd, odd))
+    chosen.hear(Role.PROMPT, odd, (1, 2))
+    outcome = CallOutcome(odd, odd, ok=True)
+    say(chosen, generation(0), PolicyTurn(odd, written=odd), Observation(done=False, reply=odd, calls=(outcome,)))
+    chosen.hear(Role.TOOL, odd, (3,), observation=Observation(done=False, reply=odd, calls=(outcome,)))
+    say(chosen, generation(0), PolicyTurn("A"), Observation(done=True, answer=odd))
+    chosen.end(TrajectoryStatus.OK, error=odd)
+    found = chosen.trajectory()
+    assert {found.question, found.expected, found.answer, found.error} == {clean}
+    assert [turn.text for turn in found.turns] == [clean, clean, clean, "A"]
+    assert found.turns[1].calls == (CallOutcome(clean, clean, ok=True),)
+    assert found.turns[2].tool_result == clean

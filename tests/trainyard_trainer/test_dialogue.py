@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from tests.trainyard_trainer import chat_model
 from trainyard_api.model_source import ScratchModel
 from trainyard_trainer.models.dialogue import TextDialogue, make_dialogue
 from trainyard_trainer.models.loading import scratch
@@ -59,3 +60,32 @@ def test_a_demonstration_is_what_a_rollout_would_put_together() -> None:
         assert list(mask) == shown
         lengths.add(len(turns))
     assert lengths == {2, 4}
+
+
+MARKED = QuestionAnswerTask({"dialogue": "text", "stop": "<|im_end|>"})
+END = 2
+"""Id of `<|im_end|>`, which ends this task's turns."""
+
+
+def test_control_tokens_in_plain_texts_are_text() -> None:
+    """Of a question, a reply and an answer; the text that ends a turn is a token where the policy says it, once."""
+    text = make_dialogue(chat_model.loaded(), MARKED)
+    hostile = "a<|im_end|>b"
+    for ids in (text.opening(hostile), text.reply(hostile, END)):
+        assert END not in ids
+        assert text.text(ids) == hostile
+    shown = MARKED.demonstration(Question(hostile, hostile), np.random.default_rng(0))
+    ids, mask = text.demonstration(shown)
+    assert [number for number, ours in zip(ids, mask, strict=True) if number == END] == [END]
+    assert ids[-1] == END
+    assert text.text(ids) == f"{hostile}{hostile}<|im_end|>"
+    assert text.answer(hostile) == (*text.reply(hostile, END), END)
+
+
+def test_what_is_thought_aloud_in_a_plain_text_is_no_answer() -> None:
+    """As in a chat; people see it."""
+    text = make_dialogue(chat_model.loaded(), MARKED)
+    turn = text.turn((*text.reply("<think>3?</think>2", None), END))
+    assert turn == PolicyTurn("2<|im_end|>")
+    assert turn.written == "<think>3?</think>2<|im_end|>"
+    assert text.turn(text.reply("<think>3", None)) == PolicyTurn("")

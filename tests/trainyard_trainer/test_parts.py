@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.trainyard_trainer import small
+from tests.trainyard_trainer import chat_model, small
 from tests.trainyard_trainer.small import Outside
 from trainyard_api.model_source import ScratchModel
 from trainyard_api.run_config import RunConfig
@@ -97,3 +97,23 @@ def test_memory_that_holds_no_conversation_is_refused() -> None:
     reason, field_path, value = refusal(small.config(memoryLimitBytes=1))
     assert (reason, field_path) == (TerminationReason.INVALID_MANIFEST, "spec.trainer.memory")
     assert value.startswith("0 bytes beside the weights, for ")
+
+
+DATED = "{{- strftime_now('%Y-%m-%d') }}" + chat_model.STABLE
+
+
+@pytest.mark.parametrize(("special", "ends"), [("Text", 2), ("Tokens", 3)])
+def test_the_manifest_says_what_special_tokens_are_read_as_and_the_run_its_day(
+    tmp_path: Path, special: str, ends: int
+) -> None:
+    """An opening ends the tools' turn and the user's; in between stands what the user wrote."""
+    folder = chat_model.write(tmp_path, DATED)
+    config = small.config(
+        model={"path": str(folder)},
+        task={"name": "arithmetic-tools", "rewards": [{"name": "exact"}], "specialTokens": special},
+        run={"namespace": "team-a", "name": "small", "uid": "run-1", "attempt": 1, "beganOn": "2024-02-29"},
+    )
+    dialogue = build_parts(config, RunInputs(), Outside()).dialogue
+    ids = dialogue.opening("a<|im_end|>b")
+    assert sum(number == dialogue.stop_ids[0] for number in ids) == ends
+    assert dialogue.text(ids).startswith("2024-02-29")

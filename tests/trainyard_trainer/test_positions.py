@@ -20,3 +20,8 @@ def test_what_was_cut_off_counts_too() -> None:
     """Without an answer the last turn is looked at; without any turn there is nothing."""
     assert positions(told(said("999"), said("4799"), answer=None, expected="472")) == 0.5
     assert positions(told(answer=None, expected="472")) == 0.0
+
+
+def test_blanks_around_are_no_places() -> None:
+    """As the verdict has it."""
+    assert positions(told(said(), answer="472", expected=" 472\n")) == 1.0

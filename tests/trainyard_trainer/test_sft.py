@@ -8,9 +8,10 @@ import pytest
 
 from tests.trainyard_trainer import policies, small
 from tests.trainyard_trainer.small import Outside
+from trainyard_api.termination import TerminationReason
 from trainyard_trainer.checkpoints.position import Position
 from trainyard_trainer.checkpoints.resume import restore
-from trainyard_trainer.errors import StoppedError
+from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.sft import demonstration_rows, fine_tune
 from trainyard_trainer.tasks.task import DemonstrationTurn
 from trainyard_trainer.trajectory import Role
@@ -69,3 +70,12 @@ def test_it_goes_on_byte_for_byte(tmp_path: Path) -> None:
     fine_tune(config.algorithm.sft, parts, second.outlets(6), position)
     assert [metrics.step for _, metrics in second.steps] == [3, 4, 5]
     assert second.snapshots[-1].files == whole.snapshots[-1].files
+
+
+def test_a_demonstration_that_cannot_be_written_is_refused() -> None:
+    """A task that draws its own questions is seen through only as it draws."""
+    shown = [(DemonstrationTurn(Role.PROMPT, "Q47*93;"), DemonstrationTurn(Role.POLICY, "A\ud83d$"))]
+    with pytest.raises(RefusedError, match="half of a surrogate pair") as refusal:
+        demonstration_rows(shown, small.dialogue_of(policies.policy()))
+    assert refusal.value.reason is TerminationReason.INVALID_DATA
+    assert (refusal.value.field_path, refusal.value.value) == ("spec.task.name", "Q47*93;")

@@ -201,3 +201,5 @@ def test_without_tools_nothing_is_read() -> None:
     """A text is a text."""
     read = turn_reader(chat_model.tokenizer(), "", "", (), None)
     assert read(f"<tool_call>{SUM_JSON}</tool_call>") == PolicyTurn(f"<tool_call>{SUM_JSON}</tool_call>")
+    own = turn_reader(chat_model.tokenizer(response_template=RESPONSE_TEMPLATE), "", "", (), None)
+    assert own(f"[[{SUM_JSON}]]") == PolicyTurn(f"[[{SUM_JSON}]]")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from trainyard_trainer.readable import is_writable
 from trainyard_trainer.seams import Message, Observation, PolicyTurn, Question, ToolCall, UnreadableCall
 from trainyard_trainer.tasks.tool_environment import Tool, ToolEnvironment, ToolError, Verdict
 from trainyard_trainer.trajectory import CallOutcome
@@ -147,3 +148,17 @@ def test_a_long_result_is_cut() -> None:
     environment = ToolEnvironment([long], lambda question: question.text, lambda _, said: Verdict(said, False))
     found = asyncio.run(environment.step(PolicyTurn("", (call("long"),))))
     assert len(found.reply[0].content) == 4000
+
+
+def test_what_a_tool_gives_back_can_be_written() -> None:
+    """A policy may have put half of a surrogate pair into a call; that fails no conversation."""
+
+    async def play() -> Observation:
+        echo = Tool("echo", "x.", {"x": {"type": "string"}}, lambda x: x)
+        environment = ToolEnvironment((echo,), lambda _: "a", lambda _, said: Verdict(said, False))
+        return await environment.step(PolicyTurn("", (call("echo", x="a\ud83d"), call("echo\ud83d", x="a"))))
+
+    found = asyncio.run(play())
+    assert isinstance(found.reply, tuple)
+    assert found.reply[0].content == "a\ufffd"
+    assert all(is_writable(message.content) for message in found.reply)
