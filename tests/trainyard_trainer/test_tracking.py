@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import contextlib
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,18 +41,38 @@ def asking_wandb(server: str) -> RunConfig:
 class Kept:
     """A tracker that keeps what it is told, once it may."""
 
-    def __init__(self, *, broken: bool = False) -> None:
+    def __init__(self, broken: BaseException | None = None) -> None:
         self.told: list[tuple[int, Mapping[str, float]]] = []
         self.may, self.ended, self._broken = threading.Event(), False, broken
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         assert self.may.wait(GUARD_SECONDS)
         if self._broken:
-            raise ConnectionError("no route to the tracker")
+            raise self._broken
         self.told.append((step, values))
 
     def close(self) -> None:
         self.ended = True
+        if self._broken:
+            raise self._broken
+
+
+class OwnError(BaseException):
+    """No Exception at all, and without a text."""
+
+    def __str__(self) -> str:
+        raise OwnError
+
+
+ERRORS = [
+    ConnectionError("no route to the tracker"),
+    SystemExit(1),
+    KeyboardInterrupt(),
+    GeneratorExit(),
+    asyncio.CancelledError(),
+    concurrent.futures.CancelledError(),
+    OwnError(),
+]
 
 
 @pytest.fixture
@@ -59,9 +82,10 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("patient")
-def test_trackers_get_what_the_ledger_got() -> None:
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_trackers_get_what_the_ledger_got(error: BaseException) -> None:
     """Steps count from 1 there; an evaluation's numbers carry their kind; one that breaks doesn't keep the others."""
-    outside, broken, good = small.Outside(), Kept(broken=True), Kept()
+    outside, broken, good = small.Outside(), Kept(error), Kept()
     broken.may.set()
     good.may.set()
     ledger = TrackedLedger(outside, [broken, good])
@@ -144,6 +168,23 @@ def test_weights_and_biases_out_of_reach_costs_a_warning(tmp_path: Path, caplog:
     assert [record.getMessage() for record in caplog.records if "is left out" in record.getMessage()] == [
         "tracking: Weights & Biases can't be reached and is left out: CommError"
     ]
+
+
+@pytest.mark.parametrize("name", ["wandb", "mlflow"])
+@pytest.mark.parametrize("error", ["SystemExit", "KeyboardInterrupt", "AttributeError"])
+def test_a_library_that_cant_be_imported_costs_a_warning(
+    name: str, error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever it raises on its way in; only one that isn't there is refused."""
+    (tmp_path / f"{name}.py").write_text(f"raise {error}('no tracker today')")
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    server = "https://tracker.example"
+    asked = {"mlflow": {"endpoint": server, "experiment": "agents"}}
+    config = asking_wandb(server) if name == "wandb" else small.config(tracking=asked)
+    assert open_trackers(config, KEY, "", tmp_path) == []
+    (told,) = (record.getMessage() for record in caplog.records if "is left out" in record.getMessage())
+    assert told.endswith(error)
 
 
 def test_a_later_attempt_goes_on_in_the_same_mlflow_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

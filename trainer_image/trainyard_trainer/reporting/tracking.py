@@ -19,6 +19,7 @@ from trainyard_api.training_job_status import ReportedEvaluation
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.outlets import Ledger, SavedCheckpoint, StepMetrics
 from trainyard_trainer.trajectory import Trajectory
+from trainyard_trainer.user_code import type_name
 
 _log = logging.getLogger(__name__)
 MAX_WAITING = 64
@@ -51,20 +52,26 @@ def open_trackers(config: RunConfig, wandb_key: str, mlflow_token: str, folder: 
     """
     asked = config.tracking
     trackers: list[Tracker] = []
-    if asked is not None and asked.wandb is not None:
+    if asked is not None and (wandb := asked.wandb) is not None:
         from trainyard_trainer.reporting.wandb_tracker import WandbTracker  # noqa: PLC0415 (only where asked for)
 
-        try:
-            trackers.append(WandbTracker(asked.wandb, config, wandb_key, folder))
-        except RefusedError:
-            raise
-        except Exception as error:  # noqa: BLE001 (the library may raise anything; the run goes on)
-            _log.warning("tracking: Weights & Biases can't be reached and is left out: %s", type(error).__name__)
-    if asked is not None and asked.mlflow is not None:
+        trackers += _opened("Weights & Biases", lambda: WandbTracker(wandb, config, wandb_key, folder))
+    if asked is not None and (mlflow := asked.mlflow) is not None:
         from trainyard_trainer.reporting.mlflow_tracker import MlflowTracker  # noqa: PLC0415 (likewise)
 
-        trackers.append(MlflowTracker(asked.mlflow.endpoint, asked.mlflow.experiment, config, mlflow_token))
+        trackers += _opened("MLflow", lambda: MlflowTracker(mlflow.endpoint, mlflow.experiment, config, mlflow_token))
     return trackers
+
+
+def _opened(name: str, open_one: Callable[[], Tracker]) -> list[Tracker]:
+    """The tracker; none where its library can't begin, whatever it raises."""
+    try:
+        return [open_one()]
+    except RefusedError:
+        raise
+    except BaseException as error:  # noqa: BLE001 (the library may raise anything; the run goes on)
+        _log.warning("tracking: %s can't be reached and is left out: %s", name, type_name(error))
+        return []
 
 
 class TrackedLedger:
@@ -115,5 +122,5 @@ class TrackedLedger:
         for tracker in self._trackers:
             try:
                 work(tracker)
-            except Exception as error:  # noqa: BLE001 (a tracker's library may raise anything; the run goes on)
-                _log.warning("tracking: %s: %s", type(tracker).__name__, type(error).__name__)
+            except BaseException as error:  # noqa: BLE001 (a tracker's library may raise anything; the run goes on)
+                _log.warning("tracking: %s: %s", type_name(tracker), type_name(error))
