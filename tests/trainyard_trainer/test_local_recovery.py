@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+import pytest
 
 from tests.trainyard_trainer.run_configs import run_config
 from tests.trainyard_trainer.saved_models import save_checkpoint
 from tests.trainyard_trainer.trajectories import trajectory
 from trainyard_trainer.checkpoints.position import Position
+from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.evaluation.early_stopping import ValidationHistory
 from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
 from trainyard_trainer.local.local_recovery import Recovery
@@ -58,6 +62,19 @@ def test_what_a_position_says_was_measured_must_be_there(tmp_path: Path) -> None
     bare = recovery(ledger(tmp_path / "bare", 1), evaluation=EVALUATION)
     assert bare.lacks(1, Position(step=1, before=None)) is None, "it is measured when the run goes on"
     assert "'evaluation' after 0 steps" in bare.lacks(1, Position(step=1, before=BEFORE))
+
+
+def test_a_ledger_that_can_not_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may still be whole isn't made again."""
+    log = ledger(tmp_path, 1)
+
+    def forbidden(path: Path, *_: object) -> NoReturn:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    with pytest.raises(RefusedError, match=r"must be a file that can be read \(Permission denied\)") as refused:
+        recovery(log)
+    assert refused.value.value == str(tmp_path / "trajectories.jsonl")
 
 
 def test_checkpoints_that_nobody_claimed_are_claimed_once(tmp_path: Path) -> None:

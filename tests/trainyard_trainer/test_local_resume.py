@@ -91,7 +91,7 @@ def test_a_config_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypa
         (b"\xff", "it isn't UTF-8, byte 1"),
         (b"{}", "this trainer understands version 1 only"),
         (b'{"version": 1, "surprise": 2}', "Field required"),
-        (None, "it can't be read, Is a directory"),
+        (None, "it is no file"),
     ],
 )
 def test_a_config_that_is_not_whole_is_refused(tmp_path: Path, content: bytes | None, why: str) -> None:

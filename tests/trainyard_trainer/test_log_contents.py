@@ -91,7 +91,7 @@ def test_the_line_at_fault_is_named_with_what_is_missing(folder: Path) -> None:
     path.unlink()
     assert read_contents(folder, 0).gap == f"there is no file {path}"
     path.mkdir()
-    assert read_contents(folder, 0).gap.endswith("has 0, and is a folder; must be a file with an object to a line")
+    assert read_contents(folder, 0).gap.endswith("has 0, and is no file; must be one, with an object to a line")
 
 
 def test_lines_that_do_not_say_how_many_are_counted_by_what_was_asked_for(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,9 @@ def test_a_record_whose_line_has_no_end_is_whole(tmp_path: Path) -> None:
 
 
 def test_a_folder_and_nothing_at_all(tmp_path: Path) -> None:
-    """A folder in the file's place is a fault; a file that isn't there has no lines."""
+    """A folder or a pipe in the file's place is a fault; a file that isn't there has no lines."""
     assert list(read_records(tmp_path / "absent", MEMBERS)) == []
-    ((_, fault),) = read_records(tmp_path, MEMBERS)
-    assert str(fault) == f"{tmp_path}: is a folder; must be a file with an object to a line"
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        ((_, fault),) = read_records(path, MEMBERS)
+        assert str(fault) == f"{path}: is no file; must be one, with an object to a line"

@@ -39,10 +39,10 @@ def read_records(path: Path, members: Mapping[str, type]) -> Iterator[tuple[byte
         path: the file; where there is none, there are no lines.
         members: what a record must have, and of which type; its numbers count something, so none is negative.
     """
-    if path.is_dir():
-        yield b"", Fault(path, None, "is a folder; must be a file with an object to a line")
-        return
     if not path.exists():
+        return
+    if not path.is_file():
+        yield b"", Fault(path, None, "is no file; must be one, with an object to a line")
         return
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):

@@ -99,9 +99,10 @@ class TrajectoryLog:
     def _keep(self, name: str, wanted: Callable[[Record], Any]) -> None:
         """Rewrite a file with the records that are wanted, where it has anything else."""
         path = self._folder / name
-        if path.is_dir():
-            path.rename(_free_name(path))
         if not path.exists():
+            return
+        if not path.is_file():
+            path.rename(_free_name(path))
             return
         aside, changed = path.with_name(f".{name}"), False
         with aside.open("wb") as new:

@@ -14,22 +14,36 @@ from pathlib import Path
 
 from trainyard_api.names import COMMIT_FILE
 from trainyard_api.run_config import RunConfig
+from trainyard_api.termination import TerminationReason
 from trainyard_trainer.checkpoints.checkpoint import all_committed
 from trainyard_trainer.checkpoints.position import Position
+from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.ledger.log_contents import Measurement
 from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
 from trainyard_trainer.storage.storage import Storage
 
 
 class Recovery:
-    """A run's ledger as it is found, asked which checkpoints its rows reach."""
+    """A run's ledger as it is found, asked which checkpoints its rows reach.
+
+    Raises:
+        RefusedError: STORAGE_UNAVAILABLE; a file of it can't be read.
+    """
 
     def __init__(self, ledger: TrajectoryLog, config: RunConfig, say: Callable[[str], None]) -> None:
         self._ledger = ledger
         self._config = config
         self._say = say
         grpo = config.algorithm.grpo
-        self._contents = ledger.contents(0 if grpo is None else grpo.prompts_per_step * grpo.group_size)
+        try:
+            self._contents = ledger.contents(0 if grpo is None else grpo.prompts_per_step * grpo.group_size)
+        except OSError as error:
+            rule = (
+                f"must be a file that can be read ({error.strerror}): what it holds isn't known, so nothing is changed"
+            )
+            raise RefusedError(
+                TerminationReason.STORAGE_UNAVAILABLE, rule, field_path="--resume", value=str(error.filename)
+            ) from error
         self._lacking = False
 
     def lacks(self, step: int, position: Position | None) -> str | None:

@@ -44,6 +44,8 @@ def newest_run(job_folder: Path) -> RunConfig | None:
     if not found:
         return None
     path, older = found[0], found[1:]
+    if not path.is_file():
+        raise _broken(path, older, "it is no file")
     try:
         config = parse_run_config(path.read_text("utf-8"))
     except OSError as error:
