@@ -110,7 +110,8 @@ Memory = Annotated[
 ]
 """A number of bytes: a process with less memory than an interpreter needs ends before it can say why."""
 
-DNS_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+DNS_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+DNS_SUBDOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
 """The names that Kubernetes gives to objects: RFC 1123 labels with dots between them."""
 
 ObjectName = Annotated[str, StringConstraints(pattern=rf"^{DNS_SUBDOMAIN}$", min_length=1, max_length=253)]

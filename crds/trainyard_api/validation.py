@@ -7,12 +7,15 @@ Place in the data's way: station 1 where there is no API server (`python -m trai
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from trainyard_api.fields import ApiModel
+from trainyard_api.manifest import read_body
 from trainyard_api.rules import BROKEN_RULE
 from trainyard_api.training_job import TrainingJob
 
@@ -34,9 +37,15 @@ _RULES = {
     "string_type": "must be a string (quote it)",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number of at most 64 bits",
+    "finite_number": "must be a whole number",
     "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
     "dict_type": "must be a map",
+    "mapping_type": "must be a map",
     "model_type": "must be a map",
+    "model_attributes_type": "must be a map",
     "list_type": "must be a list",
 }
 
@@ -47,7 +56,7 @@ def check_manifest(body: dict[str, Any]) -> TrainingJob:
     Raises:
         pydantic.ValidationError: it breaks a rule; `explain` says which.
     """
-    return TrainingJob.model_validate_json(json.dumps(body, default=str), strict=True, extra="forbid")
+    return read_body(body)
 
 
 def explain(error: ValidationError) -> list[str]:
@@ -56,12 +65,13 @@ def explain(error: ValidationError) -> list[str]:
 
 
 def field_path(parts: Iterable[int | str]) -> str:
-    """The path of a field as kubectl writes it: `spec.task.rewards[0].weight`."""
+    """The path of a field as kubectl writes it: `spec.task.rewards[0].weight`; odd names are cut and escaped."""
     path = ""
     for part in parts:
         if part == "[key]":
             continue
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+        name = part if isinstance(part, int) else _cut(_on_one_line(part[: MAX_SHOWN + 1]))
+        path += f"[{name}]" if isinstance(part, int) else f".{name}" if path else str(name)
     return path or "manifest"
 
 
@@ -70,15 +80,66 @@ def _line(fault: ErrorDetails) -> str:
     if fault["type"] == BROKEN_RULE:
         path = field_path([*fault["loc"], *filter(None, context["field"].split("."))])
         return f"{path}: {context['message']}; got {shown(context['got'])}"
-    rule = _RULES.get(fault["type"], fault["msg"]).format_map(context)
+    known = _RULES.get(fault["type"])
+    # What pydantic says of other faults may hold braces of the value.
+    rule = _on_one_line(f"is invalid: {fault['msg']}") if known is None else known.format_map(context)
     got = "nothing" if fault["type"] == "missing" else shown(fault["input"])
     return f"{field_path(fault['loc'])}: {rule}; got {got}"
 
 
 def shown(value: Any) -> str:
-    """A value as a message repeats it: as JSON, cut to `MAX_SHOWN` characters; `nothing` for an absent one."""
+    """A value as a message repeats it: as JSON, cut to `MAX_SHOWN` characters; `nothing` for an absent one.
+
+    Any value whatever can be shown: one that holds itself, keys that JSON hasn't, characters that a terminal obeys.
+    """
     if value is None:
         return "nothing"
-    wire = value.to_wire() if hasattr(value, "to_wire") else value
-    text = json.dumps(wire, ensure_ascii=False, default=str)
+    text = ""
+    for piece in _pieces(value):
+        text += piece
+        if len(text) > MAX_SHOWN:
+            break
+    return _cut(text)
+
+
+def _pieces(value: Any) -> Iterator[str]:
+    """The JSON of a value, piece by piece; each level begins with one, so that nobody goes deeper than is shown."""
+    match value:
+        case str():
+            yield _on_one_line(json.dumps(value[: MAX_SHOWN + 1], ensure_ascii=False))
+        case None | bool() | float():
+            yield json.dumps(value)
+        case int():
+            yield str(value) if abs(value) < 2**256 else f"a number of {value.bit_length()} bits"
+        case Mapping():
+            yield "{"
+            for number, (key, member) in enumerate(value.items()):
+                yield ", " if number else ""
+                yield from _pieces(key)
+                yield ": "
+                yield from _pieces(member)
+            yield "}"
+        case list() | tuple():
+            yield "["
+            for number, item in enumerate(value):
+                yield ", " if number else ""
+                yield from _pieces(item)
+            yield "]"
+        case ApiModel():
+            yield from _pieces(value.to_wire())
+        case date():
+            yield f'"{value.isoformat()}"'
+        case _:
+            yield f"a value of type {type(value).__name__}"
+
+
+def _on_one_line(text: str) -> str:
+    """The text with an escape for each character that isn't printed: breaks, control characters, halves of pairs."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
+        for character in text
+    )
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"

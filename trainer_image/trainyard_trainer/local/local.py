@@ -12,13 +12,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-from pydantic import ValidationError
-
-from trainyard_api.termination import ExitCode, TerminationReason
+from trainyard_api.termination import ExitCode
 from trainyard_api.training_job import TrainingJob
-from trainyard_api.validation import check_manifest, explain
 from trainyard_trainer.errors import RefusedError, StoppedError
+from trainyard_trainer.local.manifest import read_manifest
 from trainyard_trainer.stop import SignalStop
 
 
@@ -48,28 +45,6 @@ def _run(job: TrainingJob, arguments: argparse.Namespace, stop: SignalStop) -> s
     from trainyard_trainer.local.local_run import run_here  # noqa: PLC0415
 
     return run_here(job, arguments.manifest, arguments.output, stop, resume=arguments.resume)
-
-
-def read_manifest(path: Path) -> TrainingJob:
-    """The TrainingJob in a YAML file; every fault in it has its line.
-
-    Raises:
-        RefusedError: INVALID_MANIFEST.
-    """
-    try:
-        documents = [document for document in yaml.safe_load_all(path.read_text(encoding="utf-8")) if document]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise _invalid(f"{path} must be a YAML file; {error}") from error
-    if len(documents) != 1 or not isinstance(documents[0], dict):
-        raise _invalid(f"{path} must hold one TrainingJob; got {len(documents)} documents")
-    try:
-        return check_manifest(documents[0])
-    except ValidationError as error:
-        raise _invalid("\n".join(explain(error))) from error
-
-
-def _invalid(text: str) -> RefusedError:
-    return RefusedError(TerminationReason.INVALID_MANIFEST, text)
 
 
 def _parser() -> argparse.ArgumentParser:
