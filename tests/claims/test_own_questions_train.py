@@ -64,7 +64,7 @@ def test_a_file_of_questions_trains_a_chat_model(
     shown = capsys.readouterr().out
     sets = Counter(split_of(query) for query in QUERIES)
     assert f"data: train: {sets[Split.TRAIN]} queries, 0 of them repeated; the longest prompt has " in shown
-    assert "data: warning: spec.task.data.train: members that nobody reads: level (200)" in shown
+    assert "data: warning: spec.task.data.train: members that nobody reads: 'level' (200)" in shown
     trained = Counter(one["question"] for one in asked(tmp_path, "trajectories"))
     assert {split_of(query) for query in trained} == {Split.TRAIN}
     assert sum(trained.values()) == 2 * 80 * 2

@@ -125,8 +125,8 @@ def test_copies_and_contradictions_are_doubted() -> None:
 
 def test_members_that_nobody_reads_are_named() -> None:
     """By file, with counts: a misspelt name shows."""
-    report = data_report([some(Split.TRAIN, 100, ignored={"source": 100, "expeced_outcome": 1})], None)
-    assert report.warnings == ("spec.task.data.train: members that nobody reads: expeced_outcome (1), source (100)",)
+    report = data_report([some(Split.TRAIN, 100, ignored={"source": 100, "expeced\noutcome": 1})], None)
+    assert report.warnings == ("spec.task.data.train: members that nobody reads: 'expeced\\noutcome' (1), 'source' (100)",)
 
 
 def test_several_refusals_are_all_in_the_report() -> None:

@@ -108,4 +108,4 @@ def test_the_report_hears_of_members_that_nobody_reads() -> None:
     """With the field of the file that has them."""
     source = FileQuestions({Split.TRAIN: QueryFile(file(500).questions, {"difficulty": 500})}, 0)
     report = data_report([source.query_set(Split.TRAIN, ())], None)
-    assert any("spec.task.data.train: members that nobody reads: difficulty (500)" in line for line in report.lines())
+    assert any("spec.task.data.train: members that nobody reads: 'difficulty' (500)" in line for line in report.lines())

@@ -149,7 +149,7 @@ def _doubts(one: QuerySet, counts: SetCounts) -> list[str]:
         doubts.append(f"{len(contradicted)} of the {one.split} queries have more than one expected outcome; "
                       f"the first is {_cut(contradicted[0])!r}")  # fmt: skip
     if one.ignored:
-        names = ", ".join(f"{_cut(name)} ({count})" for name, count in sorted(one.ignored.items())[:8])
+        names = ", ".join(f"{_cut(name)!r} ({count})" for name, count in sorted(one.ignored.items())[:8])
         doubts.append(f"{one.field_path}: members that nobody reads: {names}")
     return doubts
 
