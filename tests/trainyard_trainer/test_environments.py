@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.trainyard_trainer.clock import Clock
+from trainyard_trainer import deadlines
 from trainyard_trainer.rollouts.environments import FailedEnvironmentError, GuardedEnvironment
 from trainyard_trainer.seams import Observation, PolicyTurn, Question
 from trainyard_trainer.tasks.echo import EchoTask
@@ -136,12 +137,20 @@ def test_a_task_that_the_environment_cancels_is_its_own_business() -> None:
         asyncio.run(converse(Task(_cancel)))
 
 
-def test_an_environment_that_blocks_takes_no_time_from_others() -> None:
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Of loop and deadlines: no other program takes time from them."""
+    clock = Clock()
+    monkeypatch.setattr(deadlines, "monotonic", clock.monotonic)
+    return clock
+
+
+def test_an_environment_that_blocks_takes_no_time_from_others(clock: Clock) -> None:
     """Its neighbour's answer came long before the time was up, and nobody could look at it."""
 
     async def _block() -> Observation:
         await asyncio.sleep(0)
-        time.sleep(1.0)  # noqa: ASYNC251
+        clock.sleep(1.0)
         return ANSWER
 
     async def _answer() -> Observation:
@@ -151,11 +160,11 @@ def test_an_environment_that_blocks_takes_no_time_from_others() -> None:
     async def _both() -> list[Observation]:
         return await asyncio.gather(converse(Task(_answer), 0.5), converse(Task(_block)))
 
-    assert asyncio.run(_both()) == [ANSWER, ANSWER]
+    assert clock.run(_both()) == [ANSWER, ANSWER]
 
 
 @pytest.mark.parametrize("neighbour_blocks", [False, True])
-def test_an_environment_that_hangs_is_given_up(neighbour_blocks: bool) -> None:
+def test_an_environment_that_hangs_is_given_up(clock: Clock, neighbour_blocks: bool) -> None:
     """Also where another one blocks the thread again and again, and whatever it raises on its way out."""
 
     async def _hang() -> None:
@@ -167,7 +176,7 @@ def test_an_environment_that_hangs_is_given_up(neighbour_blocks: bool) -> None:
     async def _both() -> None:
         async def _block() -> None:
             while neighbour_blocks:
-                time.sleep(0.02)  # noqa: ASYNC251
+                clock.sleep(0.02)
                 await asyncio.sleep(0)
 
         blocking = asyncio.create_task(_block())
@@ -177,7 +186,7 @@ def test_an_environment_that_hangs_is_given_up(neighbour_blocks: bool) -> None:
             blocking.cancel()
 
     with pytest.raises(FailedEnvironmentError, match=r"took longer than 0\.2 seconds"):
-        asyncio.run(_both())
+        clock.run(_both())
 
 
 class Never:
