@@ -147,7 +147,8 @@ def _reads_a_clock(node: ast.AST) -> bool:
     if isinstance(node, ast.ImportFrom):
         return node.module == "time" and any(each.name.removesuffix("_ns") in CLOCKS for each in node.names)
     if isinstance(node, ast.Compare):
-        return any(isinstance(each, ast.Attribute) and each.attr in {"now", "utcnow"} for each in ast.walk(node))
+        called = [each.func for each in ast.walk(node) if isinstance(each, ast.Call)]
+        return any(isinstance(each, ast.Attribute) and each.attr in {"now", "utcnow"} for each in called)
     of_time = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "time"
     return of_time and node.attr.removesuffix("_ns") in CLOCKS
 
