@@ -147,6 +147,12 @@ class GRPOConfig(ApiModel):
             field="epsilon_low",
         ),
         Rule(
+            "!has(self.epsilonHigh) || self.loss != 'CISPO' || double(self.epsilonHigh) >= 0.001",
+            "must be at least 0.001 where loss is CISPO, whose largest ratio it is",
+            lambda grpo: grpo.epsilon_high is None or grpo.loss != LossType.CISPO or float(grpo.epsilon_high) >= 0.001,
+            field="epsilon_high",
+        ),
+        Rule(
             "!has(self.dualClip) || (self.loss != 'CISPO' && double(self.dualClip) > 1.0)",
             "must be greater than 1, and may not be set where loss is CISPO",
             lambda grpo: grpo.dual_clip is None or (grpo.loss != LossType.CISPO and float(grpo.dual_clip) > 1),

@@ -58,6 +58,9 @@ ON_CREATE: dict[Key, list[Changes]] = {
     ("spec.algorithm.grpo", ".epsilonLow"): [
         {"spec.algorithm.grpo": {"loss": "CISPO", "steps": 5, "epsilonLow": "0.1"}}
     ],
+    ("spec.algorithm.grpo", ".epsilonHigh"): [
+        {"spec.algorithm.grpo": {"loss": "CISPO", "steps": 5, "epsilonHigh": high}} for high in ("0", "1e-60")
+    ],
     ("spec.algorithm.grpo", ".dualClip"): [
         {"spec.algorithm.grpo": {"loss": "CISPO", "steps": 5, "dualClip": "3"}},
         {"spec.algorithm.grpo.dualClip": "1.0"},

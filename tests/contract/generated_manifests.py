@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.contract import bases
 from tests.contract.cel_breaks import changed
 from tests.contract.manifest_texts import MANIFEST, dumped
+from tests.contract.rules import Path, replaced
 
 # What has been read in more ways than one.
 _WORDS = (
@@ -65,11 +66,10 @@ _BITS = st.sampled_from(
 )
 
 
-def _places(value: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """Every member of every map."""
-    if not isinstance(value, dict):
-        return []
-    return [place for name, member in value.items() for place in ((*path, name), *_places(member, (*path, name)))]
+def _places(value: Any, path: Path = ()) -> list[Path]:
+    """Every member of every map, every item of every list."""
+    members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for name, member in members for place in ((*path, name), *_places(member, (*path, name)))]
 
 
 @st.composite
@@ -77,8 +77,8 @@ def _changed_bodies(draw: st.DrawFn) -> str:
     body = draw(st.sampled_from([*bases.training_jobs(), bases.example("minimal"), bases.example("calculator-grpo")]))
     body = changed(body, {"metadata.name": "full"})
     for _ in range(draw(st.integers(1, 2))):
-        places = [".".join(place) for place in _places(body) if place[0] == "spec"]
-        body = changed(body, {draw(st.sampled_from(places)): draw(_VALUES)}) if places else body
+        places = [place for place in _places(body) if place[0] == "spec"]
+        body = replaced(body, draw(st.sampled_from(places)), draw(_VALUES))
     return dumped(body, draw(st.sampled_from([json.dumps, yaml.safe_dump])))
 
 

@@ -20,8 +20,8 @@ from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.local.manifest_text import documents
 
 FIELD: Final = "MANIFEST"
-MAX_BYTES: Final = 4 * 2**20
-"""Longest file that is read; what it says may have a sixteenth of it."""
+MAX_BYTES: Final = 2**20
+"""Longest file that is read; as JSON, which kubectl keeps in an annotation, it may have a quarter of that."""
 MAX_FAULTS: Final = 100
 """Most faults that are told of one manifest."""
 
