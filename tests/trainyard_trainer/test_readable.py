@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard_trainer.readable import is_writable, readable
+from trainyard_trainer.readable import is_writable, one_line, readable
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
 
@@ -38,3 +38,19 @@ def test_every_text_becomes_readable_once(text: str) -> None:
     assert readable(shown) == shown
     if is_writable(text):
         assert shown == text.replace("\x00", "\ufffd")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a\nb", "a b"),
+        (" a\r\n\tb ", "a b"),
+        ("\x1b[31mred", "[31mred"),
+        ("a\u2028b", "a b"),
+        ("Grüße 🚂", "Grüße 🚂"),
+        ("", ""),
+    ],
+)
+def test_a_foreign_errors_text_is_one_line(text: str, line: str) -> None:
+    """Nothing in it breaks a log, or is obeyed by a terminal."""
+    assert one_line(text) == line

@@ -23,6 +23,11 @@ def readable(text: str) -> str:
     return whole.replace("\x00", REPLACEMENT)
 
 
+def one_line(text: str) -> str:
+    """The readable text in one line: line breaks, and what a terminal would obey, become a blank."""
+    return " ".join("".join(char if char.isprintable() else " " for char in readable(text)).split())
+
+
 def is_writable(text: str) -> bool:
     """Whether UTF-8, and so every tokenizer, can hold the text."""
     try:

@@ -17,7 +17,7 @@ from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.loading import LoadedModel
 from trainyard_trainer.models.text_encoder import TextEncoder, UnwritableError, covered, unmarked
-from trainyard_trainer.readable import readable
+from trainyard_trainer.readable import one_line
 from trainyard_trainer.seams import Message, ToolCall
 
 _USER = Message("user", "a")
@@ -298,7 +298,7 @@ def _call_id(number: int) -> str:
 
 
 def _said(error: Exception) -> str:
-    text = readable(str(error)[:200])
+    text = one_line(str(error)[:200])
     return text if isinstance(error, UnwritableError) else f"{type(error).__name__}: {text}"
 
 

@@ -16,7 +16,7 @@ from transformers.utils.chat_template_utils import encode_marked_chat, mark_cont
 
 from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.models.loading import LoadedModel
-from trainyard_trainer.readable import is_writable
+from trainyard_trainer.readable import is_writable, one_line
 
 _MARK: Final = str(mark_control_tokens("x", re.compile("x")))
 _MARKED: Final = re.compile(f"{_MARK[0]}[^{_MARK[0]}{_MARK[-1]}]*{_MARK[-1]}")
@@ -74,7 +74,7 @@ class TextEncoder:
                 else self._tokenizer.encode(text, add_special_tokens=False)
             )
         except Exception as error:
-            said = f"{type(error).__name__}: {str(error)[:200]}"
+            said = f"{type(error).__name__}: {one_line(str(error)[:200])}"
             raise UnwritableError(f"the tokenizer can't write it; {said}") from error
         if found and max(found) >= self.embeddings:
             token = self._tokenizer.convert_ids_to_tokens(max(found))

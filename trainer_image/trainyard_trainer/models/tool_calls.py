@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.reasoning import is_open, marks_of, without_reasoning
-from trainyard_trainer.readable import is_writable
+from trainyard_trainer.readable import is_writable, one_line
 from trainyard_trainer.seams import PolicyTurn, ToolCall, UnreadableCall
 
 TurnReader = Callable[[str], PolicyTurn]
@@ -118,7 +118,7 @@ def _by_response_template(tokenizer: Any, opened: str, tools: Sequence[Mapping[s
             message = tokenizer.parse_response(text, prefix=opened, tools=list(tools))
             found = [call.get("function", call) for call in message.get("tool_calls") or ()] if tools else []
         except Exception as error:  # noqa: BLE001 (a parser may raise anything on what a policy wrote)
-            return _unreadable(text, f"the call can't be read: {str(error)[:200]}")
+            return _unreadable(text, f"the call can't be read: {one_line(str(error)[:200])}")
         if found and (doubled := _doubled_key(text)) is not None:
             return _unreadable(text, doubled)
         content = message.get("content")
@@ -176,7 +176,7 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text, parse_float=_finite, parse_constant=_refuse_constant, object_pairs_hook=_unique)
     except (ValueError, RecursionError) as error:
-        raise _MalformedError(f"the call isn't JSON: {str(error)[:200]}") from error
+        raise _MalformedError(f"the call isn't JSON: {one_line(str(error)[:200])}") from error
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
