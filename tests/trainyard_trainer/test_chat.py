@@ -274,11 +274,11 @@ def test_a_template_without_a_system_role_says_so(template: str, says: str) -> N
 
 def test_a_template_that_raises_for_a_message_fails_that_message() -> None:
     """Whatever it raises, in an opening and in a reply."""
-    picky = (
+    raising = "{% for m in messages %}{% if '@' in m.content %}{{ raise_exception('a\n\x1bb') }}{% endif %}{% endfor %}"
+    chat = dialogue(raising + STABLE)
         "{% for m in messages %}{% if '@' in m.content %}{{ raise_exception('a\n\x1bb') }}{% endif %}{% endfor %}"
         + STABLE
     )
-    chat = dialogue(picky)
     for write in (lambda: chat.opening("@"), lambda: chat.reply("@", chat.stop_ids[0])):
         with pytest.raises(UnwritableError, match="TemplateError: a b, raised by the chat template"):
             write()
