@@ -276,9 +276,6 @@ def test_a_template_that_raises_for_a_message_fails_that_message() -> None:
     """Whatever it raises, in an opening and in a reply."""
     raising = "{% for m in messages %}{% if '@' in m.content %}{{ raise_exception('a\n\x1bb') }}{% endif %}{% endfor %}"
     chat = dialogue(raising + STABLE)
-        "{% for m in messages %}{% if '@' in m.content %}{{ raise_exception('a\n\x1bb') }}{% endif %}{% endfor %}"
-        + STABLE
-    )
     for write in (lambda: chat.opening("@"), lambda: chat.reply("@", chat.stop_ids[0])):
         with pytest.raises(UnwritableError, match="TemplateError: a b, raised by the chat template"):
             write()
