@@ -52,6 +52,17 @@ def test_anything_else_is_a_crash_without_secrets() -> None:
     assert termination.message == "OSError: no route to [hidden]@db"
 
 
+def test_an_error_without_a_text_is_a_crash_all_the_same() -> None:
+    """The last message of a pod can't be lost to what an error does when it is told."""
+
+    class SilentError(Exception):
+        def __str__(self) -> str:
+            raise SystemExit
+
+    code, termination = ending.of_error(SilentError(), ())
+    assert (code, termination.message) == (1, "SilentError: (its text raised SystemExit)")
+
+
 def test_text_that_is_no_unicode_is_made_so() -> None:
     """A file's name may hold any bytes; a message about it must not turn a refusal into a crash without one."""
     error = RefusedError(TerminationReason.REWARD_FAILED, "no file a\udc80b", field_path="spec.task", value="\ud800")

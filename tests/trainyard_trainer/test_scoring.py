@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-import sys
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,10 @@ from trainyard_trainer.rewards.scoring import score
 from trainyard_trainer.trajectory import Trajectory, TrajectoryStatus
 
 STEP = [told(said(), answer="7"), told(said(), answer=None)]
+
+
+class OwnError(BaseException):
+    """No Exception at all."""
 
 
 def reward(function: Callable[[Trajectory], Any], weight: float = 1.0, name: str = "mine") -> WeightedReward:
@@ -70,11 +76,127 @@ def test_a_number_too_large_fails_that_trajectory_only(value: float, weight: flo
     assert (failed.status, failed.total_reward) == (TrajectoryStatus.FAILED_REWARD, None)
 
 
-def test_a_reward_that_ends_the_process_fails_that_trajectory_only() -> None:
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError, OwnError])
+def test_whatever_a_reward_raises_fails_that_trajectory_only(kind: type[BaseException]) -> None:
     """A `sys.exit(0)` in a user's code would look like a run that is done."""
-    good, failed = score(STEP, [reward(lambda t: 1.0 if t.answer else sys.exit(0))])
+
+    def ends(_: Trajectory) -> float:
+        raise kind(0)
+
+    good, failed = score(STEP, [reward(lambda t: 1.0 if t.answer else ends(t))])
     assert good.total_reward == 1.0
-    assert "SystemExit: 0" in failed.error
+    assert f"raised {kind.__name__}: 0 at {__file__}:{ends.__code__.co_firstlineno + 1}" in failed.error
+
+
+class Odd:
+    """A value each of whose members raises, or is odd in another way."""
+
+    def __init__(self, **members: Any) -> None:
+        self._members = members
+
+    def __getattr__(self, name: str) -> Any:
+        raise OwnError
+
+    def __float__(self) -> float:
+        raise OwnError
+
+    __repr__ = __eq__ = __iter__ = __len__ = __bool__ = __index__ = __float__  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]
+
+
+class OddFloat(float):
+    """A float that raises when it is asked for its value, or for its class."""
+
+    @property
+    def __class__(self) -> Any:
+        raise OwnError
+
+    __float__ = __abs__ = Odd.__float__  # type: ignore[assignment]
+
+
+class ShortList(list):  # type: ignore[type-arg]
+    """A list that has one number whoever asks, and holds others."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def __iter__(self) -> Any:
+        return iter([1.0])
+
+    def copy(self) -> Any:
+        raise OwnError
+
+    __getitem__ = copy  # type: ignore[assignment]
+
+
+class Growing:
+    """A number that makes the list longer which it stands in."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self._values = values
+
+    def __float__(self) -> float:
+        self._values.append(self)
+        return 1.0
+
+
+Number.register(Growing)
+growing: list[Any] = []
+growing.append(Growing(growing))
+
+
+@pytest.mark.parametrize(
+    ("value", "said_of_it"),
+    [
+        (np.array([1.0]), "array"),
+        (torch.tensor([1.0]), "tensor"),
+        (torch.empty((), device="meta"), "tensor"),
+        (np.ma.masked, "masked"),
+        (np.datetime64(5, "ns"), "datetime64"),
+        (np.timedelta64(5, "ns"), "timedelta64"),
+        (np.array("1.0"), "array"),
+        (np.str_("1.0"), "1.0"),
+        (Decimal("sNaN"), "sNaN"),
+        (Decimal("1e400"), "1E"),
+        (10**400, "1000"),
+        (10**5000, "a value of type int"),
+        (Fraction(10**400), "Fraction"),
+        (lambda: None, "function"),
+        ("half \ud83d", "half"),
+        ([[1.0]], r"\[\[1.0\]\]"),
+        ([None], r"\[None\]"),
+        (["1.0"], "1.0"),
+        (ShortList(), r"\[\]"),
+        (ShortList([1.0, 2.0]), r"\[1.0, 2.0\]"),
+        ((1.0, 2.0), r"\(1.0, 2.0\)"),
+        ({"reward": 1.0}, "reward"),
+        ({1.0}, "1.0"),
+        ((number for number in [1.0]), "generator"),
+        (object(), "object"),
+        (int, "int"),
+    ],
+    ids=range(26),
+)
+def test_what_is_no_number_is_told_with_its_place(value: Any, said_of_it: str) -> None:
+    """What was returned, what was wanted and where; never a traceback, and a row of the ledger can hold it."""
+    function = if_answered(value)
+    _, failed = score(STEP, [reward(function)])
+    place = f"{__file__}:{function.__code__.co_firstlineno}"
+    assert re.search(f"mine returned .*{said_of_it}.*, not a finite number of at most .* at {place}", failed.error)
+    failed.error.encode()
+
+
+def test_values_that_cant_be_looked_at_are_no_numbers() -> None:
+    """Whatever they raise when they are read, compared, converted or written."""
+    for value in (Odd(), [Odd()], OddFloat(1.0), [OddFloat(1.0)], (Odd(),)):
+        _, failed = score(STEP, [reward(if_answered(value))])
+        assert re.search(r"mine returned .*, not a finite number .* at .*test_scoring\.py:\d+", failed.error)
+
+
+def test_what_a_list_holds_counts_whatever_it_says() -> None:
+    """Its numbers, as they were when it was returned."""
+    for value in (ShortList([1.0]), growing):
+        assert score(STEP, [reward(if_answered(value))])[1].total_reward == 1.0
 
 
 def test_what_a_reward_says_is_kept_in_bounds() -> None:

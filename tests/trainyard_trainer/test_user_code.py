@@ -13,7 +13,7 @@ from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.registry import load_rewards, make_task
 from trainyard_trainer.rewards.reward import close_rewards
 from trainyard_trainer.rewards.scoring import score
-from trainyard_trainer.user_code import ModuleError, import_file, public_names
+from trainyard_trainer.user_code import AttributeUnreadableError, ModuleError, import_file, public_names, read_attribute
 
 REWARDS = """
 number = 7
@@ -177,8 +177,23 @@ def test_what_is_no_reward_is_refused(rewards: Path, name: str, problem: str) ->
         ("\n\nraise ValueError('not today')", r"ValueError: not today at .*broken\.py:3"),
         ("import sys; sys.exit(0)", r"SystemExit: 0 at .*broken\.py:1"),
         (b"\xff\xfe", "isn't Python"),
+        ("x = 1\0", r"isn't Python; .*null bytes at .*broken\.py"),
+        ("\nraise KeyboardInterrupt", r"can't be imported; KeyboardInterrupt:  at .*broken\.py:2"),
+        ("\nraise GeneratorExit", r"can't be imported; GeneratorExit:  at .*broken\.py:2"),
+        ("import asyncio\nraise asyncio.CancelledError", r"can't be imported; CancelledError:  at .*broken\.py:2"),
+        ("\nraise BaseExceptionGroup('two', [SystemExit(3)])", r"two .* at .*broken\.py:2; the first: SystemExit: 3"),
+        ("\nraise SyntaxError", r"can't be imported; SyntaxError: None at .*broken\.py:2"),
+        ("\nraise SyntaxError(7, (1, 2, 3, 4))", r"can't be imported; SyntaxError: .* at .*broken\.py:2"),
+        ("\nexec('f(')", r"can't be imported; SyntaxError: .* at .*broken\.py:2"),
+        ("import json\njson.loads('{')", r"JSONDecodeError: .* at .*broken\.py:2"),
+        ("import sys\ndel sys.modules[__name__]\nraise KeyError(1)", r"KeyError: 1 at .*broken\.py:3"),
+        ("class E(BaseException):\n def __str__(self): raise self\nraise E", r"E: \(its text raised E\) at .*py:3"),
+        ("(" * 10_000, "isn't Python|can't be imported"),
     ],
-    ids=["missing", "syntax", "import", "raises", "exits", "bytes"],
+    ids=[
+        *("missing", "syntax", "import", "raises", "exits", "bytes", "null", "interrupt", "generator", "cancelled"),
+        *("group", "no syntax", "odd syntax", "exec", "library", "gone", "silent", "deep"),
+    ],
 )
 def test_a_broken_module_is_refused_by_tasks_and_rewards_alike(
     tmp_path: Path, text: str | bytes | None, problem: str
@@ -203,3 +218,22 @@ def test_a_module_that_failed_leaves_nothing_behind(tmp_path: Path) -> None:
         import_file(path)
     path.write_text("import os\n\ndef here():\n    return 1\n\ndef _hidden():\n    return 2\n")
     assert public_names(import_file(path)) == ["here"]
+
+
+def test_odd_modules_are_searched_all_the_same(tmp_path: Path) -> None:
+    """One that makes its attributes as they are asked for, and whose values can't be looked at."""
+    path = tmp_path / "lazy.py"
+    path.write_text(
+        "class Mean:\n    def __getattr__(self, name):\n        raise SystemExit(name)\n\nmean = Mean()\n"
+        "globals()[7] = mean\n\ndef there(trajectory):\n    return 1.0\n\ndef __getattr__(name):\n"
+        "    if name == 'made':\n        return there\n    if name == 'broken':\n        raise KeyError(name)\n"
+        "    raise AttributeError(name)\n"
+    )
+    module = import_file(path)
+    assert public_names(module) == ["Mean", "mean", "there"]
+    assert read_attribute(module, "made") is module.there
+    assert read_attribute(module, "absent", 7) == 7
+    with pytest.raises(AttributeUnreadableError, match=r"broken can't be read; KeyError: 'broken' at .*lazy\.py:15"):
+        read_attribute(module, "broken")
+    module.__name__ = module.mean
+    assert public_names(module) == []

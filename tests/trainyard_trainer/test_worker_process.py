@@ -8,28 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.trainyard_trainer.hanging import HANG, only_hanging_takes_time, runs
 from tests.trainyard_trainer.told import said, told
 from tests.waiting import GUARD_SECONDS, until
 from trainyard_api.training_job_spec import RewardTerm
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.registry import load_rewards
-from trainyard_trainer.rewards import worker_process
 from trainyard_trainer.rewards.reward import WeightedReward, close_rewards
 from trainyard_trainer.rewards.scoring import score
 from trainyard_trainer.seams import RolloutInterruptedError
 from trainyard_trainer.trajectory import Trajectory
 
-MODULE = """
-import asyncio, os, pathlib, signal, sys, time
+MODULE = HANG + """
+import asyncio, signal, sys
 
-HANGS = pathlib.Path(__file__).with_name("hangs")
 begun = []
-
-
-def hang():
-    with HANGS.open("a") as file:
-        file.write("!")
-    time.sleep(3600)
 
 
 def fine(trajectory):
@@ -88,7 +81,7 @@ async def sleeps_on_one(trajectory):
 
 
 async def blocks(trajectory):
-    time.sleep(3600)
+    hang()
 
 
 async def exits(trajectory):
@@ -129,20 +122,6 @@ def load(tmp_path: Path) -> Iterator[Load]:
     close_rewards(made)
 
 
-class Clock:
-    """The trainer's clock for what its process is at: it goes on only when a reward hangs, and then beyond any limit.
-
-    So nothing else is late, however busy the machine is.
-    """
-
-    def __init__(self, hangs: Path) -> None:
-        self._hangs = hangs
-
-    def monotonic(self) -> float:
-        """As time.monotonic."""
-        return GUARD_SECONDS * self._hangs.stat().st_size if self._hangs.exists() else 0.0
-
-
 def step(count: int = 3) -> list[Trajectory]:
     """Trajectories with the answers 0, 1, 2, ..."""
     return [told(said(), said(), answer=str(number)) for number in range(count)]
@@ -180,8 +159,8 @@ def test_what_a_reward_raises_names_the_users_line(load: Load, tmp_path: Path) -
 
 @pytest.fixture
 def clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a real one's place."""
-    monkeypatch.setattr(worker_process, "time", Clock(tmp_path / "hangs"))
+    """The trainer's, which nothing but hanging moves."""
+    only_hanging_takes_time(tmp_path, monkeypatch)
 
 
 @pytest.mark.usefixtures("clock")
@@ -209,13 +188,12 @@ def test_coroutines_run_side_by_side(load: Load) -> None:
     assert totals(score(step(20), load("twenty"))) == [float(number) for number in range(20)]
 
 
-@pytest.mark.parametrize(
-    ("name", "problem", "seconds"), [("blocks", "took longer", 1), ("exits", "SystemExit: 3", int(GUARD_SECONDS))]
-)
-def test_coroutines_that_block_or_exit_fail_by_themselves(load: Load, name: str, problem: str, seconds: int) -> None:
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(("name", "problem"), [("blocks", "took longer"), ("exits", "SystemExit: 3")])
+def test_coroutines_that_block_or_exit_fail_by_themselves(load: Load, name: str, problem: str) -> None:
     """Nothing waits for ever for one that never gives control back; ordinary rewards are called all the same."""
     with pytest.raises(RefusedError, match=problem) as refusal:
-        score(step(2), load(name, "fine", seconds=seconds))
+        score(step(2), load(name, "fine"))
     assert "2 of 2 trajectories failed" in str(refusal.value)
 
 
@@ -238,12 +216,4 @@ def test_what_a_reward_has_started_ends_with_it(load: Load, tmp_path: Path) -> N
     with pytest.raises(RefusedError, match="took longer"):
         score([told(said(), question=str(note))], load("starts_a_child", seconds=1))
     pid = int(note.read_text())
-    until(lambda: not _runs(pid), f"process {pid} is left behind")
-
-
-def _runs(pid: int) -> bool:
-    """Whether a process is there and isn't a zombie whose parent hasn't looked yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
+    until(lambda: not runs(pid), f"process {pid} is left behind")

@@ -11,6 +11,7 @@ import functools
 import importlib.util
 import inspect
 import sys
+from collections.abc import Sequence
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -102,35 +103,44 @@ def unfit_signature(function: Any, arguments: int) -> str | None:
     return None
 
 
-def explain(error: BaseException, own_file: str | None = None, place: str | None = None) -> str:
-    """Type, text and place of an error: the innermost line of the user's own file that it came through.
+def explain(error: BaseException, *own_files: str | None, place: str | None = None) -> str:
+    """Type, text and place of an error: the innermost line of the user's own files that it came through.
 
     Of a group, the first of the errors in it is told too. Never raises, whatever the error does when it is looked at.
 
     Args:
         error: what was raised.
-        own_file: the file of the function or class that was called; None where it isn't known.
+        own_files: the file of the function or class that was called, and others of the user, where they are known.
         place: where that is defined, said where no traceback leads to the user.
     """
-    told = _told(error, own_file, place)
+    place = place or next((file for file in own_files if file), None)
+    told = _told(error, own_files, place)
     inner = _first_of_group(error)
-    return readable(told if inner is None else f"{told}; the first: {_told(inner, own_file, None)}")
+    return readable(told if inner is None else f"{told}; the first: {_told(inner, own_files, None)}")
 
 
 def explain_method(error: BaseException, thing: Any, name: str) -> str:
     """`explain` of what a method of a user's object raised. Never raises."""
     kind = type(thing)
-    return explain(error, file_of(kind), place_of(_get(kind, name)))
+    return explain(error, file_of(kind), place=place_of(_get(kind, name)))
 
 
-def words_of(error: BaseException) -> str:
-    """Type and text of an error. Never raises."""
-    return readable(_words(error))
+def words_of(error: BaseException, most: int = MAX_SAID) -> str:
+    """Type and text of an error, of which at most so many characters are kept. Never raises."""
+    return readable(_words(error, most))
 
 
 def type_name(thing: Any) -> str:
     """The name of an object's type, whatever its class says of itself."""
     return readable(str.__str__(_NAME.__get__(type(thing)))[:MAX_SAID])
+
+
+def shown(thing: Any) -> str:
+    """An object as Python writes it, or its type where it can't be written. Never raises."""
+    try:
+        return readable(str.__str__(repr(thing)))[:MAX_SAID]
+    except BaseException:  # noqa: BLE001 (a user's own repr may raise anything, which is no reason to fail)
+        return f"a value of type {type_name(thing)}"
 
 
 def place_of(thing: Any) -> str | None:
@@ -151,7 +161,7 @@ def file_of(thing: Any) -> str | None:
 
 def _no_python(error: BaseException, path: Path) -> str | None:
     """What is said of a file that the compiler refused; None for any other error."""
-    if not issubclass(type(error), SyntaxError) or _line_in(error, str(path)):
+    if not issubclass(type(error), SyntaxError) or _line_in(error, [str(path)]):
         return None  # one that came through a line of the file was raised by it, or by what it imports
     said, file, line = (_get(error, field) for field in ("msg", "filename", "lineno"))
     if type(said) is not str:
@@ -160,28 +170,28 @@ def _no_python(error: BaseException, path: Path) -> str | None:
     return readable(f"isn't Python; {said[:MAX_SAID]} at {place}")
 
 
-def _told(error: BaseException, own_file: str | None, place: str | None) -> str:
-    where = _line_in(error, own_file) or place or own_file
-    return _words(error) + (f" at {where}" if where else "")
+def _told(error: BaseException, own_files: Sequence[str | None], place: str | None) -> str:
+    where = _line_in(error, own_files) or place
+    return _words(error, MAX_SAID) + (f" at {where}" if where else "")
 
 
-def _words(error: BaseException) -> str:
+def _words(error: BaseException, most: int) -> str:
     try:
-        text = str.__str__(str(error))[:MAX_SAID]
+        text = str.__str__(str(error))[:most]
     except BaseException as other:  # noqa: BLE001 (an error's own text may raise anything; its type and place are left)
         text = f"(its text raised {type_name(other)})"
     return f"{type_name(error)}: {text}"
 
 
-def _line_in(error: BaseException, own_file: str | None) -> str | None:
-    """The innermost line of the user's file; without one, of any file that is neither ours nor the import's."""
+def _line_in(error: BaseException, own_files: Sequence[str | None]) -> str | None:
+    """The innermost line of the user's files; without one, of any file that is neither ours nor the import's."""
     passed: list[tuple[str, int | None]] = []
     at = _TRACEBACK.__get__(error)
     while at is not None:
         passed.append((at.tb_frame.f_code.co_filename, at.tb_lineno))
         at = at.tb_next
     passed.reverse()
-    own = [one for one in passed if one[0] == own_file]
+    own = [one for one in passed if one[0] in own_files]
     foreign = [one for one in passed if not one[0].startswith(_NOT_THE_USERS)]
     for file, line in (own or foreign)[:1]:
         return file if line is None else f"{file}:{line}"

@@ -14,6 +14,7 @@ from typing import Final
 from trainyard_api.termination import ExitCode, Termination, TerminationReason
 from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.outlets import Ended
+from trainyard_trainer.user_code import words_of
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def of_error(error: BaseException, secrets: Iterable[str]) -> tuple[int, Termina
             field_path=None if error.field_path is None else error.field_path[:256],
             value=None if error.value is None else redact(error.value, secrets)[:256],
         )
-    text = f"{type(error).__name__}: {error}"
+    text = words_of(error, most=1_000_000)  # cut below: half a secret would be taken for none
     return CRASHED, Termination(reason=TerminationReason.CRASHED, message=redact(text, secrets)[:1024])
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.rewards.reward import RewardCaller, WeightedReward
-from trainyard_trainer.rewards.values import NoValue, RewardValue, policy_turns, read_value
+from trainyard_trainer.rewards.values import NoValue, RewardValue, placed, policy_turns, read_value
 from trainyard_trainer.trajectory import Trajectory, TrajectoryStatus
 from trainyard_trainer.user_code import explain, file_of, place_of
 
@@ -88,10 +88,9 @@ def _call(reward: WeightedReward, trajectory: Trajectory) -> RewardValue | NoVal
     if function is None:
         raise ValueError(f"reward {reward.name} has neither a function nor a caller")
     try:
-        value = read_value(function(trajectory), trajectory)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 (a reward may raise anything; it fails this trajectory)
-        return NoValue(f"raised {explain(error, file_of(function))}")
-    return NoValue(f"{value.problem} at {place_of(function)}") if isinstance(value, NoValue) else value
+        return placed(read_value(function(trajectory), trajectory), place_of(function))
+    except BaseException as error:  # noqa: BLE001 (a reward may raise anything; it fails this trajectory)
+        return NoValue(f"raised {explain(error, file_of(function), place=place_of(function))}")
 
 
 def _score_one(

@@ -12,7 +12,7 @@ from numbers import Number
 from typing import Any, Final
 
 from trainyard_trainer.trajectory import Role, Trajectory
-from trainyard_trainer.user_code import MAX_SAID
+from trainyard_trainer.user_code import shown
 
 LARGEST: Final = 1e100
 """Largest size of a reward: sums and squares of larger ones may be no floats, and no group has statistics then."""
@@ -36,14 +36,23 @@ class NoValue:
 def read_value(returned: Any, trajectory: Trajectory) -> RewardValue | NoValue:
     """A number, or a list or tuple with one number for each policy turn.
 
-    Numbers are Python's and Decimal, booleans, NumPy's and tensors without dimensions; never texts.
+    Numbers are Python's and Decimal, booleans, NumPy's and tensors without dimensions; never texts. Never raises,
+    whatever the value does when it is looked at.
     """
-    if isinstance(returned, list | tuple):
-        return _by_turn(returned, trajectory)
+    # What lists and tuples hold, not what a class derived from them says.
+    if issubclass(type(returned), list):
+        return _by_turn(returned, list.copy(returned), trajectory)
+    if issubclass(type(returned), tuple):
+        return _by_turn(returned, list(tuple.__iter__(returned)), trajectory)
     number = _finite(returned)
     if number is None:
-        return NoValue(f"returned {_said(returned)}, not a finite number of at most {LARGEST:g}")
+        return NoValue(f"returned {shown(returned)}, not a finite number of at most {LARGEST:g}")
     return RewardValue(number)
+
+
+def placed(value: RewardValue | NoValue, place: str | None) -> RewardValue | NoValue:
+    """The same; one that is none, and so has no traceback, with the place where its function is defined."""
+    return NoValue(f"{value.problem} at {place}") if isinstance(value, NoValue) and place else value
 
 
 def policy_turns(trajectory: Trajectory) -> int:
@@ -51,30 +60,30 @@ def policy_turns(trajectory: Trajectory) -> int:
     return sum(turn.role is Role.POLICY for turn in trajectory.turns)
 
 
-def _by_turn(returned: Sequence[Any], trajectory: Trajectory) -> RewardValue | NoValue:
+def _by_turn(returned: Any, values: Sequence[Any], trajectory: Trajectory) -> RewardValue | NoValue:
     turns = policy_turns(trajectory)
-    numbers = [number for number in map(_finite, returned) if number is not None]
-    if len(numbers) != len(returned) or not numbers or len(numbers) != turns:
+    numbers = [_finite(value) for value in values] if len(values) == turns else []
+    found = [number for number in numbers if number is not None]
+    if not found or len(found) != turns:
         return NoValue(
-            f"returned {_said(returned)}, not a finite number of at most {LARGEST:g} for each of {turns} policy turns"
+            f"returned {shown(returned)}, not a finite number of at most {LARGEST:g} for each of {turns} policy turns"
         )
-    return RewardValue(math.fsum(numbers), tuple(numbers))
+    return RewardValue(math.fsum(found), tuple(found))
 
 
 def _finite(value: Any) -> float | None:
-    if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):
-        value = value.item()  # of NumPy, or a tensor
+    try:
+        return _as_float(value)
+    except BaseException:  # noqa: BLE001 (a user's object may raise anything when it is read; then it is no number)
+        return None
+
+
+def _as_float(value: Any) -> float | None:
+    if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):  # of NumPy, or a tensor
+        if getattr(value, "mask", False) or getattr(getattr(value, "dtype", None), "kind", None) in ("m", "M"):
+            return None  # a masked one and a date have an item, too
+        value = value.item()
     if not isinstance(value, Number) or isinstance(value, complex):
         return None
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (OverflowError, ValueError, TypeError):
-        return None  # an integer may be too large for that
+    number = float(value)  # type: ignore[arg-type]  # an integer may be too large for that
     return number if abs(number) <= LARGEST else None  # NaN isn't
-
-
-def _said(value: Any) -> str:
-    try:
-        return repr(value)[:MAX_SAID]
-    except (Exception, SystemExit):  # noqa: BLE001 (a user's own repr may raise anything, which is no reason to fail)
-        return f"a {type(value).__name__}"

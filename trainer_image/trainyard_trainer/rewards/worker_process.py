@@ -1,57 +1,76 @@
 """A warm process that calls a user's rewards, and is killed when one of them hangs.
 
-Place in the data's way: station 6, at the trainer's end of `worker`. Started as a fresh interpreter, never forked, so
-neither threads nor a GPU's context are copied. The process gets no variable that holds a secret of the trainer, yet
-runs as the same user in the same pod: this keeps accidents apart, not an attacker.
+Place in the data's way: station 6, at the trainer's end of `worker`. Decides which call is at fault when the process is
+lost: one that was made alone, in a process where no other had left anything behind.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import pickle
-import re
-import signal
-import socket
-import subprocess
-import sys
+import math
 import time
-import weakref
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from trainyard_trainer.errors import TrainerError
-from trainyard_trainer.rewards.values import NoValue, RewardValue
-from trainyard_trainer.rewards.worker import Job, took_too_long
-from trainyard_trainer.seams import RolloutInterruptedError
+from trainyard_trainer.rewards.values import NoValue, RewardValue, placed
+from trainyard_trainer.rewards.worker import Job
+from trainyard_trainer.rewards.worker_connection import LostError, WorkerConnection
+from trainyard_trainer.rewards.worker_loop import took_too_long
 from trainyard_trainer.trajectory import Trajectory
 
-SECRET_VARIABLES = re.compile(r"(TRAINYARD|AWS|PG|WANDB|MLFLOW)_?.*|HF_TOKEN|HUGGING_FACE_HUB_TOKEN", re.IGNORECASE)
-"""Names of environment variables that the process doesn't get."""
 START_SECONDS = 120.0
 """Seconds that the import of a user's code may take."""
-PARALLEL_GRACE_SECONDS = 2.0
+GRACE_SECONDS = 2.0
 """Seconds beyond their time-out that coroutines have to notice it; then one of them blocks all the others."""
+FINISH_SECONDS = 10.0
+"""Seconds between two calls, in which what a call has left behind is ended."""
 MAX_VAIN_STARTS = 3
-POLL_SECONDS = 0.1
-MAX_ANSWER_BYTES = 1 << 20
-
-
-class _LostError(Exception):
-    """The process ended, or had to be ended; the text says why."""
 
 
 @dataclass(slots=True)
 class _Begun:
-    """Jobs that the process is at, and until when it may be."""
+    """Jobs that the process is at, and until when it may be.
 
-    numbers: set[int]
+    `first`: no reward was called in this process before. `last` is when coroutines are given up even while their loop
+    turns.
+    """
+
+    numbers: frozenset[int]
     deadline: float
     problem: str
+    first: bool = True
+    last: float = math.inf
+
+
+@dataclass(slots=True)
+class _Work:
+    """Calls of one step: those that are open, in the order in which they are made, and the values of the others.
+
+    `alone`: coroutines are called one by one, too. `suspected` were at work when a process died in which others had
+    been called before.
+    """
+
+    trajectories: Sequence[Trajectory]
+    jobs: dict[int, Job]
+    values: dict[int, RewardValue | NoValue] = field(default_factory=dict)
+    alone: bool = False
+    suspected: set[int] = field(default_factory=set)
+
+    def progress(self) -> tuple[int, bool, int]:
+        """What is different once something has come of a process."""
+        return len(self.values), self.alone, len(self.suspected)
+
+    def settle(self, number: int, value: RewardValue | NoValue) -> None:
+        """Keep the value of a call."""
+        self.values[number] = value
+        del self.jobs[number]
+
+    def suspect(self, number: int) -> None:
+        """Make a call the first one in the next process."""
+        self.suspected.add(number)
+        self.jobs = {number: self.jobs[number]} | self.jobs
 
 
 class RewardWorker:
@@ -67,123 +86,137 @@ class RewardWorker:
         self._names = tuple(names)
         self._module = module
         self._interrupted = interrupted
-        self._socket: Connection | None = None
-        self._end: Callable[[], Any] = lambda: None
+        self._places: dict[str, str | None] = {}
+        self._process: WorkerConnection | None = None
 
     def load(self) -> dict[str, Any]:
-        """Start the process if it doesn't run, and have it find the rewards.
+        """Start the process anew, and have it find the rewards.
 
         Returns:
-            `module`: what is wrong with the module; or `found`: for each name, whether it is `in_module` and its
-            `problem`, if any, and `module_has`: the names that the module defines.
+            `module`: what is wrong with the module; or `died`: the reward whose package ended the process, and
+            `problem`; or `found`: for each name, whether it is `in_module` and its `problem`, if any, and
+            `module_has`: the names that the module defines.
 
         Raises:
-            TrainerError: the process ended while it imported the user's code, or took too long over that.
+            TrainerError: the process was killed while it imported the user's code, or took too long over that.
             RolloutInterruptedError: a stop was asked for.
         """
-        self._start()
+        self.close()
+        self._process = process = WorkerConnection(self._interrupted)
+        importing: Mapping[str, Any] = {}
         try:
-            self._send({"load": self._names, "module": str(self._module) if self._module else None})
-            return self._receive(time.monotonic() + START_SECONDS, "took too long over its imports")
-        except _LostError as error:
-            raise TrainerError(f"the reward worker {error} while it imported the user's code") from error
+            process.send({"load": self._names, "module": str(self._module) if self._module else None})
+            while True:
+                answer = process.receive(time.monotonic() + START_SECONDS, "took too long over its imports")
+                if "importing" not in answer:
+                    break
+                importing = answer
+        except LostError as error:
+            self._process = None
+            if not error.died or error.killed or not (importing or self._module):
+                raise TrainerError(f"the reward worker {error} while it imported the user's code") from error
+            if importing:
+                return {"died": importing["importing"], "problem": f"{importing['where']} {error} when it was imported"}
+            return {"module": f"{error} when it was imported; {self._module}"}
+        self._places = {name: one.get("place") for name, one in answer.get("found", {}).items()}
+        return answer
 
     def call(
         self, timeouts: dict[str, float], trajectories: Sequence[Trajectory]
     ) -> dict[str, list[RewardValue | NoValue]]:
         """Call every reward on every trajectory; coroutines together, the others one after the other.
 
-        What the process can't survive, a time-out or its own end, fails the calls that it was at; the others are made
-        in a new one.
+        What the process can't survive, a time-out or its own end, fails the call that it was at. Where it was at many,
+        those without an answer are made again in a new one, each alone, so that only the one at fault fails. A call
+        that was made alone when a process ended in which others had been called before is made again as the first of
+        a new one.
+
+        Raises:
+            TrainerError: the process ends again and again between two calls, or can't be started again.
+            RolloutInterruptedError: a stop was asked for.
         """
         pairs = [(name, index) for name in timeouts for index in range(len(trajectories))]
-        open_jobs: dict[int, Job] = {
-            number: (number, name, index, timeouts[name]) for number, (name, index) in enumerate(pairs)
-        }
-        values: dict[int, RewardValue | NoValue] = {}
-        vain = 0
-        while open_jobs:
-            before = len(open_jobs)
-            if self._socket is None:
-                self.load()
-            lost = self._run(trajectories, open_jobs, values)
-            vain = 0 if len(open_jobs) < before else vain + 1
+        jobs = {number: (number, name, index, timeouts[name]) for number, (name, index) in enumerate(pairs)}
+        work, vain = _Work(trajectories, jobs), 0
+        while work.jobs:
+            before = work.progress()
+            lost = self._run(self._process or self._started_again(), work)
+            vain = 0 if work.progress() != before else vain + 1
             if vain == MAX_VAIN_STARTS:
                 raise TrainerError(f"the reward worker {lost} {vain} times in a row, between two rewards")
-        return {name: [values[number] for number, (other, _) in enumerate(pairs) if other == name] for name in timeouts}
+        numbers = iter(range(len(pairs)))
+        return {name: [work.values[next(numbers)] for _ in trajectories] for name in timeouts}
 
     def close(self) -> None:
         """End the process and everything that it has started."""
-        self._end()
-        self._socket = None
+        if self._process is not None:
+            self._process.close()
+        self._process = None
 
-    def _run(
-        self, trajectories: Sequence[Trajectory], jobs: dict[int, Job], values: dict[int, RewardValue | NoValue]
-    ) -> str | None:
-        """Move jobs to values until none is left, or the process is lost and why."""
-        begun = _Begun(set(), time.monotonic() + START_SECONDS, "didn't begin")
+    def _started_again(self) -> WorkerConnection:
+        found = self.load()
+        problems = [
+            found.get("module"),
+            found.get("problem"),
+            *(one["problem"] for one in found.get("found", {}).values()),
+        ]
+        for problem in filter(None, problems):
+            raise TrainerError(f"the reward worker can't be started again: {problem}")
+        if self._process is None:
+            raise TrainerError("the reward worker can't be started again")
+        return self._process
+
+    def _run(self, process: WorkerConnection, work: _Work) -> str:
+        """Settle calls until each was made, or the process is lost; why no more were."""
+        begun = _Begun(frozenset(), time.monotonic() + START_SECONDS, "didn't begin")
         try:
-            self._send({"trajectories": list(trajectories), "jobs": list(jobs.values())})
-            while jobs:
-                answer = self._receive(begun.deadline, begun.problem)
-                if "began" in answer:
-                    begun = self._begun(answer, jobs)
-                elif (number := answer.get("job")) in jobs:
-                    values[number] = _value(answer)
-                    del jobs[number]
-        except _LostError as error:
-            for number in begun.numbers & jobs.keys():
-                values[number] = NoValue(str(error))
-                del jobs[number]
+            process.send(
+                {"trajectories": list(work.trajectories), "jobs": list(work.jobs.values()), "alone": work.alone}
+            )
+            while "finished" not in (answer := process.receive(begun.deadline, begun.problem)):
+                try:
+                    begun = self._begin(process, answer, work) if "began" in answer else begun
+                    self._heed(answer, begun, work)
+                except (KeyError, TypeError, ValueError) as error:
+                    raise process.lost("said what is no answer") from error
+        except LostError as error:
+            self._process = None
+            self._blame(error, begun, work)
             return str(error)
-        return None
+        if work.jobs:
+            self.close()  # those that others got in the way of are made in a new one
+            work.alone = True
+        return "gave no answer"
 
-    def _begun(self, answer: Mapping[str, Any], jobs: Mapping[int, Job]) -> _Begun:
-        numbers = {number for number in answer["began"] if number in jobs}
-        seconds = max((jobs[number][3] for number in numbers), default=START_SECONDS)
-        grace = PARALLEL_GRACE_SECONDS if answer.get("parallel") else 0.0
-        return _Begun(numbers, time.monotonic() + seconds + grace, took_too_long(seconds))
+    def _begin(self, process: WorkerConnection, answer: Mapping[str, Any], work: _Work) -> _Begun:
+        numbers = frozenset(answer["began"]) & work.jobs.keys()
+        limits = [work.jobs[number][3] for number in numbers]
+        now, seconds = time.monotonic(), max(limits)
+        grace = GRACE_SECONDS if answer["awaited"] else 0.0
+        first, process.unused = process.unused, False
+        # Alone, the time is up once; of many, it begins anew as long as the loop turns.
+        last = now + seconds + grace if len(numbers) == 1 else now + 2 * sum(limits) + grace
+        return _Begun(numbers, min(last, now + seconds + grace), took_too_long(seconds), first, last)
 
-    def _start(self) -> None:
-        self.close()
-        ours, theirs = socket.socketpair()
-        environment = {name: value for name, value in os.environ.items() if not SECRET_VARIABLES.fullmatch(name)}
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        command = [sys.executable, "-m", "trainyard_trainer.rewards.worker", str(theirs.fileno())]
-        process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], start_new_session=True
-        )
-        theirs.close()
-        self._socket = Connection(ours.detach())
-        self._end = weakref.finalize(self, _kill, process, self._socket)
+    def _heed(self, answer: Mapping[str, Any], begun: _Begun, work: _Work) -> None:
+        number = answer.get("job")
+        if number in work.jobs and "again" not in answer:
+            work.settle(number, _value(answer))
+        left = [work.jobs[number][3] for number in begun.numbers & work.jobs.keys()]
+        now = time.monotonic()
+        begun.deadline = min(begun.last, now + max(left) + GRACE_SECONDS) if left else now + FINISH_SECONDS
 
-    def _send(self, request: dict[str, Any]) -> None:
-        if self._socket is None:
-            raise _LostError("isn't there")
-        try:
-            self._socket.send_bytes(pickle.dumps(request))
-        except OSError as error:
-            raise self._lost("ended its process") from error
-
-    def _receive(self, deadline: float, problem: str) -> dict[str, Any]:
-        """The next answer of the process, which must come before `deadline`, else `problem` is its end."""
-        while self._socket is not None:
-            try:
-                if self._socket.poll(POLL_SECONDS):
-                    answer = json.loads(self._socket.recv_bytes(MAX_ANSWER_BYTES))
-                    return answer if isinstance(answer, dict) else {}
-            except (EOFError, OSError, ValueError) as error:
-                raise self._lost("ended its process") from error
-            if self._interrupted():
-                self.close()
-                raise RolloutInterruptedError
-            if time.monotonic() > deadline:
-                raise self._lost(problem)
-        raise _LostError("isn't there")
-
-    def _lost(self, problem: str) -> _LostError:
-        self.close()
-        return _LostError(problem)
+    def _blame(self, error: LostError, begun: _Begun, work: _Work) -> None:
+        """Settle the call that a process was lost with, if it is known to be at fault."""
+        if len(begun.numbers) > 1:
+            work.alone = True
+            return
+        for number in begun.numbers & work.jobs.keys():
+            if error.died and not begun.first and number not in work.suspected:
+                work.suspect(number)
+                work.alone = True
+            else:
+                work.settle(number, placed(NoValue(str(error)), self._places.get(work.jobs[number][1])))
 
 
 def _value(answer: Mapping[str, Any]) -> RewardValue | NoValue:
@@ -191,11 +224,3 @@ def _value(answer: Mapping[str, Any]) -> RewardValue | NoValue:
         return NoValue(str(answer["problem"]))
     by_turn = answer["by_turn"]
     return RewardValue(float(answer["total"]), None if by_turn is None else tuple(map(float, by_turn)))
-
-
-def _kill(process: subprocess.Popen[bytes], connection: Connection) -> None:
-    """End the process' whole session, for a reward may have started others."""
-    connection.close()
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
