@@ -145,6 +145,70 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_an_environment_that_cancels_its_own_conversation_fails_it(waits: bool) -> None:
+    """Whether it waits for that or answers: what the conversation does next isn't hit by it."""
+
+    async def _cancel() -> Observation:
+        current = asyncio.current_task()
+        assert current is not None
+        current.cancel()
+        if waits:
+            await asyncio.Event().wait()
+        return ANSWER
+
+    async def _then() -> int:
+        with pytest.raises(FailedEnvironmentError, match=r"CancelledError:  at .*:\d+"):
+            await converse(Task(_cancel))
+        await asyncio.sleep(0)
+        current = asyncio.current_task()
+        return current.cancelling() if current else -1
+
+    assert asyncio.run(_then()) == 0
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+@pytest.mark.parametrize("how", ["awaited", "gathered", "grouped", "grandchild", "left"])
+def test_a_task_of_an_environment_that_exits_ends_no_other(how: str, kind: type[BaseException]) -> None:
+    """A loop would end with it: only who waits for the task fails, with the line that raised."""
+
+    async def _exit() -> None:
+        await asyncio.sleep(0)
+        raise kind("mine")
+
+    line = _exit.__code__.co_firstlineno + 2
+
+    async def _parent() -> None:
+        await asyncio.create_task(_exit())
+
+    async def _start() -> Observation:
+        if how == "awaited":
+            await asyncio.create_task(_exit())
+        elif how == "gathered":
+            await asyncio.gather(_exit(), asyncio.sleep(0))
+        elif how == "grouped":
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_exit())
+        elif how == "grandchild":
+            await asyncio.create_task(_parent())
+        else:
+            left.append(asyncio.create_task(_exit()))
+            await asyncio.wait(left)
+            assert left[0].exception() is not None
+        return ANSWER
+
+    async def _both() -> list[Any]:
+        return await asyncio.gather(converse(Task(_start)), converse(Task()), return_exceptions=True)
+
+    left: list[asyncio.Task[None]] = []
+    first, second = asyncio.run(_both())
+    assert second == ANSWER
+    if how == "left":
+        assert first == ANSWER
+    else:
+        assert f"{kind.__name__}: mine at {__file__}:{line}" in str(first)
+
+
 def test_an_environment_that_blocks_takes_no_time_from_others(clock: Clock) -> None:
     """Its neighbour's answer came long before the time was up, and nobody could look at it."""
 

@@ -6,7 +6,8 @@ the thread keeps all others from noticing that their answers have come; that tim
 
 from __future__ import annotations
 
-import asyncio
+# By name: a user's code may put something else into the module.
+from asyncio import TimerHandle, current_task, get_running_loop
 from collections.abc import Awaitable, Callable, Generator
 from time import monotonic
 from typing import Any
@@ -17,6 +18,7 @@ class Steps:
 
     Attributes:
         seconds: of its own steps so far, without those in which it waited.
+        cancels: how often it has cancelled the task that it runs in, and not taken it back.
 
     Args:
         awaitable: what is awaited.
@@ -24,6 +26,7 @@ class Steps:
 
     def __init__(self, awaitable: Awaitable[Any]) -> None:
         self.seconds = 0.0
+        self.cancels = 0
         self._awaitable = awaitable
 
     def __await__(self) -> Generator[Any, Any, Any]:
@@ -31,13 +34,14 @@ class Steps:
         step: Callable[[Any], Any] = coroutine.send
         given: Any = None
         while True:
-            began = monotonic()
+            began, cancelled = monotonic(), _cancelled()
             try:
                 waited_for = step(given)
             except StopIteration as ended:
                 return ended.value
             finally:
                 self.seconds += monotonic() - began
+                self.cancels = max(0, self.cancels + _cancelled() - cancelled)
             try:
                 step, given = coroutine.send, (yield waited_for)
             except BaseException as error:  # noqa: BLE001 (thrown in by the loop: it is the coroutine's to catch)
@@ -45,6 +49,11 @@ class Steps:
 
     async def _run(self) -> Any:
         return await self._awaitable
+
+
+def _cancelled() -> int:
+    task = current_task()
+    return 0 if task is None else task.cancelling()
 
 
 class Deadline:
@@ -69,7 +78,7 @@ class Deadline:
         self._look_seconds = look_seconds
         self._blocked = 0.0
         self._began = self._due = monotonic()
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: TimerHandle | None = None
         self._wait(seconds)
 
     def stop(self) -> None:
@@ -85,7 +94,7 @@ class Deadline:
     def _wait(self, left: float) -> None:
         seconds = min(left, self._look_seconds)
         self._due = monotonic() + seconds
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
+        self._timer = get_running_loop().call_later(seconds, self._look)
 
     def _look(self) -> None:
         now = monotonic()

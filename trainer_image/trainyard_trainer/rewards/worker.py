@@ -110,7 +110,9 @@ class Worker:
     def _score(self, trajectories: Sequence[Trajectory], jobs: Sequence[Job], *, alone: bool) -> None:
         """Call coroutines together and then the others, one by one; or all one by one."""
         together = [] if alone else [job for job in jobs if self._rewards[job[1]].awaited]
-        if together:
+        if len(together) < 2:
+            together = []
+        else:
             self._say({"began": [job[0] for job in together], "awaited": True})
             self._await(trajectories, together, alone=False)
         done = {job[0] for job in together}

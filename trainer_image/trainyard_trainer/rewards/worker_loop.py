@@ -120,6 +120,7 @@ class SideBySide:
 
     async def _await(self, call: Call) -> None:
         _CALL.set(call.number)
+        self._turning()
         steps = Steps(_ask(call))
         deadline = Deadline(
             call.seconds,

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from trainyard_trainer.deadlines import Deadline, Steps
+from trainyard_trainer.rollouts.child_tasks import TaskExitedError, contained
 from trainyard_trainer.seams import Environment, Message, Observation, PolicyTurn, Question, Said
 from trainyard_trainer.tasks.task import Task
 from trainyard_trainer.trajectory import CallOutcome
@@ -65,31 +66,45 @@ class GuardedEnvironment:
     async def _call(self, name: str, ask: Callable[[], Awaitable[Any]], require: Callable[[Any], None]) -> Any:
         task = asyncio.current_task()
         cancelled = task.cancelling() if task else 0
-        limit = asyncio.timeout(None)
+        steps, limit = Steps(_asked(ask)), asyncio.timeout(None)
         try:
-            async with limit:
-                found = await self._in_time(ask, limit)
+            with contained():
+                async with limit:
+                    found = await self._in_time(steps, limit)
         except BaseException as error:
-            if issubclass(type(error), asyncio.CancelledError) and task is not None and task.cancelling() > cancelled:
-                raise  # somebody ends the conversation
+            if task is not None and issubclass(type(error), asyncio.CancelledError):
+                if task.cancelling() > cancelled + steps.cancels:
+                    raise  # somebody ends the conversation
+                for _ in range(steps.cancels):
+                    task.uncancel()
             late = f"took longer than {self._seconds:g} seconds" if limit.expired() else None
-            raise FailedEnvironmentError(late or explain_method(error, self._environment, name)) from error
+            raise FailedEnvironmentError(late or self._why(name, error)) from error
         try:
             require(found)
         except FailedEnvironmentError:
             raise
         except BaseException as error:
-            raise FailedEnvironmentError(explain_method(error, self._environment, name)) from error
+            raise FailedEnvironmentError(self._why(name, error)) from error
         return found
 
-    async def _in_time(self, ask: Callable[[], Awaitable[Any]], limit: asyncio.Timeout) -> Any:
+    async def _in_time(self, steps: Steps, limit: asyncio.Timeout) -> Any:
         loop = asyncio.get_running_loop()
-        steps = Steps(ask())
         over = Deadline(self._seconds, lambda: steps.seconds, lambda _: limit.reschedule(loop.time()), LOOK_SECONDS)
         try:
-            return await steps
+            found = await steps
+            if steps.cancels:
+                await asyncio.sleep(0)  # it has cancelled its own conversation: here, not when the policy is asked next
+            return found
         finally:
             over.stop()
+
+    def _why(self, name: str, error: BaseException) -> str:
+        exited = error.__cause__ if type(error) is TaskExitedError else None
+        return explain_method(exited or error, self._environment, name)
+
+
+async def _asked(ask: Callable[[], Awaitable[Any]]) -> Any:
+    return await ask()
 
 
 def _require_observation(found: Any) -> None:
