@@ -93,7 +93,8 @@ def test_what_is_no_question_is_refused(given: Any, says: str) -> None:
     "given",
     [
         (), None, 7, "text", (DemonstrationTurn(Role.POLICY, 7),), (DemonstrationTurn("policy?", "x"),),  # type: ignore[arg-type]
-        (DemonstrationTurn(Role.POLICY, ()),), (DemonstrationTurn(Role.POLICY, ("a",)),),  # type: ignore[arg-type]
+        (DemonstrationTurn(Role.POLICY, ()),), (DemonstrationTurn(Role.POLICY, ("a",)),),
+        (DemonstrationTurn(Role.POLICY, (Message("user", None),)),),  # type: ignore[arg-type]
     ],
 )  # fmt: skip
 def test_what_is_no_demonstration_is_refused(given: Any) -> None:
@@ -129,4 +130,3 @@ def test_a_sound_task_is_asked() -> None:
     task = CalculatorTask({})
     assert isinstance(ask(task, RANDOM), Question)
     assert show(task, Question("Q47*93;", "04371"), RANDOM)[0].role is Role.PROMPT
-    assert Message("user", "a")

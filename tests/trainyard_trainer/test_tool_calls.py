@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tests.trainyard_trainer import chat_model
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.models.reasoning import is_open, marks_of
 from trainyard_trainer.models.tool_calls import FORMATS, read_hermes, read_llama3_json, turn_reader
 from trainyard_trainer.seams import PolicyTurn, ToolCall, UnreadableCall
 from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
@@ -40,7 +42,13 @@ RESPONSE_TEMPLATE = {
 def reader(named: str | None = None, template: str = chat_model.STABLE, **more: Any) -> Any:
     """How calls of the test model are read."""
     tokenizer = chat_model.tokenizer(template, **more)
-    return turn_reader(tokenizer, template, "<|im_start|>assistant\n", ArithmeticToolsTask.tools, named)
+    return turn_reader(tokenizer, opening(template), ArithmeticToolsTask.tools, named)
+
+
+def opening(template: str = chat_model.STABLE, opened: str = "<|im_start|>assistant\n") -> Any:
+    """What is known of a template that opens a policy turn like this."""
+    marks = marks_of(template)
+    return SimpleNamespace(source=template, opened=opened, marks=marks, reasoning_begun=is_open(opened, marks))
 
 
 def test_hermes() -> None:
@@ -164,7 +172,7 @@ def test_a_reasoning_that_the_template_opens_is_one(more: dict[str, Any]) -> Non
     tokenizer = chat_model.tokenizer(**more)
     opened = "<|im_start|>assistant\n<think>\n"
     for tools in (ArithmeticToolsTask.tools, ()):
-        read = turn_reader(tokenizer, chat_model.STABLE, opened, tools, None)
+        read = turn_reader(tokenizer, opening(opened=opened), tools, None)
         assert read("maybe 3</think>2") == PolicyTurn("2")
         assert read("maybe 3") == PolicyTurn("")
 
@@ -199,7 +207,7 @@ def test_numbers_that_json_has_not_are_malformed(number: str) -> None:
 
 def test_without_tools_nothing_is_read() -> None:
     """A text is a text."""
-    read = turn_reader(chat_model.tokenizer(), "", "", (), None)
+    read = turn_reader(chat_model.tokenizer(), opening(), (), None)
     assert read(f"<tool_call>{SUM_JSON}</tool_call>") == PolicyTurn(f"<tool_call>{SUM_JSON}</tool_call>")
-    own = turn_reader(chat_model.tokenizer(response_template=RESPONSE_TEMPLATE), "", "", (), None)
+    own = turn_reader(chat_model.tokenizer(response_template=RESPONSE_TEMPLATE), opening(), (), None)
     assert own(f"[[{SUM_JSON}]]") == PolicyTurn(f"[[{SUM_JSON}]]")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, get_args
 
 from trainyard_trainer.outlets import Snapshot
 from trainyard_trainer.sampling.randomness import Stream, StreamKey
@@ -62,11 +62,15 @@ class UnreadableCall:
     problem: str
 
 
+ChatRole: TypeAlias = Literal["system", "user", "assistant", "tool"]
+"""Who speaks, in the words of chat templates."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message of a chat, in the terms of chat templates."""
 
-    role: Literal["system", "user", "assistant", "tool"]
+    role: ChatRole
     content: str
     tool_calls: tuple[ToolCall, ...] = ()
     name: str | None = None
@@ -75,6 +79,24 @@ class Message:
 
 Said = str | tuple[Message, ...]
 """What is put before the policy: plain text, or messages that the model's chat template writes."""
+
+
+def is_said(value: Any) -> bool:
+    """Whether a value of a user's code is one: a text, or a tuple of messages, at least one, with texts in them."""
+    if isinstance(value, str):
+        return True
+    return isinstance(value, tuple) and len(value) > 0 and all(map(_is_message, value))
+
+
+def _is_message(value: Any) -> bool:
+    if not isinstance(value, Message) or value.role not in get_args(ChatRole):
+        return False
+    texts = isinstance(value.content, str) and (value.name is None or isinstance(value.name, str))
+    return texts and isinstance(value.tool_calls, tuple) and all(map(_is_call, value.tool_calls))
+
+
+def _is_call(value: Any) -> bool:
+    return isinstance(value, ToolCall) and isinstance(value.name, str) and isinstance(value.arguments, Mapping)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A step's trajectories as rows of the ledger's tables.
 
 Place in the data's way: station 10, between `trajectory` and `ledger`. Pure: what Postgres or JSON can't hold is
-replaced here (NaN by null, what `readable` replaces in texts), and nowhere else.
+replaced here (NaN by null; in texts what `readable` replaces, whoever made them).
 """
 
 from __future__ import annotations

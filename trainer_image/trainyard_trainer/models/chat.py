@@ -16,7 +16,6 @@ from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.chat_template import ChatTemplate, TemplateChangesError, TemplateFailedError
 from trainyard_trainer.models.loading import LoadedModel
-from trainyard_trainer.models.reasoning import is_open, marks_of
 from trainyard_trainer.models.tool_calls import turn_reader
 from trainyard_trainer.seams import Message, PolicyTurn, Said, UnreadableCall
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
@@ -47,11 +46,8 @@ class ChatDialogue:
         self._template = ChatTemplate(loaded, task.tools, special_tokens, day or datetime.now(UTC).date())
         self._encoder = self._template.encoder
         self.stop_ids = self._template.stop_ids
-        marks = marks_of(self._template.source)
-        self._closing = marks.closing if is_open(self._template.opened, marks) else ""
-        self._read = turn_reader(
-            loaded.tokenizer, self._template.source, self._template.opened, task.tools, task.tool_format
-        )
+        self._closing = self._template.marks.closing if self._template.reasoning_begun else ""
+        self._read = turn_reader(loaded.tokenizer, self._template, task.tools, task.tool_format)
 
     def opening(self, said: Said) -> tuple[int, ...]:
         """The messages and the beginning of the policy's turn, as the template writes them."""

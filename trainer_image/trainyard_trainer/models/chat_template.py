@@ -16,6 +16,7 @@ from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.loading import LoadedModel
+from trainyard_trainer.models.reasoning import is_open, marks_of
 from trainyard_trainer.models.text_encoder import TextEncoder, UnwritableError, covered, unmarked
 from trainyard_trainer.readable import one_line
 from trainyard_trainer.seams import Message, ToolCall
@@ -58,6 +59,8 @@ class ChatTemplate:
         encoder: turns what it writes into ids.
         stop_ids: the id that ends an assistant's turn, then all others that end a text of this model.
         opened: a conversation up to where a policy turn begins, as an example of how the template opens one.
+        marks: the texts around a reasoning.
+        reasoning_begun: whether a policy turn begins within a reasoning.
         several_calls: whether a turn may have more than one tool call.
 
     Raises:
@@ -81,6 +84,8 @@ class ChatTemplate:
             self.stop_ids = self._stop_ids(loaded)
             self._stop_texts = [str(text) for text in self._tokenizer.convert_ids_to_tokens(list(self.stop_ids))]
             self.opened = self._opened()
+            self.marks = marks_of(self.source)
+            self.reasoning_begun = is_open(self.opened, self.marks)
         except RefusedError:
             raise
         except Exception as error:

@@ -12,11 +12,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
 
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.models.reasoning import is_open, marks_of, without_reasoning
+from trainyard_trainer.models.reasoning import Marks, without_reasoning
 from trainyard_trainer.readable import is_writable, one_line
 from trainyard_trainer.seams import PolicyTurn, ToolCall, UnreadableCall
 
@@ -55,31 +55,37 @@ def read_llama3_json(text: str) -> PolicyTurn:
 FORMATS: Mapping[str, TurnReader] = {"hermes": read_hermes, "llama3-json": read_llama3_json}
 
 
+class Template(Protocol):
+    """What must be known of a chat template to read what a policy wrote; see `chat_template.ChatTemplate`."""
+
+    source: str
+    opened: str
+    marks: Marks
+    reasoning_begun: bool
+
+
 def turn_reader(
-    tokenizer: Any, template: str, opened: str, tools: Sequence[Mapping[str, Any]], named: str | None
+    tokenizer: Any, template: Template, tools: Sequence[Mapping[str, Any]], named: str | None
 ) -> TurnReader:
     """How turns of this model are read: reasoning first, which is no part of what is said, then calls.
 
     Args:
         tokenizer: the model's.
-        template: text of its chat template.
-        opened: a conversation up to where a policy turn begins; some templates write the beginning of that turn.
+        template: the chat template; some write the beginning of a policy turn.
         tools: schemas of the tools that may be called; without any, no call is read.
         named: a format of calls that the task's option names; it goes before everything else.
 
     Raises:
         RefusedError: INVALID_OPTION for an unknown name; MODEL_UNSUITABLE where there are tools and no format is known.
     """
-    marks = marks_of(template)
-    begun = is_open(opened, marks)
     own = getattr(tokenizer, "response_template", None) is not None
     if own and tools and named is None:
-        return _by_response_template(tokenizer, opened, tools)
-    read = _format(template, named) if tools else PolicyTurn
+        return _by_response_template(tokenizer, template.opened, tools)
+    read = _format(template.source, named) if tools else PolicyTurn
 
     def turn(text: str) -> PolicyTurn:
-        said = _content(tokenizer, opened, text) if own else None
-        return read(without_reasoning(text, marks, begun=begun) if said is None else said)
+        said = _content(tokenizer, template.opened, text) if own else None
+        return read(without_reasoning(text, template.marks, begun=template.reasoning_begun) if said is None else said)
 
     return turn
 

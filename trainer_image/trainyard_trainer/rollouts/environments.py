@@ -14,7 +14,7 @@ from typing import Any
 
 from trainyard_trainer.deadlines import Deadline, Steps
 from trainyard_trainer.rollouts.child_tasks import TaskExitedError, contained
-from trainyard_trainer.seams import Environment, Message, Observation, PolicyTurn, Question, Said
+from trainyard_trainer.seams import Environment, Observation, PolicyTurn, Question, Said, is_said
 from trainyard_trainer.tasks.task import Task
 from trainyard_trainer.trajectory import CallOutcome
 from trainyard_trainer.user_code import explain_method, type_name
@@ -126,6 +126,5 @@ def _is_outcome(call: Any) -> bool:
 
 
 def _require_said(said: Any, who: str = "reset") -> None:
-    messages = isinstance(said, tuple) and said and all(isinstance(one, Message) for one in said)
-    if not messages and not isinstance(said, str):
-        raise FailedEnvironmentError(f"{who} said {type_name(said)}, neither a str nor a tuple of Messages")
+    if not is_said(said):
+        raise FailedEnvironmentError(f"{who} said {type_name(said)}, neither a str nor a tuple of Messages of texts")

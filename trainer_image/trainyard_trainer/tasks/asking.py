@@ -14,7 +14,7 @@ import numpy as np
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.readable import is_writable
-from trainyard_trainer.seams import Message, Question
+from trainyard_trainer.seams import Question, is_said
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 from trainyard_trainer.trajectory import Role
 from trainyard_trainer.user_code import explain, file_of
@@ -42,7 +42,7 @@ def show(task: Task, question: Question, random: np.random.Generator) -> tuple[D
     """
     found = _call(task, "demonstration", lambda: tuple(task.demonstration(question, random)))
     if not found or not all(map(_is_turn, found)):
-        raise _failed(task, "demonstration", "must give DemonstrationTurns, each a str or a tuple of Messages")
+        raise _failed(task, "demonstration", "must give DemonstrationTurns, each a str or a tuple of Messages of texts")
     return found
 
 
@@ -63,12 +63,7 @@ def right_answer(task: Task, question: Question) -> str | None:
 
 
 def _is_turn(turn: Any) -> bool:
-    if not isinstance(turn, DemonstrationTurn) or turn.role not in set(Role):
-        return False
-    if isinstance(turn.said, str):
-        return True
-    said = isinstance(turn.said, tuple) and turn.said and all(isinstance(one, Message) for one in turn.said)
-    return bool(said)
+    return isinstance(turn, DemonstrationTurn) and turn.role in set(Role) and is_said(turn.said)
 
 
 def _call(
