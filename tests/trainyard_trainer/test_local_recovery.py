@@ -88,7 +88,7 @@ def test_checkpoints_that_nobody_claimed_are_claimed_once(tmp_path: Path) -> Non
     log.record_checkpoint(saved[1])
     for _ in range(2):
         recovery(log).claim(FolderStorage(output), prefix)
-        claimed = log.contents(2).claimed
+        claimed = log.contents().claimed
         assert claimed == {one.uri for one in saved}
     lines = (output / prefix / "checkpoints.jsonl").read_text().splitlines()
     assert [f"step-{step}-" in line for step, line in zip((2, 1, 3), lines, strict=True)] == [True] * 3

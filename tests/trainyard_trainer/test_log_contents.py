@@ -39,7 +39,7 @@ def without(folder: Path, name: str, line: int) -> None:
 
 def test_a_whole_ledger_is_whole(folder: Path) -> None:
     """All its steps, both measurements, its claim; what is missing is the step that nobody has made."""
-    found = read_contents(folder, 0)
+    found = read_contents(folder)
     assert (found.finished, found.faults, found.claimed) == (STEPS, (), {"file:///x/"})
     assert found.gap == f"{folder}/metrics.jsonl must have one whole line of step 3; has 0"
     assert found.measured == {("evaluation", 0), ("validation", 2)}
@@ -56,7 +56,7 @@ def test_a_whole_ledger_is_whole(folder: Path) -> None:
 def test_a_step_that_lost_a_line_is_not_whole(folder: Path, name: str, line: int, finished: int, gap: str) -> None:
     """Steps before it are; steps after it aren't asked for."""
     without(folder, name, line)
-    found = read_contents(folder, 0)
+    found = read_contents(folder)
     assert (found.finished, found.gap) == (finished, f"{folder}/{gap}")
 
 
@@ -66,19 +66,19 @@ def test_a_step_that_is_there_twice_is_not_whole(folder: Path) -> None:
     kept = trajectories.read_bytes()
     first, *others = kept.splitlines(keepends=True)
     trajectories.write_bytes(b"".join([first, first, *others[1:]]))
-    found = read_contents(folder, 0)
+    found = read_contents(folder)
     assert (found.finished, found.gap) == (0, f"{trajectories} has a trajectory of step 0 twice")
     trajectories.write_bytes(kept)
     lines = metrics.read_bytes().splitlines(keepends=True)
     metrics.write_bytes(b"".join([*lines, lines[-1]]))
-    assert read_contents(folder, 0).gap == f"{metrics} must have one whole line of step 2; has 2"
+    assert read_contents(folder).gap == f"{metrics} must have one whole line of step 2; has 2"
 
 
 @pytest.mark.parametrize("name", ["answers", "evaluations", "metrics"])
 def test_a_measurement_that_lost_a_line_is_not_whole(folder: Path, name: str) -> None:
     """Its answers, its conclusion or its numbers: it can't be concluded from."""
     without(folder, name, 0)
-    assert read_contents(folder, 0).measured == {("validation", 2)}
+    assert read_contents(folder).measured == {("validation", 2)}
 
 
 def test_the_line_at_fault_is_named_with_what_is_missing(folder: Path) -> None:
@@ -87,18 +87,19 @@ def test_the_line_at_fault_is_named_with_what_is_missing(folder: Path) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([*lines[:2], b"garbage\n", *lines[3:]]))
     said = f"{path} must have one whole line of step 1; has 0, and line 3 isn't JSON (Expecting value, column 1)"
-    assert read_contents(folder, 0).gap == said
+    assert read_contents(folder).gap == said
     path.unlink()
-    assert read_contents(folder, 0).gap == f"there is no file {path}"
+    assert read_contents(folder).gap == f"there is no file {path}"
     path.mkdir()
-    assert read_contents(folder, 0).gap.endswith("has 0, and is no file; must be one, with an object to a line")
+    assert read_contents(folder).gap.endswith("has 0, and is no file; must be one, with an object to a line")
 
 
-def test_lines_that_do_not_say_how_many_are_counted_by_what_was_asked_for(folder: Path) -> None:
-    """Those of a time when none said it."""
+def test_a_step_that_does_not_say_how_many_trajectories_it_has_is_not_whole(folder: Path) -> None:
+    """Nothing else would tell that one is lost."""
     path = folder / "metrics.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [line.pop("trajectories") for line in lines] == [1, 2, 2, 1, 2]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    assert read_contents(folder, 2).finished == STEPS
-    assert read_contents(folder, 3).finished == 0
+    found = read_contents(folder)
+    assert found.finished == 0
+    assert len(found.faults) == len(lines)

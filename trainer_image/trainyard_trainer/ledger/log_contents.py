@@ -24,7 +24,7 @@ CHECKPOINTS: Final = "checkpoints.jsonl"
 
 MEMBERS: Final[Mapping[str, Mapping[str, type]]] = {
     TRAJECTORIES: {"id": dict, "trained_step": int},
-    METRICS: {"kind": str, "step": int, "values": dict},
+    METRICS: {"kind": str, "step": int, "trajectories": int, "values": dict},
     EVALUATIONS: {"kind": str, "step": int},
     ANSWERS: {"kind": str, "step": int, "id": dict},
     CHECKPOINTS: {"uri": str, "step": int},
@@ -57,7 +57,7 @@ class _Files:
         self.folder = folder
         self.faults: list[Fault] = []
         self.claimed: set[str] = set()
-        self.metrics: defaultdict[Measurement, list[int | None]] = defaultdict(list)
+        self.metrics: defaultdict[Measurement, list[int]] = defaultdict(list)
         self.evaluations: Counter[Measurement] = Counter()
         self.lines: Counter[Measurement] = Counter()
         self._ids: defaultdict[Measurement, set[str]] = defaultdict(set)
@@ -67,10 +67,6 @@ class _Files:
                     self.faults.append(found)
                 else:
                     self._count(name, found)
-
-    def trajectories(self, of: Measurement) -> int:
-        """How many different ones there are; -1 where one is there twice."""
-        return self.lines[of] if len(self._ids[of]) == self.lines[of] else -1
 
     def _count(self, name: str, record: Record) -> None:
         if name == CHECKPOINTS:
@@ -82,21 +78,14 @@ class _Files:
         elif name == EVALUATIONS:
             self.evaluations[record["kind"], record["step"]] += 1
         else:
-            said = record.get("trajectories")
-            self.metrics[record["kind"], record["step"]].append(said if isinstance(said, int) else None)
+            self.metrics[record["kind"], record["step"]].append(record["trajectories"])
 
     def _count_trajectory(self, of: Measurement, record: Record) -> None:
         self.lines[of] += 1
         self._ids[of].add(json.dumps(record["id"], sort_keys=True))
 
-    def lacks(self, of: Measurement, expected: int | None, name: str) -> str | None:
-        """What isn't there of a step or a measurement; None where it is whole.
-
-        Args:
-            of: which.
-            expected: how many trajectories it has where its line doesn't say; None where nothing says it.
-            name: file of its trajectories.
-        """
+    def gap(self, of: Measurement) -> str | None:
+        """What isn't there of a step or a measurement; None where it is whole."""
         kind, step = of
         what = f"step {step}" if kind == "step" else f"the {kind} after {step} steps"
         lines = self.metrics.get(of, [])
@@ -104,11 +93,11 @@ class _Files:
             return self._with_fault(METRICS, f"must have one whole line of {what}; has {len(lines)}")
         if kind != "step" and self.evaluations[of] != 1:
             return self._with_fault(EVALUATIONS, f"must have one whole line of {what}; has {self.evaluations[of]}")
-        wanted, there = lines[0] if lines[0] is not None else expected, self.trajectories(of)
-        if there < 0:
+        name = TRAJECTORIES if kind == "step" else ANSWERS
+        if len(self._ids[of]) != self.lines[of]:
             return self._with_fault(name, f"has a trajectory of {what} twice")
-        if wanted is not None and there != wanted:
-            return self._with_fault(name, f"has {there} of the {wanted} trajectories of {what}")
+        if self.lines[of] != lines[0]:
+            return self._with_fault(name, f"has {self.lines[of]} of the {lines[0]} trajectories of {what}")
         return None
 
     def _with_fault(self, name: str, text: str) -> str:
@@ -121,17 +110,12 @@ class _Files:
         return f"{path} {text}, and " + (fault.what if fault.line is None else f"line {fault.line} {fault.what}")
 
 
-def read_contents(folder: Path, per_step: int) -> LogContents:
-    """What the files in a folder hold whole.
-
-    Args:
-        folder: of one run.
-        per_step: trajectories of a step, where its line is of a time when lines didn't say how many.
-    """
+def read_contents(folder: Path) -> LogContents:
+    """What the files in the folder of a run hold whole."""
     files, finished = _Files(folder), 0
-    while (gap := files.lacks(("step", finished), per_step, TRAJECTORIES)) is None:
+    while (gap := files.gap(("step", finished))) is None:
         finished += 1
-    measured = [of for of in files.metrics if of[0] != "step" and files.lacks(of, None, ANSWERS) is None]
+    measured = [of for of in files.metrics if of[0] != "step" and files.gap(of) is None]
     return LogContents(
         finished=finished,
         gap=gap,

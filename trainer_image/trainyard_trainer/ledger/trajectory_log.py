@@ -45,9 +45,9 @@ class TrajectoryLog:
         self._folder = folder
         self._keeps_former = False
 
-    def contents(self, per_step: int) -> LogContents:
-        """What is there whole; `per_step` trajectories belong to a step whose line doesn't say how many."""
-        return read_contents(self._folder, per_step)
+    def contents(self) -> LogContents:
+        """What is there whole."""
+        return read_contents(self._folder)
 
     def keep_former(self) -> None:
         """Let the next `rewind` leave each file that it changes beside the new one, as `<name>.broken`."""

@@ -34,9 +34,8 @@ class Recovery:
         self._ledger = ledger
         self._config = config
         self._say = say
-        grpo = config.algorithm.grpo
         try:
-            self._contents = ledger.contents(0 if grpo is None else grpo.prompts_per_step * grpo.group_size)
+            self._contents = ledger.contents()
         except OSError as error:
             rule = (
                 f"must be a file that can be read ({error.strerror}): what it holds isn't known, so nothing is changed"
@@ -45,6 +44,7 @@ class Recovery:
                 TerminationReason.STORAGE_UNAVAILABLE, rule, field_path="--resume", value=str(error.filename)
             ) from error
         self._lacking = False
+        self._told: set[str] = set()
 
     def lacks(self, step: int, position: Position | None) -> str | None:
         """What isn't there of the rows before a state of `step` finished steps; None where all are.
@@ -60,21 +60,26 @@ class Recovery:
         return why
 
     def prepare(self, folder: Path) -> None:
-        """Say what was found broken, and see to it that what is taken out is kept beside the rest."""
+        """Say what was found broken, once, and see to it that what is taken out is kept beside the rest."""
         for path in sorted(folder.glob(f"step-*/{COMMIT_FILE}")):
             if not path.is_file():
-                self._say(f"{path} must be a file, so its folder is no checkpoint and is passed over")
+                self._tell(f"{path} must be a file, so its folder is no checkpoint and is passed over")
         for fault in self._contents.faults:
-            self._say(f"{fault}; it is taken out")
+            self._tell(f"{fault}; it is taken out")
         if self._lacking or any(not fault.cut_off for fault in self._contents.faults):
             self._ledger.keep_former()
-            self._say("files of the ledger that lose lines are kept beside the new ones, as .broken")
+            self._tell("files of the ledger that lose lines are kept beside the new ones, as .broken")
 
     def claim(self, storage: Storage, prefix: str) -> None:
         """Claim what the run has committed and the ledger doesn't name: it died in between, or lost the line."""
         for one in reversed(all_committed(storage, prefix, lambda *_: None)):
             if one.uri not in self._contents.claimed and one.manifest.run_uid == self._config.run.uid:
                 self._ledger.record_checkpoint(replace(one.saved(), attempt=None))
+
+    def _tell(self, line: str) -> None:
+        if line not in self._told:
+            self._told.add(line)
+            self._say(line)
 
     def _measured(self, position: Position) -> Iterator[Measurement]:
         """What was measured by then, and isn't measured again."""
