@@ -116,6 +116,15 @@ DAMAGE: dict[str, tuple[Damage, int | None]] = {
     **{f"{name} is a folder": (as_folder(name), None) for name in LEDGER},
 }
 """What happened to a ledger, and from which step its run goes on; None: from its first weights."""
+DAILY = (
+    "the last trajectory and all after it are lost",
+    "half of the last trajectory is lost",
+    "garbage in place of a step's metrics",
+    "the first evaluation's metrics are lost",
+    "no trajectories",
+)
+"""One of each kind; the others take minutes."""
+CASES = [pytest.param(what, marks=() if what in DAILY else pytest.mark.nightly) for what in DAMAGE]
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -123,7 +132,7 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*.jsonl") if path.is_file()}
 
 
-@pytest.mark.parametrize("what", DAMAGE)
+@pytest.mark.parametrize("what", CASES)
 def test_a_broken_ledger_is_mended_by_doing_its_steps_again(runs: Runs, whole: Undisturbed, what: str) -> None:
     """From the newest checkpoint whose rows are all there; the files as they were found stay beside the new ones."""
     damage, step = DAMAGE[what]
@@ -195,16 +204,3 @@ def test_a_fine_tuning_s_ledger_is_mended_too(runs: Runs) -> None:
     ended = runs.resume(output, manifest)
     assert f"going on from step 2 instead of {STEPS}, " in ended.said
     assert_equal(output, ended, whole)
-
-
-def test_lines_of_a_time_when_they_did_not_say_how_many_are_counted(runs: Runs, whole: Undisturbed) -> None:
-    """By what the manifest asks for; a run that was begun then goes on, and what it lost is seen."""
-    for lost, step in ((0, STEPS), (1, 3)):
-        output = runs.copy(whole.output)
-        folder = only_run(output)
-        old = [json.loads(line) for line in lines(folder / "metrics.jsonl")]
-        assert [one.pop("trajectories") for one in old] == [2, 24, 24, 2, 24, 24, 2, 2]
-        (folder / "metrics.jsonl").write_text("".join(json.dumps(one) + "\n" for one in old))
-        change("trajectories", lambda old, lost=lost: old[: len(old) - lost])(folder)
-        ended = runs.resume(output)
-        assert f"going on from file://{folder}/step-{step}-" in ended.said

@@ -11,7 +11,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any
@@ -72,9 +72,16 @@ BROKEN: dict[str, Callable[[Path], Any]] = {
     "a committed state without a position": lambda folder: state_without(folder, "position"),
     "a committed state without an optimizer": lambda folder: state_without(folder, "optimizer"),
 }
+DAILY = ("no COMMIT", "half a state", "a committed state that runs code", "empty", "cut off", "of another version")
+"""One of each kind, here and below; the others take minutes."""
 
 
-@pytest.mark.parametrize("what", BROKEN)
+def cases(damage: Iterable[str]) -> list[Any]:
+    """Some each day, all each night."""
+    return [pytest.param(what, marks=() if what in DAILY else pytest.mark.nightly) for what in damage]
+
+
+@pytest.mark.parametrize("what", cases(BROKEN))
 def test_a_broken_checkpoint_gives_way_to_the_one_before(runs: Runs, whole: Undisturbed, what: str) -> None:
     """Said with its folder, left where it is, and its steps are made again."""
     output = runs.copy(whole.output)
@@ -134,7 +141,7 @@ RUN_FILES: dict[str, Callable[[Path], Any]] = {
 }
 
 
-@pytest.mark.parametrize("what", RUN_FILES)
+@pytest.mark.parametrize("what", cases(RUN_FILES))
 def test_a_run_whose_config_is_broken_is_refused(runs: Runs, whole: Undisturbed, what: str) -> None:
     """With the file, the rule and what to do. Nothing is changed, and no older run is taken instead."""
     output = runs.copy(whole.output)
@@ -199,19 +206,20 @@ def test_a_run_that_another_process_trains_is_refused(runs: Runs, whole: Undistu
     assert_equal(output, runs.resume(output), whole)
 
 
-def places(calls: dict[str, int]) -> list[Death]:
-    """Before or after calls of what a run writes with, drawn."""
+def places(calls: dict[str, int], most: int) -> list[Death]:
+    """Before or after calls of what a run writes with, drawn; at most so many of a kind."""
     drawn = random.Random(7)
     deaths = [Death("begin", 1), Death("begin", 1, after=True)]
     for edge, count in (("append", 10), ("commit", 4), ("put", 4), ("flush", 8), ("rename", 4), ("rewrite", 4)):
-        chosen = drawn.sample(range(1, calls[edge] + 1), count)
+        chosen = drawn.sample(range(1, calls[edge] + 1), min(count, most))
         deaths += [Death(edge, nth, after=bool(drawn.getrandbits(1))) for nth in chosen]
     return deaths
 
 
-def test_a_run_that_is_killed_between_two_writes_goes_on_exactly(runs: Runs, whole: Undisturbed) -> None:
+@pytest.mark.parametrize("most", [1, pytest.param(10, marks=pytest.mark.nightly)])
+def test_a_run_that_is_killed_between_two_writes_goes_on_exactly(runs: Runs, whole: Undisturbed, most: int) -> None:
     """Wherever it was; every second one is killed again while it takes out what was half done."""
-    for number, death in enumerate(places(whole.ended.calls)):
+    for number, death in enumerate(places(whole.ended.calls, most)):
         output = runs.folder() / "out"
         assert runs.run(output, death=death).code == -SIGKILL, death
         if number % 2 and death.edge != "begin":
