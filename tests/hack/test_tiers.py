@@ -50,11 +50,17 @@ def test_a_run_without_tests_or_with_a_broken_module_is_refused(tmp_path: Path) 
     assert not read_report(tmp_path / "absent.xml", passed=True).good
 
 
-def _selected(folder: Path, selection: str) -> set[str]:
-    """Names of the planted tests that a marker expression selects."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", "-m", selection]
-    shown = subprocess.run([*command, str(folder)], cwd=folder, capture_output=True, text=True, check=False).stdout
-    return {line.partition("::")[2] for line in shown.splitlines() if "::" in line}
+def _selected(folder: Path) -> dict[str, set[str]]:
+    """Names of the planted tests that each tier's marker expression selects."""
+    script = (
+        f"import pytest\nfor tier, selection in {SELECTIONS!r}.items():\n    print('==', tier, flush=True)\n"
+        "    pytest.main(['--collect-only', '-q', '-p', 'no:cacheprovider', '-m', selection])\n"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout
+    blocks = (block.splitlines() for block in shown.split("== ")[1:])
+    return {tier: {line.partition("::")[2] for line in lines if "::" in line} for tier, *lines in blocks}
 
 
 def test_a_nightly_test_is_of_no_other_tier_and_every_other_test_of_one(tmp_path: Path) -> None:
@@ -68,7 +74,7 @@ def test_a_nightly_test_is_of_no_other_tier_and_every_other_test_of_one(tmp_path
     (tmp_path / "pytest.ini").write_text(
         "[pytest]\nmarkers =\n" + "".join(f"    {mark}\n" for mark in [*marks, "nightly"])
     )
-    found = {tier: _selected(tmp_path, selection) for tier, selection in SELECTIONS.items()}
+    found = _selected(tmp_path)
     assert {tier: names for tier, names in found.items() if tier != "nightly"} == {
         tier: {f"test_{tier}"} for tier in ("unit", *marks)
     }
