@@ -253,6 +253,43 @@ def test_an_environment_that_hangs_is_given_up(clock: Clock, neighbour_blocks: b
         clock.run(_both())
 
 
+def test_an_environment_that_does_not_end_when_told_is_left(clock: Clock) -> None:
+    """One that heeds no cancellation would keep the run for ever; its conversation goes on without it, uncancelled."""
+
+    async def _stubborn() -> None:
+        while True:
+            try:  # noqa: SIM105 (as a user may write it)
+                await asyncio.sleep(0.05)
+            except BaseException:  # noqa: BLE001
+                pass
+
+    async def _conversation() -> int:
+        with pytest.raises(FailedEnvironmentError, match=r"took longer than 0\.2 seconds"):
+            await converse(Task(_stubborn), 0.2)
+        await asyncio.sleep(0)
+        task = asyncio.current_task()
+        assert task is not None
+        return task.cancelling()
+
+    assert clock.run(_conversation()) == 0
+
+
+def test_an_environment_may_clean_up_when_its_time_is_up(clock: Clock) -> None:
+    """It closes what it has opened, which takes a moment."""
+    closed: list[bool] = []
+
+    async def _closes() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(1.0)
+            closed.append(True)
+
+    with pytest.raises(FailedEnvironmentError, match=r"took longer than 0\.2 seconds"):
+        clock.run(converse(Task(_closes), 0.2))
+    assert closed == [True]
+
+
 class Never:
     """Equal to nothing, true for nobody, and of no class."""
 

@@ -12,6 +12,9 @@ from collections.abc import Awaitable, Callable, Generator
 from time import monotonic
 from typing import Any
 
+_LEFT: list[Any] = []
+"""Coroutines that would not end, kept so that nobody closes them: they would not heed that either."""
+
 
 class Steps:
     """Something to await, and the seconds that it has kept the thread to itself.
@@ -19,6 +22,7 @@ class Steps:
     Attributes:
         seconds: of its own steps so far, without those in which it waited.
         cancels: how often it has cancelled the task that it runs in, and not taken it back.
+        given_up: set to have the next cancellation end the wait, whatever the awaited code makes of it.
 
     Args:
         awaitable: what is awaited.
@@ -27,6 +31,7 @@ class Steps:
     def __init__(self, awaitable: Awaitable[Any]) -> None:
         self.seconds = 0.0
         self.cancels = 0
+        self.given_up = False
         self._awaitable = awaitable
 
     def __await__(self) -> Generator[Any, Any, Any]:
@@ -44,8 +49,11 @@ class Steps:
                 self.cancels = max(0, self.cancels + _cancelled() - cancelled)
             try:
                 step, given = coroutine.send, (yield waited_for)
-            except BaseException as error:  # noqa: BLE001 (thrown in by the loop: it is the coroutine's to catch)
-                step, given = coroutine.throw, error
+            except BaseException as error:
+                if self.given_up:
+                    _LEFT.append(coroutine)
+                    raise
+                step, given = coroutine.throw, error  # the loop's: it is the coroutine's to catch
 
     async def _run(self) -> Any:
         return await self._awaitable

@@ -21,6 +21,8 @@ from trainyard_trainer.user_code import explain_method, type_name
 
 STEP_SECONDS = 60.0
 """Seconds that an environment may take for one reset or step."""
+END_SECONDS = 5.0
+"""Seconds that one may take to end once its time is up; then it is left where it stands."""
 LOOK_SECONDS = 1.0
 """How often it is seen whether another environment, or the sampler, keeps the thread."""
 
@@ -73,6 +75,8 @@ class GuardedEnvironment:
                     found = await self._in_time(steps, limit)
         except BaseException as error:
             if task is not None and issubclass(type(error), asyncio.CancelledError):
+                if steps.given_up:
+                    task.uncancel()
                 if task.cancelling() > cancelled + steps.cancels:
                     raise  # somebody ends the conversation
                 for _ in range(steps.cancels):
@@ -88,8 +92,19 @@ class GuardedEnvironment:
         return found
 
     async def _in_time(self, steps: Steps, limit: asyncio.Timeout) -> Any:
-        loop = asyncio.get_running_loop()
-        over = Deadline(self._seconds, lambda: steps.seconds, lambda _: limit.reschedule(loop.time()), LOOK_SECONDS)
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        last: list[asyncio.TimerHandle] = []
+
+        def give_up() -> None:
+            steps.given_up = True
+            if task is not None:
+                task.cancel()
+
+        def end(_: bool) -> None:
+            limit.reschedule(loop.time())
+            last.append(loop.call_later(END_SECONDS, give_up))
+
+        over = Deadline(self._seconds, lambda: steps.seconds, end, LOOK_SECONDS)
         try:
             found = await steps
             if steps.cancels:
@@ -97,6 +112,8 @@ class GuardedEnvironment:
             return found
         finally:
             over.stop()
+            for timer in last:
+                timer.cancel()
 
     def _why(self, name: str, error: BaseException) -> str:
         exited = error.__cause__ if type(error) is TaskExitedError else None
