@@ -93,6 +93,18 @@ def test_both_take_and_refuse_the_same(sent: Sent) -> None:
     assert len(sent.labels) - len(taken) > 500
 
 
+def test_the_known_differences_are_refusals(server: Server, tmp_path: Path) -> None:
+    """The few texts that kubectl alone takes are no YAML here; none of them is read as something else."""
+    for number, value in enumerate(manifest_texts.LIBYAML_REFUSES):
+        # Null afterwards, so that the value itself is no fault of the spec.
+        text = f"x: &x {value}\nx: null\n{manifest_texts.MANIFEST.replace('NAME', f'k{number}')}"
+        (tmp_path / f"k{number}.yaml").write_text(text)
+    said = server.must("apply", "--dry-run=server", "--validate=strict", "-f", str(tmp_path))
+    assert said.count(" created (server dry run)") == len(manifest_texts.LIBYAML_REFUSES)
+    for number in range(len(manifest_texts.LIBYAML_REFUSES)):
+        assert "must be YAML or JSON; " in str(_read(tmp_path / f"k{number}.yaml"))
+
+
 def test_both_read_the_same(server: Server, sent: Sent, tmp_path: Path) -> None:
     """Of what both take, the spec that the API server stores is the one that a local run obeys, defaults included."""
     jobs = {name: job for name, job in sent.local.items() if isinstance(job, TrainingJob)}

@@ -126,7 +126,6 @@ a#b
 "\UFFFFFFFF"
 "\x41"
 "\/"
-"\'"
 "\z"
 "a\0b"
 "a\x01b"
@@ -157,6 +156,9 @@ a#b
 !!merge <<
 !e!x 8
 """.strip().splitlines()
+
+# What goyaml.v2 takes as a value and libyaml, which reads here, doesn't: the known differences.
+LIBYAML_REFUSES = (r'"\'"', "[a:]", "[!x, a]", "!x,y z", "!x[] a", "!!, a", "!%ED%A0%80 a")
 
 # Where a scalar is put; `VALUE` stands for it.
 SLOTS = {
@@ -196,6 +198,8 @@ FILES: tuple[str | bytes, ...] = (
     f"---x\n{MANIFEST}",
     f"%YAML 1.1\n---\n{MANIFEST}",
     f"%YAML 1.2\n---\n{MANIFEST}",
+    f"%YAML 1.1\r---\r{MANIFEST}".replace("\n", "\r"),
+    f"%YAML 1.2\r---\r{MANIFEST}".replace("\n", "\r"),
     f"# a comment\n%TAG !e! tag:e,2000:\n---\n{MANIFEST}",
     f"{MANIFEST}...\n]]]",
     f"{MANIFEST}---\n",
@@ -217,6 +221,11 @@ FILES: tuple[str | bytes, ...] = (
     MANIFEST + "  tags:\n" + "".join(f"{' ' * level}a:\n" for level in range(4, 200)),
     # Encodings.
     b"\xef\xbb\xbf" + MANIFEST.encode(),
+    b"\xef\xbb\xbf" * 2 + MANIFEST.encode(),
+    b"\xef\xbb\xbf" * 3 + MANIFEST.encode(),
+    b"\xef\xbb\xbf" * 4 + MANIFEST.encode(),
+    b"\xef\xbb\xbf---\n\xef\xbb\xbf" + MANIFEST.encode(),
+    MANIFEST.encode().replace(b"kind", b"\xef\xbb\xbfkind"),
     MANIFEST.encode("utf-16-le"),
     b"\xfe\xff" + MANIFEST.encode("utf-16-be"),
     b"\xff\xfe" + MANIFEST.encode("utf-16-le"),
@@ -260,6 +269,10 @@ FILES: tuple[str | bytes, ...] = (
     MANIFEST + "  tags: &t {a: x, b: *t}\n",
     MANIFEST + "  tags: &t [*t]\n",
     MANIFEST + "  tags: {a: *none}\n",
+    MANIFEST + "  tags: {a: b?c}\n",
+    MANIFEST + "  tags: {b?c: a}\n",
+    MANIFEST + "  tags: {a: !!str, b: c}\n",
+    MANIFEST + "  tags: {a: !!str , b: c}\n",
     MANIFEST + "  tags: {<<: {a: x}, b: y}\n",
     MANIFEST + "  tags: {<<: [{a: x}, {a: y, b: z}]}\n",
     MANIFEST + "  tags: {a: first, <<: {a: merged}}\n",

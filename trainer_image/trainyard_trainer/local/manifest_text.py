@@ -34,7 +34,7 @@ def documents(data: bytes) -> list[Any]:
     if text[:_GUESSED_FROM].lstrip().startswith("{"):
         rest = _json_documents(text, found)
     if rest is not None:
-        found += [yaml_value(part.removeprefix(_BOM), line) for part, line in _parts(rest)]
+        found += [yaml_value(part, line) for part, line in _parts(rest)]
     return [document for document in found if document is not None]
 
 
@@ -48,7 +48,7 @@ def _decoded(data: bytes) -> str:
 
 def _json_documents(text: str, found: list[Any]) -> str | None:
     """Append the JSON values at the beginning; what is left for YAML, None where nothing is."""
-    at, decoder = 0, json.JSONDecoder(parse_int=_whole, parse_float=_finite, parse_constant=_no_constant)
+    at, decoder = 0, json.JSONDecoder(parse_int=_integer, parse_float=_finite, parse_constant=_no_constant)
     while True:
         begin = len(text) - len(text[at:].lstrip(_JSON_BLANKS))
         if begin == len(text):
@@ -66,7 +66,8 @@ def _json_documents(text: str, found: list[Any]) -> str | None:
         found.append(_repaired(value))
 
 
-def _whole(digits: str) -> int | float:
+def _integer(digits: str) -> int | float:
+    """An integer of 64 bits, or a float."""
     value = float(digits) if len(digits) > 400 else int(digits)
     return value if -(2**63) <= value < 2**63 else _finite(digits)
 

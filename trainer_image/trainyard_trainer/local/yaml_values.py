@@ -1,23 +1,29 @@
-"""A YAML text as the JSON value that kubectl makes of it (sigs.k8s.io/yaml over goyaml.v2).
+r"""A YAML text as the JSON value that kubectl makes of it (sigs.k8s.io/yaml over goyaml.v2).
 
 Place in the data's way: station 1, where there is no API server. `1e-3` is a number here, `on` a boolean, a date a
-text; of two equal keys the later counts, merge keys and aliases are followed, and an unknown tag says nothing.
+text; of two equal keys the later counts, merge keys and aliases are followed, and an unknown tag says nothing. The
+grammar is libyaml's; goyaml.v2, a port of it, alone takes `\'` in double quotes, a colon right before `,`, `]` or `}`,
+a tag that holds or meets one of `,[]` or escapes what is no UTF-8, and a mark of the byte order that begins a later
+line. What libyaml alone takes is refused here.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import math
 import re
-import struct
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
 import yaml
 from yaml.events import AliasEvent, CollectionStartEvent, Event, MappingStartEvent, ScalarEvent
+from yaml.reader import ReaderError
 
-from trainyard_trainer.local.yaml_scanner import Events
+try:
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
+except ImportError as error:
+    raise ImportError("manifests are read by PyYAML with libyaml, which this build of PyYAML lacks") from error
 
 MAX_DEPTH: Final = 100
 """Most levels of lists and maps in each other; no field lies deeper than a fifth of it."""
@@ -25,6 +31,10 @@ TOO_DEEP: Final = f"lists and maps must lie at most {MAX_DEPTH} deep in each oth
 MAX_VALUES: Final = 400_000
 """Most values, those of aliases counted wherever they are used; as JSON they would be too long to apply."""
 
+_BOM = "\ufeff"
+_BREAK = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_LATER_BOM = re.compile(f"(?<=[\r\n\x85\u2028\u2029]){_BOM}")
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
 _CONSTANTS: Final[dict[str, Any]] = {
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
     **dict.fromkeys(("n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"), False),
@@ -57,16 +67,33 @@ def yaml_value(text: str, first_line: int = 0) -> Any:
         yaml.YAMLError: it is no YAML, or says what JSON can't.
     """
     try:
-        events = Events(text, first_line)
-        events.get_event()
-        if not events.check_event(yaml.DocumentStartEvent):
-            return None
-        events.get_event()
-        root = _Builder(events).node()
-        events.get_event()
-        return _Decoder().value(root)
-    except (ValueError, OverflowError) as error:
-        raise yaml.YAMLError("an escape must be a character of Unicode") from error
+        return _first_document(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = None if mark is None else _mark(first_line + mark.line, mark.column)
+        raise _fault(place, error.problem or "is no YAML") from error
+    except ReaderError as error:
+        place = _end(text.encode()[: error.position].decode(), first_line)
+        raise _fault(place, f"unacceptable character #x{error.character:04x}: {error.reason}") from error
+    except UnicodeError as error:
+        raise yaml.YAMLError("a text, and what a tag escapes, must be Unicode") from error
+
+
+def _first_document(text: str) -> Any:
+    later = _LATER_BOM.search(text)
+    if later:
+        raise _fault(_end(text[: later.start()]), "a mark of the byte order may begin the text, not a later line")
+    parser: Any = CParser(text)
+    parser.get_event()
+    if not parser.check_event(yaml.DocumentStartEvent):
+        return None
+    start = parser.get_event()
+    if start.version not in (None, (1, 1)):
+        raise _fault(start.start_mark, "found incompatible YAML document (version 1.1 is required)")
+    # Libyaml drops a mark of the byte order before it counts.
+    root = _Builder(parser, text.removeprefix(_BOM)).node()
+    parser.get_event()
+    return _Decoder().value(root)
 
 
 @dataclass(eq=False)
@@ -85,9 +112,11 @@ class _Node:
 class _Builder:
     """Makes nodes of events; an alias in the node that it refers to is found out later."""
 
-    def __init__(self, events: Events) -> None:
+    def __init__(self, events: Any, text: str) -> None:
         self._events = events
+        self._text = text
         self._anchors: dict[str, _Node] = {}
+        self._in_flow = 0
 
     def node(self, depth: int = 0) -> _Node:
         """The next node with all below it."""
@@ -100,14 +129,29 @@ class _Builder:
         if event.anchor is not None:
             self._anchors[event.anchor] = node
         if isinstance(event, ScalarEvent):
-            node.tag, node.text, node.plain = event.tag, _sound(event), event.implicit[0]
+            node.tag, node.text, node.plain = event.tag, self._sound(event), event.implicit[0]
         else:
             self._fill(node, event, depth + 1)
         return node
 
+    def _sound(self, event: Any) -> str:
+        """A scalar's text; refuses what libyaml takes, or reads in another way, and goyaml refuses."""
+        start, end = event.start_mark.index, event.end_mark.index
+        problem = None
+        if event.style == '"' and r"\/" in _ESCAPE.findall(self._text, start, end):
+            problem = "found unknown escape character: a solidus can't be escaped"
+        elif not event.style and self._in_flow and "?" in event.value:
+            problem = "a text with a question mark in [] or {} must be quoted"
+        elif event.tag and not (event.style or event.value) and self._text[end : end + 1] == ",":
+            problem = "a blank must follow a tag"
+        if problem:
+            raise _fault(event.start_mark, problem)
+        return str(event.value)
+
     def _fill(self, node: _Node, event: CollectionStartEvent, depth: int) -> None:
         if depth > MAX_DEPTH:
             raise _too_deep(node)
+        self._in_flow += bool(event.flow_style)
         end: type[Event] = yaml.SequenceEndEvent
         if isinstance(event, MappingStartEvent):
             node.pairs, end = [], yaml.MappingEndEvent
@@ -117,6 +161,7 @@ class _Builder:
             else:
                 node.pairs.append((self.node(depth), self.node(depth)))
         self._events.get_event()
+        self._in_flow -= bool(event.flow_style)
 
 
 class _Decoder:
@@ -247,26 +292,20 @@ def _key(value: Any, node: _Node) -> str:
 
 def _short(value: float) -> str:
     """A number as Go writes one of 32 bits: the fewest digits that give it again."""
-    try:
-        (exact,) = struct.unpack("f", struct.pack("f", value))
-    except OverflowError:
-        return ".inf" if value > 0 else "-.inf"
-    for precision in range(9):
-        text = f"{exact:.{precision}e}"
-        if struct.pack("f", float(text)) == struct.pack("f", exact):
-            break
-    if not math.isfinite(exact):
-        return {math.inf: ".inf", -math.inf: "-.inf"}.get(exact, ".nan")
-    mantissa, exponent = text.split("e")
-    if -4 <= int(exponent) < 6:
-        return f"{float(text):.{max(0, precision - int(exponent))}f}"
-    return f"{mantissa}e{exponent}"
+    with np.errstate(over="ignore"):
+        number = np.float32(value)
+    if not math.isfinite(number):
+        return {math.inf: ".inf", -math.inf: "-.inf"}.get(float(number), ".nan")
+    scientific = np.format_float_scientific(number, trim="-", exp_digits=2)
+    if -4 <= int(scientific.split("e")[1]) < 6:
+        return np.format_float_positional(number, trim="-")
+    return scientific
 
 
 def _binary(node: _Node, text: str) -> str:
     try:
         return lenient(base64.b64decode(text.replace("\r", "").replace("\n", ""), validate=True))
-    except binascii.Error as error:
+    except ValueError as error:
         raise _fault(node.mark, "!!binary value contains invalid base64 data") from error
 
 
@@ -275,14 +314,18 @@ def lenient(data: bytes) -> str:
     return re.sub("[\ud800-\udfff]", "\ufffd", data.decode("utf-8", "surrogateescape"))
 
 
-def _sound(event: ScalarEvent) -> str:
-    if re.search("[\ud800-\udfff]", event.value):
-        raise _fault(event.start_mark, "half of a surrogate pair is no character")
-    return str(event.value)
-
-
 def _too_deep(node: _Node) -> yaml.MarkedYAMLError:
     return _fault(node.mark, TOO_DEEP)
+
+
+def _end(text: str, first_line: int = 0) -> yaml.Mark:
+    """The place right after a text."""
+    *before, line = _BREAK.split(text)
+    return _mark(first_line + len(before), len(line))
+
+
+def _mark(line: int, column: int) -> yaml.Mark:
+    return yaml.Mark("manifest", 0, line, column, None, 0)
 
 
 def _fault(mark: Any, problem: str) -> yaml.MarkedYAMLError:
