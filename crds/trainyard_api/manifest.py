@@ -44,15 +44,15 @@ class Manifest(TrainingJob):
     """Absent."""
 
 
-def read_body(body: dict[str, Any]) -> Manifest:
-    """The manifest in a JSON object.
+def check_manifest(body: dict[str, Any]) -> Manifest:
+    """The TrainingJob of a manifest, as strictly as `kubectl apply` reads it: no unknown field, no converted type.
 
     Raises:
-        pydantic.ValidationError: it breaks a rule.
+        pydantic.ValidationError: it breaks a rule; `validation.explain` says which.
     """
     plain = _plain(body)
     # Of metadata kubectl reads the text itself, for which 5.0 is no whole number; the server reads the rest.
-    sent = {name: member if name == "metadata" else _whole(member) for name, member in _without_nulls(plain).items()}
+    sent = {name: _sent(value, whole=name != "metadata") for name, value in plain.items() if value is not None}
     return Manifest.model_validate_json(
         json.dumps(sent, default=str),
         strict=True,
@@ -76,25 +76,14 @@ def _plain(value: Any) -> Any:
             return value
 
 
-def _without_nulls(value: Any) -> Any:
-    """A value as kubectl sends it: without members that are null."""
+def _sent(value: Any, *, whole: bool) -> Any:
+    """A value as kubectl sends it: without members that are null, and whole numbers as integers where asked for."""
     match value:
         case dict():
-            return {key: _without_nulls(member) for key, member in value.items() if member is not None}
+            return {key: _sent(member, whole=whole) for key, member in value.items() if member is not None}
         case list():
-            return [_without_nulls(item) for item in value]
-        case _:
-            return value
-
-
-def _whole(value: Any) -> Any:
-    """A value with integers for whole numbers, however they were written."""
-    match value:
-        case dict():
-            return {key: _whole(member) for key, member in value.items()}
-        case list():
-            return [_whole(item) for item in value]
-        case float() if value.is_integer():
+            return [_sent(item, whole=whole) for item in value]
+        case float() if whole and value.is_integer():
             return int(value)
         case _:
             return value

@@ -15,9 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from trainyard_api.fields import ApiModel
-from trainyard_api.manifest import read_body
 from trainyard_api.rules import BROKEN_RULE
-from trainyard_api.training_job import TrainingJob
 
 MAX_SHOWN = 120
 """Most characters of a value that a message repeats."""
@@ -48,15 +46,6 @@ _RULES = {
     "model_attributes_type": "must be a map",
     "list_type": "must be a list",
 }
-
-
-def check_manifest(body: dict[str, Any]) -> TrainingJob:
-    """The TrainingJob of a manifest, as strictly as `kubectl apply` reads it: no unknown field, no converted type.
-
-    Raises:
-        pydantic.ValidationError: it breaks a rule; `explain` says which.
-    """
-    return read_body(body)
 
 
 def explain(error: ValidationError) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.trainyard_trainer.stopping import Stop
-from trainyard_api.validation import check_manifest
+from trainyard_api.manifest import check_manifest
 from trainyard_trainer.local.local_run import run_here
 from trainyard_trainer.rollouts.rollout import SynchronousRollouts
 from trainyard_trainer.trajectory import Role, Trajectory

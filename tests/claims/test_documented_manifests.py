@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tests.trainyard_trainer.trajectories import trajectory
-from trainyard_api.validation import check_manifest
+from trainyard_api.manifest import check_manifest
 from trainyard_trainer.policy.losses import DEFAULT_CLIPS
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import yaml
 
 from tests.claims.learning_runs import EXAMPLES
 from tests.trainyard_trainer.stopping import Stop
-from trainyard_api.validation import check_manifest
+from trainyard_api.manifest import check_manifest
 from trainyard_trainer.local.local_run import run_here
 
 pytestmark = pytest.mark.learning

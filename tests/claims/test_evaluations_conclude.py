@@ -15,8 +15,8 @@ import yaml
 
 from tests.trainyard_trainer.scripted import Told, outlets, parts
 from tests.trainyard_trainer.stopping import Stop
+from trainyard_api.manifest import check_manifest
 from trainyard_api.training_job_status import Verdict
-from trainyard_api.validation import check_manifest
 from trainyard_trainer.checkpoints.checkpoint import all_committed
 from trainyard_trainer.checkpoints.position import Position
 from trainyard_trainer.evaluation.evaluate import evaluate_after, evaluate_before

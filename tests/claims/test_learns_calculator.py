@@ -16,7 +16,7 @@ import yaml
 
 from tests.claims.learning_runs import EXAMPLES, Unmasked
 from tests.trainyard_trainer.stopping import Stop
-from trainyard_api.validation import check_manifest
+from trainyard_api.manifest import check_manifest
 from trainyard_trainer import parts
 from trainyard_trainer.local.local_run import run_here
 

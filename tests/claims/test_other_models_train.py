@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Llama
 from tests.claims.learning_runs import EXAMPLES
 from tests.trainyard_trainer.small import install_reward
 from tests.trainyard_trainer.stopping import Stop
-from trainyard_api.validation import check_manifest
+from trainyard_api.manifest import check_manifest
 from trainyard_trainer.local.local_run import run_here
 
 

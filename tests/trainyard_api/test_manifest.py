@@ -13,13 +13,13 @@ from pydantic import ValidationError
 
 from tests.contract import bases
 from tests.contract.cel_breaks import changed
-from trainyard_api.manifest import read_body
+from trainyard_api.manifest import check_manifest
 from trainyard_api.validation import explain
 
 
 def read(**changes: Any) -> Any:
     """The smallest manifest, changed at dotted places whose dots are written as `__`."""
-    return read_body(
+    return check_manifest(
         changed(bases.example("minimal"), {place.replace("__", "."): value for place, value in changes.items()})
     )
 
@@ -66,7 +66,7 @@ def test_python_names_are_no_fields() -> None:
     body = bases.example("calculator-grpo")
     grpo = body["spec"]["algorithm"]["grpo"]
     with pytest.raises(ValidationError) as caught:
-        read_body(changed(body, {"spec.algorithm.grpo": {**grpo, "group_size": 4}}))
+        check_manifest(changed(body, {"spec.algorithm.grpo": {**grpo, "group_size": 4}}))
     assert explain(caught.value) == ["spec.algorithm.grpo.group_size: is not a field of this API; got 4"]
 
 
@@ -109,7 +109,7 @@ def test_values_that_yaml_made_are_texts() -> None:
     body = bases.example("minimal")
     body["spec"]["tags"] = {dt.date(2026, 1, 2): "x"}
     with pytest.raises(ValidationError) as caught:
-        read_body(body)
+        check_manifest(body)
     assert explain(caught.value)[0].startswith("spec.tags.2026-01-02: must match")
 
 

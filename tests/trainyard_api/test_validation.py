@@ -14,8 +14,9 @@ from hack.generate.crd import definition
 from tests.contract import bases, cel_breaks
 from tests.contract.cel_breaks import changed
 from tests.contract.rules import Rule, break_bound, rules
+from trainyard_api.manifest import check_manifest
 from trainyard_api.training_job import TrainingJob
-from trainyard_api.validation import MAX_SHOWN, check_manifest, explain, field_path, shown
+from trainyard_api.validation import MAX_SHOWN, explain, field_path, shown
 
 SCHEMA = definition(TrainingJob)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 CEL = "x-kubernetes-validations"

@@ -11,7 +11,7 @@ import yaml
 from tests.trainyard_trainer import policies
 from tests.trainyard_trainer.run_configs import run_config
 from tests.trainyard_trainer.stopping import Stop
-from trainyard_api.validation import check_manifest
+from trainyard_api.manifest import check_manifest
 from trainyard_trainer.dry_run import dry_run
 from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.local.local import main

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from tests.trainyard_trainer.saved_models import save_checkpoint
+from trainyard_api.manifest import check_manifest
 from trainyard_api.training_job import TrainingJob
-from trainyard_api.validation import check_manifest
 from trainyard_trainer.data.splits import Split
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.local.local_config import local_inputs, local_run_config

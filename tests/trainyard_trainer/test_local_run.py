@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from tests.trainyard_trainer.small import Outside
+from trainyard_api.manifest import check_manifest
 from trainyard_api.training_job import TrainingJob
-from trainyard_api.validation import check_manifest
 from trainyard_trainer.checkpoints.checkpoint import load_checkpoint, newest_committed
 from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.local.local_config import local_run_config

@@ -1,7 +1,8 @@
 """The manifest of a local run: read, checked, and refused in one line per fault.
 
 Place in the data's way: station 1, where there is no API server. What `kubectl apply --validate=strict` takes is taken,
-what it refuses is refused; only a file of several objects, which kubectl takes, has no place here.
+what it refuses is refused; only a file of several objects and a few oddities of YAML, which kubectl takes, have no
+place here.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
+from trainyard_api.manifest import check_manifest
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job import TrainingJob
-from trainyard_api.validation import check_manifest, explain, shown
+from trainyard_api.validation import explain, shown
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.local.manifest_text import documents
 
