@@ -61,3 +61,14 @@ def test_a_thread_that_goes_on_does_not_keep_a_pod_alive(tmp_path: Path) -> None
     done = trainer(TRAINYARD_RUN_CONFIG=str(tmp_path / "run.json"), PYTHONPATH=str(tmp_path))
     assert done.returncode == 20
     assert "ended: runConfig" in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_cannot_show_a_character_shows_its_number(tmp_path: Path, encoding: str) -> None:
+    """A query's letter, or a name in an error, ends no run."""
+    manifest = tmp_path / "你.yaml"
+    manifest.write_text("kind: 你\n", encoding="utf-8")
+    done = trainer("run", str(manifest), "--output", str(tmp_path / "out"), PYTHONIOENCODING=encoding)
+    assert done.returncode == 20
+    assert r"\u4f60" in done.stderr
+    assert "Traceback" not in done.stderr

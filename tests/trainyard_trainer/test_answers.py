@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard_trainer.answers import canonical, is_ambiguous, last_number, number_of, same_answer
+from trainyard_trainer.answers import canonical, equals, is_ambiguous, last_number, number_of, same_answer
 from trainyard_trainer.tasks.expression import written
 
 
@@ -51,13 +51,15 @@ def test_a_whole_text_is_a_number_or_none(text: str, value: Fraction | None) -> 
     [
         ("The answer is 4,371.", 4371), ("47*93 = 4371", 4371), ("20-52=-32", -32), ("Answer:42", 42), ("x=-5", -5),
         (r"\boxed{42}", 42), ("$1,234.50", Fraction(2469, 2)), ("**42**", 42), ("It is 2/3", Fraction(2, 3)),
-        ("about 1e3, I think", 1000), ("12, then 13", 13), ("42 (my 2nd try)", 42), ("5 on 2024-01-30", 5),
+        ("about 1e3, I think", 1000), ("12, then 13", 13), ("1 / 3", Fraction(1, 3)), (r"\frac{1}{3}", Fraction(1, 3)),
+        ("_42_", 42), ("42\u2014that is it", 42), ("42 (my 2nd try)", None), ("5 on 2024-01-30", None),
+        ("Out of 100 eggs, 42% broke.", None), ("40 + 2, so 42km", None), ("42 %", None), (r"42\%", None),
         ("2024-01-30", None), ("at 12:30", None), ("5-3", None), ("50%", None), ("42kg", None), ("no idea", None),
         ("", None), ("9" * 300, None),
     ],
 )  # fmt: skip
-def test_the_last_word_that_is_a_number_counts(text: str, value: Fraction | None) -> None:
-    """A part of a date, of a fraction or of a sum doesn't."""
+def test_the_last_word_with_a_digit_counts(text: str, value: Fraction | None) -> None:
+    """If it is a number: neither a part of a word nor what was said before it does."""
     assert last_number(text) == value
 
 
@@ -67,6 +69,14 @@ def test_a_number_is_read_as_it_is_written(numerator: int, denominator: int) -> 
     value = Fraction(numerator, denominator)
     assert number_of(written(value)) == value
     assert last_number(f"So it is {written(value)}.") == value
+
+
+@pytest.mark.parametrize(("answer", "result"), [("1,000", "1000"), ("0.50", "0.5"), ("a", "a\n"), ("1/3", "2/6")])
+def test_an_answer_equals_a_result_as_a_text_or_in_value(answer: str, result: str) -> None:
+    """As a verdict has it."""
+    assert equals(answer, result)
+    assert not equals(None, result)
+    assert not equals("other", result)
 
 
 @given(st.text())

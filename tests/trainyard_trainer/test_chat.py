@@ -287,7 +287,15 @@ def test_a_template_that_raises_for_a_message_fails_that_message() -> None:
 DATED = "{{- '<|im_start|>system\nToday: ' + strftime_now('%d %b %Y') + '<|im_end|>\n' }}" + STABLE
 
 
-@pytest.mark.parametrize("template", [DATED, DATED.replace("'%d %b %Y'", '  "%d %b %Y"')], ids=["one", "two"])
+@pytest.mark.parametrize(
+    "template",
+    [
+        DATED,
+        DATED.replace("'%d %b %Y'", "format='%d %b %Y'"),
+        "{%- set form = '%d ' ~ '%b %Y' %}" + DATED.replace("'%d %b %Y'", "form"),
+    ],
+    ids=["a text", "by name", "put together"],
+)
 def test_a_date_that_a_template_writes_is_the_runs(template: str) -> None:
     """Not the day on which an attempt happens to start."""
     chat = ChatDialogue(chat_model.loaded(template), TOOLS_TASK, day=date(2024, 2, 29))

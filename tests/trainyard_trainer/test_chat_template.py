@@ -7,14 +7,17 @@ from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tokenizers import AddedToken
+from trl import chat_template_utils
 
 from tests.trainyard_trainer import chat_model
+from trainyard_trainer.data.check_answers import unmeetable
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.chat import ChatDialogue
 from trainyard_trainer.models.loading import LoadedModel
-from trainyard_trainer.seams import Message, PolicyTurn, UnreadableCall
+from trainyard_trainer.seams import Message, PolicyTurn, Question, ToolCall, UnreadableCall
 from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
 from trainyard_trainer.tasks.question_answer import QuestionAnswerTask
 
@@ -134,3 +137,38 @@ def test_most_families_serve_for_one_turn() -> None:
             ChatDialogue(model(name, *TOKENS), QuestionAnswerTask({}), day=DAY)
             serve += 1
     assert serve >= len(FAMILIES) / 2
+
+
+def test_a_rule_that_knows_a_call_by_the_end_of_its_turn_finds_it() -> None:
+    """As that of Llama 3, whose tokenizer says how it writes calls."""
+    tokens = ("<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|python_tag|>", "<|begin_of_text|>")
+    made = model("llama3_1", *tokens)
+    made.tokenizer.response_template = chat_template_utils.llama3_template
+    chat = ChatDialogue(made, ArithmeticToolsTask({}))
+    call = '{"name": "calculator", "parameters": {"expression": "4*9"}}<|eot_id|>'
+    (found,) = chat.turn(made.tokenizer.encode(call, add_special_tokens=False)).calls
+    assert found == ToolCall("calculator", {"expression": "4*9"})
+
+
+@pytest.mark.parametrize("name", ["qwen3", "nemotron_3_nano", "qwen3_5_nothink"])
+def test_a_demonstration_shows_no_made_up_reasoning(name: str) -> None:
+    """An empty one where the template writes one, none elsewhere; what is shown is read as it was meant."""
+    task = QuestionAnswerTask({})
+    made = model(name)
+    chat = ChatDialogue(made, task)
+    turns = task.demonstration(Question("What?", "Paris"), np.random.default_rng(0))
+    ids, mask = chat.demonstration(turns)
+    policy = [number for number, ours in zip(ids, mask, strict=True) if ours]
+    assert chat.text(policy).replace("<think>", "").replace("</think>", "").split() == ["Paris<|im_end|>"]
+    assert chat.turn(policy).text.strip() == chat.turn(chat.answer("Paris")).text.strip() == "Paris"
+
+
+def test_an_answer_is_tried_as_the_template_writes_it() -> None:
+    """A family that answers on a channel of its own is right about it, if its tokenizer says how to read that."""
+    tokens = ("<|start|>", "<|message|>", "<|return|>", "<|channel|>", "<|end|>")
+    task = QuestionAnswerTask({})
+    for rule, why in ((chat_template_utils.gptoss_template, []), (None, ["the task takes it for wrong"])):
+        made = model("gptoss", *tokens)
+        made.tokenizer.response_template = rule
+        found = unmeetable([Question("What?", "Paris")], task, ChatDialogue(made, task), 100)
+        assert [one.why[:27] for one in found] == why

@@ -46,8 +46,8 @@ def test_what_a_text_dialogue_can_say(expected: str, why: str | None) -> None:
         ("Grüße 🚂", None),
         ("<|im_end|>", None),
         ("a<|im_end|>b", None),
-        ("<think>a", "the tokenizer can't write"),
-        ("<think>a</think>b", "the tokenizer can't write"),
+        ("<think>a", "of '<think>a' all but '' is taken for reasoning"),
+        ("<think>a</think>b", "of '<think>a</think>b' all but 'b' is taken for reasoning"),
         ("a\ud83d", "it can't be written: half of a surrogate pair"),
     ],
 )

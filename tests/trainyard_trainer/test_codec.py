@@ -82,7 +82,8 @@ def test_merged_tokens_are_fine() -> None:
 
 def test_what_a_tokenizer_puts_before_a_text_needs_an_embedding() -> None:
     """Else every prompt would end the run."""
-    backend = Tokenizer(BPE(vocab={token: number for number, token in enumerate([*CalculatorTask.alphabet])}, merges=[]))
+    vocabulary = {token: number for number, token in enumerate(CalculatorTask.alphabet)}
+    backend = Tokenizer(BPE(vocab=vocabulary, merges=[]))
     backend.add_special_tokens(["<s>"])
     backend.post_processor = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 19)])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>")

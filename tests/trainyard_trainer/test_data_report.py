@@ -111,7 +111,7 @@ def test_few_test_queries_are_doubted() -> None:
 
 def test_copies_and_contradictions_are_doubted() -> None:
     """Repeated queries are counted; the first with two different outcomes is named."""
-    more = (Question("What is 0 + 1? ", "1"), Question("What is 7 + 1?", "9"), Question("What is 0 + 1?", "1"))
+    more = (Question("What is 0 + 1? ", "1\n"), Question("What is 7 + 1?", "9"), Question("What is 0 + 1?", "1"))
     sets = [QuerySet(Split.TRAIN, SOUND[0].questions + more, "spec.task.data.train")]
     report = data_report(sets, None)
     assert report.lines() == [
@@ -126,7 +126,8 @@ def test_copies_and_contradictions_are_doubted() -> None:
 def test_members_that_nobody_reads_are_named() -> None:
     """By file, with counts: a misspelt name shows."""
     report = data_report([some(Split.TRAIN, 100, ignored={"source": 100, "expeced\noutcome": 1})], None)
-    assert report.warnings == ("spec.task.data.train: members that nobody reads: 'expeced\\noutcome' (1), 'source' (100)",)
+    told = "spec.task.data.train: members that nobody reads: 'expeced\\noutcome' (1), 'source' (100)"
+    assert report.warnings == (told,)
 
 
 def test_several_refusals_are_all_in_the_report() -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from tokenizers import Tokenizer, decoders
+from tokenizers.models import BPE
+from transformers import PreTrainedTokenizerFast
 
 from tests.trainyard_trainer import chat_model
 from trainyard_api.model_source import ScratchModel
 from trainyard_trainer.models.dialogue import TextDialogue, make_dialogue
-from trainyard_trainer.models.loading import scratch
+from trainyard_trainer.models.loading import LoadedModel, scratch
 from trainyard_trainer.seams import PolicyTurn, Question
 from trainyard_trainer.tasks.calculator import CalculatorTask
 from trainyard_trainer.tasks.question_answer import QuestionAnswerTask
@@ -89,3 +92,18 @@ def test_what_is_thought_aloud_in_a_plain_text_is_no_answer() -> None:
     assert turn == PolicyTurn("2<|im_end|>")
     assert turn.written == "<think>3?</think>2<|im_end|>"
     assert text.turn(text.reply("<think>3", None)) == PolicyTurn("")
+
+
+def test_the_text_that_ends_a_turn_does_not_melt_into_what_stands_before_it() -> None:
+    """A tokenizer that joins the two would teach never to stop."""
+    vocabulary = ["a", ".", "\n", ".\n", "<eos>"]
+    backend = Tokenizer(BPE(vocab={text: number for number, text in enumerate(vocabulary)}, merges=[(".", "\n")]))
+    backend.decoder = decoders.Fuse()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>")
+    task = QuestionAnswerTask({"dialogue": "text"})
+    text = make_dialogue(LoadedModel(SCRATCH.model, tokenizer, 0), task)
+    assert text.reply("a.\n", None) == (0, 3)
+    ids, _ = text.demonstration(task.demonstration(Question("a", "a."), np.random.default_rng(0)))
+    assert ids == (0, 0, 1, 2)
+    assert ids[-1] in text.stop_ids
+    assert text.answer("a.") == (0, 1, 2)

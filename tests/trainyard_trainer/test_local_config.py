@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +13,12 @@ import yaml
 
 from tests.trainyard_trainer.saved_models import save_checkpoint
 from trainyard_api.manifest import check_manifest
+from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job import TrainingJob
 from trainyard_trainer.data.splits import Split
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.local.local_config import local_inputs, local_run_config
+from trainyard_trainer.local.local_config import local_inputs, local_run_config, open_output
+from trainyard_trainer.readable import is_writable
 
 EXAMPLE = Path(__file__).parents[2] / "crds" / "examples" / "calculator-sft.yaml"
 
@@ -78,3 +81,11 @@ def test_a_baseline_is_found_by_its_name_and_copied(tmp_path: Path) -> None:
     folder = local_inputs(config, tmp_path / "job.yaml", tmp_path / "cache").baseline
     assert folder is not None
     assert (folder / "model.safetensors").read_bytes() == b"x"
+
+
+def test_an_output_folder_of_no_text_is_refused() -> None:
+    """A path may hold any byte; what is written about it may not."""
+    with pytest.raises(RefusedError, match="must be a path in UTF-8") as refusal:
+        open_output(Path(os.fsdecode(b"/nowhere/out\xff")))
+    assert (refusal.value.reason, refusal.value.field_path) == (TerminationReason.STORAGE_UNAVAILABLE, "--output")
+    assert is_writable(str(refusal.value))

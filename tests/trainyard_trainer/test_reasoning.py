@@ -56,3 +56,10 @@ def test_what_is_said_holds_no_reasoning(text: str, begun: bool) -> None:
     assert text.endswith(said[-1:])
     if text.endswith("<think>") or (begun and "</think>" not in text):
         assert said == ""
+
+
+def test_a_turn_of_nothing_but_marks_is_read_in_one_pass() -> None:
+    """As a policy that says one thing for ever writes it; marks are searched for once, not once a mark."""
+    for text in ("</think>" * 100_000, "<think>" * 100_000, "<think>a</think>b" * 50_000):
+        said = without_reasoning(text, THINK, begun=False)
+        assert said == ("b" * 50_000 if "b" in text else "")

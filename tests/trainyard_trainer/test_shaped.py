@@ -51,6 +51,7 @@ def test_only_the_result_of_a_successful_call_verifies_and_only_once() -> None:
     assert verification(told(said("f", good("8")), said("7"))) == 0.0
     assert verification(told(said("f", good(" 7\n")), said("g", good("7")), said("7"))) == 1.0
     assert verification(told(said("f", good("7\n8")), said("7"))) == 0.0
+    assert verification(told(said("f", good("1000")), said("x"), answer="1,000")) == 1.0
     assert verification(told(said("f", good("7")), said("7"), answer=None)) == 0.0
 
 

@@ -42,7 +42,8 @@ RESPONSE_TEMPLATE = {
 def reader(named: str | None = None, template: str = chat_model.STABLE, **more: Any) -> Any:
     """How calls of the test model are read."""
     tokenizer = chat_model.tokenizer(template, **more)
-    return turn_reader(tokenizer, opening(template), ArithmeticToolsTask.tools, named)
+    read = turn_reader(tokenizer, opening(template), ArithmeticToolsTask.tools, named)
+    return lambda text, end="": read(text, end)
 
 
 def opening(template: str = chat_model.STABLE, opened: str = "<|im_start|>assistant\n") -> Any:
@@ -173,8 +174,8 @@ def test_a_reasoning_that_the_template_opens_is_one(more: dict[str, Any]) -> Non
     opened = "<|im_start|>assistant\n<think>\n"
     for tools in (ArithmeticToolsTask.tools, ()):
         read = turn_reader(tokenizer, opening(opened=opened), tools, None)
-        assert read("maybe 3</think>2") == PolicyTurn("2")
-        assert read("maybe 3") == PolicyTurn("")
+        assert read("maybe 3</think>2", "") == PolicyTurn("2")
+        assert read("maybe 3", "<|im_end|>") == PolicyTurn("")
 
 
 @pytest.mark.parametrize(
@@ -208,6 +209,19 @@ def test_numbers_that_json_has_not_are_malformed(number: str) -> None:
 def test_without_tools_nothing_is_read() -> None:
     """A text is a text."""
     read = turn_reader(chat_model.tokenizer(), opening(), (), None)
-    assert read(f"<tool_call>{SUM_JSON}</tool_call>") == PolicyTurn(f"<tool_call>{SUM_JSON}</tool_call>")
+    assert read(f"<tool_call>{SUM_JSON}</tool_call>", "") == PolicyTurn(f"<tool_call>{SUM_JSON}</tool_call>")
     own = turn_reader(chat_model.tokenizer(response_template=RESPONSE_TEMPLATE), opening(), (), None)
-    assert own(f"[[{SUM_JSON}]]") == PolicyTurn(f"[[{SUM_JSON}]]")
+    assert own(f"[[{SUM_JSON}]]", "<|im_end|>") == PolicyTurn(f"[[{SUM_JSON}]]")
+
+
+def test_the_end_of_a_turn_is_no_part_of_what_is_said() -> None:
+    """Though the tokenizer's rule is shown it, which may know the end of a call by it."""
+    assert reader(response_template=RESPONSE_TEMPLATE)("It is 7.", "<|im_end|>") == PolicyTurn("It is 7.")
+
+
+def test_a_turn_of_nothing_but_calls_is_cut_short() -> None:
+    """Of a policy that says one thing for ever."""
+    (found,) = read_hermes(f"<tool_call>{SUM_JSON}</tool_call>" * 129).calls
+    assert isinstance(found, UnreadableCall)
+    assert found.problem == "a turn may have at most 128 calls"
+    assert len(read_hermes(f"<tool_call>{SUM_JSON}</tool_call>" * 128).calls) == 128

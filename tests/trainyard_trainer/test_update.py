@@ -184,7 +184,7 @@ def test_three_updates_in_a_row_that_are_not_finite_end_the_run() -> None:
         run(chosen, prepare_batch(chosen, step_of(), config(), step=0), config())
     assert refusal.value.reason is TerminationReason.NOT_FINITE
     assert (refusal.value.field_path, refusal.value.value) == ("spec.algorithm.grpo.learningRate", "0.001")
-    with pytest.raises(RefusedError, match="weren't, so training can't go on: the weights aren't finite any") as refusal:
+    with pytest.raises(RefusedError, match="training can't go on: the weights aren't finite any") as refusal:
         update_by_sft(chosen, rows)
     assert refusal.value.field_path == "spec.algorithm.sft.learningRate"
 

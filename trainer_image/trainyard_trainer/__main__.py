@@ -6,6 +6,7 @@ Place in the data's way: station 4. Takes the signals, chooses between the two a
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 from typing import NoReturn
@@ -28,6 +29,10 @@ Exit codes: 0 done; 10 stopped on request, after a checkpoint; 20 refused, and w
 
 def main(arguments: list[str]) -> int:
     """Run what the arguments ask for; the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that can't show a character shows its number: no text ends a run.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if arguments and arguments[0] in {"-h", "--help"}:
         print(_HELP, end="")
         return 0

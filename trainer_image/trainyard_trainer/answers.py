@@ -17,8 +17,12 @@ MAX_EXPONENT: Final = 300
 _NUMBER: Final = re.compile(
     r"([+-]?)(?:(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{1,3}))?(?:/([1-9]\d*))?", re.ASCII
 )
-_WORD: Final = re.compile(r"[\w.,/:+\-\u2212\u2013\u2014^%°]+")
+_WORD: Final = re.compile(r"[\w.,/:+\-\u2212\u2013^%°]+")
 """Whatever may stand beside a digit and change what it means; other signs part words."""
+_JOINED: Final = re.compile(r"(?<=\d)\s*\\?([/%])\s*(?=\d|(?<=%))")
+"""A stroke or a per cent sign with blanks around it."""
+_FRACTION: Final = re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}")
+"""A fraction in LaTeX."""
 _LABEL: Final = re.compile(r"(?<!\d):")
 
 
@@ -55,15 +59,23 @@ def number_of(text: str) -> Fraction | None:
     return -value if sign == "-" else value
 
 
-def last_number(text: str) -> Fraction | None:
-    """The number that the last word which is one stands for; None where no word is.
+def equals(answer: str | None, result: str) -> bool:
+    """Whether an answer is the same as a result, as a text or in value."""
+    if same_answer(answer, result):
+        return True
+    value = None if answer is None else number_of(answer)
+    return value is not None and value == number_of(result)
 
-    A word that holds more than a number, as a date or `5%`, is none. A full stop or comma behind a word, and the colon
-    of a label before it, are no part of it.
+
+def last_number(text: str) -> Fraction | None:
+    r"""The number that the last word with a digit is; None where that word is none, as a date or `5%`.
+
+    The full stop or comma behind a word, the colon of a label before it and marks of emphasis around it are no part of
+    it. `1 / 3` and `\frac{1}{3}` are words.
     """
-    words = _WORD.findall(_LABEL.sub(" ", text))
-    found = (number_of(word.rstrip(".,:")) for word in reversed(words))
-    return next((number for number in found if number is not None), None)
+    words = _WORD.findall(_LABEL.sub(" ", _JOINED.sub(r"\1", _FRACTION.sub(r"\1/\2", text))))
+    last = next((word for word in reversed(words) if any(map(str.isdigit, word))), "")
+    return number_of(last.rstrip(".,:").strip("_"))
 
 
 def is_ambiguous(expected: str) -> bool:

@@ -59,7 +59,7 @@ async def _judge(question: Question, task: Task, dialogue: Dialogue, max_turn_to
     end = next((place for place, number in enumerate(ids) if number in dialogue.stop_ids), len(ids) - 1) + 1
     said = dialogue.turn(ids[:end])
     if await _is_wrong(question, task, said):
-        return Unmeetable(question, _why(answer, said.text, cut=end < len(ids)))
+        return Unmeetable(question, _why(answer, said, cut=end < len(ids)))
     if end > max_turn_tokens:
         why = f"it has {end} tokens with its end, and a turn at most {max_turn_tokens}"
         return Unmeetable(question, why, too_long=True)
@@ -77,10 +77,12 @@ async def _is_wrong(question: Question, task: Task, said: PolicyTurn) -> bool:
     return not (observation.done and observation.success)
 
 
-def _why(answer: str, said: str, *, cut: bool) -> str:
-    lost = "".join(sorted({char for char in answer if char not in said and not char.isspace()}))
+def _why(answer: str, said: PolicyTurn, *, cut: bool) -> str:
     if cut:
-        return f"a text that ends a turn stands in it, so that {said!r} is all that is ever said of it"
-    if lost:
+        return f"a text that ends a turn stands in it, so that {said.text!r} is all that is ever said of it"
+    written = said.text if said.written is None else said.written
+    if lost := "".join(sorted({char for char in answer if char not in written and not char.isspace()})):
         return f"the tokenizer can't write {lost!r}"
-    return f"the task takes it for wrong when it is said, as {said!r}"
+    if said.text != written and answer not in said.text:
+        return f"of {written!r} all but {said.text!r} is taken for reasoning"
+    return f"the task takes it for wrong when it is said, as {said.text!r}"

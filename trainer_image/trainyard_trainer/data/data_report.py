@@ -191,7 +191,7 @@ def _overlap(first: QuerySet, second: QuerySet) -> list[Refusal]:
 
 def _contradicted(questions: Sequence[Question]) -> list[str]:
     """Queries with different expected outcomes, in order."""
-    outcomes = {(canonical(question.text), question.expected): None for question in questions}
+    outcomes = {(canonical(question.text), canonical(question.expected)): None for question in questions}
     counts = Counter(text for text, _ in outcomes)
     return [text for text, count in counts.items() if count > 1]
 

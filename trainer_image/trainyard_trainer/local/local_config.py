@@ -31,6 +31,7 @@ from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.evaluation.baseline import BASELINE_FIELD, fetch_baseline
 from trainyard_trainer.local.local_checkpoints import checkpoint_name, find_checkpoint, find_named
 from trainyard_trainer.models.first_model import fetch_model
+from trainyard_trainer.readable import is_writable
 from trainyard_trainer.run_inputs import RunInputs
 from trainyard_trainer.storage.storage_folder import FolderStorage
 
@@ -129,6 +130,13 @@ def open_output(output: Path) -> FolderStorage:
     Raises:
         RefusedError: STORAGE_UNAVAILABLE; it can't be written.
     """
+    if not is_writable(str(output)):
+        raise RefusedError(
+            TerminationReason.STORAGE_UNAVAILABLE,
+            "must be a path in UTF-8, for files refer to it",
+            field_path="--output",
+            value=ascii(str(output)),
+        )
     storage = FolderStorage(output)
     try:
         storage.check(write=True)

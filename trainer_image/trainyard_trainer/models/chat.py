@@ -62,7 +62,8 @@ class ChatDialogue:
         """The text without what ended it, and the tool calls in it."""
         ended = len(token_ids) > 0 and token_ids[-1] in self.stop_ids
         written = self.text(token_ids[:-1] if ended else token_ids)
-        turn = replace(self._read(written), written=written)
+        end = self.text(token_ids[-1:]) if ended else ""
+        turn = replace(self._read(written, end), written=written)
         if len(turn.calls) > 1 and not self._template.several_calls:
             return replace(turn, calls=(UnreadableCall(turn.text, "only one tool may be called at a time"),))
         return turn
@@ -72,7 +73,11 @@ class ChatDialogue:
         return self._encoder.text(token_ids)
 
     def answer(self, text: str) -> tuple[int, ...]:
-        """The text's ids and the one that ends a turn, behind the end of a reasoning that the template opens."""
+        """As the template writes it; else the text's ids and the end, behind that of a reasoning that it opens."""
+        try:
+            return self._template.policy_turn(Message("assistant", text))
+        except (TemplateChangesError, TemplateFailedError):
+            pass
         return (*self._encoder.ids(self._closing + self._encoder.guard(text, by_policy=True)), self.stop_ids[0])
 
     def demonstration(self, turns: Sequence[DemonstrationTurn]) -> tuple[tuple[int, ...], tuple[bool, ...]]:

@@ -6,9 +6,8 @@ out at load by having it write small conversations, of which every one must be t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, time
 from functools import partial
 from typing import Any
 
@@ -24,9 +23,20 @@ from trainyard_trainer.seams import Message, ToolCall
 _USER = Message("user", "a")
 """What a made-up conversation begins with, where only what comes after it is wanted."""
 _SENTINEL = "qzxqzx"
-_DATES = "{% macro strftime_now(form) %}{{ trainyard_dates.get(form, trainyard_dates['']) }}{% endmacro +%}"
-"""Before a template that asks for the date: it gets the one that it is given, by format."""
-_FORMAT = re.compile(r"""strftime_now\(\s*(["'])(.*?)\1""")
+_MADE_UP = "a"
+"""The reasoning of a made-up turn."""
+_DATES = (
+    "{% macro strftime_now(format) %}{% set written = namespace(text=format) %}"
+    "{% for directive, value in trainyard_dates.items() %}"
+    "{% set written.text = written.text.replace(directive, value) %}{% endfor %}{{ written.text }}{% endmacro +%}"
+)
+"""Before a template that asks for the date, which has a function of this name: here it gets the run's."""
+_DIRECTIVES = (
+    *("%-d", "%-m", "%-I", "%-H", "%-j", "%-y", "%F", "%T", "%D", "%R", "%e", "%a", "%A", "%w", "%d", "%b", "%B", "%m"),
+    *("%y", "%Y", "%G", "%u", "%V", "%H", "%I", "%p", "%M", "%S", "%f", "%z", "%Z", "%j", "%U", "%W", "%c", "%x", "%X"),
+    "%%",
+)
+"""What strftime knows."""
 
 
 class TemplateFailedError(UnwritableError):
@@ -113,7 +123,16 @@ class ChatTemplate:
             TemplateChangesError: the template doesn't write it behind what opens a turn.
             UnwritableError: see `ids`.
         """
-        return self.encoder.ids(self._closed((_USER, message))[1])
+        return self.encoder.ids(self._demonstrated(message))
+
+    def _demonstrated(self, message: Message) -> str:
+        """A turn that shows what to say, without a reasoning or with an empty one, as the template has it."""
+        try:
+            return self._closed((_USER, message), reasoning="")[1]
+        except TemplateChangesError:
+            if not self._reasoning:
+                raise
+            return self._closed((_USER, message), reasoning=_SENTINEL)[1].replace(_SENTINEL, "", 1)
 
     def between(self, messages: Sequence[Message]) -> tuple[int, tuple[int, ...]]:
         """The id that ends a policy turn, and what is written after it, up to the beginning of the next policy turn.
@@ -140,10 +159,10 @@ class ChatTemplate:
         calls = tuple(ToolCall(name or known, {}) for name in names)
         return Message("assistant", "" if calls else "a", tool_calls=calls)
 
-    def _closed(self, messages: Sequence[Message]) -> tuple[str, str]:
+    def _closed(self, messages: Sequence[Message], reasoning: str | None = None) -> tuple[str, str]:
         """A conversation before its last turn, an assistant's, and that turn, up to its end."""
         opening = self.opened if tuple(messages[:-1]) == (_USER,) else self._write(messages[:-1], open_turn=True)
-        whole = self._write(messages, open_turn=False)
+        whole = self._write(messages, open_turn=False, reasoning=reasoning)
         if not whole.startswith(opening):
             raise TemplateChangesError("the chat template doesn't write an assistant's turn as it opens one")
         own = covered(whole)
@@ -256,8 +275,12 @@ class ChatTemplate:
             return f"the model's chat template takes no system message; {error}"
         return None if _SENTINEL in written else "the model's chat template leaves system messages out"
 
-    def _write(self, messages: Sequence[Message], *, open_turn: bool) -> str:
-        conversation = list(self._wire(messages))
+    def _write(self, messages: Sequence[Message], *, open_turn: bool, reasoning: str | None = None) -> str:
+        """The text of a conversation; assistants' turns have this reasoning, else what the template needs."""
+        try:
+            conversation = list(self._wire(messages, reasoning))
+        except Exception as error:  # of what a user's code put into them
+            raise UnwritableError(f"a message can't be written; {_said(error)}") from error
         try:
             written = self._tokenizer.apply_chat_template(
                 conversation, tools=self._tools, add_generation_prompt=open_turn, tokenize=False,
@@ -267,14 +290,15 @@ class ChatTemplate:
             raise TemplateFailedError(f"{_said(error)}, raised by the chat template") from error
         return str(written)
 
-    def _wire(self, messages: Sequence[Message]) -> Iterator[dict[str, Any]]:
+    def _wire(self, messages: Sequence[Message], reasoning: str | None) -> Iterator[dict[str, Any]]:
         """Messages as templates take them; a result has the id of its call, by their order."""
+        reasoning = _MADE_UP if reasoning is None and self._reasoning else reasoning
         made, answered = 0, 0
         for message in messages:
             guard = partial(self.encoder.guard, by_policy=message.role == "assistant")
             wire: dict[str, Any] = {"role": message.role, "content": guard(message.content)}
-            if message.role == "assistant" and self._reasoning:
-                wire["reasoning_content"] = "a"
+            if message.role == "assistant" and reasoning:
+                wire["reasoning_content"] = reasoning
             if message.tool_calls:
                 calls = []
                 for call in message.tool_calls:
@@ -291,10 +315,11 @@ class ChatTemplate:
 
 
 def _dates(template: str, day: date) -> dict[str, str]:
-    """The day in each format that a template writes it in, ISO's under the empty one; nothing where it writes none."""
+    """What each directive of strftime stands for at the begin of a day, in UTC; nothing where no date is asked for."""
     if "strftime_now" not in template:
         return {}
-    return {"": day.isoformat()} | {form: day.strftime(form) for _, form in _FORMAT.findall(template)}
+    begin = datetime.combine(day, time(), UTC)
+    return {directive: begin.strftime(directive) for directive in _DIRECTIVES}
 
 
 def _call_id(number: int) -> str:

@@ -59,12 +59,13 @@ class Codec:
         return self._encoder.data(text)
 
     def policy_turn(self, text: str, end: str) -> tuple[int, ...]:
-        """Ids of what a policy says, and of the text that ends its turn, which may be a special token.
+        """Ids of what a policy says, and that of the text that ends its turn: written as one, the two could melt into
+        a token that ends nothing.
 
         Raises:
             UnwritableError: it has none.
         """
-        return self._encoder.ids(self._encoder.guard(text) + end)
+        return self._encoder.data(text) + ((self._single(end),) if end else ())
 
     def text(self, token_ids: Sequence[int]) -> str:
         """Token ids as text, special tokens included."""

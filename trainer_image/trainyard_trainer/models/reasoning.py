@@ -6,6 +6,7 @@ of, and a number in it is no answer. Pure.
 
 from __future__ import annotations
 
+import re
 from typing import Final, NamedTuple
 
 
@@ -41,12 +42,13 @@ def without_reasoning(text: str, marks: Marks, *, begun: bool) -> str:
         marks: around the reasoning.
         begun: whether the template has opened it.
     """
-    said, inside = "", begun
-    while True:
-        closing, opening = text.find(marks.closing), text.find(marks.opening)
-        if not inside and opening >= 0 and not 0 <= closing < opening:
-            said, text, inside = said + text[:opening], text[opening + len(marks.opening) :], True
-        elif closing >= 0:
-            said, text, inside = said if inside else "", text[closing + len(marks.closing) :], False
-        else:
-            return "" if inside else said + text
+    said: list[str] = []
+    inside, at = begun, 0
+    for mark in re.finditer(f"{re.escape(marks.opening)}|{re.escape(marks.closing)}", text):
+        if mark[0] == marks.closing:
+            said = said if inside else []
+            inside, at = False, mark.end()
+        elif not inside:
+            said.append(text[at : mark.start()])
+            inside = True
+    return "" if inside else "".join(said) + text[at:]

@@ -20,8 +20,13 @@ from trainyard_trainer.models.reasoning import Marks, without_reasoning
 from trainyard_trainer.readable import is_writable, one_line
 from trainyard_trainer.seams import PolicyTurn, ToolCall, UnreadableCall
 
-TurnReader = Callable[[str], PolicyTurn]
-"""From a turn's text, without what ends it, to the turn with its calls; never raises."""
+CallReader = Callable[[str], PolicyTurn]
+"""From what is said in a turn to the turn with its calls; never raises."""
+TurnReader = Callable[[str, str], PolicyTurn]
+"""From a turn's text without what ended it, and the text that did, to the turn with its calls; never raises."""
+
+MAX_CALLS: Final = 128
+"""Most calls of one turn: a policy that writes nothing else would keep everybody waiting."""
 
 MAX_DEPTH: Final = 64
 """Deepest nesting of a call's arguments: whoever writes or reads them again goes as deep."""
@@ -38,6 +43,8 @@ def read_hermes(text: str) -> PolicyTurn:
 
     Where openings and closings aren't as many, calls can't be told apart: the turn is one that can't be read.
     """
+    if text.count("<tool_call>") > MAX_CALLS:
+        return _unreadable(text[:1000], f"a turn may have at most {MAX_CALLS} calls")
     if text.count("<tool_call>") != text.count("</tool_call>"):
         return _unreadable(text, "a <tool_call> isn't closed, or a closing one not opened")
     return PolicyTurn(text, tuple(_read(found, "arguments") for found in _HERMES.findall(text)))
@@ -52,7 +59,7 @@ def read_llama3_json(text: str) -> PolicyTurn:
     return PolicyTurn(text, (_read(body, "parameters"),))
 
 
-FORMATS: Mapping[str, TurnReader] = {"hermes": read_hermes, "llama3-json": read_llama3_json}
+FORMATS: Mapping[str, CallReader] = {"hermes": read_hermes, "llama3-json": read_llama3_json}
 
 
 class Template(Protocol):
@@ -83,14 +90,14 @@ def turn_reader(
         return _by_response_template(tokenizer, template.opened, tools)
     read = _format(template.source, named) if tools else PolicyTurn
 
-    def turn(text: str) -> PolicyTurn:
-        said = _content(tokenizer, template.opened, text) if own else None
+    def turn(text: str, end: str) -> PolicyTurn:
+        said = _content(tokenizer, template.opened, text, end) if own else None
         return read(without_reasoning(text, template.marks, begun=template.reasoning_begun) if said is None else said)
 
     return turn
 
 
-def _format(template: str, named: str | None) -> TurnReader:
+def _format(template: str, named: str | None) -> CallReader:
     """The format of calls that an option names, or that a template shows."""
     if named is not None and named not in FORMATS:
         raise RefusedError(
@@ -119,9 +126,9 @@ def _format_of(template: str) -> str | None:
 
 
 def _by_response_template(tokenizer: Any, opened: str, tools: Sequence[Mapping[str, Any]]) -> TurnReader:
-    def read(text: str) -> PolicyTurn:
+    def read(text: str, end: str) -> PolicyTurn:
         try:
-            message = tokenizer.parse_response(text, prefix=opened, tools=list(tools))
+            message = _parsed(tokenizer, opened, text, end, tools)
             found = [call.get("function", call) for call in message.get("tool_calls") or ()] if tools else []
         except Exception as error:  # noqa: BLE001 (a parser may raise anything on what a policy wrote)
             return _unreadable(text, f"the call can't be read: {one_line(str(error)[:200])}")
@@ -133,10 +140,21 @@ def _by_response_template(tokenizer: Any, opened: str, tools: Sequence[Mapping[s
     return read
 
 
-def _content(tokenizer: Any, opened: str, text: str) -> str | None:
+def _parsed(tokenizer: Any, opened: str, text: str, end: str, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """A turn as the tokenizer's own rule reads it, which may know the end of a call by that of the turn."""
+    given = {"prefix": opened, "tools": list(tools) or None}
+    try:
+        message = tokenizer.parse_response(text + end, **given)
+    except Exception:  # noqa: BLE001 (a parser may raise anything on what a policy wrote; it may not know the end)
+        message = tokenizer.parse_response(text, **given)
+    content = message.get("content")
+    return message | ({"content": content.removesuffix(end)} if isinstance(content, str) else {})
+
+
+def _content(tokenizer: Any, opened: str, text: str, end: str) -> str | None:
     """What a text says by the tokenizer's own rule; None where that finds anything else in it but reasoning."""
     try:
-        message = tokenizer.parse_response(text, prefix=opened)
+        message = _parsed(tokenizer, opened, text, end, ())
     except Exception:  # noqa: BLE001 (as above)
         return None
     content = message.get("content") or ""

@@ -11,7 +11,7 @@ Place in the data's way: station 6. Pure. Written in a manifest, the usual sum i
 
 from __future__ import annotations
 
-from trainyard_trainer.answers import same_answer
+from trainyard_trainer.answers import equals
 from trainyard_trainer.trajectory import Role, Trajectory
 
 
@@ -22,9 +22,11 @@ def tool_success(trajectory: Trajectory) -> list[float] | float:
 
 
 def verification(trajectory: Trajectory) -> float:
-    """1.0 if the final answer equals the result of a tool call that succeeded, else 0.0; once, however many do."""
+    """1.0 if the final answer equals the result of a tool call that succeeded, as a text or in value, else 0.0; once,
+    however many do.
+    """
     results = (call.result for turn in trajectory.turns for call in turn.calls if call.ok)
-    return float(any(same_answer(trajectory.answer, result) for result in results))
+    return float(any(equals(trajectory.answer, result) for result in results))
 
 
 def turns(trajectory: Trajectory) -> list[float] | float:
