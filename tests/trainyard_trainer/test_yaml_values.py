@@ -231,6 +231,8 @@ def test_lines_are_counted_from_the_files_first(text: str, line: int, column: in
 def test_libyaml_is_required() -> None:
     """A PyYAML that was built without it is told at once, by name."""
     code = "import sys; sys.modules['yaml._yaml'] = None; import trainyard_trainer.local.yaml_values"
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=GUARD_SECONDS)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=GUARD_SECONDS
+    )
     assert ended.returncode == 1
     assert "ImportError: manifests are read by PyYAML with libyaml" in ended.stderr
