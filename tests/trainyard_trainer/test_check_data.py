@@ -251,3 +251,20 @@ def test_questions_that_a_task_draws_itself_are_not_tried() -> None:
         Limits.of(None, 1, demonstrates=False), training=True,
     ).lines()  # fmt: skip
     assert not [line for line in lines if "can't be met" in line]
+
+
+def test_a_query_that_spells_a_control_token_is_told() -> None:
+    """Somebody may have written the model's template into the data by hand, where it now is but text."""
+    queries = (Question("a", "x", line=1), Question("<|im_start|>user\nb<|im_end|>", "x", line=2))
+    told = "1 train queries spell control tokens of the model, which are read as text unless spec.task.specialTokens is"
+    (line,) = (line for line in report(QuestionAnswerTask({}), chat_model.loaded(), *queries) if told in line)
+    assert line.endswith("the first, line 2: '<|im_start|>'")
+
+
+def test_a_measurement_with_fewer_questions_than_asked_for_is_told() -> None:
+    """By the field that asks; as many as were asked for are nothing to tell."""
+    files = {Split.TRAIN: QueryFile((Question("Q10+10;", "1"),), {}), Split.VALIDATION: FILES[Split.VALIDATION]}
+    files |= {Split.TEST: QueryFile((Question("Q10*10;", "1"), Question("Q11*11;", "1")), {})}
+    for asked, told in ((100, ["warning: spec.evaluation.questions asks for 100 test queries; there are 2"]), (2, [])):
+        lines = check(open_questions(config(questions=asked), TASK, files))
+        assert [line for line in lines if "asks for" in line] == told

@@ -260,7 +260,7 @@ def test_an_environment_that_does_not_end_when_told_is_left(clock: Clock) -> Non
         while True:
             try:  # noqa: SIM105 (as a user may write it)
                 await asyncio.sleep(0.05)
-            except BaseException:  # noqa: BLE001
+            except BaseException:  # noqa: BLE001 (as a user may write it)
                 pass
 
     async def _conversation() -> int:

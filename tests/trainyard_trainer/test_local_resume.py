@@ -246,3 +246,18 @@ def test_a_checkpoint_that_a_run_began_from_stays_the_one_that_was_found() -> No
     with pytest.raises(RefusedError) as refused:
         continued(run_config(GRPO), before, by_job)
     assert (refused.value.field_path, refused.value.value) == ("spec.model.scratch", "nothing")
+
+
+def test_a_run_with_checkpoints_and_no_config_is_refused(tmp_path: Path) -> None:
+    """A run that was paid for isn't passed over in silence, whether there is another or not."""
+    job = tmp_path / "team-a" / "small"
+    (job / "lost" / "step-9-12345678").mkdir(parents=True)
+    assert newest_run(job) is None, "nothing is committed"
+    (job / "lost" / "step-9-12345678" / "COMMIT").touch()
+    for another in (False, True):
+        if another:
+            (job / "other").mkdir()
+            (job / "other" / "run.json").touch()
+        with pytest.raises(RefusedError, match="there is none, and checkpoints of the run lie beside it") as refusal:
+            newest_run(job)
+        assert refusal.value.field_path == str(job / "lost" / "run.json")

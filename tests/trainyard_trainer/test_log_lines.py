@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from trainyard_trainer.reporting.log_lines import data_reports_shown
+from trainyard_trainer.reporting.log_lines import findings_shown
 
 
 def test_lines_of_data_are_said_and_others_are_not() -> None:
@@ -12,7 +12,7 @@ def test_lines_of_data_are_said_and_others_are_not() -> None:
     said: list[str] = []
     data, other = logging.getLogger("trainyard_trainer.data.check_data"), logging.getLogger("trainyard_trainer.policy")
     before = logging.getLogger("trainyard_trainer.data").level
-    with data_reports_shown(said.append):
+    with findings_shown(said.append):
         data.info("data: %d queries", 5)
         other.info("not this")
     data.info("nor this")

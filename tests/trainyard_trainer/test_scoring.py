@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import re
 from collections.abc import Callable
@@ -20,7 +21,7 @@ from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.rewards.reward import WeightedReward
 from trainyard_trainer.rewards.scoring import score
-from trainyard_trainer.trajectory import Trajectory, TrajectoryStatus
+from trainyard_trainer.trajectory import Trajectory, TrajectoryId, TrajectoryStatus
 
 STEP = [told(said(), answer="7"), told(said(), answer=None)]
 
@@ -288,7 +289,7 @@ def test_more_than_the_allowed_share_of_failures_ends_the_run(failing: int, refu
     if not refused:
         assert sum(one.scored for one in score(step, [reward(picky)], 0.5)) == 2
         return
-    with pytest.raises(RefusedError, match=r"at most the share 0\.5 of a step may fail, and 3 of 4") as refusal:
+    with pytest.raises(RefusedError, match=r"at most the share 0\.5 of a step may fail, as .*, and 3 of 4") as refusal:
         score(step, [reward(picky)], 0.5)
     assert refusal.value.reason is TerminationReason.REWARD_FAILED
     assert f"ValueError: no such answer at {__file__}:" in str(refusal.value)
@@ -304,3 +305,20 @@ def test_truncated_trajectories_are_scored() -> None:
     """Being cut off is no excuse."""
     (found,) = score([told(said(), status=TrajectoryStatus.TRUNCATED)], [reward(lambda _: 0.0)])
     assert (found.status, found.total_reward) == (TrajectoryStatus.TRUNCATED, 0.0)
+
+
+def test_failures_that_are_few_enough_are_said(caplog: pytest.LogCaptureFixture) -> None:
+    """How many, and the first with file and line: nobody else would notice that some answers count for nothing."""
+    trajectories = [told(said("a"), id=TrajectoryId("run-1", 0, number, 0)) for number in range(4)]
+
+    def picky(trajectory: Trajectory) -> float:
+        if trajectory.id.prompt == 2:
+            raise KeyError("x")
+        return 1.0
+
+    reward = WeightedReward("picky", 1.0, "spec.task.rewards[0].name", function=picky)
+    with caplog.at_level(logging.WARNING):
+        score(trajectories, [reward], 0.5)
+    (line,) = caplog.messages
+    assert line.startswith("warning: 1 of 4 trajectories failed and count for nothing; the first: reward picky raised")
+    assert f"{__file__}:" in line

@@ -49,11 +49,11 @@ class Steps:
                 self.cancels = max(0, self.cancels + _cancelled() - cancelled)
             try:
                 step, given = coroutine.send, (yield waited_for)
-            except BaseException as error:
+            except BaseException as error:  # thrown in by the loop: it is the coroutine's to catch
                 if self.given_up:
                     _LEFT.append(coroutine)
                     raise
-                step, given = coroutine.throw, error  # the loop's: it is the coroutine's to catch
+                step, given = coroutine.throw, error
 
     async def _run(self) -> Any:
         return await self._awaitable

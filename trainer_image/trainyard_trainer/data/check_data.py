@@ -100,10 +100,11 @@ def check_data(
         warnings += _doubts(one, opened)
         if not one.drawn and not refusals:
             wrong = unmeetable(one.questions, task, dialogue, limits.turn)
-            refusals += _unmet(one, wrong, teaches=teaches)
-            warnings += _unmet_doubts(one, wrong)
+            unmet = _unmet(one, wrong, teaches=teaches)
+            refusals += unmet
+            warnings += [] if unmet else _unmet_doubts(one, wrong)
     report = data_report(sets, limits.prompt, refusals, max_tokens=limits.demonstration)
-    report = replace(report, warnings=(*report.warnings, *warnings))
+    report = replace(report, warnings=(*report.warnings, *questions.short, *warnings))
     for line in report.lines():
         _log.info("data: %s", line)
     report.refuse()
@@ -112,14 +113,15 @@ def check_data(
 
 @dataclass(frozen=True, slots=True)
 class _Prompt:
-    """What a question's conversation begins with: its tokens and the characters that got lost, or what went wrong:
-    the environment's `problem`, or why it is `unwritable`.
+    """What a question's conversation begins with: its tokens, the characters that got lost, the control token that is
+    `spelled` in it; or what went wrong: the environment's `problem`, or why it is `unwritable`.
     """
 
     question: Question
     tokens: int | None = None
     lost: str = ""
     problem: str | None = None
+    spelled: str | None = None
     unwritable: UnwritableError | None = None
 
     def __str__(self) -> str:
@@ -139,7 +141,8 @@ def _open(questions: Sequence[Question], task: Task, dialogue: Dialogue) -> list
             except (FailedEnvironmentError, ValueError) as error:
                 prompts.append(_Prompt(question, problem=str(error)))
             else:
-                prompts.append(_Prompt(question, len(ids), _lost(said, dialogue.text(ids))))
+                lost, spelled = _lost(said, dialogue.text(ids)), dialogue.control_token(question.text)
+                prompts.append(_Prompt(question, len(ids), lost, spelled=spelled))
     return prompts
 
 
@@ -202,6 +205,12 @@ def _doubts(one: QuerySet, opened: Sequence[_Prompt]) -> list[str]:
         doubts.append(f"{len(failed)} {one.split} queries open no conversation; {failed[0]}")
     if cut := [prompt for prompt in opened if prompt.lost]:
         doubts.append(f"{len(cut)} {one.split} prompts have characters that the tokenizer can't write; {cut[0]}")
+    if spelling := [prompt for prompt in opened if prompt.spelled]:
+        first = f"{_place(spelling[0].question)}{spelling[0].spelled!r}"
+        doubts.append(
+            f"{len(spelling)} {one.split} queries spell control tokens of the model, which are read as text unless "
+            f"spec.task.specialTokens is Tokens; the first, {first}"
+        )
     return doubts
 
 

@@ -22,6 +22,8 @@ from trainyard_trainer.seams import Prompt, Question
 from trainyard_trainer.tasks.asking import show
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 
+_FIELDS = {Split.TEST: "spec.evaluation.questions", Split.VALIDATION: "spec.evaluation.validation.questions"}
+
 
 class Questions:
     """The questions of one run.
@@ -29,6 +31,7 @@ class Questions:
     Attributes:
         test: prompts of the measurement before and after; empty without one.
         validation: prompts of the measurements in between; empty without any.
+        short: what a person should know of measurements that ask fewer questions than the manifest does.
         overlap: training questions so far that a measurement asks too; a run doesn't go on after the first.
 
     Args:
@@ -53,6 +56,13 @@ class Questions:
             self._asked[Split.TEST] = _prompts(source.measured(Split.TEST, evaluation.questions))
         self.validation = self._asked.get(Split.VALIDATION, ())
         self.test = self._asked.get(Split.TEST, ())
+        wanted = {Split.TEST: evaluation.questions if evaluation else 0}
+        wanted[Split.VALIDATION] = validation.questions if validation else 0
+        self.short = tuple(
+            f"{_FIELDS[split]} asks for {wanted[split]} {split} queries; there are {len(asked)}"
+            for split, asked in self._asked.items()
+            if len(asked) < wanted[split]
+        )
         self.overlap = 0
         self._measured = {canonical(prompt.question.text) for prompt in (*self.test, *self.validation)}
 

@@ -15,7 +15,7 @@ from trainyard_trainer.dry_run import dry_run
 from trainyard_trainer.errors import StoppedError
 from trainyard_trainer.local.local_config import local_inputs, local_run_config, open_output
 from trainyard_trainer.outlets import StopRequest
-from trainyard_trainer.reporting.log_lines import data_reports_shown
+from trainyard_trainer.reporting.log_lines import findings_shown
 from trainyard_trainer.seams import RolloutInterruptedError
 
 
@@ -38,7 +38,7 @@ def dry_run_here(
     output = output.absolute()
     open_output(output)
     config = local_run_config(job, manifest, output, uid=str(uuid.uuid4()))
-    with tempfile.TemporaryDirectory() as cache, data_reports_shown(say):
+    with tempfile.TemporaryDirectory() as cache, findings_shown(say):
         try:
             dry_run(config, local_inputs(config, manifest, Path(cache)), stop=stop, say=say)
         except RolloutInterruptedError:

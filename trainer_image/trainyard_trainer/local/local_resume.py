@@ -41,6 +41,8 @@ def newest_run(job_folder: Path) -> RunConfig | None:
             asked for, so it isn't taken instead.
     """
     found = sorted(job_folder.glob(f"*/{RUN_FILE}"), key=lambda path: path.lstat().st_mtime, reverse=True)
+    if (lost := _without_config(job_folder)) is not None:
+        raise _broken(lost / RUN_FILE, found, "there is none, and checkpoints of the run lie beside it")
     if not found:
         return None
     path, older = found[0], found[1:]
@@ -59,6 +61,13 @@ def newest_run(job_folder: Path) -> RunConfig | None:
     if said != (job_folder.parent.name, job_folder.name, path.parent.name):
         raise _broken(path, older, "it is of another run", "/".join(said))
     return config
+
+
+def _without_config(job_folder: Path) -> Path | None:
+    """The folder of a run that has committed something and lost its config."""
+    folders = sorted(folder for folder in job_folder.glob("*/") if not (folder / RUN_FILE).is_symlink())
+    lost = (folder for folder in folders if not (folder / RUN_FILE).exists() and any(folder.glob("step-*/COMMIT")))
+    return next(lost, None)
 
 
 def continued(begun: RunConfig, now: RunConfig, named: CheckpointSource | None) -> RunConfig:

@@ -27,7 +27,7 @@ from trainyard_trainer.local.local_recovery import Recovery
 from trainyard_trainer.local.local_resume import continued, keep_config, newest_run
 from trainyard_trainer.outlets import Ended, StopRequest
 from trainyard_trainer.reporting.console import ConsoleReporter
-from trainyard_trainer.reporting.log_lines import data_reports_shown
+from trainyard_trainer.reporting.log_lines import findings_shown
 from trainyard_trainer.run import run
 from trainyard_trainer.run_inputs import RunInputs
 from trainyard_trainer.storage.storage_folder import FolderStorage
@@ -64,7 +64,7 @@ def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest, 
             if resume:
                 reporter.say(f"no run to go on with lies in {folder.parent}; this one begins")
         local = _LocalRun(config, storage, folder, reporter, stop)
-        with data_reports_shown(reporter.say):
+        with findings_shown(reporter.say):
             ended = local.run(manifest, Path(cache), resume=begun is not None)
     return f"{said(ended)}; trajectories and metrics in {folder}"
 

@@ -72,6 +72,10 @@ class ChatDialogue:
         """Token ids as text for people, special tokens included."""
         return self._encoder.text(token_ids)
 
+    def control_token(self, text: str) -> str | None:
+        """As its encoder finds it."""
+        return self._encoder.control_token(text)
+
     def answer(self, text: str) -> tuple[int, ...]:
         """As the template writes it; else the text's ids and the end, behind that of a reasoning that it opens."""
         try:

@@ -58,6 +58,10 @@ class Codec:
         """
         return self._encoder.data(text)
 
+    def control_token(self, text: str) -> str | None:
+        """The first control token that a text of data spells and that is read as text; None without any."""
+        return self._encoder.control_token(text)
+
     def policy_turn(self, text: str, end: str) -> tuple[int, ...]:
         """Ids of what a policy says, and that of the text that ends its turn: written as one, the two could melt into
         a token that ends nothing.

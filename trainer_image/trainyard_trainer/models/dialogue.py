@@ -54,6 +54,9 @@ class Dialogue(Protocol):
     def text(self, token_ids: Sequence[int]) -> str:
         """Token ids as text for people, special tokens included."""
 
+    def control_token(self, text: str) -> str | None:
+        """The first control token that a text of data spells and that is read as text; None without any."""
+
     def answer(self, text: str) -> tuple[int, ...]:
         """Ids that a policy would sample to say this text in its last turn, the one that ends the turn included.
 
@@ -106,6 +109,10 @@ class TextDialogue:
     def text(self, token_ids: Sequence[int]) -> str:
         """Token ids as text for people, special tokens included."""
         return self._codec.text(token_ids)
+
+    def control_token(self, text: str) -> str | None:
+        """As its encoder finds it."""
+        return self._codec.control_token(text)
 
     def answer(self, text: str) -> tuple[int, ...]:
         """The text's ids and those of the first text that ends a turn."""

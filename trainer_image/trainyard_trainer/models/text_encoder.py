@@ -58,6 +58,11 @@ class TextEncoder:
         """
         return mark_control_tokens(value, self._policy_may_not if by_policy else self._others_may_not)
 
+    def control_token(self, text: str) -> str | None:
+        """The first control token that a text of data spells and that is read as text; None without any."""
+        found = self._others_may_not.search(text)
+        return None if found is None else found[0]
+
     def ids(self, text: str) -> tuple[int, ...]:
         """Ids of a text in which control tokens are tokens, but those that `guard` has marked.
 

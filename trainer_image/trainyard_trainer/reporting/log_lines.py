@@ -1,4 +1,4 @@
-"""Data reports on a terminal, where a pod has its log.
+"""What was found in a run's data and failed in its rewards, on a terminal, where a pod has its log.
 
 Place in the data's way: station 11, where there is no `kubectl logs`. Shows lines; decides nothing.
 """
@@ -9,7 +9,8 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 
-_DATA = "trainyard_trainer.data"
+_SHOWN = ("trainyard_trainer.data", "trainyard_trainer.rewards")
+"""Rooms whose lines are for whoever runs a job: the data report, and rewards and environments that failed."""
 
 
 class _Lines(logging.Handler):
@@ -23,14 +24,16 @@ class _Lines(logging.Handler):
 
 
 @contextlib.contextmanager
-def data_reports_shown(say: Callable[[str], None]) -> Iterator[None]:
-    """Within, each line that is logged of a run's data is said."""
-    logger, handler = logging.getLogger(_DATA), _Lines(say)
-    level = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+def findings_shown(say: Callable[[str], None]) -> Iterator[None]:
+    """Within, each line that is logged of a run's data and of what failed in scoring is said."""
+    loggers, handler = [logging.getLogger(name) for name in _SHOWN], _Lines(say)
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.removeHandler(handler)
+            logger.setLevel(level)

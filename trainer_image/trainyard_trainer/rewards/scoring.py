@@ -6,6 +6,7 @@ goes wrong too often. Knows nothing of groups or losses.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,8 @@ from trainyard_trainer.rewards.reward import RewardCaller, WeightedReward
 from trainyard_trainer.rewards.values import NoValue, RewardValue, placed, policy_turns, read_value
 from trainyard_trainer.trajectory import Trajectory, TrajectoryStatus
 from trainyard_trainer.user_code import explain, file_of, place_of
+
+_log = logging.getLogger(__name__)
 
 SCORED = frozenset({TrajectoryStatus.OK, TrajectoryStatus.TRUNCATED})
 FAILED = frozenset({TrajectoryStatus.FAILED_ENVIRONMENT, TrajectoryStatus.FAILED_REWARD})
@@ -137,10 +140,14 @@ def _failed(
 def _refuse_if_too_many(trajectories: Sequence[Trajectory], failures: Sequence[_Failure], allowed: float) -> None:
     failed = [trajectory for trajectory in trajectories if trajectory.status in FAILED]
     any_scored = any(trajectory.scored for trajectory in trajectories)
-    if not failed or (any_scored and len(failed) <= allowed * len(trajectories)):
+    if not failed:
         return
     counted = f"{len(failed)} of {len(trajectories)} trajectories failed"
-    limit = f"at most the share {allowed:g} of a step may fail" if any_scored else "not one could be scored"
+    if any_scored and len(failed) <= allowed * len(trajectories):
+        _log.warning("warning: %s and count for nothing; the first: %s", counted, failed[0].error)
+        return
+    share = f"at most the share {allowed:g} of a step may fail, as spec.algorithm.grpo.maxFailedFraction says"
+    limit = share if any_scored else "not one could be scored"
     if len(failures) * 2 >= len(failed):
         first = failures[0]
         raise RefusedError(
