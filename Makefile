@@ -48,7 +48,7 @@ test: machine setup ## Every test: lint, types, unit, integration, learning, end
 test-fast: setup ## The inner loop: all but learning and what needs a node
 	@$(RUN) -m hack.tiers lint types unit integration
 
-test-nightly: setup ## What takes minutes and is drawn anew each time (fuzzing); no part of test
+test-nightly: setup ## What takes minutes or is drawn anew each time, as fuzzing; no part of test
 	@$(RUN) -m hack.tiers nightly
 
 lint types unit integration learning e2e: setup
