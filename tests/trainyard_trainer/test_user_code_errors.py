@@ -118,7 +118,7 @@ LINE = raised.__code__.co_firstlineno + 3
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (KeyboardInterrupt(), "KeyboardInterrupt: "),
+        (KeyboardInterrupt(), "KeyboardInterrupt:"),
         (GeneratorExit("over"), "GeneratorExit: over"),
         (SystemExit(3), "SystemExit: 3"),
         (OwnError("mine"), "OwnError: mine"),
@@ -184,3 +184,10 @@ def test_any_object_may_be_asked_for_its_place() -> None:
         assert type(shown(thing)) is type(type_name(thing)) is str
     assert explain(raised(mean), __file__) == f"MeanError: (its text raised OwnError) at {__file__}:{LINE}"
     assert words_of(mean) == "MeanError: (its text raised OwnError)"
+
+
+def test_an_error_of_many_lines_is_told_in_one() -> None:
+    """The last line of a log says why a run ended; a terminal obeys nothing in it."""
+    error = ValueError("first\n  second\r\x1b[31mred")
+    assert explain(error) == "ValueError: first second [31mred"
+    assert words_of(error) == explain(error)

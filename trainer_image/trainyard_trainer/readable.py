@@ -25,7 +25,8 @@ def readable(text: str) -> str:
 
 def one_line(text: str) -> str:
     """The readable text in one line: line breaks, and what a terminal would obey, become a blank."""
-    return " ".join("".join(char if char.isprintable() else " " for char in readable(text)).split())
+    parts = "".join(char if char.isprintable() else "\n" for char in readable(text)).split("\n")
+    return " ".join(part.strip() for part in parts if part.strip())
 
 
 def is_writable(text: str) -> bool:

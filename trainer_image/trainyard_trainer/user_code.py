@@ -17,7 +17,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Final
 
-from trainyard_trainer.readable import readable
+from trainyard_trainer.readable import one_line, readable
 
 MAX_SAID = 500
 """Most characters that are kept of what a user's code says of itself."""
@@ -116,7 +116,7 @@ def explain(error: BaseException, *own_files: str | None, place: str | None = No
     place = place or next((file for file in own_files if file), None)
     told = _told(error, own_files, place)
     inner = _first_of_group(error)
-    return readable(told if inner is None else f"{told}; the first: {_told(inner, own_files, None)}")
+    return one_line(told if inner is None else f"{told}; the first: {_told(inner, own_files, None)}")
 
 
 def explain_method(error: BaseException, thing: Any, name: str) -> str:
@@ -127,7 +127,7 @@ def explain_method(error: BaseException, thing: Any, name: str) -> str:
 
 def words_of(error: BaseException, most: int = MAX_SAID) -> str:
     """Type and text of an error, of which at most so many characters are kept. Never raises."""
-    return readable(_words(error, most))
+    return one_line(_words(error, most))
 
 
 def type_name(thing: Any) -> str:
