@@ -7,10 +7,11 @@ with 1 where there was one.
 from __future__ import annotations
 
 import argparse
+import logging
 import random
 import sys
 
-from hack.fuzz import environments, jsonl, manifests, rewards, templates, tool_calls
+from hack.fuzz import environments, jsonl, manifests, rewards, runs, templates, tool_calls
 from hack.fuzz.kind import Kind
 from hack.fuzz.search import search
 
@@ -21,6 +22,7 @@ KINDS: tuple[Kind, ...] = (  # type: ignore[type-arg]  # each has inputs of its 
     templates.KIND,
     rewards.KIND,
     environments.KIND,
+    runs.KIND,
 )
 
 
@@ -55,6 +57,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=None, help="of the first batch; drawn anew by default")
     parser.add_argument("--quiet", action="store_true", help="print finds only")
     asked = parser.parse_args(arguments)
+    logging.getLogger("trainyard_trainer").addHandler(logging.NullHandler())  # warnings of odd inputs are no news here
     first = fresh_seed() if asked.seed is None else asked.seed
     return 1 if fuzz(list(asked.kinds), asked.seconds, first, quiet=asked.quiet) else 0
 

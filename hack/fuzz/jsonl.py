@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from hack.fuzz.kind import Kind, one_line, promise, refused
 from hack.fuzz.models import chat_model, text_model
 from hack.fuzz.texts import PIECES, edited, texts
+from trainyard_api.training_job_spec import Evaluation
 from trainyard_trainer.data.check_data import Limits, check_data
 from trainyard_trainer.data.jsonl import QueryFile, read_queries
 from trainyard_trainer.data.question_sources import DATA_FIELD, FileQuestions
@@ -52,6 +55,20 @@ def _questions() -> st.SearchStrategy[dict[str, str]]:
     return st.fixed_dictionaries({"query": texts(), "expected_outcome": texts(3)})
 
 
+def _plausible() -> st.SearchStrategy[dict[str, Any]]:
+    """Questions that are texts, with odd things in them."""
+    said = (
+        st.tuples(st.sampled_from("q2 7"), texts(4))
+        .map("".join)
+        .filter(lambda text: text.strip() and is_writable(text))
+    )
+    known = st.sampled_from(("4", "1/3", "1e3", "5", "56", "-0.50", "yes", "2026-01-31"))
+    return st.fixed_dictionaries(
+        {"query": said, "expected_outcome": said | known | st.integers()},
+        optional={"level": st.integers(), "a\nb": st.none()},
+    )
+
+
 def _lines() -> st.SearchStrategy[str]:
     with_number = st.tuples(texts(2), _numbers()).map(
         lambda pair: f'{{"query": {json.dumps(pair[0] or "q")}, "expected_outcome": {pair[1]}}}'
@@ -70,7 +87,8 @@ def _lines() -> st.SearchStrategy[str]:
 
 @st.composite
 def _files(draw: st.DrawFn) -> bytes:
-    lines = draw(st.lists(_lines(), max_size=8))
+    plausible = st.sampled_from(GOOD) | _plausible().map(json.dumps)
+    lines = draw(st.lists(plausible, min_size=1, max_size=8) | st.lists(_lines(), max_size=8))
     text = draw(st.sampled_from(("\n", "\r\n", "\n\n"))).join(lines)
     encoding = draw(st.sampled_from(("utf-8",) * 8 + ("utf-8-sig", "utf-16", "latin-1")))
     content = text.encode(encoding, "surrogatepass" if encoding != "latin-1" else "replace")
@@ -78,6 +96,19 @@ def _files(draw: st.DrawFn) -> bytes:
         place = draw(st.integers(0, len(content)))
         content = content[:place] + draw(st.binary(max_size=4)) + content[place:]
     return content
+
+
+@dataclass(frozen=True)
+class Data:
+    """The files of a run, the second one for its test queries, and how many of those it asks."""
+
+    train: bytes
+    test: bytes | None
+    asked: int
+
+
+def _data() -> st.SearchStrategy[Data]:
+    return st.builds(Data, _files(), st.none() | st.none() | _files(), st.integers(0, 3))
 
 
 @functools.cache
@@ -93,25 +124,37 @@ def _ways() -> tuple[tuple[Task, Dialogue], ...]:
     )
 
 
-def check(content: bytes) -> None:
-    """Read a file; where it is good, report on it for every task, with demonstrations and without."""
-    try:
-        file = read_queries(content, source="train.jsonl", field_path=f"{DATA_FIELD}.train")
-    except RefusedError as error:
-        refused(error)
-        return
-    for question in file.questions:
+def check(data: Data) -> None:
+    """Read the files; where they are good, report on them for every task, with demonstrations and without."""
+    files = {}
+    for split, content in ((Split.TRAIN, data.train), (Split.TEST, data.test)):
+        if content is None:
+            continue
+        try:
+            files[split] = read_queries(content, source=f"{split}.jsonl", field_path=f"{DATA_FIELD}.{split}")
+        except RefusedError as error:
+            refused(error)
+            return
+    for question in (question for file in files.values() for question in file.questions):
         promise(question.text.strip() and question.expected.strip(), "a question and its outcome say something")
         promise(is_writable(question.text + question.expected), "a question can be encoded")
+    evaluation = Evaluation(questions=data.asked) if data.asked else None
     for task, dialogue in _ways():
         for demonstrates in (False, True):
-            _report(file, task, dialogue, demonstrates=demonstrates)
+            _report(files, evaluation, task, dialogue, demonstrates=demonstrates)
 
 
-def _report(file: QueryFile, task: Task, dialogue: Dialogue, *, demonstrates: bool) -> None:
+def _report(
+    files: Mapping[Split, QueryFile],
+    evaluation: Evaluation | None,
+    task: Task,
+    dialogue: Dialogue,
+    *,
+    demonstrates: bool,
+) -> None:
     limits = Limits.of(4096, task.max_turn_tokens, demonstrates=demonstrates)
     try:
-        questions = Questions(FileQuestions({Split.TRAIN: file}, 0), task, 0, None)
+        questions = Questions(FileQuestions(files, 0), task, 0, evaluation)
         report = check_data(questions, task, dialogue, limits, training=True, options={"system": "Be brief."})
     except RefusedError as error:
         refused(error)
@@ -120,4 +163,4 @@ def _report(file: QueryFile, task: Task, dialogue: Dialogue, *, demonstrates: bo
         one_line(line)
 
 
-KIND = Kind("jsonl", 220, _files(), check)
+KIND = Kind("jsonl", 220, _data(), check)

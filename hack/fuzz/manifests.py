@@ -19,8 +19,9 @@ from hack.fuzz.kind import Kind, one_line, promise, refused
 from hack.fuzz.texts import edited, texts
 from trainyard_api.termination import ExitCode
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.local.local import main, read_manifest
+from trainyard_trainer.local.local import main
 from trainyard_trainer.local.local_config import local_run_config, run_folder
+from trainyard_trainer.local.manifest import read_manifest
 
 EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"
 YAML_PIECES = (
@@ -51,6 +52,13 @@ YAML_PIECES = (
 
 def _documents() -> dict[str, str]:
     return {path.stem: path.read_text() for path in sorted(EXAMPLES.glob("*.yaml"))}
+
+
+class _Quoting(yaml.Dumper):
+    """Writes texts as texts: PyYAML would leave 1e-3 bare, which other readers take for a number."""
+
+
+_Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
 
 
 @functools.cache
@@ -85,13 +93,30 @@ def _changed(draw: st.DrawFn) -> str:
                 _change(draw, place, key)
                 break
             place = place[key]
-    return str(yaml.dump(body, allow_unicode=draw(st.booleans())))
+    return str(yaml.dump(body, Dumper=_Quoting, allow_unicode=draw(st.booleans())))
+
+
+def _alike(value: Any) -> st.SearchStrategy[Any]:
+    """What may stand in a value's place without being of another type."""
+    if isinstance(value, bool):
+        return st.booleans()
+    if isinstance(value, int):
+        return st.sampled_from((0, 1, 2, 7, 100, 1023, 1024, 4096, 10**6, 2**31, 2**53, 2**53 + 1, -1))
+    if isinstance(value, str) and value[:1].isdigit():
+        return st.sampled_from(
+            ("0", "1", "0.5", "1.0", "1e-3", "1e-60", "999999999", "1Gi", "512m", "0.0", "-1", "1e3")
+        )
+    if isinstance(value, str):
+        return st.text("abcxyz-./:", max_size=20) | st.text("abc-", min_size=1, max_size=70) | texts(2)
+    return _values()
 
 
 def _change(draw: st.DrawFn, place: Any, key: Any) -> None:
-    what = draw(st.sampled_from(("value", "value", "out", "more")))
+    what = draw(st.sampled_from(("value", "value", "alike", "alike", "out", "more")))
     if what == "value":
         place[key] = draw(_values())
+    elif what == "alike":
+        place[key] = draw(_alike(place[key]))
     elif what == "out":
         del place[key]
     elif isinstance(place, dict):
@@ -131,7 +156,7 @@ def check(content: bytes) -> None:
 def _command(manifest: Path, output: Path) -> None:
     """What is refused ends the command with 20 and says so; nothing is written."""
     shown, said = io.StringIO(), io.StringIO()
-    with _own_signals(), contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said):
+    with own_signals(), contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said):
         code = main(["run", str(manifest), "--output", str(output), "--dry-run"])
     promise(code == ExitCode.REFUSED, f"what is refused ends with 20; got {code}")
     promise(shown.getvalue() == "", f"what is refused says so on stderr alone; got {shown.getvalue()!r}")
@@ -143,7 +168,7 @@ def _command(manifest: Path, output: Path) -> None:
 
 
 @contextlib.contextmanager
-def _own_signals() -> Iterator[None]:
+def own_signals() -> Iterator[None]:
     """The command takes the signals; they are given back, or Ctrl-C wouldn't end the fuzzing."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
@@ -153,4 +178,4 @@ def _own_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-KIND = Kind("manifests", 200, _manifests(), check)
+KIND = Kind("manifests", 300, _manifests(), check)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from hack.fuzz.kind import Kind, promise, writable
+from hack.fuzz.kind import Kind, promise, refused, writable
 from hack.fuzz.texts import texts
 from trainyard_api.training_job_spec import RewardTerm
+from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.registry import load_rewards
 from trainyard_trainer.rewards.reward import WeightedReward
 from trainyard_trainer.rewards.scoring import score
@@ -168,12 +169,16 @@ def _trajectory(number: int, question: str, answer: str | None = "7", expected: 
 
 
 def check(step: Scored) -> None:
-    """Score a step: the good one counts whatever the others do, and each of those has a number or a reason."""
+    """Score a step: a good one counts whatever the others do; each of those has a number or a reason; so have all."""
     mine, built_in = _rewards()
     lines = (*step.lines, WITNESS)
     scored = score([_trajectory(number, line) for number, line in enumerate(lines)], mine)
     _hold(scored)
     promise(scored[-1].total_reward == 2.0, f"one reward's fault isn't another's; got {scored[-1].error}")
+    try:
+        _hold(score([_trajectory(number, line) for number, line in enumerate(step.lines)], mine, 0.0))
+    except RefusedError as error:
+        refused(error)
     odd = _trajectory(0, step.expected, step.answer, step.expected)
     scored = score([odd, _trajectory(1, step.answer, None, step.expected)], built_in)
     _hold(scored)

@@ -59,6 +59,24 @@ PIECES = (
     ),
     *("{{ add_generation_prompt }}", "{% include 'x' %}", "{% import 'os' as os %}", "{{ loop.index0 }}", "}}", "{{"),
 )
+WORDS = (
+    *(("'user'", "'tool'"), ("'tool'", "'user'"), ("==", "!="), ("loop.first", "loop.last"), ("content", "name")),
+    *(
+        (" and ", " or "),
+        ("not ", ""),
+        ("add_generation_prompt", "not add_generation_prompt"),
+        ("'assistant'", "'model'"),
+    ),
+    *(("tool_calls", "calls"), ("messages", "messages[1:]"), ("messages", "messages[:-1]"), ("| trim", "")),
+    *(
+        ("| tojson", ""),
+        ("is defined", "is none"),
+        ("arguments", "name"),
+        ("loop.index0", "loop.index"),
+        ("if ", "if not "),
+    ),
+)
+"""What may stand for what in a statement that stays one."""
 _PARTS = re.compile(r"(\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\})", re.DOTALL)
 _CALL = Message("assistant", "", tool_calls=(ToolCall("calculator", {"expression": "4*9"}),))
 
@@ -73,11 +91,28 @@ class Program:
     system: str
 
 
+@st.composite
+def _still_a_program(draw: st.DrawFn, parts: list[str]) -> str:
+    """The parts with other words in statements, and other things written; blocks still open and close."""
+    now = list(parts)
+    whole = [piece for piece in PIECES if piece.startswith("{{") and piece.endswith("}}")]
+    for _ in range(draw(st.integers(1, 3))):
+        at = draw(st.integers(0, len(now) - 1))
+        if now[at].startswith("{%"):
+            old, new = draw(st.sampled_from(WORDS))
+            now[at] = now[at].replace(old, new, 1)
+        else:
+            put = draw(st.sampled_from(whole) | texts(1).filter(lambda text: "{" not in text))
+            now[at] = put if draw(st.booleans()) else now[at] + put
+    return "".join(now)
+
+
 def _program_of(base: str) -> st.SearchStrategy[Program]:
     template, _ = known_templates()[base]
     pieces = st.sampled_from(PIECES) | texts(2)
     parts = [part for part in _PARTS.split(template) if part]
-    changed = rearranged(parts, pieces) | edited([template], pieces, most=3)
+    gentle = _still_a_program(parts)
+    changed = gentle | gentle | rearranged(parts, pieces) | edited([template], pieces, most=3)
     return st.builds(Program, st.just(base), changed, texts(3), texts(2))
 
 

@@ -115,4 +115,4 @@ def _sampled(dialogue: ChatDialogue, text: str) -> tuple[int, ...]:
     return tuple(ids[:200]) or (0,)
 
 
-KIND = Kind("tool-calls", 300, _written(), check)
+KIND = Kind("tool-calls", 450, _written(), check)

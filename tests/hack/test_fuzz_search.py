@@ -61,10 +61,13 @@ def test_a_refusal_has_its_form(message: str, field: str | None) -> None:
         refused(RefusedError(TerminationReason.INVALID_DATA, message, field_path=field))
 
 
-def test_the_command_knows_its_kinds(capsys: pytest.CaptureFixture[str]) -> None:
-    """Names are unique, an unknown one is a usage error, and a run of no time tries one batch."""
+def test_the_command_knows_its_kinds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names are unique, an unknown one is a usage error; it ends with 1 where it has found something, and says what."""
     assert len({kind.name for kind in KINDS}) == len(KINDS)
     with pytest.raises(SystemExit):
         main(["chess"])
-    assert main(["--seconds", "0", "--seed", "3", "rewards"]) == 0
-    assert "rewards: seed 3" in capsys.readouterr().out
+    monkeypatch.setattr("hack.fuzz.__main__.KINDS", (SOUND, BROKEN))
+    assert main(["--seconds", "0", "--seed", "3", "sound"]) == 0
+    assert "sound: seed 3" in capsys.readouterr().out
+    assert main(["--seconds", "0.2", "--seed", "3", "--quiet"]) == 1
+    assert "FOUND broken:" in capsys.readouterr().out
