@@ -158,7 +158,7 @@ def test_an_environment_that_cancels_its_own_conversation_fails_it(waits: bool) 
         return ANSWER
 
     async def _then() -> int:
-        with pytest.raises(FailedEnvironmentError, match=r"CancelledError:  at .*:\d+"):
+        with pytest.raises(FailedEnvironmentError, match=r"CancelledError at .*:\d+"):
             await converse(Task(_cancel))
         await asyncio.sleep(0)
         current = asyncio.current_task()

@@ -118,7 +118,7 @@ LINE = raised.__code__.co_firstlineno + 3
 @pytest.mark.parametrize(
     ("error", "words"),
     [
-        (KeyboardInterrupt(), "KeyboardInterrupt:"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
         (GeneratorExit("over"), "GeneratorExit: over"),
         (SystemExit(3), "SystemExit: 3"),
         (OwnError("mine"), "OwnError: mine"),

@@ -330,7 +330,7 @@ HERE, CHILD = line_of("# here"), line_of("# in a child")
         ("child_of_a_group", rf"raised SystemExit: mine at .*/mine\.py:{CHILD}"),
         ("child_that_nobody_awaits", rf"raised SystemExit: mine at .*/mine\.py:{CHILD}"),
         ("cancels_all", r"raised KeyError: 'mine'"),
-        ("cancels_itself", r"raised CancelledError:  at .*/mine\.py:\d+"),
+        ("cancels_itself", r"raised CancelledError at .*/mine\.py:\d+"),
         ("ends", r"ended its process, with exit code 3 at .*/mine\.py:\d+"),
         ("crashes", r"ended its process, by SIGSEGV at .*/mine\.py:\d+"),
         ("blocks", r"took longer than 600 seconds at .*/mine\.py:\d+"),

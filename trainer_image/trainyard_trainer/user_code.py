@@ -180,7 +180,7 @@ def _words(error: BaseException, most: int) -> str:
         text = str.__str__(str(error))[:most]
     except BaseException as other:  # noqa: BLE001 (an error's own text may raise anything; its type and place are left)
         text = f"(its text raised {type_name(other)})"
-    return f"{type_name(error)}: {text}"
+    return f"{type_name(error)}: {text}" if text.strip() else type_name(error)
 
 
 def _line_in(error: BaseException, own_files: Sequence[str | None]) -> str | None:
