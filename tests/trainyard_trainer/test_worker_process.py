@@ -19,7 +19,9 @@ from trainyard_trainer.rewards.scoring import score
 from trainyard_trainer.seams import RolloutInterruptedError
 from trainyard_trainer.trajectory import Trajectory
 
-MODULE = HANG + """
+MODULE = (
+    HANG
+    + """
 import asyncio, signal, sys
 
 begun = []
@@ -100,6 +102,7 @@ def starts_a_child(trajectory):
         file.write(str(pid))
     hang()
 """
+)
 
 Load = Callable[..., tuple[WeightedReward, ...]]
 
