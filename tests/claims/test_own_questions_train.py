@@ -46,7 +46,8 @@ def run(folder: Path, model: Path, data: dict[str, str], **grpo: Any) -> int:
         "task": {"name": "qa", "rewards": [{"name": "exact"}], "data": sources},
         "evaluation": {"questions": 10, "validation": {"everySteps": 1, "questions": 5}},
     }
-    (folder / "job.yaml").write_text(yaml.safe_dump(body))
+    # JSON: PyYAML would leave 1e-4 bare, which is a number.
+    (folder / "job.yaml").write_text(json.dumps(body))
     return main(["run", str(folder / "job.yaml"), "--output", str(folder / "out")])
 
 
