@@ -83,3 +83,14 @@ def test_a_file_system_without_locks_is_said(tmp_path: Path, monkeypatch: pytest
         pass
     (line,) = told
     assert line.startswith(f"{tmp_path} can't be locked (No locks available): ")
+
+
+def test_a_lock_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    """What it leads to isn't emptied."""
+    kept = tmp_path / "kept"
+    kept.write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").symlink_to(kept)
+    with pytest.raises(RefusedError, match="must be a file that can be written"), only_process(tmp_path / "run"):
+        pass
+    assert kept.read_text() == "mine"

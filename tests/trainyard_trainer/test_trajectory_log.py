@@ -139,3 +139,20 @@ def test_what_is_recorded_again_takes_the_former_s_place(tmp_path: Path) -> None
         log.record_checkpoint(SavedCheckpoint(0, "file:///x/", "sha256:" + "0" * 64, 10, {}, None))
     for name, count in (("answers", 1), ("evaluations", 1), ("metrics", 1), ("checkpoints", 1)):
         assert len((tmp_path / f"{name}.jsonl").read_text().splitlines()) == count
+
+
+@pytest.mark.parametrize("target", ["metrics.jsonl", "../escaped.jsonl"], ids=["loop", "outside"])
+def test_a_link_in_a_files_place_is_moved_aside(tmp_path: Path, target: str) -> None:
+    """It isn't followed: neither read for ever, nor written to elsewhere."""
+    folder = tmp_path / "run"
+    log = TrajectoryLog(folder)
+    (folder / "metrics.jsonl").symlink_to(target)
+    (fault,) = log.contents().faults
+    assert "is no file" in str(fault)
+    log.rewind(0)
+    log.record_step([], StepMetrics("step", 0, 1, {}))
+    log.flush()
+    assert (folder / "metrics.jsonl").is_file()
+    assert not (folder / "metrics.jsonl").is_symlink()
+    assert (folder / "metrics.jsonl.broken").is_symlink()
+    assert not (tmp_path / "escaped.jsonl").exists()

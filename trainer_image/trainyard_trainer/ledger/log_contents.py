@@ -8,6 +8,7 @@ is asked before a run goes on, for a disk may have lost what a checkpoint was bu
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -102,7 +103,7 @@ class _Files:
 
     def _with_fault(self, name: str, text: str) -> str:
         path = self.folder / name
-        if not path.exists():
+        if not os.path.lexists(path):
             return f"there is no file {path}"
         fault = next((fault for fault in self.faults if fault.path == path), None)
         if fault is None:

@@ -7,6 +7,7 @@ others; what follows from that is decided elsewhere.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,11 @@ class Fault:
         return f"{where}: {self.what}"
 
 
+def is_plain_file(path: Path) -> bool:
+    """Whether there is a file, and not a link to one: what is written must lie in the run's folder."""
+    return path.is_file() and not path.is_symlink()
+
+
 def read_records(path: Path, members: Mapping[str, type]) -> Iterator[tuple[bytes, Record | Fault]]:
     """Each line of a file with the record that it holds, or with what is wrong.
 
@@ -39,9 +45,9 @@ def read_records(path: Path, members: Mapping[str, type]) -> Iterator[tuple[byte
         path: the file; where there is none, there are no lines.
         members: what a record must have, and of which type; its numbers count something, so none is negative.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         return
-    if not path.is_file():
+    if not is_plain_file(path):
         yield b"", Fault(path, None, "is no file; must be one, with an object to a line")
         return
     with path.open("rb") as file:

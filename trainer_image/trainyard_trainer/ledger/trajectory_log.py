@@ -30,7 +30,7 @@ from trainyard_trainer.ledger.log_contents import (
     LogContents,
     read_contents,
 )
-from trainyard_trainer.ledger.record_lines import Fault, Record, read_records
+from trainyard_trainer.ledger.record_lines import Fault, Record, is_plain_file, read_records
 from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
 from trainyard_trainer.readable import readable
 from trainyard_trainer.storage.durable import flush_file, flush_folder
@@ -86,7 +86,7 @@ class TrajectoryLog:
     def flush(self) -> None:
         """Bring every line to the disk."""
         for name in MEMBERS:
-            if (self._folder / name).is_file():
+            if is_plain_file(self._folder / name):
                 flush_file(self._folder / name)
         flush_folder(self._folder)
 
@@ -99,9 +99,9 @@ class TrajectoryLog:
     def _keep(self, name: str, wanted: Callable[[Record], Any]) -> None:
         """Rewrite a file with the records that are wanted, where it has anything else."""
         path = self._folder / name
-        if not path.exists():
+        if not os.path.lexists(path):
             return
-        if not path.is_file():
+        if not is_plain_file(path):
             path.rename(_free_name(path))
             return
         aside, changed = path.with_name(f".{name}"), False

@@ -38,7 +38,7 @@ def only_process(folder: Path, say: Callable[[str], None] = print) -> Iterator[N
     path = folder / LOCK_FILE
     try:
         make_folder(folder)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     except OSError as error:
         rule = f"must be a file that can be written ({error.strerror}), for a run locks its folder; move it away"
         raise RefusedError(
