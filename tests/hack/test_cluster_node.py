@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from hack.cluster import cgroup, layout, local, network, runtime
-from tests.waiting import GUARD_SECONDS, WITHIN_GUARD
+from tests.waiting import GUARD_SECONDS, WITHIN_GUARD, until
 
 pytestmark = pytest.mark.e2e
 
@@ -92,8 +93,16 @@ def test_a_service_answers_from_this_machine(cluster):
     address = _kubectl(cluster, "get", "svc", "server", "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}")
     assert network.resolves(f"server.{NAMESPACE}.svc.{layout.CLUSTER_DOMAIN}", layout.BRIDGE_ADDRESS)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"http://{address}/version", timeout=GUARD_SECONDS) as reply:
-        assert json.load(reply)["gitVersion"] == layout.KUBERNETES
+
+    def version():
+        # A pod is ready before its Service leads to it: endpoints and the kernel's rules follow.
+        try:
+            with opener.open(f"http://{address}/version", timeout=GUARD_SECONDS) as reply:
+                return json.load(reply)["gitVersion"]
+        except urllib.error.URLError:
+            return None
+
+    assert until(version, "the Service leads nowhere") == layout.KUBERNETES
 
 
 def test_the_kernel_holds_a_pod_to_its_limits_and_down_can_find_it(cluster):
