@@ -27,7 +27,8 @@ MAX_DRAWS = 10_000
 SHOWN_TO_REPORT = 64
 """Training questions of a task that the data report looks at: it draws them without end."""
 DATA_FIELD = "spec.task.data"
-_FIELDS = {Split.TEST: "spec.evaluation.questions", Split.VALIDATION: "spec.evaluation.validation.questions"}
+MEASURED_FIELDS = {Split.TEST: "spec.evaluation.questions", Split.VALIDATION: "spec.evaluation.validation.questions"}
+"""The members of a manifest that say how many questions a measurement asks."""
 _STREAMS = {Split.TEST: Stream.HELD_OUT_QUESTIONS, Split.VALIDATION: Stream.VALIDATION_QUESTIONS}
 
 
@@ -81,7 +82,7 @@ class DrawnQuestions:
         raise RefusedError(
             TerminationReason.INVALID_MANIFEST,
             f"the task has only {len(found)} {split} questions, a tenth of all",
-            field_path=_FIELDS[split],
+            field_path=MEASURED_FIELDS[split],
             value=str(count),
         )
 

@@ -14,15 +14,13 @@ from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import Evaluation
 from trainyard_trainer.answers import canonical
 from trainyard_trainer.data.data_report import QuerySet
-from trainyard_trainer.data.question_sources import QuestionSource
+from trainyard_trainer.data.question_sources import MEASURED_FIELDS, QuestionSource
 from trainyard_trainer.data.splits import Split
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.sampling.randomness import Stream, StreamKey, generator
 from trainyard_trainer.seams import Prompt, Question
 from trainyard_trainer.tasks.asking import show
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
-
-_FIELDS = {Split.TEST: "spec.evaluation.questions", Split.VALIDATION: "spec.evaluation.validation.questions"}
 
 
 class Questions:
@@ -59,7 +57,7 @@ class Questions:
         wanted = {Split.TEST: evaluation.questions if evaluation else 0}
         wanted[Split.VALIDATION] = validation.questions if validation else 0
         self.short = tuple(
-            f"{_FIELDS[split]} asks for {wanted[split]} {split} queries; there are {len(asked)}"
+            f"{MEASURED_FIELDS[split]} asks for {wanted[split]} {split} queries; there are {len(asked)}"
             for split, asked in self._asked.items()
             if len(asked) < wanted[split]
         )
