@@ -130,3 +130,16 @@ def test_a_sound_task_is_asked() -> None:
     task = CalculatorTask({})
     assert isinstance(ask(task, RANDOM), Question)
     assert show(task, Question("Q47*93;", "04371"), RANDOM)[0].role is Role.PROMPT
+
+
+def test_a_right_answer_that_can_not_even_be_looked_up_is_refused() -> None:
+    """A property of the user's may raise anything."""
+
+    class Hidden(CalculatorTask):
+        @property
+        def right_answer(self) -> Any:
+            raise SystemExit
+
+    with pytest.raises(RefusedError, match="SystemExit") as refusal:
+        right_answer(Hidden({}), QUESTION)
+    assert (refusal.value.reason, refusal.value.value) == (TerminationReason.ENVIRONMENT_FAILED, "Hidden")

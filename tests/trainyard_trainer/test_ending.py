@@ -67,7 +67,7 @@ def test_text_that_is_no_unicode_is_made_so() -> None:
     """A file's name may hold any bytes; a message about it must not turn a refusal into a crash without one."""
     error = RefusedError(TerminationReason.REWARD_FAILED, "no file a\udc80b", field_path="spec.task", value="\ud800")
     code, termination = ending.of_error(error, ())
-    assert (code, termination.message, termination.value) == (20, "no file a?b", "?")
+    assert (code, termination.message, termination.value) == (20, "no file a\ufffdb", "\ufffd")
     assert parse_termination(termination.to_log().decode()) == termination
 
 

@@ -14,6 +14,7 @@ from typing import Final
 from trainyard_api.termination import ExitCode, Termination, TerminationReason
 from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.outlets import Ended
+from trainyard_trainer.readable import readable
 from trainyard_trainer.user_code import words_of
 
 _log = logging.getLogger(__name__)
@@ -24,10 +25,10 @@ _HIDDEN: Final = "[hidden]"
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """The text without the secrets, and without halves of surrogate pairs, which no UTF-8 can hold."""
+    """The text without the secrets, as people can read it."""
     for secret in secrets:
         text = text.replace(secret, _HIDDEN)
-    return text.encode(errors="replace").decode()
+    return readable(text)
 
 
 def completed(ended: Ended) -> Termination:

@@ -17,7 +17,7 @@ from trainyard_trainer.readable import is_writable
 from trainyard_trainer.seams import Question, is_said
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 from trainyard_trainer.trajectory import Role
-from trainyard_trainer.user_code import explain, file_of
+from trainyard_trainer.user_code import explain_method, read_attribute, type_name
 
 
 def ask(task: Task, random: np.random.Generator) -> Question:
@@ -28,7 +28,7 @@ def ask(task: Task, random: np.random.Generator) -> Question:
     """
     found = _call(task, "question", lambda: task.question(random))
     if not isinstance(found, Question) or not isinstance(found.text, str) or not isinstance(found.expected, str):
-        raise _failed(task, "question", f"must give a Question of two texts; it gave {type(found).__name__}")
+        raise _failed(task, "question", f"must give a Question of two texts; it gave {type_name(found)}")
     if not is_writable(found.text) or not is_writable(found.expected):
         raise _failed(task, "question", f"gave half of a surrogate pair, which is no text: {ascii(found.text)[:200]}")
     return found
@@ -53,12 +53,12 @@ def right_answer(task: Task, question: Question) -> str | None:
         ValueError: no answer to this question can be judged.
         RefusedError: ENVIRONMENT_FAILED; the task raises something else, or gives no text.
     """
-    method = getattr(task, "right_answer", None)
+    method = _call(task, "right_answer", lambda: read_attribute(task, "right_answer"))
     if method is None:
         return None
     found = _call(task, "right_answer", lambda: method(question), passed=(RefusedError, ValueError))
     if not (found is None or isinstance(found, str)):
-        raise _failed(task, "right_answer", f"must give a text or None; it gave {type(found).__name__}")
+        raise _failed(task, "right_answer", f"must give a text or None; it gave {type_name(found)}")
     return found
 
 
@@ -74,7 +74,7 @@ def _call(
     except passed:
         raise
     except BaseException as error:
-        raise _failed(task, method, f"raised {explain(error, file_of(type(task)))}") from error
+        raise _failed(task, method, f"raised {explain_method(error, task, method)}") from error
 
 
 def _failed(task: Task, method: str, what: str) -> RefusedError:
@@ -82,5 +82,5 @@ def _failed(task: Task, method: str, what: str) -> RefusedError:
         TerminationReason.ENVIRONMENT_FAILED,
         f"the method {method} of the task's class {what}",
         field_path="spec.task.name",
-        value=type(task).__name__,
+        value=type_name(task),
     )
