@@ -21,10 +21,10 @@ from transformers.utils import logging as transformers_logging
 from hack.bench.forced_lengths import EndAt
 from hack.bench.models import EOS, PAD
 from hack.bench.workloads import Completions, Workload
-from trainyard_trainer.sampling.randomness import Stream, StreamKey
-from trainyard_trainer.sampling.reading import CachedModel
-from trainyard_trainer.sampling.sampler import InProcessEngine
-from trainyard_trainer.sampling.slot_decoder import SlotDecoder
+from trainyard_trainer.randomness import Stream, StreamKey
+from trainyard_trainer.sampling.in_process.reading import CachedModel
+from trainyard_trainer.sampling.in_process.sampler import InProcessEngine
+from trainyard_trainer.sampling.in_process.slot_decoder import SlotDecoder
 from trainyard_trainer.trajectory import Sampling
 
 Generate = Callable[[], Completions]

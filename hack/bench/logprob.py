@@ -24,7 +24,7 @@ import torch
 
 from hack.bench.machine import circumstances
 from hack.bench.memory import MIB, QUIET_MALLOC, resident_peak
-from trainyard_trainer.policy.token_logprobs import token_logprobs
+from trainyard_trainer.policy.logprobs.token_logprobs import token_logprobs
 
 Logprobs = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 NAIVE_BYTES = 12

@@ -15,21 +15,22 @@ from hack.bench.generators import NeverStopped
 from hack.bench.models import CONTEXT, END, PAD, as_text, make_tokenizer
 from hack.bench.workloads import Workload
 from trainyard_api.algorithm import GRPOConfig
-from trainyard_trainer.models.dialogue import TextDialogue
-from trainyard_trainer.models.loading import LoadedModel
-from trainyard_trainer.policy.advantages import with_advantages
+from trainyard_trainer.algorithms.advantages import with_advantages
+from trainyard_trainer.algorithms.update import prepare_batch, updates
+from trainyard_trainer.chat.renderer import TextDialogue
+from trainyard_trainer.environment import Prompt, Question
+from trainyard_trainer.models.load import LoadedModel
 from trainyard_trainer.policy.settings import PolicySettings
 from trainyard_trainer.policy.torch_policy import TorchPolicy
-from trainyard_trainer.policy.update import prepare_batch, updates
+from trainyard_trainer.randomness import StreamKey
 from trainyard_trainer.rewards.reward import WeightedReward
 from trainyard_trainer.rewards.scoring import score
+from trainyard_trainer.rollouts.in_process import SynchronousRollouts
 from trainyard_trainer.rollouts.plans import training_plan
-from trainyard_trainer.rollouts.rollout import SynchronousRollouts
-from trainyard_trainer.sampling.randomness import StreamKey
-from trainyard_trainer.sampling.reading import CachedModel
-from trainyard_trainer.sampling.sampler import InProcessEngine
-from trainyard_trainer.sampling.slot_decoder import SlotDecoder
-from trainyard_trainer.seams import Engine, Generation, Prompt, Question, Session
+from trainyard_trainer.sampling.engine import Engine, Generation, Session
+from trainyard_trainer.sampling.in_process.reading import CachedModel
+from trainyard_trainer.sampling.in_process.sampler import InProcessEngine
+from trainyard_trainer.sampling.in_process.slot_decoder import SlotDecoder
 from trainyard_trainer.tasks.question_answer import QuestionAnswerTask
 from trainyard_trainer.trajectory import Sampling, Trajectory
 
@@ -38,7 +39,7 @@ LEARNING_RATE = "1e-6"
 
 @dataclass(frozen=True, slots=True)
 class EndingEngine:
-    """See `seams.Engine`; the row of prompt p and sample s ends at `lengths[p * group + s]`."""
+    """See `sampling.engine.Engine`; the row of prompt p and sample s ends at `lengths[p * group + s]`."""
 
     engine: Engine
     lengths: Sequence[int]

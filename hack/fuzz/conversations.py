@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from hack.fuzz.kind import promise, writable
+from trainyard_trainer.chat.renderer import Dialogue
+from trainyard_trainer.environment import Prompt, Question
 from trainyard_trainer.ledger.rows import rows
 from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
-from trainyard_trainer.models.dialogue import Dialogue
-from trainyard_trainer.outlets import StepMetrics
-from trainyard_trainer.rollouts.rollout import SynchronousRollouts
-from trainyard_trainer.sampling.randomness import Stream, StreamKey
-from trainyard_trainer.seams import Generation, Prompt, Question, RolloutPlan, Session
+from trainyard_trainer.randomness import Stream, StreamKey
+from trainyard_trainer.rollouts.in_process import SynchronousRollouts
+from trainyard_trainer.rollouts.source import RolloutPlan
+from trainyard_trainer.sampling.engine import Generation, Session
+from trainyard_trainer.sinks import StepMetrics
 from trainyard_trainer.tasks.task import Task
 from trainyard_trainer.trajectory import FinishReason, Sampling, Trajectory
 
@@ -43,7 +45,7 @@ class ScriptedEngine:
         self.open = 0
 
     def open_session(self) -> Session:
-        """A conversation; see `seams.Engine`."""
+        """A conversation; see `sampling.engine.Engine`."""
         self.open += 1
         session: Iterator[int] = iter(range(1_000_000))
         return session

@@ -14,8 +14,8 @@ from hack.fuzz.conversations import played
 from hack.fuzz.kind import Kind, promise, writable
 from hack.fuzz.models import chat_model, text_model
 from hack.fuzz.texts import texts
-from trainyard_trainer.models.dialogue import Dialogue, make_dialogue
-from trainyard_trainer.seams import Environment, Message, Observation, PolicyTurn, Question, Said, ToolCall
+from trainyard_trainer.chat.renderer import Dialogue, make_dialogue
+from trainyard_trainer.environment import Environment, Message, Observation, PolicyTurn, Question, Said, ToolCall
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 from trainyard_trainer.trajectory import CallOutcome, TrajectoryStatus
 

@@ -14,17 +14,17 @@ from hack.fuzz.kind import Kind, one_line, promise, refused
 from hack.fuzz.models import chat_model, text_model
 from hack.fuzz.texts import PIECES, edited, texts
 from trainyard_api.training_job_spec import Evaluation
-from trainyard_trainer.data.check_data import Limits, check_data
+from trainyard_trainer.chat.renderer import Dialogue, make_dialogue
 from trainyard_trainer.data.jsonl import QueryFile, read_queries
 from trainyard_trainer.data.question_sources import DATA_FIELD, FileQuestions
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.data.splits import Split
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.models.dialogue import Dialogue, make_dialogue
 from trainyard_trainer.readable import is_writable
 from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
 from trainyard_trainer.tasks.question_answer import QuestionAnswerTask
 from trainyard_trainer.tasks.task import Task
+from trainyard_trainer.training.check_data import Limits, check_data
 
 ALPHABET = "0123456789+=;"
 GOOD = (

@@ -14,7 +14,7 @@ from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from trainyard_trainer.models.char_tokenizer import char_tokenizer
-from trainyard_trainer.models.loading import LoadedModel
+from trainyard_trainer.models.load import LoadedModel
 
 PAD, END = "<|pad|>", "<|im_end|>"
 VOCABULARY: Final = 512

@@ -15,9 +15,9 @@ from hack.fuzz.kind import Kind, promise, refused, writable
 from hack.fuzz.texts import texts
 from trainyard_api.training_job_spec import RewardTerm
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.registry import load_rewards
 from trainyard_trainer.rewards.reward import WeightedReward
 from trainyard_trainer.rewards.scoring import score
+from trainyard_trainer.training.registry import load_rewards
 from trainyard_trainer.trajectory import CallOutcome, Role, Segment, Trajectory, TrajectoryId, TrajectoryStatus, Turn
 
 BUILT_IN = ("exact", "graded", "positions", "tool_success", "turns", "verification")

@@ -12,17 +12,17 @@ from hypothesis import strategies as st
 from hack.fuzz.kind import Kind, one_line, promise, refused
 from hack.fuzz.models import chat_model, known_templates
 from hack.fuzz.texts import edited, rearranged, texts
-from trainyard_trainer.data.check_data import Limits, check_data
+from trainyard_trainer.chat.chat_renderer import ChatDialogue
 from trainyard_trainer.data.jsonl import QueryFile
 from trainyard_trainer.data.question_sources import FileQuestions
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.data.splits import Split
+from trainyard_trainer.environment import Message, PolicyTurn, Question, ToolCall
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.models.chat import ChatDialogue
-from trainyard_trainer.seams import Message, PolicyTurn, Question, ToolCall
 from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
 from trainyard_trainer.tasks.question_answer import QuestionAnswerTask
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
+from trainyard_trainer.training.check_data import Limits, check_data
 from trainyard_trainer.trajectory import Role
 
 PIECES = (

@@ -12,10 +12,10 @@ from hack.fuzz.conversations import played
 from hack.fuzz.kind import Kind, promise
 from hack.fuzz.models import RESPONSE_TEMPLATE, chat_model
 from hack.fuzz.texts import edited, texts
-from trainyard_trainer.models.chat import ChatDialogue
-from trainyard_trainer.models.tool_calls import FORMATS
+from trainyard_trainer.chat.chat_renderer import ChatDialogue
+from trainyard_trainer.chat.tool_calls import FORMATS
+from trainyard_trainer.environment import PolicyTurn, Question, ToolCall
 from trainyard_trainer.readable import is_writable
-from trainyard_trainer.seams import PolicyTurn, Question, ToolCall
 from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
 from trainyard_trainer.trajectory import TrajectoryStatus
 

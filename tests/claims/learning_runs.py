@@ -11,7 +11,7 @@ from typing import Any
 from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.manifest import check_manifest
 from trainyard_trainer.local.local_run import run_here
-from trainyard_trainer.rollouts.rollout import SynchronousRollouts
+from trainyard_trainer.rollouts.in_process import SynchronousRollouts
 from trainyard_trainer.trajectory import Role, Trajectory
 
 EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"

@@ -20,18 +20,18 @@ from transformers import AutoModelForCausalLM
 
 from trainyard_api.model_source import ScratchModel
 from trainyard_api.run_config import RunConfig, RunModel
-from trainyard_trainer.checkpoints.checkpoint import Origin
-from trainyard_trainer.checkpoints.checkpoint_writer import CheckpointWriter
-from trainyard_trainer.checkpoints.resume import Resumed, find_resumable
+from trainyard_trainer.checkpoints.files import Origin
+from trainyard_trainer.checkpoints.resumable import Resumed, find_resumable
+from trainyard_trainer.checkpoints.writer import CheckpointWriter
 from trainyard_trainer.errors import StoppedError
 from trainyard_trainer.models.digest import weights_digest
 from trainyard_trainer.models.first_model import fetch_model
-from trainyard_trainer.models.loading import load_folder, scratch
-from trainyard_trainer.outlets import SavedCheckpoint
-from trainyard_trainer.run import run
-from trainyard_trainer.run_inputs import RunInputs
+from trainyard_trainer.models.load import load_folder, scratch
+from trainyard_trainer.sinks import SavedCheckpoint
 from trainyard_trainer.storage.storage_folder import FolderStorage
 from trainyard_trainer.tasks.calculator import CalculatorTask
+from trainyard_trainer.training.inputs import RunInputs
+from trainyard_trainer.training.run import run
 
 LORA = {"rank": 4, "alpha": 8}
 SHORT = {"steps": 3, "batchSize": 8, "learningRate": "1e-2"}

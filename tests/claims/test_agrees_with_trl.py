@@ -13,13 +13,13 @@ from tests.trainyard_trainer import trl_side
 from tests.trainyard_trainer.policies import gradient, loaded, policy
 from tests.trainyard_trainer.trl_side import MAX_COMPLETION, Batch
 from trainyard_api.algorithm import GRPOConfig, KLEstimator, KLPenalty, LossType
-from trainyard_trainer.policy.advantages import group_advantages
-from trainyard_trainer.policy.losses import clip_of, make_loss
+from trainyard_trainer.algorithms.advantages import group_advantages
+from trainyard_trainer.algorithms.denominators import update_size
+from trainyard_trainer.algorithms.losses import clip_of, make_loss
+from trainyard_trainer.algorithms.rows import grpo_rows
 from trainyard_trainer.policy.micro_batches import cut_rows
-from trainyard_trainer.policy.rows import grpo_rows
 from trainyard_trainer.policy.tally import Tally
 from trainyard_trainer.policy.torch_policy import TorchPolicy
-from trainyard_trainer.policy.weights import update_size
 
 TOLERANCE = 1e-5
 EVERYTHING = (tuple(range(8)),)

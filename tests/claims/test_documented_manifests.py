@@ -11,7 +11,7 @@ import yaml
 
 from tests.trainyard_trainer.trajectories import trajectory
 from trainyard_api.manifest import check_manifest
-from trainyard_trainer.policy.losses import DEFAULT_CLIPS
+from trainyard_trainer.algorithms.losses import DEFAULT_CLIPS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "training.md").read_text()

@@ -17,16 +17,16 @@ from tests.trainyard_trainer.scripted import Told, outlets, parts
 from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.manifest import check_manifest
 from trainyard_api.training_job_status import Verdict
-from trainyard_trainer.checkpoints.checkpoint import all_committed
-from trainyard_trainer.checkpoints.position import Position
-from trainyard_trainer.evaluation.evaluate import evaluate_after, evaluate_before
+from trainyard_trainer.checkpoints.files import all_committed
 from trainyard_trainer.local.local_checkpoints import checkpoint_name
 from trainyard_trainer.local.local_run import run_here
 from trainyard_trainer.storage.storage_folder import FolderStorage
+from trainyard_trainer.training.evaluate import evaluate_after, evaluate_before
+from trainyard_trainer.training.train_state import Position
 
 EXAMPLE = Path(__file__).parents[2] / "crds" / "examples" / "calculator-sft.yaml"
 MODULE = """
-from trainyard_trainer.seams import Observation
+from trainyard_trainer.environment import Observation
 from trainyard_trainer.tasks.calculator import CalculatorEnvironment, CalculatorTask
 
 

@@ -17,14 +17,14 @@ from torch import distributed, multiprocessing
 from transformers import GPT2Config, GPT2LMHeadModel, Qwen3Config, Qwen3ForCausalLM
 
 from trainyard_api.algorithm import GRPOConfig, KLPenalty, LossType
-from trainyard_trainer.models.loading import LoadedModel
+from trainyard_trainer.algorithms.losses import make_loss
+from trainyard_trainer.models.load import LoadedModel
 from trainyard_trainer.policy.batches import Row
 from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
-from trainyard_trainer.policy.losses import make_loss
 from trainyard_trainer.policy.micro_batches import cut_rows
+from trainyard_trainer.policy.policy import Loss
 from trainyard_trainer.policy.settings import PolicySettings
 from trainyard_trainer.policy.torch_policy import TorchPolicy
-from trainyard_trainer.seams import Loss
 
 VOCABULARY, LONGEST = 40, 16
 DTYPES = [torch.float64, torch.float32]

@@ -17,8 +17,8 @@ import yaml
 from tests.claims.learning_runs import EXAMPLES, Unmasked
 from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.manifest import check_manifest
-from trainyard_trainer import parts
 from trainyard_trainer.local.local_run import run_here
+from trainyard_trainer.training import components as parts
 
 pytestmark = pytest.mark.learning
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.claims.learning_runs import LearningRun, Unmasked, run_manifest
 from tests.trainyard_trainer import chat_model
-from trainyard_trainer import parts
+from trainyard_trainer.training import components as parts
 
 pytestmark = pytest.mark.learning
 

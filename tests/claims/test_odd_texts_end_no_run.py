@@ -12,19 +12,21 @@ import pytest
 from tests.trainyard_trainer import chat_model
 from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.training_job_spec import RewardTerm
+from trainyard_trainer.chat.chat_renderer import ChatDialogue
+from trainyard_trainer.environment import Message, Observation, PolicyTurn, Prompt, Question, Said
 from trainyard_trainer.ledger.rows import rows
 from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
-from trainyard_trainer.models.chat import ChatDialogue
-from trainyard_trainer.outlets import StepMetrics
+from trainyard_trainer.randomness import Stream, StreamKey
 from trainyard_trainer.readable import is_writable
-from trainyard_trainer.registry import load_rewards
 from trainyard_trainer.rewards.reward import close_rewards
 from trainyard_trainer.rewards.scoring import score
-from trainyard_trainer.rollouts.rollout import SynchronousRollouts
-from trainyard_trainer.sampling.randomness import Stream, StreamKey
-from trainyard_trainer.seams import Generation, Message, Observation, PolicyTurn, Prompt, Question, RolloutPlan, Said
+from trainyard_trainer.rollouts.in_process import SynchronousRollouts
+from trainyard_trainer.rollouts.source import RolloutPlan
+from trainyard_trainer.sampling.engine import Generation
+from trainyard_trainer.sinks import StepMetrics
 from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
 from trainyard_trainer.tasks.task import Task
+from trainyard_trainer.training.registry import load_rewards
 from trainyard_trainer.trajectory import CallOutcome, FinishReason, Role, Sampling, Trajectory, TrajectoryStatus
 
 HALF = "\ud83d"

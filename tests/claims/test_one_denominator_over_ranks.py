@@ -14,10 +14,10 @@ from torch import distributed, multiprocessing
 from tests.trainyard_trainer.policies import policy, weights
 from tests.trainyard_trainer.trajectories import segment, trajectory
 from trainyard_api.algorithm import GRPOConfig, LossType
-from trainyard_trainer.policy.advantages import with_advantages
-from trainyard_trainer.policy.scored_batch import ScoredBatch
-from trainyard_trainer.policy.update import prepare_batch, updates
-from trainyard_trainer.seams import UpdateOutcome
+from trainyard_trainer.algorithms.advantages import with_advantages
+from trainyard_trainer.algorithms.scored_batch import ScoredBatch
+from trainyard_trainer.algorithms.update import prepare_batch, updates
+from trainyard_trainer.policy.policy import UpdateOutcome
 from trainyard_trainer.trajectory import Trajectory
 
 GROUPS, SIZE = 4, 3

@@ -16,7 +16,7 @@ GRPO = {"steps": 2, "promptsPerStep": 2, "groupSize": 3, "learningRate": "1e-3"}
 MODULE = '''
 import asyncio
 
-from trainyard_trainer.seams import Observation, Question
+from trainyard_trainer.environment import Observation, Question
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 from trainyard_trainer.trajectory import Role
 

@@ -20,17 +20,20 @@ import torch
 
 from tests.trainyard_trainer import small
 from tests.trainyard_trainer.small import Outside
-from trainyard_trainer.checkpoints.position import Position
-from trainyard_trainer.parts import Parts, build_parts
+from trainyard_trainer.environment import Prompt
 from trainyard_trainer.policy.batches import Row
+from trainyard_trainer.policy.policy import Loss, UpdateOutcome
 from trainyard_trainer.policy.torch_policy import TorchPolicy
+from trainyard_trainer.randomness import Stream, StreamKey, uniforms
 from trainyard_trainer.rewards.reward import WeightedReward
-from trainyard_trainer.rollouts.rollout import SynchronousRollouts
-from trainyard_trainer.run_inputs import RunInputs
-from trainyard_trainer.sampling.randomness import Stream, StreamKey, uniforms
-from trainyard_trainer.seams import Generation, Loss, Prompt, RolloutPlan, UpdateOutcome
+from trainyard_trainer.rollouts.in_process import SynchronousRollouts
+from trainyard_trainer.rollouts.source import RolloutPlan
+from trainyard_trainer.sampling.engine import Generation
 from trainyard_trainer.tasks.calculator import CalculatorTask
-from trainyard_trainer.train import train
+from trainyard_trainer.training.components import Parts, build_parts
+from trainyard_trainer.training.inputs import RunInputs
+from trainyard_trainer.training.train import train
+from trainyard_trainer.training.train_state import Position
 from trainyard_trainer.trajectory import FinishReason, Role, Sampling, Segment, Trajectory, TrajectoryId, Turn
 
 NOW, OLD, OLDEST = 5, 4, 2

@@ -16,7 +16,7 @@ from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from trainyard_trainer.models.loading import LoadedModel
+from trainyard_trainer.models.load import LoadedModel
 
 PAD, START, END, CALL, CALLED = "<|pad|>", "<|im_start|>", "<|im_end|>", "<tool_call>", "</tool_call>"
 VOCABULARY = 560

@@ -10,14 +10,14 @@ import torch
 
 from tests.trainyard_trainer.saved_models import write_files
 from trainyard_api.model_source import ScratchModel
-from trainyard_trainer.models.loading import LoadedModel, scratch
-from trainyard_trainer.outlets import Snapshot
+from trainyard_trainer.algorithms.losses import sft_loss
+from trainyard_trainer.models.load import LoadedModel, scratch
 from trainyard_trainer.policy.batches import Row
 from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
-from trainyard_trainer.policy.losses import sft_loss
+from trainyard_trainer.policy.policy import Loss
 from trainyard_trainer.policy.settings import PolicySettings
 from trainyard_trainer.policy.torch_policy import TorchPolicy
-from trainyard_trainer.seams import Loss
+from trainyard_trainer.sinks import Snapshot
 from trainyard_trainer.tasks.calculator import CalculatorTask
 
 

@@ -13,10 +13,10 @@ from tests.trainyard_trainer.families import model_of
 from trainyard_api import names
 from trainyard_api.checkpoint_manifest import canonical_json, digest_of
 from trainyard_api.run_config import RunIdentity
-from trainyard_trainer.checkpoints.checkpoint import Origin, write_checkpoint
+from trainyard_trainer.checkpoints.files import Origin, write_checkpoint
 from trainyard_trainer.models.char_tokenizer import char_tokenizer
-from trainyard_trainer.models.loading import LoadedModel
-from trainyard_trainer.outlets import SavedCheckpoint, Snapshot
+from trainyard_trainer.models.load import LoadedModel
+from trainyard_trainer.sinks import SavedCheckpoint, Snapshot
 from trainyard_trainer.storage.storage import Storage
 from trainyard_trainer.storage.storage_folder import FolderStorage
 

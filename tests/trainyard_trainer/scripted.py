@@ -11,13 +11,14 @@ from trainyard_api.training_job_spec import Evaluation
 from trainyard_api.training_job_status import Progress, ReportedEvaluation
 from trainyard_trainer.data.question_sources import DrawnQuestions
 from trainyard_trainer.data.questions import Questions
-from trainyard_trainer.outlets import StepMetrics
-from trainyard_trainer.parts import Outlets, Parts
+from trainyard_trainer.environment import Prompt
+from trainyard_trainer.randomness import Stream
 from trainyard_trainer.reporting.board import ProgressBoard
 from trainyard_trainer.rewards.reward import WeightedReward
-from trainyard_trainer.sampling.randomness import Stream
-from trainyard_trainer.seams import Prompt, RolloutPlan
+from trainyard_trainer.rollouts.source import RolloutPlan
+from trainyard_trainer.sinks import StepMetrics
 from trainyard_trainer.tasks.calculator import CalculatorTask
+from trainyard_trainer.training.components import Outlets, Parts
 from trainyard_trainer.trajectory import Trajectory, TrajectoryId, TrajectoryStatus
 
 Script = Callable[[int, int, int], bool | None]

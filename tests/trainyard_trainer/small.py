@@ -13,20 +13,20 @@ from tests.trainyard_trainer.policies import write
 from tests.trainyard_trainer.run_configs import run_config
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_status import Progress, ReportedEvaluation
-from trainyard_trainer.checkpoints.checkpoint import TRAINER_STATE_FILE
-from trainyard_trainer.checkpoints.resume import Resumed
-from trainyard_trainer.models.dialogue import Dialogue, make_dialogue
-from trainyard_trainer.models.loading import LoadedModel
-from trainyard_trainer.outlets import SavedCheckpoint, Snapshot, StepMetrics
-from trainyard_trainer.parts import Outlets, Parts, build_parts
+from trainyard_trainer.chat.renderer import Dialogue, make_dialogue
+from trainyard_trainer.checkpoints.files import TRAINER_STATE_FILE
+from trainyard_trainer.checkpoints.resumable import Resumed
+from trainyard_trainer.models.load import LoadedModel
 from trainyard_trainer.policy.torch_policy import TorchPolicy
 from trainyard_trainer.reporting.board import ProgressBoard
-from trainyard_trainer.rollouts.rollout import SynchronousRollouts
-from trainyard_trainer.run_inputs import RunInputs
-from trainyard_trainer.sampling.reading import CachedModel
-from trainyard_trainer.sampling.sampler import InProcessEngine
-from trainyard_trainer.sampling.slot_decoder import SlotDecoder
+from trainyard_trainer.rollouts.in_process import SynchronousRollouts
+from trainyard_trainer.sampling.in_process.reading import CachedModel
+from trainyard_trainer.sampling.in_process.sampler import InProcessEngine
+from trainyard_trainer.sampling.in_process.slot_decoder import SlotDecoder
+from trainyard_trainer.sinks import SavedCheckpoint, Snapshot, StepMetrics
 from trainyard_trainer.tasks.calculator import CalculatorTask
+from trainyard_trainer.training.components import Outlets, Parts, build_parts
+from trainyard_trainer.training.inputs import RunInputs
 from trainyard_trainer.trajectory import Trajectory
 
 GRPO = {"steps": 2, "promptsPerStep": 3, "groupSize": 4, "learningRate": "1e-3"}

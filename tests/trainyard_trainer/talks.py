@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from tests.waiting import GUARD_SECONDS
-from trainyard_trainer.policy.memory import Room
-from trainyard_trainer.sampling.randomness import Stream, StreamKey
-from trainyard_trainer.seams import Engine, Generation
+from trainyard_trainer.memory import Room
+from trainyard_trainer.randomness import Stream, StreamKey
+from trainyard_trainer.sampling.engine import Engine, Generation
 from trainyard_trainer.trajectory import Sampling
 
 PROMPTS = [(4, 5, 6), (7, 8), (9, 10, 12, 13, 14), (15,), (4, 5, 6), (16, 17, 18, 19), tuple(range(4, 20)), (7, 8)]

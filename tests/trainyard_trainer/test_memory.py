@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.trainyard_trainer.policies import policy
-from trainyard_trainer.policy import memory
+from trainyard_trainer import memory
 
 
 def test_an_allocation_that_the_host_refuses_is_out_of_memory() -> None:

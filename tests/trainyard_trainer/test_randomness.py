@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard_trainer.sampling.randomness import Stream, StreamKey, uniforms
+from trainyard_trainer.randomness import Stream, StreamKey, uniforms
 
 KEY = StreamKey(seed=5, stream=Stream.TRAINING_TOKENS, step=3, prompt=2, sample=1)
 

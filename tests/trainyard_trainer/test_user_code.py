@@ -10,9 +10,9 @@ from tests.trainyard_trainer.told import said, told
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import RewardTerm, TaskSpec
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.registry import load_rewards, make_task
 from trainyard_trainer.rewards.reward import close_rewards
 from trainyard_trainer.rewards.scoring import score
+from trainyard_trainer.training.registry import load_rewards, make_task
 from trainyard_trainer.user_code import AttributeUnreadableError, ModuleError, import_file, public_names, read_attribute
 
 REWARDS = """

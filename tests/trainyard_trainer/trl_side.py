@@ -17,7 +17,7 @@ import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from tests.trainyard_trainer.trajectories import trajectory
-from trainyard_trainer.policy.scored_batch import ScoredBatch
+from trainyard_trainer.algorithms.scored_batch import ScoredBatch
 from trainyard_trainer.trajectory import Segment, Trajectory
 
 GROUP = 4

@@ -7,7 +7,8 @@ Place in the data's way: stations 4 to 11. Tensor names carry their dimensions a
 
 A module that needs others says so in its docstring.
 
-`train` is the method on one screen; everything it calls is a pure function or one of the four seams in `seams`.
+`training.train` is the method on one screen; everything it calls is a pure function, or one of four interfaces:
+`sampling.engine`, `environment`, `rollouts.source` and `policy.policy`.
 """
 
 import os

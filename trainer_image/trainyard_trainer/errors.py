@@ -55,3 +55,7 @@ class StoppedError(TrainerError):
         self.last_step = last_step
         self.committed_uri = committed_uri
         super().__init__(f"stopped on request after step {last_step}")
+
+
+class RolloutInterruptedError(Exception):
+    """A stop was asked for in the middle of a rollout: what isn't finished is dropped."""

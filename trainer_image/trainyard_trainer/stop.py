@@ -10,6 +10,14 @@ import os
 import signal
 import threading
 from types import FrameType
+from typing import Protocol
+
+
+class StopRequest(Protocol):
+    """Whether somebody asked the run to stop."""
+
+    def requested(self) -> bool:
+        """True once a stop was asked for; stays true."""
 
 
 class SignalStop:

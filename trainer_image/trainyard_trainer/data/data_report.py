@@ -14,9 +14,9 @@ from itertools import combinations
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.answers import canonical
 from trainyard_trainer.data.splits import Split
+from trainyard_trainer.environment import Question
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.evaluation.significance import MIN_QUERIES
-from trainyard_trainer.seams import Question
 
 MIN_TRAINING_QUERIES = 100
 """Below this the policy meets every query so often that it may learn them by heart."""

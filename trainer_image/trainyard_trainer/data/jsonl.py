@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from trainyard_api.termination import TerminationReason
+from trainyard_trainer.environment import Question
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.seams import Question
 
 _SHOWN = 120
 """Characters of a value that an error shows."""

@@ -16,9 +16,9 @@ from trainyard_trainer.answers import canonical
 from trainyard_trainer.data.data_report import QuerySet
 from trainyard_trainer.data.jsonl import QueryFile
 from trainyard_trainer.data.splits import Split, distinct, split_of, split_questions
+from trainyard_trainer.environment import Question
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.sampling.randomness import Stream, StreamKey, generator
-from trainyard_trainer.seams import Question
+from trainyard_trainer.randomness import Stream, StreamKey, generator
 from trainyard_trainer.tasks.asking import ask
 from trainyard_trainer.tasks.task import Task
 

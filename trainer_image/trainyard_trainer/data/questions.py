@@ -16,9 +16,9 @@ from trainyard_trainer.answers import canonical
 from trainyard_trainer.data.data_report import QuerySet
 from trainyard_trainer.data.question_sources import MEASURED_FIELDS, QuestionSource
 from trainyard_trainer.data.splits import Split
+from trainyard_trainer.environment import Prompt, Question
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.sampling.randomness import Stream, StreamKey, generator
-from trainyard_trainer.seams import Prompt, Question
+from trainyard_trainer.randomness import Stream, StreamKey, generator
 from trainyard_trainer.tasks.asking import show
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from trainyard_trainer.answers import canonical
-from trainyard_trainer.seams import Question
+from trainyard_trainer.environment import Question
 
 TEST_SHARE = 0.1
 VALIDATION_SHARE = 0.1

@@ -25,7 +25,7 @@ from trainyard_api.training_job_status import ReportedEvaluation
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.ledger.login import Login, connect, refusal
 from trainyard_trainer.ledger.rows import ANSWER_COLUMNS, COLUMNS, Row, answer_rows, measurements_and_timings, rows
-from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
+from trainyard_trainer.sinks import SavedCheckpoint, StepMetrics
 from trainyard_trainer.trajectory import Trajectory
 
 _log = logging.getLogger(__name__)

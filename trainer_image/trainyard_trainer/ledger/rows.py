@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
-from trainyard_trainer.outlets import StepMetrics
 from trainyard_trainer.readable import readable
+from trainyard_trainer.sinks import StepMetrics
 from trainyard_trainer.trajectory import Role, Trajectory
 
 Row = tuple[Any, ...]

@@ -31,8 +31,8 @@ from trainyard_trainer.ledger.log_contents import (
     read_contents,
 )
 from trainyard_trainer.ledger.record_lines import Fault, Record, is_plain_file, read_records
-from trainyard_trainer.outlets import SavedCheckpoint, StepMetrics
 from trainyard_trainer.readable import readable
+from trainyard_trainer.sinks import SavedCheckpoint, StepMetrics
 from trainyard_trainer.storage.durable import flush_file, flush_folder
 from trainyard_trainer.trajectory import Trajectory
 

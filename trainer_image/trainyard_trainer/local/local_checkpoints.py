@@ -13,7 +13,7 @@ from trainyard_api import names
 from trainyard_api.checkpoint_manifest import CheckpointManifest
 from trainyard_api.model_source import CheckpointSource
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.checkpoints.checkpoint import Committed, all_committed, newest_committed
+from trainyard_trainer.checkpoints.files import Committed, all_committed, newest_committed
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.storage.storage_folder import FolderStorage
 

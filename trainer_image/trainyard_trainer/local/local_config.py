@@ -23,17 +23,17 @@ from trainyard_api.run_config import (
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job import TrainingJob
 from trainyard_api.training_job_spec import FileSource, TaskSpec
-from trainyard_trainer.checkpoints.checkpoint import Committed
+from trainyard_trainer.checkpoints.files import Committed
 from trainyard_trainer.data.question_sources import DATA_FIELD
 from trainyard_trainer.data.sources import DataAccess, fetch_data
 from trainyard_trainer.data.splits import Split
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.evaluation.baseline import BASELINE_FIELD, fetch_baseline
 from trainyard_trainer.local.local_checkpoints import checkpoint_name, find_checkpoint, find_named
 from trainyard_trainer.models.first_model import fetch_model
 from trainyard_trainer.readable import is_writable
-from trainyard_trainer.run_inputs import RunInputs
 from trainyard_trainer.storage.storage_folder import FolderStorage
+from trainyard_trainer.training.baseline import BASELINE_FIELD, fetch_baseline
+from trainyard_trainer.training.inputs import RunInputs
 
 
 def job_folder(job: TrainingJob, output: Path) -> Path:

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trainyard_api.training_job import TrainingJob
-from trainyard_trainer.dry_run import dry_run
-from trainyard_trainer.errors import StoppedError
+from trainyard_trainer.errors import RolloutInterruptedError, StoppedError
 from trainyard_trainer.local.local_config import local_inputs, local_run_config, open_output
-from trainyard_trainer.outlets import StopRequest
 from trainyard_trainer.reporting.log_lines import findings_shown
-from trainyard_trainer.seams import RolloutInterruptedError
+from trainyard_trainer.stop import StopRequest
+from trainyard_trainer.training.dry_run import dry_run
 
 
 def dry_run_here(

@@ -15,12 +15,12 @@ from pathlib import Path
 from trainyard_api.names import COMMIT_FILE
 from trainyard_api.run_config import RunConfig
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.checkpoints.checkpoint import all_committed
-from trainyard_trainer.checkpoints.position import Position
+from trainyard_trainer.checkpoints.files import all_committed
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.ledger.log_contents import Measurement
 from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
 from trainyard_trainer.storage.storage import Storage
+from trainyard_trainer.training.train_state import Position
 
 
 class Recovery:

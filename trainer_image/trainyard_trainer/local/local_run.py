@@ -17,20 +17,21 @@ from rich.console import Console
 from trainyard_api import names
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job import TrainingJob
-from trainyard_trainer.checkpoints.checkpoint import Origin
-from trainyard_trainer.checkpoints.checkpoint_writer import CheckpointWriter
-from trainyard_trainer.checkpoints.resume import Resumed, find_resumable, going_on
+from trainyard_trainer.checkpoints.files import Origin
+from trainyard_trainer.checkpoints.resumable import Resumed, find_resumable, going_on
+from trainyard_trainer.checkpoints.writer import CheckpointWriter
 from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
 from trainyard_trainer.local.local_config import job_folder, local_inputs, local_run_config, open_output, run_folder
 from trainyard_trainer.local.local_lock import only_process
 from trainyard_trainer.local.local_recovery import Recovery
 from trainyard_trainer.local.local_resume import continued, keep_config, newest_run
-from trainyard_trainer.outlets import Ended, StopRequest
 from trainyard_trainer.reporting.console import ConsoleReporter
 from trainyard_trainer.reporting.log_lines import findings_shown
-from trainyard_trainer.run import run
-from trainyard_trainer.run_inputs import RunInputs
+from trainyard_trainer.sinks import Ended
+from trainyard_trainer.stop import StopRequest
 from trainyard_trainer.storage.storage_folder import FolderStorage
+from trainyard_trainer.training.inputs import RunInputs
+from trainyard_trainer.training.run import run
 
 
 def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest, *, resume: bool = False) -> str:

@@ -14,14 +14,14 @@ from trainyard_api.algorithm import LoRA
 from trainyard_api.run_config import PinnedCheckpoint, RunModel, RunStorage
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import S3Location
-from trainyard_trainer.checkpoints.checkpoint import load_checkpoint
+from trainyard_trainer.checkpoints.files import load_checkpoint
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models import lora
 from trainyard_trainer.models.adapter_base import ADAPTER_FOLDER, BASE_FOLDER
+from trainyard_trainer.models.bucket import download_folder
 from trainyard_trainer.models.export import CONFIG_FILE, read_base, take_adapter
 from trainyard_trainer.models.hub import download_from_hub
-from trainyard_trainer.models.loading import LoadedModel, has_weights, load_folder
-from trainyard_trainer.models.model_files import download_folder
+from trainyard_trainer.models.load import LoadedModel, has_weights, load_folder
 from trainyard_trainer.storage.storage_open import open_bucket, open_storage
 from trainyard_trainer.storage.storage_s3 import Credentials, Fields
 

@@ -22,7 +22,7 @@ from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models import lora
 from trainyard_trainer.models.adapter_base import ADAPTER_FOLDER, BASE_FILE, AdapterBase, read_adapter_base
-from trainyard_trainer.models.loading import Adapter, LoadedModel, load_folder
+from trainyard_trainer.models.load import Adapter, LoadedModel, load_folder
 
 WEIGHTS_FILE: Final = "adapter_model.safetensors"
 CONFIG_FILE: Final = "adapter_config.json"

@@ -13,13 +13,13 @@ from pathlib import Path
 from trainyard_api.algorithm import Algorithm
 from trainyard_api.run_config import PinnedCheckpoint, RunModel
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.checkpoints.checkpoint import load_checkpoint
+from trainyard_trainer.checkpoints.files import load_checkpoint
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models import lora
 from trainyard_trainer.models.base_model import fetch_base, is_adapter_alone, load_saved
+from trainyard_trainer.models.bucket import download_folder
 from trainyard_trainer.models.hub import download_from_hub
-from trainyard_trainer.models.loading import LoadedModel, infinite_weight, scratch
-from trainyard_trainer.models.model_files import download_folder
+from trainyard_trainer.models.load import LoadedModel, infinite_weight, scratch
 from trainyard_trainer.storage.storage_open import open_bucket, open_storage
 from trainyard_trainer.storage.storage_s3 import Credentials, Fields
 

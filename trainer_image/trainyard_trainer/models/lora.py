@@ -20,7 +20,7 @@ from trainyard_api.run_config import RunModel
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.digest import weights_digest
-from trainyard_trainer.models.loading import Adapter, LoadedModel
+from trainyard_trainer.models.load import Adapter, LoadedModel
 
 TRAINED: Final = "default"
 _FIELD: Final = "spec.algorithm.lora"

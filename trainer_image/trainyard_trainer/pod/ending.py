@@ -13,8 +13,8 @@ from typing import Final
 
 from trainyard_api.termination import ExitCode, Termination, TerminationReason
 from trainyard_trainer.errors import RefusedError, StoppedError
-from trainyard_trainer.outlets import Ended
 from trainyard_trainer.readable import readable
+from trainyard_trainer.sinks import Ended
 from trainyard_trainer.user_code import words_of
 
 _log = logging.getLogger(__name__)

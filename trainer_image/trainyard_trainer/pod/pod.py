@@ -18,27 +18,28 @@ from trainyard_api import names
 from trainyard_api.run_config import RunConfig, RunIdentity
 from trainyard_api.termination import ExitCode, TerminationReason
 from trainyard_api.training_job_spec import TaskSpec
-from trainyard_trainer import run
-from trainyard_trainer.checkpoints.checkpoint import Origin
-from trainyard_trainer.checkpoints.checkpoint_writer import CheckpointWriter
-from trainyard_trainer.checkpoints.resume import Resumed, find_resumable, going_on
+from trainyard_trainer.checkpoints.files import Origin
+from trainyard_trainer.checkpoints.resumable import Resumed, find_resumable, going_on
+from trainyard_trainer.checkpoints.writer import CheckpointWriter
 from trainyard_trainer.data.sources import DataAccess, fetch_data
 from trainyard_trainer.errors import RefusedError, StoppedError
-from trainyard_trainer.evaluation.baseline import fetch_baseline
 from trainyard_trainer.ledger.login import Login
 from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.models.first_model import fetch_model
-from trainyard_trainer.outlets import Ended, Reporter, SavedCheckpoint, StopRequest
 from trainyard_trainer.pod import ending, logs
 from trainyard_trainer.pod.pod_environment import PodEnvironment, read_environment
 from trainyard_trainer.pod.run_config_file import read_run_config
 from trainyard_trainer.reporting import kube
 from trainyard_trainer.reporting.progress import StatusReporter
 from trainyard_trainer.reporting.tracking import TrackedLedger, open_trackers
-from trainyard_trainer.run_inputs import RunInputs
+from trainyard_trainer.sinks import Ended, Reporter, SavedCheckpoint
+from trainyard_trainer.stop import StopRequest
 from trainyard_trainer.storage.storage import Storage
 from trainyard_trainer.storage.storage_open import open_storage
 from trainyard_trainer.storage.storage_s3 import Fields
+from trainyard_trainer.training import run
+from trainyard_trainer.training.baseline import fetch_baseline
+from trainyard_trainer.training.inputs import RunInputs
 
 _log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from trainyard_trainer.policy.token_logprobs import Support
+from trainyard_trainer.policy.logprobs.token_logprobs import Support
 
 
 @dataclass(frozen=True, slots=True)

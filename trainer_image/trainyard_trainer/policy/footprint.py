@@ -11,7 +11,7 @@ from functools import partial
 
 import torch
 
-from trainyard_trainer.policy import memory
+from trainyard_trainer import memory
 from trainyard_trainer.policy.precision import Weights
 from trainyard_trainer.policy.settings import PolicySettings
 

@@ -14,8 +14,8 @@ import torch
 from torch.utils.checkpoint import checkpoint
 
 from trainyard_trainer.policy.batches import MicroBatch
-from trainyard_trainer.policy.head import Head
-from trainyard_trainer.policy.token_logprobs import Support
+from trainyard_trainer.policy.logprobs.head import Head
+from trainyard_trainer.policy.logprobs.token_logprobs import Support
 
 Scores = tuple[torch.Tensor, torch.Tensor]
 """Log-probabilities [N], with their gradient, and entropies [N], without."""

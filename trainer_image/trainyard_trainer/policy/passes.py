@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import torch
 
 from trainyard_api.termination import TerminationReason
+from trainyard_trainer import memory
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.policy import memory
 from trainyard_trainer.policy.batches import MicroBatch, Row, micro_batch
 from trainyard_trainer.policy.micro_batches import cut_rows
 

@@ -1,6 +1,6 @@
 """What an update measures on its way, summed over passes and ranks.
 
-Place in the data's way: station 8, from the passes to `seams.UpdateOutcome`. Sums and counts only, so that no mean is
+Place in the data's way: station 8, from the passes to `policy.policy.UpdateOutcome`. Sums and counts only, so that no mean is
 ever a mean of means.
 """
 

@@ -1,6 +1,6 @@
 """The weights in torch, with AdamW: log-probabilities, updates, state.
 
-Place in the data's way: stations 5 and 8. Implements `seams.Policy`. The model is in eval mode throughout: dropout
+Place in the data's way: stations 5 and 8. Implements `policy.policy.Policy`. The model is in eval mode throughout: dropout
 would make the ratio to the sampler's distribution wrong. Each rank of a process group holds all weights and passes over
 its own rows, in as many passes as it likes; gradients are summed at the end, so all ranks take the same step.
 `models` brings the model and reads its files.
@@ -18,25 +18,25 @@ from typing import Any
 import torch
 
 from trainyard_api.algorithm import Precision
+from trainyard_trainer import memory
+from trainyard_trainer.algorithms.losses import sft_loss
 from trainyard_trainer.models.export import model_files, take_weights
-from trainyard_trainer.models.loading import LoadedModel, infinite_weight
-from trainyard_trainer.outlets import Snapshot
-from trainyard_trainer.policy import memory
+from trainyard_trainer.models.load import LoadedModel, infinite_weight
 from trainyard_trainer.policy.batches import MicroBatch, Row, micro_batch
 from trainyard_trainer.policy.compiling import compiled
 from trainyard_trainer.policy.footprint import Footprint
-from trainyard_trainer.policy.head import find_head
+from trainyard_trainer.policy.logprobs.head import find_head
 from trainyard_trainer.policy.loss_inputs import LossInputs
-from trainyard_trainer.policy.losses import sft_loss
 from trainyard_trainer.policy.model_pass import Scores, by_full_logits, by_hidden_states
 from trainyard_trainer.policy.passes import Passes
+from trainyard_trainer.policy.policy import Loss, SamplerTolerance, UpdateOutcome
 from trainyard_trainer.policy.precision import Weights
 from trainyard_trainer.policy.ranks import Ranks
 from trainyard_trainer.policy.recompute import layers_of, recomputed
 from trainyard_trainer.policy.reference import Reference
 from trainyard_trainer.policy.settings import PolicySettings
 from trainyard_trainer.policy.tally import Tally, finite
-from trainyard_trainer.seams import Loss, SamplerTolerance, UpdateOutcome
+from trainyard_trainer.sinks import Snapshot
 
 WEIGHT_DECAY = 0.01
 MAX_GRAD_NORM = 1.0
@@ -51,7 +51,7 @@ log = logging.getLogger(__name__)
 
 
 class TorchPolicy:
-    """A causal language model with its optimizer; see `seams.Policy`.
+    """A causal language model with its optimizer; see `policy.policy.Policy`.
 
     Attributes:
         model: what computes, for samplers too; in eval mode.
@@ -63,7 +63,7 @@ class TorchPolicy:
         learning_rate: AdamW's, constant.
         slots: conversations that are sampled at a time, as an engine settled it: kept in the state, for another number
             rounds log-probabilities otherwise; None before.
-        sampler_tolerance: see `seams.Policy`.
+        sampler_tolerance: see `policy.policy.Policy`.
 
     Raises:
         RefusedError: a setting that this model or machine can't have.

@@ -17,8 +17,8 @@ from trainyard_api.training_job_status import (
     ReportedSampler,
     ReportedValidation,
 )
-from trainyard_trainer.outlets import Reporter, SavedCheckpoint, StepMetrics
 from trainyard_trainer.reporting.step_line import describe_step
+from trainyard_trainer.sinks import Reporter, SavedCheckpoint, StepMetrics
 
 _log = logging.getLogger(__name__)
 

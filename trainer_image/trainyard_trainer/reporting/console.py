@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
 from trainyard_api.training_job_status import Progress as RunProgress
-from trainyard_trainer.outlets import SavedCheckpoint
+from trainyard_trainer.sinks import SavedCheckpoint
 
 PLAIN_SECONDS = 2.0
 """Least seconds between two plain lines that nothing hurries."""

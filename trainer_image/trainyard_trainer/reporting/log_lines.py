@@ -9,7 +9,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Iterator
 
-_SHOWN = ("trainyard_trainer.data", "trainyard_trainer.rewards")
+_SHOWN = ("trainyard_trainer.training.check_data", "trainyard_trainer.rewards")
 """Rooms whose lines are for whoever runs a job: the data report, and rewards and environments that failed."""
 
 

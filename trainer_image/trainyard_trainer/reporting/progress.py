@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from trainyard_api.decimals import measured
 from trainyard_api.training_job_status import Progress, ReportedCheckpoint
-from trainyard_trainer.outlets import SavedCheckpoint
 from trainyard_trainer.reporting.kube import KubeError
+from trainyard_trainer.sinks import SavedCheckpoint
 
 _log = logging.getLogger(__name__)
 

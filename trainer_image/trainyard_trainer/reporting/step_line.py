@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from trainyard_trainer.outlets import StepMetrics
+from trainyard_trainer.sinks import StepMetrics
 
 _FIGURES = {
     "success_rate": "right {:.1%}",

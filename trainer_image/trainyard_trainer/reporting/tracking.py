@@ -17,7 +17,7 @@ from typing import Protocol
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_status import ReportedEvaluation
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.outlets import Ledger, SavedCheckpoint, StepMetrics
+from trainyard_trainer.sinks import Ledger, SavedCheckpoint, StepMetrics
 from trainyard_trainer.trajectory import Trajectory
 from trainyard_trainer.user_code import type_name
 

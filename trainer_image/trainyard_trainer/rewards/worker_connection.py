@@ -23,7 +23,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from trainyard_trainer.seams import RolloutInterruptedError
+from trainyard_trainer.errors import RolloutInterruptedError
 
 SECRET_VARIABLES = re.compile(r"(TRAINYARD|AWS|PG|WANDB|MLFLOW)_?.*|HF_TOKEN|HUGGING_FACE_HUB_TOKEN", re.IGNORECASE)
 """Names of environment variables that the process doesn't get."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
+from trainyard_trainer.environment import Observation, PolicyTurn, Question, UnreadableCall
 from trainyard_trainer.readable import readable
-from trainyard_trainer.seams import Generation, Observation, PolicyTurn, Question, UnreadableCall
+from trainyard_trainer.sampling.engine import Generation
 from trainyard_trainer.trajectory import (
     CallOutcome,
     Role,

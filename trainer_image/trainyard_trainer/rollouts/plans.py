@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from trainyard_api.algorithm import GRPOConfig
 from trainyard_api.run_config import RunConfig
-from trainyard_trainer.sampling.randomness import Stream
-from trainyard_trainer.seams import RolloutPlan
+from trainyard_trainer.randomness import Stream
+from trainyard_trainer.rollouts.source import RolloutPlan
 
 EVALUATION_TURNS = 20
 """Turns of an answer when the algorithm has no limit of its own: GRPO's default."""

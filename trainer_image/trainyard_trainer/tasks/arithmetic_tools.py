@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from trainyard_trainer.answers import is_ambiguous, last_number, number_of, same_answer
-from trainyard_trainer.seams import Message, Question, ToolCall
+from trainyard_trainer.environment import Message, Question, ToolCall
 from trainyard_trainer.tasks.expression import ExpressionError, evaluate, written
 from trainyard_trainer.tasks.options import choices, whole_number
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task

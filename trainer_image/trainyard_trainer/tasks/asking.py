@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from trainyard_api.termination import TerminationReason
+from trainyard_trainer.environment import Question, is_said
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.readable import is_writable
-from trainyard_trainer.seams import Question, is_said
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 from trainyard_trainer.trajectory import Role
 from trainyard_trainer.user_code import explain_method, read_attribute, type_name

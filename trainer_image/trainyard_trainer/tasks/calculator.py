@@ -20,8 +20,8 @@ from typing import ClassVar
 import numpy as np
 
 from trainyard_api.termination import TerminationReason
+from trainyard_trainer.environment import Observation, PolicyTurn, Question
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.seams import Observation, PolicyTurn, Question
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 from trainyard_trainer.trajectory import CallOutcome, Role
 
@@ -96,7 +96,7 @@ class CalculatorTask(Task):
 
 
 class CalculatorEnvironment:
-    """One conversation with its calculator; see `seams.Environment`."""
+    """One conversation with its calculator; see `environment.Environment`."""
 
     def __init__(self) -> None:
         self._expected: str | None = None

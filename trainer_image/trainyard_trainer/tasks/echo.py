@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 
 from trainyard_trainer.answers import same_answer
-from trainyard_trainer.seams import Observation, PolicyTurn, Question
+from trainyard_trainer.environment import Observation, PolicyTurn, Question
 from trainyard_trainer.tasks.options import whole_number
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 from trainyard_trainer.trajectory import Role
@@ -54,7 +54,7 @@ class EchoTask(Task):
 
 
 class EchoEnvironment:
-    """One question, one answer; see `seams.Environment`."""
+    """One question, one answer; see `environment.Environment`."""
 
     def __init__(self) -> None:
         self._expected = ""

@@ -13,8 +13,8 @@ import numpy as np
 
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.answers import same_answer
+from trainyard_trainer.environment import Message, Observation, PolicyTurn, Question, Said
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.seams import Message, Observation, PolicyTurn, Question, Said
 from trainyard_trainer.tasks.options import choice, whole_number
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 from trainyard_trainer.trajectory import Role
@@ -82,7 +82,7 @@ class QuestionAnswerTask(Task):
 
 
 class QuestionAnswerEnvironment:
-    """One question, one answer; see `seams.Environment`."""
+    """One question, one answer; see `environment.Environment`."""
 
     def __init__(self, task: QuestionAnswerTask) -> None:
         self._task = task

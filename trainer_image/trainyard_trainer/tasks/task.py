@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
-from trainyard_trainer.seams import Environment, Question, Said
+from trainyard_trainer.environment import Environment, Question, Said
 from trainyard_trainer.trajectory import Role
 
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from trainyard_trainer.environment import Message, Observation, PolicyTurn, Question, Said, ToolCall, UnreadableCall
 from trainyard_trainer.readable import readable
-from trainyard_trainer.seams import Message, Observation, PolicyTurn, Question, Said, ToolCall, UnreadableCall
 from trainyard_trainer.trajectory import CallOutcome
 
 MAX_RESULT_CHARACTERS = 4000
@@ -71,7 +71,7 @@ class Verdict:
 
 
 class ToolEnvironment:
-    """One conversation with tools; see `seams.Environment`.
+    """One conversation with tools; see `environment.Environment`.
 
     A turn with calls gets their results, in their order; in place of a result, a call that fails or can't be read gets
     the reason. A turn without calls is the last one.

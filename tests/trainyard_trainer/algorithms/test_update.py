@@ -1,0 +1,240 @@
+"""What is computed before a step's first update, which updates follow, and which a run survives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from tests.trainyard_trainer.policies import policy, row, weights
+from tests.trainyard_trainer.trajectories import segment, trajectory
+from trainyard_api.algorithm import GRPOConfig, KLPenalty, LossType, Precision
+from trainyard_api.termination import TerminationReason
+from trainyard_trainer.algorithms.advantages import with_advantages
+from trainyard_trainer.algorithms.batch_state import batch_from_state, batch_to_state
+from trainyard_trainer.algorithms.scored_batch import ScoredBatch
+from trainyard_trainer.algorithms.update import NOTHING_TO_TRAIN, merged, prepare_batch, update_by_sft, updates
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.policy.policy import UpdateOutcome
+from trainyard_trainer.policy.torch_policy import TorchPolicy
+from trainyard_trainer.trajectory import Segment, Trajectory
+
+
+def config(**changes: Any) -> GRPOConfig:
+    """Settings of a run."""
+    return GRPOConfig(**({"steps": 1} | changes))
+
+
+def unsampled(tokens: int, **changes: Any) -> Segment:
+    """A segment of which no sampler's log-probabilities are known, so that no gap is found."""
+    return segment(tokens, logprobs=(math.nan,) * (tokens + 1), **changes)
+
+
+def step_of(groups: int = 3, **changes: Any) -> list[Trajectory]:
+    """Groups of three trajectories with advantages, of 2, 3 and 4 tokens each."""
+    return with_advantages(
+        [
+            trajectory(float(n), prompt=prompt, sample=n, segments=[unsampled(2 + n, **changes)])
+            for prompt in range(groups)
+            for n in range(3)
+        ],
+        config(),
+    )
+
+
+def run(chosen: TorchPolicy, batch: ScoredBatch, settings: GRPOConfig) -> ScoredBatch:
+    """The batch after its last update."""
+    return [batch, *(after for _, _, after in updates(chosen, batch, settings, seed=3))][-1]
+
+
+def versions(trajectories: Sequence[Trajectory], version: int) -> list[Trajectory]:
+    """As if that version of the policy had sampled them, half a nat less likely than today's does."""
+    return [
+        replace(
+            one,
+            segments=tuple(
+                replace(part, policy_versions=(version,) * len(part.mask), logprobs=(-4.0,) * len(part.mask))
+                for part in one.segments
+            ),
+        )
+        for one in trajectories
+    ]
+
+
+def test_a_single_update_on_its_own_samples_needs_no_old_log_probabilities() -> None:
+    """Nor a reference without a penalty: no pass is made but the update's own."""
+    batch = prepare_batch(policy(), step_of(), config(), step=4)
+    assert (batch.step, batch.version, batch.outcomes) == (4, 0, ())
+    assert (batch.old_logprobs, batch.reference_logprobs) == (None, None)
+
+
+@pytest.mark.parametrize("changes", [{"minibatches": 2}, {"epochs": 2}])
+def test_several_updates_are_compared_with_the_policy_before_the_first(changes: dict[str, int]) -> None:
+    """Its log-probabilities are computed once, and kept while the weights move on."""
+    chosen = policy(keep_reference=True)
+    step, settings = step_of(), config(kl=KLPenalty(), **changes)
+    batch = prepare_batch(chosen, [*step, trajectory(prompt=8)], settings, step=0)
+    assert [len(part) for part in batch.old_logprobs] == [1] * 9 + [0]
+    assert str(batch.old_logprobs) == str(batch.reference_logprobs)
+    after = run(chosen, batch, settings)
+    assert after.old_logprobs is batch.old_logprobs
+    assert after.outcomes[0].kl == pytest.approx(0.0, abs=1e-9)
+    assert after.outcomes[1].kl > 1e-6
+    assert chosen.version == 2
+
+
+def test_late_trajectories_are_weighed_against_their_sampler() -> None:
+    """One stale token makes the batch need old log-probabilities; its tokens then count by the ratio of both."""
+    chosen = policy()
+    step = versions(step_of(), 7)
+    batch = prepare_batch(chosen, step, config(), step=0)
+    assert batch.old_logprobs is not None
+    outcome = run(chosen, batch, config()).outcomes[0]
+    assert outcome.sampler_gap is None
+    by_token = [
+        min(math.exp(old + 4.0), 2.0) * one.advantage
+        for one, (logprobs,) in zip(step, batch.old_logprobs, strict=True)
+        for old in logprobs[1:]
+    ]
+    assert outcome.loss == pytest.approx(-sum(by_token) / len(by_token), rel=1e-4)
+
+
+def test_on_policy_loss_is_minus_the_mean_advantage() -> None:
+    """DAPO weighs tokens equally, GRPO trajectories, DR_GRPO divides by its constant: by hand."""
+    step = step_of(1)
+    advantage = step[2].advantage
+    expected = {LossType.DAPO: -2 * advantage / 9, LossType.GRPO: 0.0, LossType.DR_GRPO: -2 * advantage / 30}
+    for loss, value in expected.items():
+        settings = config(loss=loss, max_policy_tokens=10 if loss is LossType.DR_GRPO else None)
+        chosen = policy()
+        outcome = run(chosen, prepare_batch(chosen, step, settings, step=0), settings).outcomes[0]
+        assert outcome.loss == pytest.approx(value, abs=1e-6)
+
+
+def test_updates_are_counted_and_go_on_where_they_stopped() -> None:
+    """2 minibatches x 2 epochs: stopped after any, through a checkpoint's form, the rest ends in the same weights."""
+    settings = config(minibatches=2, epochs=2)
+    undisturbed = policy()
+    whole = run(undisturbed, prepare_batch(undisturbed, step_of(), settings, step=1), settings)
+    assert len(whole.outcomes) == 4
+    for stop in (1, 2, 3):
+        chosen = policy()
+        for done, count, batch in updates(chosen, prepare_batch(chosen, step_of(), settings, step=1), settings, seed=3):
+            assert (count, len(batch.outcomes)) == (4, done)
+            if done == stop:
+                break
+        back = batch_from_state(batch_to_state(batch))
+        assert run(chosen, back, settings).outcomes == whole.outcomes
+        assert torch.equal(weights(chosen), weights(undisturbed))
+
+
+def test_a_step_without_a_reward_has_no_update() -> None:
+    """Nothing moves, and there is nothing to report."""
+    chosen = policy(keep_reference=True)
+    settings = config(minibatches=2, kl=KLPenalty())
+    batch = prepare_batch(chosen, [trajectory(sample=n) for n in range(3)], settings, step=0)
+    assert run(chosen, batch, settings).outcomes == ()
+    assert chosen.version == 0
+    assert merged(()).loss is None
+
+
+def test_an_update_without_a_token_is_passed_over() -> None:
+    """Empty completions only: no division by zero, no skipped update, no version."""
+    chosen = policy()
+    step = [trajectory(float(n), sample=n, segments=[unsampled(0)], advantage=1.0) for n in range(3)]
+    before = weights(chosen)
+    batch = run(chosen, prepare_batch(chosen, step, config(), step=0), config())
+    assert batch.outcomes == (NOTHING_TO_TRAIN,)
+    assert torch.equal(weights(chosen), before)
+    assert (chosen.version, chosen.skipped_in_a_row) == (0, 0)
+
+
+def test_an_empty_completion_among_others_does_no_harm() -> None:
+    """It counts in the denominator of GRPO and has no token to train."""
+    step = step_of(1)
+    step[0] = replace(step[0], segments=(unsampled(0),))
+    chosen, settings = policy(), config(loss=LossType.GRPO)
+    outcome = run(chosen, prepare_batch(chosen, step, settings, step=0), settings).outcomes[0]
+    assert outcome.loss == pytest.approx(-(step[1].advantage + step[2].advantage) / 3, abs=1e-6)
+    assert not outcome.skipped
+
+
+def test_a_group_without_variance_is_an_update_like_any_other() -> None:
+    """Its gradient is 0; it isn't skipped, nor taken for an error."""
+    step = with_advantages([trajectory(1.0, sample=n, segments=[unsampled(2)]) for n in range(3)], config())
+    chosen = policy()
+    outcome = run(chosen, prepare_batch(chosen, step, config(), step=0), config()).outcomes[0]
+    assert (outcome.loss, outcome.grad_norm, outcome.skipped, chosen.version) == (0.0, 0.0, False, 1)
+
+
+def test_three_updates_in_a_row_that_are_not_finite_end_the_run() -> None:
+    """With the learning rate as the field to change, where training spoilt the weights; two don't."""
+    chosen = policy()
+    run(chosen, prepare_batch(chosen, step_of(), config(), step=0), config())
+    with torch.no_grad():
+        chosen.model.lm_head.weight.fill_(math.nan)
+    rows = [row(0, 2)]
+    assert update_by_sft(chosen, rows).skipped
+    assert update_by_sft(chosen, rows).skipped
+    with pytest.raises(RefusedError) as refusal:
+        run(chosen, prepare_batch(chosen, step_of(), config(), step=0), config())
+    assert refusal.value.reason is TerminationReason.NOT_FINITE
+    assert (refusal.value.field_path, refusal.value.value) == ("spec.algorithm.grpo.learningRate", "0.001")
+    with pytest.raises(RefusedError, match="training can't go on: the weights aren't finite any") as refusal:
+        update_by_sft(chosen, rows)
+    assert refusal.value.field_path == "spec.algorithm.sft.learningRate"
+
+
+def test_a_model_that_decodes_other_than_it_trains_is_refused() -> None:
+    """Log-probabilities that no model gave would ruin training without any error."""
+    chosen = policy()
+    step = versions(step_of(), 0)
+    with pytest.raises(RefusedError, match="decoding and training disagree") as refusal:
+        run(chosen, prepare_batch(chosen, step, config(), step=0), config())
+    assert refusal.value.reason is TerminationReason.MODEL_UNSUITABLE
+    assert (refusal.value.field_path, refusal.value.value) == ("spec.model", "Qwen3ForCausalLM")
+
+
+@pytest.mark.parametrize(
+    ("precision", "shifts", "refused"),
+    [
+        (Precision.FLOAT32, (0.04,), False),
+        (Precision.FLOAT32, (0.06,), True),
+        (Precision.BFLOAT16, (2.0,), False),
+        (Precision.BFLOAT16, (0.15,) * 100, True),
+    ],
+)
+def test_float32_is_judged_by_the_worst_token_and_bfloat16_by_the_mean(
+    precision: Precision, shifts: tuple[float, ...], refused: bool
+) -> None:
+    """One token of many that bfloat16 rounds badly ends no run; many that are a little off do."""
+    chosen = policy(precision=precision)
+    batch = prepare_batch(chosen, versions(step_of(10), 0), config(), step=0)
+    scores = prepare_batch(chosen, batch.trajectories, config(epochs=2), step=0).old_logprobs
+    left = list(shifts)
+    exact = []
+    for one, (logprobs,) in zip(batch.trajectories, scores, strict=True):
+        drawn = [value + (left.pop() if left and math.isfinite(value) else 0.0) for value in logprobs]
+        exact.append(replace(one, segments=(replace(one.segments[0], logprobs=tuple(drawn)),)))
+    agreed = replace(batch, trajectories=tuple(exact))
+    if refused:
+        with pytest.raises(RefusedError, match="on average"):
+            run(chosen, agreed, config())
+    else:
+        assert run(chosen, agreed, config()).outcomes[0].sampler_gap == pytest.approx(shifts[0], abs=1e-3)
+
+
+def test_outcomes_of_a_step_become_one() -> None:
+    """Means over updates or tokens, the largest gap, sums of counts; what none has is None."""
+    first = UpdateOutcome(1.0, 3.0, 0.5, 0.01, skipped=False, clip_low=0.1, clip_high=0.0, policy_tokens=10)
+    second = UpdateOutcome(
+        None, None, 1.0, None, skipped=True, clip_low=0.4, clip_high=0.3, policy_tokens=20, out_of_memory=1
+    )
+    found = merged([first, NOTHING_TO_TRAIN, second, second])
+    assert (found.loss, found.grad_norm, found.sampler_gap, found.kl) == (1.0, 3.0, 0.01, None)
+    assert (found.entropy, found.clip_low, found.clip_high) == pytest.approx((4.5 / 5, 1.7 / 5, 1.2 / 5))
+    assert (found.skipped, found.policy_tokens, found.out_of_memory) == (2, 50, 2)

@@ -1,0 +1,81 @@
+"""Supervised fine-tuning: only the policy's own turns are trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.trainyard_trainer import policies, small
+from tests.trainyard_trainer.small import Outside
+from trainyard_api.termination import TerminationReason
+from trainyard_trainer.checkpoints.resumable import restore
+from trainyard_trainer.errors import RefusedError, StoppedError
+from trainyard_trainer.tasks.task import DemonstrationTurn
+from trainyard_trainer.training.sft import demonstration_rows, fine_tune
+from trainyard_trainer.training.train_state import Position
+from trainyard_trainer.trajectory import Role
+
+SHOWN = [
+    (
+        DemonstrationTurn(Role.PROMPT, "Q47*93;"),
+        DemonstrationTurn(Role.POLICY, "C47*93;"),
+        DemonstrationTurn(Role.TOOL, "R04371;"),
+        DemonstrationTurn(Role.POLICY, "A04371$"),
+    ),
+    (DemonstrationTurn(Role.PROMPT, "Q10-99;"), DemonstrationTurn(Role.POLICY, "A00007$")),
+]
+
+
+def test_prompt_and_tool_tokens_are_not_trained_and_the_loss_is_a_mean_over_tokens() -> None:
+    """Rows hold the tokens that a rollout would have; weights of trained tokens sum to one over all rows."""
+    dialogue = small.dialogue_of(policies.policy())
+    rows = demonstration_rows(SHOWN, dialogue)
+    assert [dialogue.text(row.token_ids) for row in rows] == ["Q47*93;C47*93;R04371;A04371$", "Q10-99;A00007$"]
+    trained = [dialogue.text([i for i, chosen in zip(row.token_ids, row.mask, strict=True) if chosen]) for row in rows]
+    assert trained == ["C47*93;A04371$", "A00007$"]
+    assert sum(sum(row.weights) for row in rows) == pytest.approx(1.0)
+    assert all(bool(weight) == chosen for row in rows for weight, chosen in zip(row.weights, row.mask, strict=True))
+
+
+def test_fine_tuning_lowers_the_loss_and_records_every_step() -> None:
+    """Metrics for each step, trajectories for none, a checkpoint when due and at the end."""
+    outside = Outside()
+    config = small.config("SFT", algorithm={"type": "SFT", "sft": small.SFT | {"steps": 25}})
+    fine_tune(config.algorithm.sft, small.parts(outside, config), outside.outlets(25, every_steps=10), Position())
+    assert [(rows, metrics.step) for rows, metrics in outside.steps] == [([], step) for step in range(25)]
+    assert outside.steps[-1][1].values["loss"] < 0.7 * outside.steps[0][1].values["loss"]
+    assert [snapshot.step for snapshot in outside.snapshots] == [10, 20, 25]
+    assert outside.reports[-1].step == 25
+
+
+def test_a_stop_saves_after_the_step() -> None:
+    """Between steps, for a step is one update."""
+    outside = Outside(stop_when=lambda outside: len(outside.steps) == 3)
+    config = small.config("SFT", algorithm={"type": "SFT", "sft": small.SFT | {"steps": 9}})
+    with pytest.raises(StoppedError) as stop:
+        fine_tune(config.algorithm.sft, small.parts(outside, config), outside.outlets(9), Position())
+    assert (stop.value.last_step, outside.snapshots[-1].step) == (3, 3)
+
+
+def test_it_goes_on_byte_for_byte(tmp_path: Path) -> None:
+    """Six steps are three and three more."""
+    whole, first, second = Outside(), Outside(stop_when=lambda outside: len(outside.steps) == 3), Outside()
+    config = small.config("SFT", algorithm={"type": "SFT", "sft": small.SFT | {"steps": 6}})
+    fine_tune(config.algorithm.sft, small.parts(whole, config), whole.outlets(6), Position())
+    with pytest.raises(StoppedError):
+        fine_tune(config.algorithm.sft, small.parts(first, config), first.outlets(6), Position())
+    parts = small.parts(second, config)
+    position = restore(parts.policy, small.resumed(first.snapshots[-1], tmp_path))
+    fine_tune(config.algorithm.sft, parts, second.outlets(6), position)
+    assert [metrics.step for _, metrics in second.steps] == [3, 4, 5]
+    assert second.snapshots[-1].files == whole.snapshots[-1].files
+
+
+def test_a_demonstration_that_cannot_be_written_is_refused() -> None:
+    """A task that draws its own questions is seen through only as it draws."""
+    shown = [(DemonstrationTurn(Role.PROMPT, "Q47*93;"), DemonstrationTurn(Role.POLICY, "A\ud83d$"))]
+    with pytest.raises(RefusedError, match="half of a surrogate pair") as refusal:
+        demonstration_rows(shown, small.dialogue_of(policies.policy()))
+    assert refusal.value.reason is TerminationReason.INVALID_DATA
+    assert (refusal.value.field_path, refusal.value.value) == ("spec.task.name", "Q47*93;")

@@ -1,0 +1,121 @@
+"""What one sampled token costs, for each loss that a run may name.
+
+Place in the data's way: station 8. Pure: from the policy tokens of a micro-batch to one loss each. Nothing is summed,
+averaged or divided here; the denominator is in the rows' weights (`weights`). Tensor names end in their
+dimensions: N policy tokens, R trajectories.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from trainyard_api.algorithm import GRPOConfig, LossType
+from trainyard_trainer.algorithms.kl import divergence
+from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
+from trainyard_trainer.policy.policy import Loss
+
+MAX_LOG_RATIO = 20.0
+"""Log ratios are cut here, so that no ratio overflows; a token that far from the old policy has no gradient left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """Where a ratio to the old policy no longer counts.
+
+    Above `1 + high` for good tokens, below `1 - low` for bad ones, above `dual` for bad ones. For CISPO `high` is the
+    largest ratio itself, `low` and `dual` are None.
+    """
+
+    low: float | None
+    high: float
+    dual: float | None = None
+
+
+DEFAULT_CLIPS = {
+    LossType.GRPO: Clip(0.2, 0.2),
+    LossType.DR_GRPO: Clip(0.2, 0.2),
+    LossType.DAPO: Clip(0.2, 0.28),
+    LossType.GSPO: Clip(3e-4, 4e-4),
+    LossType.CISPO: Clip(None, 5.0),
+}
+"""As in the papers that `GRPOConfig.loss` names; CISPO's as in ScaleRL (arXiv 2510.13786)."""
+
+
+def clip_of(config: GRPOConfig) -> Clip:
+    """The bounds of a run: the loss's own where the config doesn't say."""
+    default = DEFAULT_CLIPS[config.loss]
+    return Clip(
+        low=default.low if config.epsilon_low is None else float(config.epsilon_low),
+        high=default.high if config.epsilon_high is None else float(config.epsilon_high),
+        dual=None if config.dual_clip is None else float(config.dual_clip),
+    )
+
+
+def make_loss(config: GRPOConfig) -> Loss:
+    """The loss of a run, with its penalty, as a pure function.
+
+    The ratio is that of each token's probabilities under the policy and the old policy; GSPO's is one for a trajectory,
+    the geometric mean over all its policy tokens. With old log-probabilities equal to the new ones, every loss has the
+    gradient of -A x log-probability.
+    """
+    clip = clip_of(config)
+
+    def loss(inputs: LossInputs) -> TokenLosses:
+        log_ratios_N = _cut(inputs.logprobs - inputs.old_logprobs)
+        if config.loss is LossType.GSPO:
+            correction_N = torch.exp(_cut(_trajectory_means(log_ratios_N, inputs.trajectories)))
+            ratios_N = correction_N.detach() * torch.exp(inputs.logprobs - inputs.logprobs.detach())
+        else:
+            correction_N = ratios_N = torch.exp(log_ratios_N)
+        if config.loss is LossType.CISPO:
+            found = _detached_ratio(inputs, ratios_N, clip)
+        else:
+            found = _clipped_surrogate(inputs, ratios_N, clip)
+        if config.kl is None or inputs.reference_logprobs is None:
+            return found
+        kl_N = divergence(config.kl.estimator, inputs.logprobs, inputs.reference_logprobs, correction_N)
+        losses_N = found.losses + float(config.kl.coefficient) * kl_N
+        return TokenLosses(losses_N, found.clipped_low, found.clipped_high, kl_N.detach())
+
+    return loss
+
+
+def sft_loss(inputs: LossInputs) -> TokenLosses:
+    """The negative log-likelihood of each token."""
+    nothing = torch.zeros_like(inputs.logprobs, dtype=torch.bool)
+    return TokenLosses(-inputs.logprobs, nothing, nothing)
+
+
+def _clipped_surrogate(inputs: LossInputs, ratios_N: torch.Tensor, clip: Clip) -> TokenLosses:
+    """-min(ratio x A, clip(ratio) x A), not below dual x A where A is negative (arXiv 1912.09729)."""
+    low, advantages_N = clip.low or 0.0, inputs.advantages
+    bad_N = advantages_N < 0
+    gains_N = torch.minimum(ratios_N * advantages_N, ratios_N.clamp(1.0 - low, 1.0 + clip.high) * advantages_N)
+    clipped_high_N = (ratios_N > 1.0 + clip.high) & (advantages_N > 0)
+    if clip.dual is not None:
+        gains_N = torch.where(bad_N, torch.maximum(gains_N, clip.dual * advantages_N), gains_N)
+        clipped_high_N = clipped_high_N | (bad_N & (ratios_N > clip.dual))
+    return TokenLosses(-gains_N, bad_N & (ratios_N < 1.0 - low), clipped_high_N)
+
+
+def _detached_ratio(inputs: LossInputs, ratios_N: torch.Tensor, clip: Clip) -> TokenLosses:
+    """-min(ratio, high) x A x log-probability, the ratio without gradient: no token loses its own (CISPO)."""
+    weights_N = ratios_N.detach().clamp(max=clip.high)
+    clipped_high_N = (ratios_N > clip.high) & (inputs.advantages != 0)
+    return TokenLosses(
+        -weights_N * inputs.advantages * inputs.logprobs, torch.zeros_like(clipped_high_N), clipped_high_N
+    )
+
+
+def _trajectory_means(values_N: torch.Tensor, trajectories_N: torch.Tensor) -> torch.Tensor:
+    """For each token the mean over its trajectory's tokens."""
+    count = int(trajectories_N.max()) + 1 if trajectories_N.numel() else 0
+    sums_R = values_N.new_zeros(count).index_add(0, trajectories_N, values_N)
+    tokens_R = values_N.new_zeros(count).index_add(0, trajectories_N, torch.ones_like(values_N))
+    return (sums_R / tokens_R.clamp(min=1.0))[trajectories_N]
+
+
+def _cut(log_ratios: torch.Tensor) -> torch.Tensor:
+    return log_ratios.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO)

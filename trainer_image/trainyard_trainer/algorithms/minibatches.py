@@ -1,0 +1,69 @@
+"""Which trajectories each update of a step is made from.
+
+Place in the data's way: station 8. Pure and seeded: the same seed, step and trajectories give the same updates, also
+when a run goes on in the middle of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import distributed
+
+from trainyard_api.algorithm import GRPOConfig
+from trainyard_trainer.algorithms.advantages import learns_nothing
+from trainyard_trainer.randomness import Stream, StreamKey, generator
+from trainyard_trainer.trajectory import Trajectory
+
+Minibatch = tuple[int, ...]
+"""Indices of trajectories, ascending."""
+
+
+def trained(trajectories: Sequence[Trajectory], config: GRPOConfig) -> list[int]:
+    """Indices of the trajectories that are trained: the scored ones, less groups without variance if so configured."""
+    scored = [index for index, trajectory in enumerate(trajectories) if trajectory.scored]
+    if not config.drop_zero_variance_groups:
+        return scored
+    telling = {trajectories[index].group for index in scored if not learns_nothing(trajectories[index])}
+    return [index for index in scored if trajectories[index].group in telling]
+
+
+def minibatches(
+    trajectories: Sequence[Trajectory],
+    config: GRPOConfig,
+    *,
+    seed: int,
+    step: int,
+    ranks: distributed.ProcessGroup | None = None,
+) -> list[Minibatch]:
+    """One entry for each update, `config.minibatches` times `config.epochs`.
+
+    Each pass draws a new order of the groups and cuts it into equal numbers of groups, one more in the first where that
+    doesn't come out even. A group is never split. With fewer groups than minibatches each group is one; without any
+    there is no update. Among ranks, all of which must call, the one with the most groups says how many; others may have
+    empty ones.
+    """
+    groups: dict[str, list[int]] = {}
+    for index in trained(trajectories, config):
+        groups.setdefault(trajectories[index].group, []).append(index)
+    members = list(groups.values())
+    parts = min(config.minibatches, _most(len(members), ranks))
+    return [
+        tuple(sorted(index for number in part for index in members[number]))
+        for epoch in range(config.epochs if parts else 0)
+        for part in np.array_split(_order(len(members), seed, step, epoch), parts)
+    ]
+
+
+def _order(count: int, seed: int, step: int, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return generator(StreamKey(seed, Stream.MINIBATCHES, step=step, prompt=epoch)).permutation(count)
+
+
+def _most(count: int, ranks: distributed.ProcessGroup | None) -> int:
+    if ranks is None:
+        return count
+    most = torch.tensor(count, dtype=torch.int64)
+    distributed.all_reduce(most, op=distributed.ReduceOp.MAX, group=ranks)
+    return int(most)

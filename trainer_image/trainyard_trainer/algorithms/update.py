@@ -1,0 +1,163 @@
+"""From a scored batch to the optimizer updates of its step.
+
+Place in the data's way: station 8. Says what is computed before the first update, in which order updates come, and
+which of them a run survives. The gradient itself is the policy's business, what is kept between updates `saving`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from torch import distributed
+
+from trainyard_api.algorithm import GRPOConfig
+from trainyard_api.termination import TerminationReason
+from trainyard_trainer.algorithms.denominators import update_size
+from trainyard_trainer.algorithms.losses import make_loss, sft_loss
+from trainyard_trainer.algorithms.minibatches import minibatches, trained
+from trainyard_trainer.algorithms.not_finite import cause
+from trainyard_trainer.algorithms.rows import bare_rows, grpo_rows, is_stale
+from trainyard_trainer.algorithms.scored_batch import LogProbs, ScoredBatch
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.policy.batches import Row
+from trainyard_trainer.policy.policy import Policy, UpdateOutcome
+from trainyard_trainer.trajectory import Trajectory
+
+MAX_SKIPPED = 3
+"""Updates in a row whose loss or gradient isn't finite, after which the run can't go on."""
+NOTHING_TO_TRAIN = UpdateOutcome(loss=None, grad_norm=None, entropy=None, sampler_gap=None, skipped=0)
+"""An update without a policy token: no pass is run, nothing moves, no version is counted."""
+
+
+def prepare_batch(policy: Policy, trajectories: Sequence[Trajectory], config: GRPOConfig, *, step: int) -> ScoredBatch:
+    """What the updates of `step` are made from; before the first of them, and only then.
+
+    Old log-probabilities are computed where the step has several updates, or another version of the policy sampled a
+    token; else the ratio is to the policy of the update itself. The reference's are computed if there is a penalty.
+
+    Args:
+        policy: as it sampled the batch.
+        trajectories: scored, with their advantages, in the order that their rows shall have.
+        config: minibatches, epochs, penalty.
+        step: the step that trains them.
+    """
+    indices = trained(trajectories, config)
+    several = config.minibatches * config.epochs > 1
+    stale = any(is_stale(segment, policy.version) for index in indices for segment in trajectories[index].segments)
+    rows = bare_rows(trajectories, indices, policy.version)
+    return ScoredBatch(
+        step=step,
+        version=policy.version,
+        trajectories=tuple(trajectories),
+        old_logprobs=_scored(policy.score, rows, len(trajectories)) if several or stale else None,
+        reference_logprobs=_scored(policy.reference_score, rows, len(trajectories)) if config.kl else None,
+    )
+
+
+def updates(
+    policy: Policy,
+    batch: ScoredBatch,
+    config: GRPOConfig,
+    *,
+    seed: int,
+    ranks: distributed.ProcessGroup | None = None,
+) -> Iterator[tuple[int, int, ScoredBatch]]:
+    """Do the updates of a step that `batch` doesn't yet have, one for each value drawn.
+
+    After each: updates done, updates in all, and the batch with the update's outcome, from which these same updates go
+    on in another process, given the policy's weights and state of now. Without a trained trajectory there is none.
+
+    Args:
+        policy: with the weights that `batch.outcomes` led to.
+        batch: of `prepare_batch`, or of a checkpoint.
+        config: loss, penalty, minibatches and epochs.
+        seed: the run's.
+        ranks: who else trains a part of the step; all must have made the same number of updates.
+
+    Raises:
+        RefusedError: NOT_FINITE; MODEL_UNSUITABLE where sampler and policy disagree about the same tokens.
+    """
+    loss = make_loss(config)
+    cuts = minibatches(batch.trajectories, config, seed=seed, step=batch.step, ranks=ranks)
+    for done in range(len(batch.outcomes), len(cuts)):
+        whole = update_size([batch.trajectories[index] for index in cuts[done]], ranks)
+        outcome = NOTHING_TO_TRAIN
+        if whole.policy_tokens:
+            rows = grpo_rows(batch, cuts[done], config, whole, policy.version)
+            outcome = policy.update(rows, loss)
+            _require_agreement(policy, outcome)
+            _require_finite(policy, rows, config)
+        batch = replace(batch, outcomes=(*batch.outcomes, outcome))
+        yield done + 1, len(cuts), batch
+
+
+def update_by_sft(policy: Policy, rows: Sequence[Row]) -> UpdateOutcome:
+    """One update on demonstrations.
+
+    Raises:
+        RefusedError: NOT_FINITE.
+    """
+    outcome = policy.update(rows, sft_loss)
+    _require_finite(policy, rows, None)
+    return outcome
+
+
+def merged(outcomes: Sequence[UpdateOutcome]) -> UpdateOutcome:
+    """The updates of a step as one measurement.
+
+    Loss and gradient norm are means over updates; entropy, divergence, clip shares and the sampler's mean gap are means
+    over policy tokens; the sampler's gap is the largest; tokens, skipped updates and memory failures are sums. A value
+    that no update has is None.
+    """
+    return UpdateOutcome(
+        loss=_mean([(outcome.loss, 1) for outcome in outcomes]),
+        grad_norm=_mean([(outcome.grad_norm, 1) for outcome in outcomes]),
+        entropy=_mean([(outcome.entropy, outcome.policy_tokens) for outcome in outcomes]),
+        sampler_gap=max((outcome.sampler_gap for outcome in outcomes if outcome.sampler_gap is not None), default=None),
+        skipped=sum(outcome.skipped for outcome in outcomes),
+        kl=_mean([(outcome.kl, outcome.policy_tokens) for outcome in outcomes]),
+        clip_low=_mean([(outcome.clip_low, outcome.policy_tokens) for outcome in outcomes]),
+        clip_high=_mean([(outcome.clip_high, outcome.policy_tokens) for outcome in outcomes]),
+        policy_tokens=sum(outcome.policy_tokens for outcome in outcomes),
+        out_of_memory=sum(outcome.out_of_memory for outcome in outcomes),
+        sampler_gap_mean=_mean([(outcome.sampler_gap_mean, outcome.policy_tokens) for outcome in outcomes]),
+    )
+
+
+def _scored(score: Callable[[Sequence[Row]], list[tuple[float, ...]]], rows: Sequence[Row], count: int) -> LogProbs:
+    """Log-probabilities of rows, put together by trajectory."""
+    by_trajectory: list[list[tuple[float, ...]]] = [[] for _ in range(count)]
+    for row, logprobs in zip(rows, score(rows) if rows else [], strict=True):
+        by_trajectory[row.trajectory].append(logprobs)
+    return tuple(tuple(segments) for segments in by_trajectory)
+
+
+def _require_agreement(policy: Policy, outcome: UpdateOutcome) -> None:
+    largest, mean, allowed = outcome.sampler_gap or 0.0, outcome.sampler_gap_mean or 0.0, policy.sampler_tolerance
+    if largest > allowed.largest or mean > allowed.mean:
+        raise RefusedError(
+            TerminationReason.MODEL_UNSUITABLE,
+            "must be a model class whose keys and values can be kept from turn to turn; decoding and training disagree "
+            f"by up to {largest:.3g} nats about a token, by {mean:.3g} on average",
+            field_path="spec.model",
+            value=policy.architecture,
+        )
+
+
+def _require_finite(policy: Policy, rows: Sequence[Row], config: GRPOConfig | None) -> None:
+    if policy.skipped_in_a_row >= MAX_SKIPPED:
+        field_path, value, found = cause(policy, rows, config)
+        raise RefusedError(
+            TerminationReason.NOT_FINITE,
+            f"must keep loss and gradient finite; {MAX_SKIPPED} updates in a row weren't, so training can't go on: "
+            f"{found}",
+            field_path=field_path,
+            value=value,
+        )
+
+
+def _mean(values: Sequence[tuple[float | None, int]]) -> float | None:
+    known = [(value, weight) for value, weight in values if value is not None and weight > 0]
+    return fmean([value for value, _ in known], [weight for _, weight in known]) if known else None

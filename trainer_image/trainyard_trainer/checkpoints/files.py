@@ -1,0 +1,301 @@
+"""Checkpoints as files: written so that a folder counts only when it is whole, read only when every digest holds.
+
+Place in the data's way: station 9. The order of writing is the protocol: files, then `manifest.json`, which lists them
+with size and SHA-256, then `COMMIT`, which holds the manifest's digest and is created only if absent. Nothing here
+deletes, and nothing here decides when a checkpoint is due.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import torch
+from pydantic import ValidationError
+
+from trainyard_api.checkpoint_manifest import CheckpointManifest, Commit, FileEntry, canonical_json, digest_of
+from trainyard_api.names import COMMIT_FILE, MANIFEST_FILE, checkpoint_folder
+from trainyard_api.run_config import RunIdentity
+from trainyard_api.termination import TerminationReason
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.sinks import SavedCheckpoint, Snapshot
+from trainyard_trainer.storage.storage import Storage
+
+_log = logging.getLogger(__name__)
+
+TRAINER_STATE_FILE: Final = "trainer_state.pt"
+_FIELD: Final = "spec.model.checkpoint"
+_BROKEN: Final = frozenset({TerminationReason.CHECKPOINT_NOT_FOUND, TerminationReason.DIGEST_MISMATCH})
+"""What is refused of a checkpoint; anything else is of the storage itself, and says nothing of the files in it."""
+_SHOWN_CHARACTERS: Final = 256
+"""Most characters that are told of what a library said."""
+
+State = tuple[int, int]
+"""Finished steps, and the updates done of the next: the order in which a run's states come."""
+
+
+class AbandonedError(Exception):
+    """The writing of a checkpoint was given up before its `COMMIT`."""
+
+
+class UnknownLayoutError(RefusedError):
+    """The digests hold, but the manifest isn't one that this trainer understands: another version wrote it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who writes a checkpoint, where, and from what the run started.
+
+    `prefix` is the run's key prefix with its trailing slash; folders carry the pod's uid, so no two pods share one.
+    `tags` are the manifest's words about the run.
+    """
+
+    run: RunIdentity
+    pod_uid: str
+    prefix: str
+    parent_uri: str | None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A checkpoint found in a storage: what its `COMMIT` says, and the manifest that fits it."""
+
+    uri: str
+    digest: str
+    manifest: CheckpointManifest
+
+    @property
+    def step(self) -> int:
+        """Finished steps."""
+        return self.manifest.step
+
+    @property
+    def state(self) -> State:
+        """Where it stands among the run's states."""
+        return self.manifest.step, self.manifest.updates or 0
+
+    def saved(self) -> SavedCheckpoint:
+        """As the pod saw it that wrote it."""
+        return SavedCheckpoint(
+            step=self.manifest.step,
+            uri=self.uri,
+            digest=self.digest,
+            size_bytes=self.manifest.size_bytes,
+            metrics=self.manifest.metrics,
+            parent_uri=self.manifest.parent_uri,
+            updates=self.manifest.updates,
+            attempt=self.manifest.attempt,
+        )
+
+
+def write_checkpoint(
+    storage: Storage,
+    origin: Origin,
+    snapshot: Snapshot,
+    given_up: Callable[[], bool] = lambda: False,
+    fence: Callable[[], None] = lambda: None,
+) -> SavedCheckpoint:
+    """Write a snapshot's files and commit them.
+
+    Args:
+        storage: where to.
+        origin: who writes.
+        snapshot: what.
+        given_up: asked before each file; once it says so, nothing more is written.
+        fence: called right before `COMMIT`; raises where another pod has taken this one's place.
+
+    Raises:
+        FileExistsError: the folder is already committed, with other files.
+        AbandonedError: it was given up.
+    """
+    folder = origin.prefix + checkpoint_folder(snapshot.step, origin.pod_uid, snapshot.updates)
+
+    def go_on() -> None:
+        if given_up():
+            raise AbandonedError(storage.uri(folder))
+
+    entries = []
+    for path, content in snapshot.files.items():
+        go_on()
+        # The entry first: it refuses paths that readers would refuse.
+        entries.append(FileEntry(path=path, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest()))
+        storage.put(folder + path, content)
+    with _trainer_state(snapshot) as file:
+        go_on()
+        entries.append(FileEntry(path=TRAINER_STATE_FILE, size_bytes=file.stat().st_size, sha256=_sha256(file)))
+        storage.put(folder + TRAINER_STATE_FILE, file)
+    manifest = _manifest(origin, snapshot, entries)
+    text = canonical_json(manifest.to_wire())
+    digest = digest_of(text)
+    go_on()
+    storage.put(folder + MANIFEST_FILE, text)
+    fence()
+    commit = canonical_json(Commit(manifest_digest=digest).to_wire())
+    # A client library repeats a put whose reply was lost, and is told then that the key exists: by its own first try.
+    if not storage.put_if_absent(folder + COMMIT_FILE, commit) and storage.get(folder + COMMIT_FILE) != commit:
+        raise FileExistsError(f"{storage.uri(folder)}: already committed, with other files; a pod writes each once")
+    return replace(Committed(storage.uri(folder), digest, manifest).saved(), attempt=None)
+
+
+def _manifest(origin: Origin, snapshot: Snapshot, entries: Sequence[FileEntry]) -> CheckpointManifest:
+    return CheckpointManifest(
+        namespace=origin.run.namespace,
+        training_job=origin.run.name,
+        run_uid=origin.run.uid,
+        attempt=origin.run.attempt,
+        step=snapshot.step,
+        updates=snapshot.updates,
+        adapter_base=snapshot.adapter_base,
+        tags=dict(origin.tags),
+        parent_uri=origin.parent_uri,
+        metrics=dict(snapshot.metrics),
+        files=sorted(entries, key=lambda entry: entry.path),
+    )
+
+
+def load_checkpoint(storage: Storage, uri: str, expected_digest: str, into: Path) -> CheckpointManifest:
+    """Copy a checkpoint's files into a folder and verify `COMMIT`, the manifest, and each file's size and SHA-256.
+
+    Args:
+        storage: where the files lie.
+        uri: folder of the files.
+        expected_digest: digest of the manifest.
+        into: an existing, empty folder.
+
+    Raises:
+        RefusedError: it isn't there, isn't committed, or holds something else than was asked for.
+    """
+    folder = storage.key_of(uri if uri.endswith("/") else uri + "/")
+    if folder is None:
+        raise RefusedError(
+            TerminationReason.CHECKPOINT_NOT_FOUND,
+            f"must lie in the storage of its Checkpoint, {storage.uri('')}",
+            field_path=_FIELD,
+            value=uri,
+        )
+    manifest, digest = _read_manifest(storage, folder)
+    if digest != expected_digest:
+        raise _mismatch(f"manifest.json must have the digest {expected_digest} that the Checkpoint names", digest)
+    for entry in manifest.files:
+        target = into / entry.path
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            storage.download(folder + entry.path, target)
+        except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+            raise _mismatch("manifest.json must not name a file and a folder alike", entry.path) from error
+        except FileNotFoundError as error:
+            raise _mismatch(f"every file of manifest.json must lie in {uri}", f"no {entry.path}") from error
+        size, sha256 = target.stat().st_size, _sha256(target)
+        if (size, sha256) != (entry.size_bytes, entry.sha256):
+            raise _mismatch(
+                f"{entry.path} must have {entry.size_bytes} bytes with SHA-256 {entry.sha256}, as manifest.json says",
+                f"{size} bytes with SHA-256 {sha256}",
+            )
+    return manifest
+
+
+def newest_committed(storage: Storage, prefix: str) -> Committed | None:
+    """The first of `all_committed`; None where there is none."""
+    return next(iter(all_committed(storage, prefix)), None)
+
+
+def all_committed(
+    storage: Storage, prefix: str, broken: Callable[[str, RefusedError], None] | None = None
+) -> list[Committed]:
+    """The committed checkpoints below a key prefix, newest state first.
+
+    States are ordered by finished steps, then by the updates done of the next; of equal ones the one committed last
+    comes first. Folders whose `COMMIT` doesn't fit their manifest don't count.
+
+    Args:
+        storage: where they lie.
+        prefix: with its trailing slash.
+        broken: is told of each folder that doesn't count, and why; else the log is.
+
+    Raises:
+        RefusedError: the storage itself is refused.
+    """
+    found: list[tuple[State, datetime, Committed]] = []
+    for item in storage.list(prefix):
+        folder, _, name = item.key.rpartition("/")
+        if name != COMMIT_FILE:
+            continue
+        uri = storage.uri(folder + "/")
+        try:
+            manifest, digest = _read_manifest(storage, folder + "/")
+        except RefusedError as error:
+            require_broken(error)
+            if broken is None:
+                _log.warning("%s: not a checkpoint (%s)", uri, error)
+            else:
+                broken(uri, error)
+            continue
+        committed = Committed(uri, digest, manifest)
+        found.append((committed.state, item.modified, committed))
+    return [committed for *_, committed in sorted(found, key=lambda entry: entry[:2], reverse=True)]
+
+
+def require_broken(error: RefusedError) -> None:
+    """Raise what isn't a checkpoint's own fault: of a storage that gives nothing, nothing is known."""
+    if error.reason not in _BROKEN:
+        raise error
+
+
+def named_state(uri: str) -> State | None:
+    """The state that a checkpoint's folder is named for; None where it isn't named so."""
+    found = re.search(r"/step-(\d{1,9})(?:-u(\d{1,9}))?-[^/]*/$", uri)
+    return None if found is None else (int(found[1]), int(found[2] or 0))
+
+
+def _read_manifest(storage: Storage, folder: str) -> tuple[CheckpointManifest, str]:
+    """The manifest that a folder's `COMMIT` names, and its digest."""
+    uri = storage.uri(folder)
+    try:
+        commit = Commit.model_validate_json(storage.get(folder + COMMIT_FILE))
+        text = storage.get(folder + MANIFEST_FILE)
+    except FileNotFoundError as error:
+        raise RefusedError(
+            TerminationReason.CHECKPOINT_NOT_FOUND,
+            "must be a committed checkpoint: its folder holds COMMIT and manifest.json",
+            field_path=_FIELD,
+            value=uri,
+        ) from error
+    except ValidationError as error:
+        raise _mismatch(f"COMMIT must hold the digest of manifest.json in {uri}", "something else") from error
+    digest = digest_of(text)
+    if digest != commit.manifest_digest:
+        raise _mismatch(f"manifest.json must have the digest {commit.manifest_digest} that COMMIT names", digest)
+    try:
+        return CheckpointManifest.model_validate(json.loads(text), extra="forbid"), digest
+    except (ValueError, RecursionError) as error:
+        rule = f"manifest.json of {uri} must be one that this trainer understands"
+        got = str(error)[:_SHOWN_CHARACTERS]
+        raise UnknownLayoutError(TerminationReason.DIGEST_MISMATCH, rule, field_path=_FIELD, value=got) from error
+
+
+def _mismatch(rule: str, got: str) -> RefusedError:
+    return RefusedError(TerminationReason.DIGEST_MISMATCH, rule, field_path=_FIELD, value=got)
+
+
+@contextmanager
+def _trainer_state(snapshot: Snapshot) -> Iterator[Path]:
+    """The trainer's state as a file; read it with `torch.load(..., weights_only=True)`."""
+    with tempfile.TemporaryDirectory(prefix="trainer-state-") as folder:
+        path = Path(folder) / TRAINER_STATE_FILE
+        torch.save(dict(snapshot.trainer_state), path)
+        yield path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,277 @@
+"""How a run goes on from its own newest checkpoint.
+
+Place in the data's way: from station 9 back to station 4. Whether there is one is asked of the storage at every start,
+of nobody else. A checkpoint counts only if every digest holds and the ledger has the rows of its steps; else the one
+before it does. One that is whole but can't be read was written by another version of the trainer: an older one that can
+be read counts, but no run begins again for it, since that version could still use it. The reference of a penalty is the
+run's first weights, so those are loaded first and these after.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import torch
+
+from trainyard_api.termination import TerminationReason
+from trainyard_trainer.checkpoints.files import (
+    TRAINER_STATE_FILE,
+    Committed,
+    State,
+    UnknownLayoutError,
+    all_committed,
+    load_checkpoint,
+    named_state,
+    require_broken,
+)
+from trainyard_trainer.errors import RefusedError, TrainerError
+from trainyard_trainer.policy.policy import Policy
+from trainyard_trainer.sinks import SavedCheckpoint
+from trainyard_trainer.storage.storage import Storage
+from trainyard_trainer.training.train_state import Position
+
+_log = logging.getLogger(__name__)
+
+POSITION: Final = "position"
+"""Member of the trainer's state that holds the position; the others are the policy's."""
+MAX_UNREADABLE: Final = 3
+"""Checkpoints that are whole but can't be read, after which no older one is tried: each costs its whole download."""
+_SHOWN_CHARACTERS: Final = 256
+
+Lacks = Callable[[int, Position | None], str | None]
+"""What a ledger lacks of a state; None where it has all. Asked with the number of finished steps before a checkpoint is
+fetched, and with its position after that.
+"""
+T = TypeVar("T")
+
+
+class UnreadableError(RefusedError):
+    """A checkpoint of the run is whole, but this trainer can't read it.
+
+    Attributes:
+        uri: its folder.
+        why: what was wrong, in a library's words.
+    """
+
+    def __init__(self, uri: str, why: str) -> None:
+        self.uri = uri
+        self.why = why
+        super().__init__(
+            TerminationReason.CHECKPOINT_NOT_FOUND,
+            "must be a checkpoint that this trainer can read, for its digests hold: another version of it wrote it; go "
+            "on with that version, or move the folder away to go on from what is left",
+            field_path=uri,
+            value=why,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """A checkpoint that a run goes on from, its files in a local folder."""
+
+    saved: SavedCheckpoint
+    folder: Path
+
+    @property
+    def whole(self) -> bool:
+        """Whether it holds all weights; of a run that trains an adapter only the final checkpoint does."""
+        return any(self.folder.glob("*.safetensors"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Passed:
+    """A checkpoint that the run doesn't go on from."""
+
+    uri: str
+    why: str
+    unreadable: bool = False
+
+    @property
+    def state(self) -> State:
+        """Where it stands; what isn't named for a state is older than all that is."""
+        return named_state(self.uri) or (-1, 0)
+
+
+def find_resumable(
+    storage: Storage,
+    prefix: str,
+    run_uid: str,
+    into: Path,
+    *,
+    lacks: Lacks = lambda *_: None,
+    unreadable: Mapping[str, str] | None = None,
+    say: Callable[[str], None] = _log.warning,
+) -> Resumed | None:
+    """The newest committed checkpoint of a run that it can go on from, copied into a folder; None where it begins.
+
+    Args:
+        storage: where the run writes its checkpoints.
+        prefix: the run's key prefix, with its trailing slash.
+        run_uid: the run's; a manifest that names another isn't its checkpoint.
+        into: a folder that may be emptied.
+        lacks: what the ledger lacks of a state.
+        unreadable: addresses of those that were tried already and couldn't be restored, and why.
+        say: is told in a line each which were passed over, and why.
+
+    Raises:
+        UnreadableError: what is left was written by another version of the trainer.
+        RefusedError: the storage itself is refused.
+    """
+    passed: list[_Passed] = []
+    known, tried = dict(unreadable or {}), 0
+
+    def broken(uri: str, error: RefusedError) -> None:
+        passed.append(_Passed(uri, _words_of(error), isinstance(error, UnknownLayoutError)))
+
+    for committed in all_committed(storage, prefix, broken):
+        if committed.manifest.run_uid != run_uid:
+            _log.warning("resume: %s passed over; it is of run %s", committed.uri, committed.manifest.run_uid)
+            continue
+        if tried == MAX_UNREADABLE:
+            break
+        fault = _fetch(storage, committed, into, known, lacks)
+        if fault is None:
+            _tell(passed, committed.state, say)
+            _log.info("resume: going on from %s, digests verified", committed.uri)
+            return Resumed(committed.saved(), into)
+        passed.append(fault)
+        tried += fault.unreadable
+    newest = max((one for one in passed if one.unreadable), key=lambda one: one.state, default=None)
+    if newest is not None:
+        raise UnreadableError(newest.uri, newest.why)
+    _tell(passed, None, say)
+    return None
+
+
+def _fetch(
+    storage: Storage, committed: Committed, into: Path, unreadable: Mapping[str, str], lacks: Lacks
+) -> _Passed | None:
+    """Copy a checkpoint's files into an emptied folder; why the run doesn't go on from it, if it doesn't."""
+    uri, step = committed.uri, committed.step
+    if (why := unreadable.get(uri)) is not None:
+        return _Passed(uri, why, unreadable=True)
+    if (why := lacks(step, None)) is None:
+        shutil.rmtree(into, ignore_errors=True)
+        into.mkdir(parents=True)
+        try:
+            load_checkpoint(storage, uri, committed.digest, into)
+            why = lacks(step, _position(uri, into, step))
+        except UnreadableError as error:
+            return _Passed(uri, error.why, unreadable=True)
+        except RefusedError as error:
+            require_broken(error)
+            why = _words_of(error)
+    return None if why is None else _Passed(uri, why)
+
+
+def going_on(find: Callable[[Mapping[str, str]], Resumed | None], work: Callable[[Resumed | None], T]) -> T:
+    """Do a run's work from the newest checkpoint on that can be restored.
+
+    Args:
+        find: `find_resumable`, given those that couldn't.
+        work: `run`; called again, with another checkpoint, where it ended with an `UnreadableError`, before which it
+            must have changed nothing.
+    """
+    unreadable: dict[str, str] = {}
+    while True:
+        resumed = find(unreadable)
+        try:
+            return work(resumed)
+        except UnreadableError as error:
+            unreadable[error.uri] = error.why
+        gc.collect()  # a model's modules refer to each other, so only this gives its memory back
+
+
+def restore(policy: Policy, resumed: Resumed) -> Position:
+    """Give the policy the weights and state of a checkpoint; where the run stands.
+
+    Raises:
+        UnreadableError: the state is of another layout, for another version of the trainer wrote it; the policy is of
+            no further use.
+        RefusedError: the weights are those of another model.
+    """
+    with _readable(resumed.saved.uri):
+        state: Mapping[str, Any] = torch.load(resumed.folder / TRAINER_STATE_FILE, weights_only=True)
+        policy.load_weights(resumed.folder)
+        policy.load_state({name: part for name, part in state.items() if name != POSITION})
+        return Position.from_state(state[POSITION])
+
+
+def require_same_questions(position: Position, digest: str) -> None:
+    """Refuse to go on with other questions than the run began with: in another order some would be trained on twice and
+    some never, and the evaluation could ask what was trained on.
+
+    Args:
+        position: where the run stands.
+        digest: of the questions of now.
+
+    Raises:
+        RefusedError: INVALID_DATA.
+    """
+    if position.questions != digest:
+        raise RefusedError(
+            TerminationReason.INVALID_DATA,
+            "must give the questions that the run began with, of which the digest was "
+            f"{position.questions}; bring them back, or begin a new run",
+            field_path="spec.task",
+            value=digest,
+        )
+
+
+def _position(uri: str, folder: Path, step: int) -> Position:
+    """Where the run stands in a checkpoint; its tensors stay on the disk."""
+    with _readable(uri):
+        state: Mapping[str, Any] = torch.load(folder / TRAINER_STATE_FILE, weights_only=True, mmap=True)
+        position = Position.from_state(state[POSITION])
+        if position.step != step:
+            raise ValueError(f"its manifest is of step {step}, its position of step {position.step}")
+        return position
+
+
+@contextlib.contextmanager
+def _readable(uri: str) -> Iterator[None]:
+    """What reading a file of another layout raises becomes an UnreadableError.
+
+    Want of memory and of a disk aren't the file's fault, and pass.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UnreadableError(uri, f"there is no {TRAINER_STATE_FILE}") from error
+    except (TrainerError, MemoryError, torch.OutOfMemoryError, OSError):
+        raise
+    except Exception as error:  # torch, and a layout that isn't known, may raise anything
+        said = " ".join(str(error).split())[:_SHOWN_CHARACTERS]
+        raise UnreadableError(uri, f"{type(error).__name__}: {said}") from error
+
+
+def _tell(passed: list[_Passed], chosen: State | None, say: Callable[[str], None]) -> None:
+    """Say which checkpoints newer than the chosen one were passed over: each reason once, with the newest of them."""
+    newer = sorted((one for one in passed if chosen is None or one.state > chosen), key=lambda one: one.state)
+    if not newer:
+        return
+    newest = newer.pop()
+    told = {newest.why}
+    for one in reversed(newer):
+        if one.why not in told:
+            told.add(one.why)
+            say(f"passed over {one.uri}: {one.why}")
+    instead = "beginning again at step 0" if chosen is None else f"going on from step {_words(chosen)}"
+    say(f"{instead} instead of {_words(newest.state)}, {newest.uri}: {newest.why}")
+
+
+def _words(state: State) -> str:
+    step, updates = state
+    return f"{step}, {updates} updates further" if updates else str(step)
+
+
+def _words_of(error: RefusedError) -> str:
+    """Rule and value: the field that it names isn't that of a run's own checkpoint."""
+    return f"{error.args[0]}" + ("" if error.value is None else f"; got {error.value!r}")

@@ -1,0 +1,156 @@
+"""Snapshots become checkpoints beside training, one in flight.
+
+Place in the data's way: station 9. After `COMMIT` a checkpoint is claimed in the ledger and then shown; the caller
+gives both. It never decides when a checkpoint is due.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from trainyard_trainer.checkpoints.files import AbandonedError, Origin, State, write_checkpoint
+from trainyard_trainer.sinks import SavedCheckpoint, Snapshot
+from trainyard_trainer.storage.storage import Storage
+
+_log = logging.getLogger(__name__)
+
+ABANDON_SECONDS: Final = 5.0
+"""How long an upload that a stop has made useless may take to notice; then it is left to die with the process."""
+
+
+class CheckpointWriter:
+    """A `Checkpointer` over a storage.
+
+    Args:
+        storage: where to.
+        origin: who writes.
+        claim: called in the writing thread after each `COMMIT`.
+        show: called after that, with the newest state only.
+        timed: called right before `show` with the seconds that it all took, from the beginning of the copy on.
+        resumed: the checkpoint that the run went on from, where it did: that state isn't written again.
+        fence: called in the writing thread before each `COMMIT`; raises where another pod has taken this one's place,
+            whose rows a state of this one would no longer fit.
+
+    What writing, `claim` or `show` raises comes out of the next `save` or `finish`.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        origin: Origin,
+        claim: Callable[[SavedCheckpoint], None],
+        show: Callable[[SavedCheckpoint], None],
+        *,
+        resumed: SavedCheckpoint | None = None,
+        fence: Callable[[], None] = lambda: None,
+        timed: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        self._storage = storage
+        self._origin = origin
+        self._claim = claim
+        self._show = show
+        self._in_flight: _Upload | None = None
+        self._newest = resumed
+        self._fence = fence
+        self._timed = timed
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Begin to write; waits for the one before. The newest state isn't written twice."""
+        newest = self.finish()
+        if newest is None or _state(newest) != _state(snapshot):
+            self._in_flight = self._begin(snapshot)
+
+    def save_last(self, snapshot: Snapshot) -> SavedCheckpoint:
+        """Write at once, beside an upload of an older state, which is given as long again, and then abandoned."""
+        older, began = self._in_flight, time.monotonic()
+        if self._newest is not None and _state(self._newest) == _state(snapshot):
+            return self._newest
+        if older is None or older.state != _state(snapshot):
+            if older is not None:
+                older.superseded.set()
+            self._in_flight = self._begin(snapshot)
+        saved = self.finish()
+        if older is not None:
+            older.join(time.monotonic() - began)  # it may be the best state, which nothing could make again
+            older.given_up.set()
+            older.join(ABANDON_SECONDS)
+        if saved is None:
+            raise RuntimeError("an upload that has ended without an error has a result")
+        return saved
+
+    def finish(self) -> SavedCheckpoint | None:
+        """Wait for the one in flight; the newest committed checkpoint."""
+        if self._in_flight is not None:
+            in_flight, self._in_flight = self._in_flight, None
+            self._newest = in_flight.result()
+        return self._newest
+
+    def close(self) -> None:
+        """Wait for the one in flight; what it raised and nobody waited for is logged."""
+        if self._in_flight is None:
+            return
+        self._in_flight.join()
+        if self._in_flight.error is not None:
+            error = self._in_flight.error
+            _log.error("checkpoint not committed: %s: %s", type(error).__name__, error)
+
+    def _begin(self, snapshot: Snapshot) -> _Upload:
+        upload = _Upload(snapshot, self._write)
+        upload.start()
+        return upload
+
+    def _write(self, snapshot: Snapshot, upload: _Upload) -> SavedCheckpoint:
+        began = time.monotonic()
+        saved = write_checkpoint(self._storage, self._origin, snapshot, upload.given_up.is_set, self._fence)
+        seconds = time.monotonic() - began
+        _log.info("checkpoint %s committed: %s, %d bytes, %.2f s", _words(saved), saved.uri, saved.size_bytes, seconds)
+        # The claim first: what is shown as the newest checkpoint is on its way to be an object.
+        self._claim(saved)
+        if not upload.superseded.is_set():
+            self._timed(snapshot.copy_seconds + time.monotonic() - began)
+            self._show(saved)
+        return saved
+
+
+class _Upload(threading.Thread):
+    """One snapshot on its way. A daemon: a server that never answers doesn't keep a stopped process alive."""
+
+    def __init__(self, snapshot: Snapshot, write: Callable[[Snapshot, _Upload], SavedCheckpoint]) -> None:
+        super().__init__(name="checkpoint", daemon=True)
+        self.state = _state(snapshot)
+        self.superseded = threading.Event()
+        self.given_up = threading.Event()
+        self.error: BaseException | None = None
+        self._saved: SavedCheckpoint | None = None
+        self._work = lambda: write(snapshot, self)
+
+    def run(self) -> None:
+        """Write it; keep what came of it."""
+        try:
+            self._saved = self._work()
+        except AbandonedError as error:
+            _log.info("checkpoint given up for a newer one: %s", error)
+            self.error = error
+        except BaseException as error:  # noqa: BLE001 (the training thread raises it again, whatever it is)
+            self.error = error
+            if self.superseded.is_set():
+                _log.warning("checkpoint not committed: %s: %s", type(error).__name__, error)
+
+    def result(self) -> SavedCheckpoint | None:
+        """Wait for it; raises what it raised."""
+        self.join()
+        if self.error is not None:
+            raise self.error
+        return self._saved
+
+
+def _state(saved: SavedCheckpoint | Snapshot) -> State:
+    return saved.step, saved.updates or 0
+
+
+def _words(saved: SavedCheckpoint) -> str:
+    return f"of step {saved.step}" + (f", {saved.updates} updates further" if saved.updates else "")

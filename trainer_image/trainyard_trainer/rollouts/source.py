@@ -1,0 +1,41 @@
+"""Defines where trajectories come from.
+
+Place in the data's way: station 5. Values and protocols only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from trainyard_trainer.environment import Prompt
+from trainyard_trainer.randomness import Stream
+from trainyard_trainer.trajectory import Trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutPlan:
+    """How prompts are rolled out; `max_new_tokens` per turn, the task's own limit where it is None."""
+
+    group_size: int
+    temperature: float
+    max_turns: int
+    stream: Stream
+    max_new_tokens: int | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+
+
+class RolloutSource(Protocol):
+    """Where trajectories come from."""
+
+    def rollout(self, prompts: Sequence[Prompt], plan: RolloutPlan) -> Iterator[Trajectory]:
+        """Finished, unscored trajectories, in any order.
+
+        A source in this process gives `plan.group_size` of each prompt. One that runs ahead may give late ones, whose
+        ids name earlier steps, and whose tokens were sampled by earlier versions of the policy.
+
+        Raises:
+            RolloutInterruptedError: a stop was asked for.
+        """

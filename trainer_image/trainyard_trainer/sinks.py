@@ -1,0 +1,121 @@
+"""What the loop tells the world outside: rows, reports and checkpoints, and what the world may ask: stop.
+
+Place in the data's way: from station 8 to stations 9, 10 and 11. The loop knows these protocols only; a pod plugs in
+Postgres, the API server and S3, a run without a cluster plugs in files and a terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from trainyard_api.training_job_status import Progress, ReportedEvaluation
+from trainyard_trainer.trajectory import Trajectory
+
+
+@dataclass(frozen=True, slots=True)
+class StepMetrics:
+    """Measurements of one step.
+
+    `kind` is `step` for a training step, `evaluation` for a measurement on the test queries and `validation` for one on
+    the validation queries, taken when `step` steps were finished, and `baseline` for one of what an evaluation is
+    compared with. `values` are named numbers (reward_mean, success_rate, loss, grad_norm, ...), with seconds under
+    names that end in `_seconds`. NaN is not allowed: a value that doesn't exist is absent.
+    """
+
+    kind: Literal["step", "evaluation", "validation", "baseline"]
+    step: int
+    policy_version: int
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCheckpoint:
+    """A committed checkpoint of `step` finished steps and, in the middle of the next, `updates` of its updates.
+
+    `attempt` is the one that wrote it; None: this one.
+    """
+
+    step: int
+    uri: str
+    digest: str
+    size_bytes: int
+    metrics: Mapping[str, str]
+    parent_uri: str | None
+    updates: int | None = None
+    attempt: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that is done.
+
+    `saved` is its final checkpoint, None where nothing was trained; `early` says that validation ended it before its
+    last step. `results_digest` is the digest of an evaluation's results, where nothing was trained.
+    """
+
+    saved: SavedCheckpoint | None
+    early: bool = False
+    results_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything of a state, copied to host memory: training may go on while it is written.
+
+    `step` counts finished steps; `updates` is None between steps, else the number of updates done of the next one.
+    `files` are the transformers files (safetensors, config, tokenizer) by path, and those of an adapter below
+    `adapter/`; `trainer_state` is what a continuation needs besides (optimizer, counters, the scored batch of an
+    unfinished step), as a dict that `torch.save` can write. `adapter_base` is the digest of the weights that an adapter
+    belongs to, `copy_seconds` what the copying took.
+    """
+
+    step: int
+    policy_version: int
+    files: Mapping[str, bytes]
+    trainer_state: Mapping[str, Any]
+    metrics: Mapping[str, str]
+    updates: int | None = None
+    adapter_base: str | None = None
+    copy_seconds: float = 0.0
+
+
+class Ledger(Protocol):
+    """Where every trajectory goes."""
+
+    def rewind(self, finished: int) -> None:
+        """Remove what was recorded of work after `finished` finished steps: it is about to be done again."""
+
+    def record_step(self, trajectories: Sequence[Trajectory], metrics: StepMetrics) -> None:
+        """Keep the trajectories that a step trained on and its metrics, all or nothing; a repeated step replaces its
+        rows. A late trajectory's id names an earlier step.
+        """
+
+    def record_evaluation(
+        self, metrics: StepMetrics, answers: Sequence[Trajectory], result: ReportedEvaluation | None = None
+    ) -> None:
+        """Keep a measurement on validation or test queries, its answers, and what was concluded where it was."""
+
+    def record_checkpoint(self, saved: SavedCheckpoint) -> None:
+        """Claim a committed checkpoint, so that it becomes an object."""
+
+
+class Reporter(Protocol):
+    """Where progress is shown."""
+
+    def report(self, progress: Progress, *, at_once: bool = False) -> None:
+        """Show this; reports that come too fast are coalesced into the newest, unless `at_once`. Never raises."""
+
+
+class Checkpointer(Protocol):
+    """Where snapshots become checkpoints, beside training, one in flight."""
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Begin to write a snapshot; waits for the one before. A state already committed isn't written again."""
+
+    def save_last(self, snapshot: Snapshot) -> SavedCheckpoint:
+        """Write a snapshot before all else, for the run is about to end; returns when it is committed."""
+
+    def finish(self) -> SavedCheckpoint | None:
+        """Wait for the one in flight; the newest committed checkpoint. Raises what its writing raised."""

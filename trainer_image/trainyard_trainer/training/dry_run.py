@@ -1,0 +1,101 @@
+"""A run that does everything but train, and says what it found.
+
+Place in the data's way: station 4, and a taste of stations 5 and 6. Whatever a real run would refuse at its start or at
+its first step is refused here. It writes no row, no report and no checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from trainyard_api.run_config import RunConfig
+from trainyard_trainer.environment import Prompt
+from trainyard_trainer.evaluation.results import evaluation_values
+from trainyard_trainer.rewards.reward import close_rewards
+from trainyard_trainer.rewards.scoring import score
+from trainyard_trainer.rollouts.plans import training_plan
+from trainyard_trainer.rollouts.source import RolloutPlan
+from trainyard_trainer.stop import StopRequest
+from trainyard_trainer.training.baseline import at_baseline, baseline_config
+from trainyard_trainer.training.components import Parts, build_parts, steps_of
+from trainyard_trainer.training.inputs import RunInputs
+from trainyard_trainer.training.sft import demonstration_rows
+from trainyard_trainer.trajectory import Trajectory
+
+PROMPTS = 4
+"""Prompts that are tried."""
+SHOWN_CHARACTERS = 400
+"""Most characters of a turn that are shown."""
+
+
+def dry_run(config: RunConfig, inputs: RunInputs, *, stop: StopRequest, say: Callable[[str], None]) -> None:
+    """Build a run's parts, try them on a few prompts, and say what came of each.
+
+    Args:
+        config: what would be trained, with every reference resolved.
+        inputs: files of this machine.
+        stop: asked between decode rounds.
+        say: takes a line for a person.
+
+    Raises:
+        RefusedError: what the run would be refused for.
+        RolloutInterruptedError: a stop was asked for.
+    """
+    if config.baseline is not None:
+        say("baseline:")
+        with at_baseline():
+            _try(baseline_config(config), replace(inputs, model=inputs.baseline), stop, say)
+        say("model:")
+    _try(config, inputs, stop, say)
+
+
+def _try(config: RunConfig, inputs: RunInputs, stop: StopRequest, say: Callable[[str], None]) -> None:
+    parts = build_parts(config, inputs, stop)
+    try:
+        say(f"model: {parts.policy.architecture}")
+        say(f"sampler: {parts.sampler.kind}; {parts.sampler.message}")
+        if steps_of(config):
+            parts.policy.prepare(parts.longest_row)
+            limit = parts.policy.state()["micro_batch_tokens"]
+            say(f"update: rows of up to {parts.longest_row} tokens, passes of at most {limit} with their padding")
+        if config.algorithm.sft is not None:
+            _try_demonstrations(config.algorithm.sft.batch_size, parts, say)
+        if config.algorithm.grpo is not None:
+            prompts = parts.questions.training(0, min(PROMPTS, config.algorithm.grpo.prompts_per_step))
+            allowed = float(config.algorithm.grpo.max_failed_fraction)
+            _try_rollout(prompts, training_plan(config.algorithm.grpo), parts, allowed, say)
+        elif parts.answering is not None:
+            _try_rollout(parts.questions.test[:PROMPTS], parts.answering, parts, 1.0, say)
+    finally:
+        close_rewards(parts.rewards)
+
+
+def _try_demonstrations(batch_size: int, parts: Parts, say: Callable[[str], None]) -> None:
+    rows = demonstration_rows(parts.questions.demonstrations(0, batch_size), parts.dialogue)
+    longest, trained = max(len(row.token_ids) for row in rows), sum(sum(row.mask) for row in rows)
+    say(f"demonstrations: {len(rows)}, the longest of {longest} tokens; the policy's own are {trained} tokens")
+
+
+def _try_rollout(
+    prompts: Sequence[Prompt], plan: RolloutPlan, parts: Parts, allowed: float, say: Callable[[str], None]
+) -> None:
+    """Roll out, score, and show the numbers and one conversation."""
+    rolled_out = sorted(parts.rollouts.rollout(prompts, plan), key=lambda trajectory: trajectory.id)
+    scored = score(rolled_out, parts.rewards, allowed)
+    say(f"rollout: {len(scored)} trajectories of {len(prompts)} prompts")
+    for name, value in evaluation_values(scored).items():
+        say(f"  {name}: {value:.4g}")
+    for reward in parts.rewards:
+        values = [one.rewards[reward.name] for one in scored if one.scored]
+        say(f"  reward {reward.name}: from {min(values):.4g} to {max(values):.4g}, weight {reward.weight:g}")
+    if failed := [one for one in scored if one.error]:
+        say(f"  the first that failed: {failed[0].error}")
+    _show(next((one for one in scored if one.scored), scored[0]), say)
+
+
+def _show(trajectory: Trajectory, say: Callable[[str], None]) -> None:
+    say(f"one of them, {trajectory.status}, reward {trajectory.total_reward}:")
+    for turn in trajectory.turns:
+        text = turn.text if len(turn.text) <= SHOWN_CHARACTERS else turn.text[: SHOWN_CHARACTERS - 1] + "…"
+        say(f"  {turn.role}: {text!r}")
