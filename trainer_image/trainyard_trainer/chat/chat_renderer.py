@@ -1,8 +1,8 @@
 """Conversations that a model's chat template writes.
 
-Place in the data's way: station 5. Implements `chat.renderer.Dialogue`. The template writes openings and replies alone: what
-the policy sampled is never written again, so its ids stay what they were. That is right only for a template whose text
-doesn't change when a conversation goes on; one that does is refused at load.
+Place in the data's way: station 5. Implements `chat.renderer.Dialogue`. The template writes openings and replies alone:
+what the policy sampled is never written again, so its ids stay what they were. That is right only for a template whose
+text doesn't change when a conversation goes on; one that does is refused at load.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What an update measures on its way, summed over passes and ranks.
 
-Place in the data's way: station 8, from the passes to `policy.policy.UpdateOutcome`. Sums and counts only, so that no mean is
-ever a mean of means.
+Place in the data's way: station 8, from the passes to `policy.policy.UpdateOutcome`. Sums and counts only, so that no
+mean is ever a mean of means.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The weights in torch, with AdamW: log-probabilities, updates, state.
 
-Place in the data's way: stations 5 and 8. Implements `policy.policy.Policy`. The model is in eval mode throughout: dropout
-would make the ratio to the sampler's distribution wrong. Each rank of a process group holds all weights and passes over
-its own rows, in as many passes as it likes; gradients are summed at the end, so all ranks take the same step.
-`models` brings the model and reads its files.
+Place in the data's way: stations 5 and 8. Implements `policy.policy.Policy`. The model is in eval mode throughout:
+dropout would make the ratio to the sampler's distribution wrong. Each rank of a process group holds all weights and
+passes over its own rows, in as many passes as it likes; gradients are summed at the end, so all ranks take the same
+step. `models` brings the model and reads its files.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rollouts in this process: every conversation is one coroutine, and all run side by side.
 
-Place in the data's way: station 5. Implements `rollouts.source.RolloutSource` on an engine, a task and a dialogue. The engine
-batches what conversations ask for; environments answer meanwhile.
+Place in the data's way: station 5. Implements `rollouts.source.RolloutSource` on an engine, a task and a dialogue. The
+engine batches what conversations ask for; environments answer meanwhile.
 """
 
 from __future__ import annotations
