@@ -22,9 +22,11 @@ DOCUMENTS = (
     "charts/trainyard/README.md",
     "crds/README.md",
     "docs/api.md",
+    "docs/architecture.md",
     "docs/benchmarks.md",
     "docs/failures.md",
     "docs/training.md",
+    *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs/decisions").glob("*.md")),
 )
 
 # Commands that another test or the test command itself runs, word for word.
