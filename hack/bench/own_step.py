@@ -17,7 +17,7 @@ from hack.bench.workloads import Workload
 from trainyard_api.algorithm import GRPOConfig
 from trainyard_trainer.algorithms.advantages import with_advantages
 from trainyard_trainer.algorithms.update import prepare_batch, updates
-from trainyard_trainer.chat.renderer import TextDialogue
+from trainyard_trainer.chat.renderer import TextRenderer
 from trainyard_trainer.environment import Prompt, Question
 from trainyard_trainer.models.load import LoadedModel
 from trainyard_trainer.policy.settings import PolicySettings
@@ -94,7 +94,7 @@ class OwnStep:
             engine=EndingEngine(engine, workload.lengths, group),
             task=task,
             task_name="qa",
-            dialogue=TextDialogue(loaded, task),
+            renderer=TextRenderer(loaded.vocabulary, task),
             run="bench",
             seed=0,
             stop=NeverStopped(),

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hack.fuzz.kind import promise, writable
-from trainyard_trainer.chat.renderer import Dialogue
+from trainyard_trainer.chat.renderer import Renderer
 from trainyard_trainer.environment import Prompt, Question
 from trainyard_trainer.ledger.rows import rows
 from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
@@ -67,7 +67,7 @@ class ScriptedEngine:
 
 
 def played(
-    task: Task, dialogue: Dialogue, questions: Sequence[Question], script: Mapping[int, Sequence[Sequence[int]]]
+    task: Task, renderer: Renderer, questions: Sequence[Question], script: Mapping[int, Sequence[Sequence[int]]]
 ) -> list[Trajectory]:
     """One trajectory for each question, by their order; both ledgers could keep them."""
     engine = ScriptedEngine(script)
@@ -75,7 +75,7 @@ def played(
         engine=engine,
         task=task,
         task_name="fuzz",
-        dialogue=dialogue,
+        renderer=renderer,
         run="run-1",
         seed=0,
         stop=NeverStop(),

@@ -14,7 +14,7 @@ from hack.fuzz.conversations import played
 from hack.fuzz.kind import Kind, promise, writable
 from hack.fuzz.models import chat_model, text_model
 from hack.fuzz.texts import texts
-from trainyard_trainer.chat.renderer import Dialogue, make_dialogue
+from trainyard_trainer.chat.renderer import Renderer, make_renderer
 from trainyard_trainer.environment import Environment, Message, Observation, PolicyTurn, Question, Said, ToolCall
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 from trainyard_trainer.trajectory import CallOutcome, TrajectoryStatus
@@ -142,9 +142,9 @@ def _model(way: str) -> Any:
 def check(odd: Odd) -> None:
     """Play it beside a good one, which succeeds whatever the other says."""
     task = FuzzTask(odd)
-    dialogue: Dialogue = make_dialogue(_model(odd.dialogue), task)
-    turn = dialogue.answer("1+1=2")
-    found, good = played(task, dialogue, [ODD, GOOD], {0: [turn], 1: [turn]})
+    renderer: Renderer = make_renderer(_model(odd.dialogue).vocabulary, task)
+    turn = renderer.answer("1+1=2")
+    found, good = played(task, renderer, [ODD, GOOD], {0: [turn], 1: [turn]})
     promise(
         good.status is TrajectoryStatus.OK and good.success is True, f"one's fault isn't another's; got {good.error}"
     )

@@ -14,7 +14,7 @@ from hack.fuzz.kind import Kind, one_line, promise, refused
 from hack.fuzz.models import chat_model, text_model
 from hack.fuzz.texts import PIECES, edited, texts
 from trainyard_api.training_job_spec import Evaluation
-from trainyard_trainer.chat.renderer import Dialogue, make_dialogue
+from trainyard_trainer.chat.renderer import Renderer, make_renderer
 from trainyard_trainer.data.jsonl import QueryFile, read_queries
 from trainyard_trainer.data.question_sources import DATA_FIELD, FileQuestions
 from trainyard_trainer.data.questions import Questions
@@ -112,15 +112,15 @@ def _data() -> st.SearchStrategy[Data]:
 
 
 @functools.cache
-def _ways() -> tuple[tuple[Task, Dialogue], ...]:
-    """Tasks that take a file's questions, each with a dialogue."""
+def _ways() -> tuple[tuple[Task, Renderer], ...]:
+    """Tasks that take a file's questions, each with a renderer."""
     chat = QuestionAnswerTask({"system": "Be brief."})
     text = QuestionAnswerTask({"dialogue": "text", "alphabet": ALPHABET, "stop": ";", "max_turn_tokens": "8"})
     tools = ArithmeticToolsTask({})
     return (
-        (chat, make_dialogue(chat_model(), chat)),
-        (tools, make_dialogue(chat_model(), tools)),
-        (text, make_dialogue(text_model(ALPHABET), text)),
+        (chat, make_renderer(chat_model().vocabulary, chat)),
+        (tools, make_renderer(chat_model().vocabulary, tools)),
+        (text, make_renderer(text_model(ALPHABET).vocabulary, text)),
     )
 
 
@@ -139,23 +139,23 @@ def check(data: Data) -> None:
         promise(question.text.strip() and question.expected.strip(), "a question and its outcome say something")
         promise(is_writable(question.text + question.expected), "a question can be encoded")
     evaluation = Evaluation(questions=data.asked) if data.asked else None
-    for task, dialogue in _ways():
+    for task, renderer in _ways():
         for demonstrates in (False, True):
-            _report(files, evaluation, task, dialogue, demonstrates=demonstrates)
+            _report(files, evaluation, task, renderer, demonstrates=demonstrates)
 
 
 def _report(
     files: Mapping[Split, QueryFile],
     evaluation: Evaluation | None,
     task: Task,
-    dialogue: Dialogue,
+    renderer: Renderer,
     *,
     demonstrates: bool,
 ) -> None:
     limits = Limits.of(4096, task.max_turn_tokens, demonstrates=demonstrates)
     try:
         questions = Questions(FileQuestions(files, 0), task, 0, evaluation)
-        report = check_data(questions, task, dialogue, limits, training=True, options={"system": "Be brief."})
+        report = check_data(questions, task, renderer, limits, training=True, options={"system": "Be brief."})
     except RefusedError as error:
         refused(error)
         return

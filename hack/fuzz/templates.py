@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hack.fuzz.kind import Kind, one_line, promise, refused
 from hack.fuzz.models import chat_model, known_templates
 from hack.fuzz.texts import edited, rearranged, texts
-from trainyard_trainer.chat.chat_renderer import ChatDialogue
+from trainyard_trainer.chat.chat_renderer import ChatRenderer
 from trainyard_trainer.data.jsonl import QueryFile
 from trainyard_trainer.data.question_sources import FileQuestions
 from trainyard_trainer.data.questions import Questions
@@ -117,33 +117,33 @@ def _program_of(base: str) -> st.SearchStrategy[Program]:
 
 
 def check(program: Program) -> None:
-    """Make a dialogue of it or hear why not; then talk."""
+    """Make a renderer of it or hear why not; then talk."""
     for task in (QuestionAnswerTask({"system": program.system}), ArithmeticToolsTask({"tool_format": "hermes"})):
         try:
-            dialogue = ChatDialogue(chat_model(program.template, program.base), task)
+            renderer = ChatRenderer(chat_model(program.template, program.base).vocabulary, task)
         except RefusedError as error:
             refused(error)
         else:
-            _talk(program, task, dialogue)
+            _talk(program, task, renderer)
 
 
-def _talk(program: Program, task: Task, dialogue: ChatDialogue) -> None:
-    user, end = Message("user", program.said), dialogue.stop_ids[0]
-    _ids(lambda: dialogue.opening(program.said))
-    _ids(lambda: dialogue.opening((Message("system", program.system), user)))
-    _ids(lambda: dialogue.reply(program.said, end))
-    _ids(lambda: dialogue.reply((Message("tool", program.said, name="calculator"),), None))
-    _ids(lambda: dialogue.answer(program.said))
+def _talk(program: Program, task: Task, renderer: ChatRenderer) -> None:
+    user, end = Message("user", program.said), renderer.stop_ids[0]
+    _ids(lambda: renderer.opening(program.said))
+    _ids(lambda: renderer.opening((Message("system", program.system), user)))
+    _ids(lambda: renderer.reply(program.said, end))
+    _ids(lambda: renderer.reply((Message("tool", program.said, name="calculator"),), None))
+    _ids(lambda: renderer.answer(program.said))
     turns = [DemonstrationTurn(Role.PROMPT, (user,)), DemonstrationTurn(Role.POLICY, (_CALL,))]
     turns.append(DemonstrationTurn(Role.TOOL, (Message("tool", program.said, name="calculator"),)))
-    _ids(lambda: dialogue.demonstration([*turns, DemonstrationTurn(Role.POLICY, (Message("assistant", "36"),))])[0])
-    promise(isinstance(dialogue.turn((1, 2, 3, end)), PolicyTurn), "a turn is read whatever it says")
+    _ids(lambda: renderer.demonstration([*turns, DemonstrationTurn(Role.POLICY, (Message("assistant", "36"),))])[0])
+    promise(isinstance(renderer.turn((1, 2, 3, end)), PolicyTurn), "a turn is read whatever it says")
     file = QueryFile((Question("2+2", "4", 1), Question("What is 3*5?", "15", 2)), {})
     for demonstrates in (False, True):
         limits = Limits.of(4096, task.max_turn_tokens, demonstrates=demonstrates)
         try:
             questions = Questions(FileQuestions({Split.TRAIN: file}, 0), task, 0, None)
-            report = check_data(questions, task, dialogue, limits, training=True, options={"system": program.system})
+            report = check_data(questions, task, renderer, limits, training=True, options={"system": program.system})
         except RefusedError as error:
             refused(error)
         else:
@@ -152,7 +152,7 @@ def _talk(program: Program, task: Task, dialogue: ChatDialogue) -> None:
 
 
 def _ids(write: Callable[[], Any]) -> None:
-    """Hold what is written to ids that the model reads, or to the errors that a dialogue may raise."""
+    """Hold what is written to ids that the model reads, or to the errors that a renderer may raise."""
     try:
         found = write()
     except RefusedError as error:
@@ -160,7 +160,7 @@ def _ids(write: Callable[[], Any]) -> None:
     except ValueError as error:
         one_line(str(error))
     else:
-        promise(all(isinstance(each, int) for each in found), f"a dialogue writes ids; got {found!r}")
+        promise(all(isinstance(each, int) for each in found), f"a renderer writes ids; got {found!r}")
 
 
 KIND = Kind("templates", 250, st.sampled_from(sorted(known_templates())).flatmap(_program_of), check)

@@ -1,4 +1,4 @@
-"""What a policy may write: texts like calls of every format, through a dialogue, the tools and the ledgers."""
+"""What a policy may write: texts like calls of every format, through a renderer, the tools and the ledgers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hack.fuzz.conversations import played
 from hack.fuzz.kind import Kind, promise
 from hack.fuzz.models import RESPONSE_TEMPLATE, chat_model
 from hack.fuzz.texts import edited, texts
-from trainyard_trainer.chat.chat_renderer import ChatDialogue
+from trainyard_trainer.chat.chat_renderer import ChatRenderer
 from trainyard_trainer.chat.tool_calls import FORMATS
 from trainyard_trainer.environment import PolicyTurn, Question, ToolCall
 from trainyard_trainer.readable import is_writable
@@ -76,19 +76,19 @@ def _written() -> st.SearchStrategy[Written]:
 
 
 @functools.cache
-def _way(way: str) -> tuple[ArithmeticToolsTask, ChatDialogue]:
+def _way(way: str) -> tuple[ArithmeticToolsTask, ChatRenderer]:
     if way == OWN_RULE:
         task = ArithmeticToolsTask({})
-        return task, ChatDialogue(chat_model(response_template=RESPONSE_TEMPLATE), task)
+        return task, ChatRenderer(chat_model(response_template=RESPONSE_TEMPLATE).vocabulary, task)
     task = ArithmeticToolsTask({"tool_format": way})
-    return task, ChatDialogue(chat_model(), task)
+    return task, ChatRenderer(chat_model().vocabulary, task)
 
 
 def check(written: Written) -> None:
     """Read the turn, then let a conversation go on with it: nothing that a policy writes is anybody's failure."""
-    task, dialogue = _way(written.way)
-    ids = _sampled(dialogue, written.text)
-    turn = dialogue.turn(ids)
+    task, renderer = _way(written.way)
+    ids = _sampled(renderer, written.text)
+    turn = renderer.turn(ids)
     promise(isinstance(turn, PolicyTurn) and isinstance(turn.text, str), f"a turn is a PolicyTurn; got {turn!r}")
     for call in turn.calls:
         if isinstance(call, ToolCall):
@@ -98,20 +98,20 @@ def check(written: Written) -> None:
             promise(is_writable(call.name), f"a call's name is a text; got {call.name!a}")
         else:
             promise(call.problem.strip(), "the policy is told why a call can't be read")
-    end, answer = dialogue.stop_ids[0], dialogue.answer("It is 2.")
+    end, answer = renderer.stop_ids[0], renderer.answer("It is 2.")
     (said, cut) = played(
-        task, dialogue, [Question("What is 1+1?", "2")] * 2, {0: [(*ids, end), answer], 1: [ids, answer]}
+        task, renderer, [Question("What is 1+1?", "2")] * 2, {0: [(*ids, end), answer], 1: [ids, answer]}
     )
     good = {TrajectoryStatus.OK, TrajectoryStatus.TRUNCATED}
     for found in (said, cut):
         promise(found.status in good, f"what a policy writes fails no environment; got {found.status}: {found.error}")
 
 
-def _sampled(dialogue: ChatDialogue, text: str) -> tuple[int, ...]:
+def _sampled(renderer: ChatRenderer, text: str) -> tuple[int, ...]:
     """Ids that a policy may sample for a text: control tokens where it spells one, bytes for all else."""
     tokenizer = chat_model().tokenizer
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    ids = [number for number in tokenizer.encode(whole, add_special_tokens=False) if number not in dialogue.stop_ids]
+    ids = [number for number in tokenizer.encode(whole, add_special_tokens=False) if number not in renderer.stop_ids]
     return tuple(ids[:200]) or (0,)
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.trainyard_trainer import chat_model
 from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.training_job_spec import RewardTerm
-from trainyard_trainer.chat.chat_renderer import ChatDialogue
+from trainyard_trainer.chat.chat_renderer import ChatRenderer
 from trainyard_trainer.environment import Message, Observation, PolicyTurn, Prompt, Question, Said
 from trainyard_trainer.ledger.rows import rows
 from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
@@ -57,9 +57,9 @@ class Says:
 def play(*script: str, task: Task | None = None) -> list[Trajectory]:
     """Three conversations, of which the first follows the script."""
     chosen = task or ArithmeticToolsTask({})
-    dialogue = ChatDialogue(MODEL, chosen)
+    renderer = ChatRenderer(MODEL.vocabulary, chosen)
     source = SynchronousRollouts(
-        engine=Says(script, dialogue.stop_ids[0]), task=chosen, task_name="arithmetic-tools", dialogue=dialogue,
+        engine=Says(script, renderer.stop_ids[0]), task=chosen, task_name="arithmetic-tools", renderer=renderer,
         run="run-1", seed=0, stop=Stop(),
     )  # fmt: skip
     plan = RolloutPlan(1, 1.0, 8, Stream.TRAINING_TOKENS)

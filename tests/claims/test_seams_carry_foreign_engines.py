@@ -96,7 +96,7 @@ class ForeignSource:
             engine=engine,
             task=CalculatorTask({}),
             task_name="calculator",
-            dialogue=self._parts.dialogue,
+            renderer=self._parts.renderer,
             run="run-1",
             seed=0,
             stop=Outside(),

@@ -87,7 +87,7 @@ def parts(script: Script, **evaluation: Any) -> tuple[Parts, ScriptedRollouts]:
         rollouts=rollouts,
         questions=Questions(DrawnQuestions(task, 0), task, 0, asked),
         rewards=rewards,
-        dialogue=SimpleNamespace(),  # type: ignore[arg-type]
+        renderer=SimpleNamespace(),  # type: ignore[arg-type]
         evaluation=asked,
         answering=plan,
         seed=0,

@@ -13,7 +13,7 @@ from tests.trainyard_trainer.policies import write
 from tests.trainyard_trainer.run_configs import run_config
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_status import Progress, ReportedEvaluation
-from trainyard_trainer.chat.renderer import Dialogue, make_dialogue
+from trainyard_trainer.chat.renderer import Renderer, make_renderer
 from trainyard_trainer.checkpoints.files import TRAINER_STATE_FILE
 from trainyard_trainer.checkpoints.resumable import Resumed
 from trainyard_trainer.models.load import LoadedModel
@@ -101,9 +101,11 @@ class Outside:
         return Outlets(self, ProgressBoard(self, steps), self, self, every_steps)
 
 
-def dialogue_of(chosen: TorchPolicy, task: Any = None) -> Dialogue:
-    """The dialogue of a policy for the calculator task, or another."""
-    return make_dialogue(LoadedModel(chosen.model, chosen.tokenizer, chosen.pad_id), task or CalculatorTask({}))
+def renderer_of(chosen: TorchPolicy, task: Any = None) -> Renderer:
+    """The renderer of a policy for the calculator task, or another."""
+    return make_renderer(
+        LoadedModel(chosen.model, chosen.tokenizer, chosen.pad_id).vocabulary, task or CalculatorTask({})
+    )
 
 
 def engine(chosen: Any, outside: Outside | None = None, slots: int = 256) -> InProcessEngine:
@@ -117,7 +119,7 @@ def rollouts(chosen: TorchPolicy, outside: Outside | None = None, task: Any = No
         engine=engine(chosen, outside),
         task=task or CalculatorTask({}),
         task_name="calculator",
-        dialogue=dialogue_of(chosen, task),
+        renderer=renderer_of(chosen, task),
         run="run-1",
         seed=0,
         stop=outside or Outside(),

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from trainyard_api.model_source import ScratchModel
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.chat.plain_text import Codec
+from trainyard_trainer.chat.plain_text import PlainText
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.load import LoadedModel, scratch
 from trainyard_trainer.tasks.calculator import CalculatorTask
@@ -24,7 +24,7 @@ def codec(
     *,
     frame: bool = False,
     model: LoadedModel = SCRATCH,
-) -> Codec:
+) -> PlainText:
     """A codec over a byte-pair tokenizer of these characters, and a model with as many embeddings as another has."""
     tokens = ["<s>", "</s>", *characters, *("".join(pair) for pair in merges or [])]
     backend = Tokenizer(BPE(vocab={token: number for number, token in enumerate(tokens)}, merges=merges or []))
@@ -32,12 +32,12 @@ def codec(
     if frame:
         backend.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>")
-    return Codec(LoadedModel(model.model, tokenizer, 0), CalculatorTask.stop_texts)
+    return PlainText(LoadedModel(model.model, tokenizer, 0).vocabulary, CalculatorTask.stop_texts)
 
 
 def test_texts_come_back() -> None:
     """Special tokens that the policy sampled are shown, not dropped."""
-    chosen = Codec(SCRATCH, CalculatorTask.stop_texts)
+    chosen = PlainText(SCRATCH.vocabulary, CalculatorTask.stop_texts)
     assert chosen.text(chosen.continuation("Q47*93;C-+A$R0")) == "Q47*93;C-+A$R0"
     assert chosen.text([0, 1, 20]) == "<pad>0<eos>"
     assert chosen.stop_ids == (*chosen.continuation(";"), *chosen.continuation("$"))
@@ -48,7 +48,7 @@ def test_a_prompt_opens_as_the_tokenizer_opens_a_text_and_does_not_end() -> None
     framed = codec(CalculatorTask.alphabet, frame=True)
     assert framed.prompt("Q;") == (0, *framed.continuation("Q;"))
     assert 1 not in framed.prompt("Q;")
-    plain = Codec(SCRATCH, CalculatorTask.stop_texts)
+    plain = PlainText(SCRATCH.vocabulary, CalculatorTask.stop_texts)
     assert plain.prompt("Q;") == plain.continuation("Q;")
 
 
@@ -89,4 +89,4 @@ def test_what_a_tokenizer_puts_before_a_text_needs_an_embedding() -> None:
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>")
     small = scratch(ScratchModel(), CalculatorTask.alphabet[:-2], 0)
     with pytest.raises(RefusedError, match="must have embeddings for what its tokenizer puts before a text; it has 19"):
-        Codec(LoadedModel(small.model, tokenizer, 0), ("0",))
+        PlainText(LoadedModel(small.model, tokenizer, 0).vocabulary, ("0",))

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from tests.trainyard_trainer import chat_model
 from trainyard_api.model_source import ScratchModel
-from trainyard_trainer.chat.renderer import TextDialogue, make_dialogue
+from trainyard_trainer.chat.renderer import TextRenderer, make_renderer
 from trainyard_trainer.environment import PolicyTurn, Question
 from trainyard_trainer.models.load import LoadedModel, scratch
 from trainyard_trainer.tasks.calculator import CalculatorTask
@@ -22,10 +22,10 @@ TASK = CalculatorTask({})
 SCRATCH = scratch(ScratchModel(), TASK.alphabet, 0)
 
 
-def dialogue() -> TextDialogue:
+def dialogue() -> TextRenderer:
     """The calculator's, of a scratch model."""
-    made = make_dialogue(SCRATCH, TASK)
-    assert isinstance(made, TextDialogue)
+    made = make_renderer(SCRATCH.vocabulary, TASK)
+    assert isinstance(made, TextRenderer)
     return made
 
 
@@ -46,7 +46,7 @@ def test_a_turn_ends_where_the_model_ends_any_text() -> None:
     assert text.turn([*text.reply("A04371", None), end]) == PolicyTurn("A04371")
     assert text.turn([end]) == PolicyTurn("")
     both = QuestionAnswerTask({"dialogue": "text", "alphabet": "47", "stop": "4"})
-    assert make_dialogue(replace(SCRATCH, stop_ids=text.reply("4", None)), both).turn([5]) == PolicyTurn("4")
+    assert make_renderer(replace(SCRATCH, stop_ids=text.reply("4", None)).vocabulary, both).turn([5]) == PolicyTurn("4")
 
 
 def test_a_demonstration_is_what_a_rollout_would_put_together() -> None:
@@ -72,7 +72,7 @@ END = 2
 
 def test_control_tokens_in_plain_texts_are_text() -> None:
     """Of a question, a reply and an answer; the text that ends a turn is a token where the policy says it, once."""
-    text = make_dialogue(chat_model.loaded(), MARKED)
+    text = make_renderer(chat_model.loaded().vocabulary, MARKED)
     hostile = "a<|im_end|>b"
     for ids in (text.opening(hostile), text.reply(hostile, END)):
         assert END not in ids
@@ -87,7 +87,7 @@ def test_control_tokens_in_plain_texts_are_text() -> None:
 
 def test_what_is_thought_aloud_in_a_plain_text_is_no_answer() -> None:
     """As in a chat; people see it."""
-    text = make_dialogue(chat_model.loaded(), MARKED)
+    text = make_renderer(chat_model.loaded().vocabulary, MARKED)
     turn = text.turn((*text.reply("<think>3?</think>2", None), END))
     assert turn == PolicyTurn("2<|im_end|>")
     assert turn.written == "<think>3?</think>2<|im_end|>"
@@ -101,7 +101,7 @@ def test_the_text_that_ends_a_turn_does_not_melt_into_what_stands_before_it() ->
     backend.decoder = decoders.Fuse()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<eos>")
     task = QuestionAnswerTask({"dialogue": "text"})
-    text = make_dialogue(LoadedModel(SCRATCH.model, tokenizer, 0), task)
+    text = make_renderer(LoadedModel(SCRATCH.model, tokenizer, 0).vocabulary, task)
     assert text.reply("a.\n", None) == (0, 3)
     ids, _ = text.demonstration(task.demonstration(Question("a", "a."), np.random.default_rng(0)))
     assert ids == (0, 0, 1, 2)

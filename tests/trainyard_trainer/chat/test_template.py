@@ -13,7 +13,7 @@ from tokenizers import AddedToken
 from trl import chat_template_utils
 
 from tests.trainyard_trainer import chat_model
-from trainyard_trainer.chat.chat_renderer import ChatDialogue
+from trainyard_trainer.chat.chat_renderer import ChatRenderer
 from trainyard_trainer.environment import Message, PolicyTurn, Question, ToolCall, UnreadableCall
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.load import LoadedModel
@@ -47,7 +47,7 @@ def model(name: str, *special: str) -> LoadedModel:
 )
 def test_results_stand_in_one_message_of_these_families(name: str, opens: str) -> None:
     """In their order, behind the end of the policy's turn; the next turn is opened as the family opens it."""
-    chat = ChatDialogue(model(name), ArithmeticToolsTask({"tool_format": "hermes"}))
+    chat = ChatRenderer(model(name).vocabulary, ArithmeticToolsTask({"tool_format": "hermes"}))
     text = chat.text(chat.reply(RESULTS, chat.stop_ids[0]))
     assert text.startswith("\n<|im_start|>user\n<tool_response>\n36\n</tool_response>\n<tool_response>\n7\n")
     assert text.endswith("<|im_end|>\n" + opens)
@@ -59,7 +59,7 @@ def test_llama_calls_one_tool_at_a_time(name: str) -> None:
     """Its template refuses more, so more than one is malformed; its format is found by itself."""
     tokens = ("<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|python_tag|>", "<|begin_of_text|>")
     made = model(name, *tokens)
-    chat = ChatDialogue(made, ArithmeticToolsTask({}))
+    chat = ChatRenderer(made.vocabulary, ArithmeticToolsTask({}))
     assert chat.text(chat.reply(RESULTS[:1], chat.stop_ids[0])) == (
         '<|start_header_id|>ipython<|end_header_id|>\n\n"36"<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n'
     )
@@ -82,11 +82,11 @@ def test_llama_calls_one_tool_at_a_time(name: str) -> None:
 def test_families_without_tools_serve_for_one_turn(name: str, tokens: tuple[str, ...]) -> None:
     """A task with tools is refused, for the model would never see them."""
     made = model(name, *tokens)
-    chat = ChatDialogue(made, QuestionAnswerTask({}))
+    chat = ChatRenderer(made.vocabulary, QuestionAnswerTask({}))
     assert chat.turn([*made.tokenizer.encode("Yes", add_special_tokens=False), chat.stop_ids[0]]) == PolicyTurn("Yes")
     assert chat.text(chat.opening("What?")).rstrip("\n").endswith(("model", "<|assistant|>"))
     with pytest.raises(RefusedError, match="it doesn't show sum_1_to_n"):
-        ChatDialogue(made, ArithmeticToolsTask({"tool_format": "hermes"}))
+        ChatRenderer(made.vocabulary, ArithmeticToolsTask({"tool_format": "hermes"}))
 
 
 FAMILIES = sorted(path.stem for path in TEMPLATES.glob("*.jinja"))
@@ -111,7 +111,7 @@ def test_a_conversation_without_control_tokens_keeps_the_ids_of_every_familys_te
     """An opening is what transformers writes, id for id; a family that can't serve is refused."""
     made = model(name, *TOKENS)
     try:
-        chat = ChatDialogue(made, QuestionAnswerTask({}), day=DAY)
+        chat = ChatRenderer(made.vocabulary, QuestionAnswerTask({}), day=DAY)
     except RefusedError:
         return
     for said in ("What is 4*9?", "Grüße 🚂\n\nZwei Zeilen", "<|im_|> [x]"):
@@ -134,7 +134,7 @@ def test_most_families_serve_for_one_turn() -> None:
     serve = 0
     for name in FAMILIES:
         with contextlib.suppress(RefusedError):
-            ChatDialogue(model(name, *TOKENS), QuestionAnswerTask({}), day=DAY)
+            ChatRenderer(model(name, *TOKENS).vocabulary, QuestionAnswerTask({}), day=DAY)
             serve += 1
     assert serve >= len(FAMILIES) / 2
 
@@ -144,7 +144,7 @@ def test_a_rule_that_knows_a_call_by_the_end_of_its_turn_finds_it() -> None:
     tokens = ("<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|python_tag|>", "<|begin_of_text|>")
     made = model("llama3_1", *tokens)
     made.tokenizer.response_template = chat_template_utils.llama3_template
-    chat = ChatDialogue(made, ArithmeticToolsTask({}))
+    chat = ChatRenderer(made.vocabulary, ArithmeticToolsTask({}))
     call = '{"name": "calculator", "parameters": {"expression": "4*9"}}<|eot_id|>'
     (found,) = chat.turn(made.tokenizer.encode(call, add_special_tokens=False)).calls
     assert found == ToolCall("calculator", {"expression": "4*9"})
@@ -155,7 +155,7 @@ def test_a_demonstration_shows_no_made_up_reasoning(name: str) -> None:
     """An empty one where the template writes one, none elsewhere; what is shown is read as it was meant."""
     task = QuestionAnswerTask({})
     made = model(name)
-    chat = ChatDialogue(made, task)
+    chat = ChatRenderer(made.vocabulary, task)
     turns = task.demonstration(Question("What?", "Paris"), np.random.default_rng(0))
     ids, mask = chat.demonstration(turns)
     policy = [number for number, ours in zip(ids, mask, strict=True) if ours]
@@ -170,5 +170,5 @@ def test_an_answer_is_tried_as_the_template_writes_it() -> None:
     for rule, why in ((chat_template_utils.gptoss_template, []), (None, ["the task takes it for wrong"])):
         made = model("gptoss", *tokens)
         made.tokenizer.response_template = rule
-        found = unmeetable([Question("What?", "Paris")], task, ChatDialogue(made, task), 100)
+        found = unmeetable([Question("What?", "Paris")], task, ChatRenderer(made.vocabulary, task), 100)
         assert [one.why[:27] for one in found] == why

@@ -17,7 +17,7 @@ from trainyard_trainer.chat.text_encoder import TextEncoder, UnwritableError, un
 from trainyard_trainer.models.load import LoadedModel
 
 MODEL = chat_model.loaded()
-ENCODER = TextEncoder(MODEL, template=chat_model.STABLE)
+ENCODER = TextEncoder(MODEL.vocabulary, template=chat_model.STABLE)
 SPECIAL = {number for number, token in MODEL.tokenizer.added_tokens_decoder.items() if token.special}
 
 
@@ -54,7 +54,7 @@ def test_a_policy_may_write_tags_of_its_calls_and_others_may_not() -> None:
 
 def test_the_manifest_may_ask_for_tokens() -> None:
     """Then a text that spells one is one."""
-    asked = TextEncoder(MODEL, SpecialTokens.TOKENS, chat_model.STABLE)
+    asked = TextEncoder(MODEL.vocabulary, SpecialTokens.TOKENS, chat_model.STABLE)
     assert asked.data("a<|im_end|>") == tuple(MODEL.tokenizer.encode("a<|im_end|>", add_special_tokens=False))
     assert SPECIAL & set(asked.data("a<|im_end|>"))
 
@@ -64,8 +64,8 @@ def test_an_id_beyond_the_embeddings_is_no_id() -> None:
     made = chat_model.loaded()
     made.tokenizer.add_tokens(["<new>"])
     with pytest.raises(UnwritableError, match=r"the token '<new>' has the id 390, .* below 390 only"):
-        TextEncoder(made).data("a <new> b")
-    assert TextEncoder(made).data("a b")
+        TextEncoder(made.vocabulary).data("a <new> b")
+    assert TextEncoder(made.vocabulary).data("a b")
 
 
 def test_half_of_a_surrogate_pair_has_no_ids() -> None:
@@ -82,5 +82,5 @@ def test_a_tokenizer_that_puts_a_blank_before_a_text_gets_none_in_the_middle() -
     backend.add_special_tokens([AddedToken("<|end|>", special=True, normalized=False)])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|end|>")
     loaded = replace(chat_model.loaded(), tokenizer=tokenizer)
-    ids = TextEncoder(LoadedModel(loaded.model, tokenizer, 0)).data("a<|end|>b")
+    ids = TextEncoder(LoadedModel(loaded.model, tokenizer, 0).vocabulary).data("a<|end|>b")
     assert [words[number] for number in ids] == ["\u2581", "a", *"<|end|>", "b"]

@@ -12,8 +12,8 @@ import pytest
 from tests.trainyard_trainer import policies
 from tests.trainyard_trainer.stopping import Stop
 from tests.waiting import GUARD_SECONDS
-from trainyard_trainer.chat.plain_text import Codec
-from trainyard_trainer.chat.renderer import make_dialogue
+from trainyard_trainer.chat.plain_text import PlainText
+from trainyard_trainer.chat.renderer import make_renderer
 from trainyard_trainer.environment import Observation, PolicyTurn, Prompt, Question
 from trainyard_trainer.errors import RolloutInterruptedError
 from trainyard_trainer.randomness import Stream, StreamKey
@@ -30,7 +30,7 @@ QUESTIONS = (Question("Q47*93;", "04371"), Question("Q10-99;", "-0089"), Questio
 PROMPTS = [Prompt(4, index, question) for index, question in enumerate(QUESTIONS)]
 PLAN = RolloutPlan(group_size=2, temperature=1.0, max_turns=20, stream=Stream.TRAINING_TOKENS)
 LOADED = policies.loaded()
-CODEC = Codec(LOADED, CalculatorTask.stop_texts)
+CODEC = PlainText(LOADED.vocabulary, CalculatorTask.stop_texts)
 STOP_IDS = (*CODEC.stop_ids, *LOADED.stop_ids)
 
 
@@ -71,7 +71,7 @@ def source(engine: Any, task: Any = None, stop: Stop | None = None, **options: A
         engine=engine,
         task=chosen,
         task_name="calculator",
-        dialogue=make_dialogue(LOADED, chosen),
+        renderer=make_renderer(LOADED.vocabulary, chosen),
         run="run-1",
         seed=0,
         stop=stop or Stop(),

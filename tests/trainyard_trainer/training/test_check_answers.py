@@ -6,7 +6,7 @@ import pytest
 
 from tests.trainyard_trainer import chat_model
 from trainyard_api.model_source import ScratchModel
-from trainyard_trainer.chat.renderer import make_dialogue
+from trainyard_trainer.chat.renderer import make_renderer
 from trainyard_trainer.environment import Question
 from trainyard_trainer.models.load import scratch
 from trainyard_trainer.tasks.arithmetic_tools import ArithmeticToolsTask
@@ -17,8 +17,8 @@ from trainyard_trainer.training.check_answers import unmeetable
 CHARACTERS = "ab0123456789;"
 TEXT = QuestionAnswerTask({"dialogue": "text", "stop": ";", "alphabet": CHARACTERS})
 CHAT = QuestionAnswerTask({})
-TEXT_DIALOGUE = make_dialogue(scratch(ScratchModel(), CHARACTERS, 0), TEXT)
-CHAT_DIALOGUE = make_dialogue(chat_model.loaded(), CHAT)
+TEXT_RENDERER = make_renderer(scratch(ScratchModel(), CHARACTERS, 0).vocabulary, TEXT)
+CHAT_RENDERER = make_renderer(chat_model.loaded().vocabulary, CHAT)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ CHAT_DIALOGUE = make_dialogue(chat_model.loaded(), CHAT)
 )
 def test_what_a_text_dialogue_can_say(expected: str, why: str | None) -> None:
     """By the tokenizer's characters, the text that ends a turn, and the tokens of a turn."""
-    found = unmeetable([Question("a", expected, line=3)], TEXT, TEXT_DIALOGUE, 8)
+    found = unmeetable([Question("a", expected, line=3)], TEXT, TEXT_RENDERER, 8)
     assert [one.why for one in found] == ([] if why is None else [why])
     assert [one.too_long for one in found] == ([] if why is None else ["tokens" in why])
 
@@ -53,7 +53,7 @@ def test_what_a_text_dialogue_can_say(expected: str, why: str | None) -> None:
 )
 def test_what_a_chat_can_say(expected: str, why: str | None) -> None:
     """A control token in an outcome is text; what would be taken for reasoning is no answer."""
-    found = unmeetable([Question("a", expected)], CHAT, CHAT_DIALOGUE, 100)
+    found = unmeetable([Question("a", expected)], CHAT, CHAT_RENDERER, 100)
     assert [one.why.startswith(why or "") for one in found] == ([] if why is None else [True])
 
 
@@ -61,14 +61,14 @@ def test_what_a_chat_can_say(expected: str, why: str | None) -> None:
 def test_arithmetic_judges_numbers_and_texts(expected: str) -> None:
     """Said as they are expected, they are right."""
     task = ArithmeticToolsTask({})
-    assert unmeetable([Question("a", expected)], task, make_dialogue(chat_model.loaded(), task), 100) == []
+    assert unmeetable([Question("a", expected)], task, make_renderer(chat_model.loaded().vocabulary, task), 100) == []
 
 
 @pytest.mark.parametrize("expected", ["2024-01-30", "5 apples", "5%", "1/0"])
 def test_arithmetic_cannot_judge_what_is_neither(expected: str) -> None:
     """Which part of it must be met, nobody knows."""
     task = ArithmeticToolsTask({})
-    (found,) = unmeetable([Question("a", expected)], task, make_dialogue(chat_model.loaded(), task), 100)
+    (found,) = unmeetable([Question("a", expected)], task, make_renderer(chat_model.loaded().vocabulary, task), 100)
     assert found.ambiguous
     assert "must be a number, as -1,234.5, 1e3 or 1/3, or a text without digits" in found.why
 
@@ -76,5 +76,5 @@ def test_arithmetic_cannot_judge_what_is_neither(expected: str) -> None:
 def test_a_task_that_knows_no_answer_is_not_asked() -> None:
     """What is expected may be anything that its rewards understand."""
     task = CalculatorTask({})
-    dialogue = make_dialogue(scratch(ScratchModel(), CalculatorTask.alphabet, 0), task)
-    assert unmeetable([Question("Q1;", "see the reward")], task, dialogue, 8) == []
+    renderer = make_renderer(scratch(ScratchModel(), CalculatorTask.alphabet, 0).vocabulary, task)
+    assert unmeetable([Question("Q1;", "see the reward")], task, renderer, 8) == []

@@ -12,7 +12,7 @@ from tests.trainyard_trainer.run_configs import run_config
 from trainyard_api.model_source import ScratchModel
 from trainyard_api.run_config import RunConfig
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.chat.renderer import make_dialogue
+from trainyard_trainer.chat.renderer import make_renderer
 from trainyard_trainer.data.jsonl import QueryFile
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.data.splits import Split
@@ -52,9 +52,9 @@ def check(
     longest_demonstration: int | None = None,
 ) -> list[str]:
     """The report's lines."""
-    dialogue = make_dialogue(scratch(ScratchModel(), CalculatorTask.alphabet, 0), task)
+    renderer = make_renderer(scratch(ScratchModel(), CalculatorTask.alphabet, 0).vocabulary, task)
     limits = Limits(longest, task.max_turn_tokens, longest_demonstration)
-    return check_data(questions, task, dialogue, limits, training=True).lines()
+    return check_data(questions, task, renderer, limits, training=True).lines()
 
 
 def test_the_report_is_logged_with_lengths_in_ids(caplog: pytest.LogCaptureFixture) -> None:
@@ -151,7 +151,9 @@ def report(
     }
     limits = Limits.of(None, task.max_turn_tokens, demonstrates=demonstrates)
     opened = open_questions(config(), task, files)
-    return check_data(opened, task, make_dialogue(loaded, task), limits, training=True, options=options).lines()
+    return check_data(
+        opened, task, make_renderer(loaded.vocabulary, task), limits, training=True, options=options
+    ).lines()
 
 
 def test_a_token_beyond_the_embeddings_is_refused_by_its_line() -> None:
@@ -201,7 +203,7 @@ def test_a_template_that_writes_no_conversation_of_the_task_is_unsuitable() -> N
     task = QuestionAnswerTask({})
     opened = open_questions(config(), task, files)
     with pytest.raises(RefusedError, match="writes the task's conversations; ZeroDivisionError") as refusal:
-        check_data(opened, task, make_dialogue(made, task), Limits(None, 8, None), training=True)
+        check_data(opened, task, make_renderer(made.vocabulary, task), Limits(None, 8, None), training=True)
     assert (refusal.value.reason, refusal.value.field_path) == (TerminationReason.MODEL_UNSUITABLE, "spec.model")
     with pytest.raises(RefusedError, match="line 2: a train query must be a text that the model can read") as refusal:
         report(task, made, Question("ab", "2", line=1), bad)
@@ -247,7 +249,7 @@ def test_questions_that_a_task_draws_itself_are_not_tried() -> None:
     """It knows its own answers; only what somebody wrote into a file can be wrong."""
     task = ArithmeticToolsTask({"max_turn_tokens": "1"})
     lines = check_data(
-        open_questions(config(questions=4), task, {}), task, make_dialogue(chat_model.loaded(), task),
+        open_questions(config(questions=4), task, {}), task, make_renderer(chat_model.loaded().vocabulary, task),
         Limits.of(None, 1, demonstrates=False), training=True,
     ).lines()  # fmt: skip
     assert not [line for line in lines if "can't be met" in line]

@@ -113,7 +113,7 @@ def test_the_manifest_says_what_special_tokens_are_read_as_and_the_run_its_day(
         task={"name": "arithmetic-tools", "rewards": [{"name": "exact"}], "specialTokens": special},
         run={"namespace": "team-a", "name": "small", "uid": "run-1", "attempt": 1, "beganOn": "2024-02-29"},
     )
-    dialogue = build_parts(config, RunInputs(), Outside()).dialogue
-    ids = dialogue.opening("a<|im_end|>b")
-    assert sum(number == dialogue.stop_ids[0] for number in ids) == ends
-    assert dialogue.text(ids).startswith("2024-02-29")
+    renderer = build_parts(config, RunInputs(), Outside()).renderer
+    ids = renderer.opening("a<|im_end|>b")
+    assert sum(number == renderer.stop_ids[0] for number in ids) == ends
+    assert renderer.text(ids).startswith("2024-02-29")

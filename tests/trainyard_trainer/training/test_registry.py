@@ -165,7 +165,7 @@ class Missing(EchoTask):
     tools = Raising(AttributeError("mine"))
 
 
-class Dialogue(EchoTask):
+class Renderer(EchoTask):
     dialogue = Never()
 
 
@@ -208,7 +208,7 @@ def __getattr__(name):
         ("NoNames", "must have a tuple of texts as its option_names, not 7"),
         ("Alphabet", r"alphabet can't be read; GeneratorExit: mine at .*/odd\.py:10"),
         ("Missing", r"tools can't be read; AttributeError: mine at .*/odd\.py:10"),
-        ("Dialogue", "must have text or chat as its dialogue, not a value of type Never"),
+        ("Renderer", "must have text or chat as its dialogue, not a value of type Never"),
         ("Question", r"question can't be read; SystemExit: mine at .*/odd\.py:10"),
         ("Signature", r"must take 1 arguments in question, not \(self, random, \*, more\)"),
         ("Making", r"can't be made; BaseExceptionGroup: mine .* at .*/odd\.py:\d+; the first: SystemExit: inner"),

@@ -29,10 +29,10 @@ SHOWN = [
 
 def test_prompt_and_tool_tokens_are_not_trained_and_the_loss_is_a_mean_over_tokens() -> None:
     """Rows hold the tokens that a rollout would have; weights of trained tokens sum to one over all rows."""
-    dialogue = small.dialogue_of(policies.policy())
-    rows = demonstration_rows(SHOWN, dialogue)
-    assert [dialogue.text(row.token_ids) for row in rows] == ["Q47*93;C47*93;R04371;A04371$", "Q10-99;A00007$"]
-    trained = [dialogue.text([i for i, chosen in zip(row.token_ids, row.mask, strict=True) if chosen]) for row in rows]
+    renderer = small.renderer_of(policies.policy())
+    rows = demonstration_rows(SHOWN, renderer)
+    assert [renderer.text(row.token_ids) for row in rows] == ["Q47*93;C47*93;R04371;A04371$", "Q10-99;A00007$"]
+    trained = [renderer.text([i for i, chosen in zip(row.token_ids, row.mask, strict=True) if chosen]) for row in rows]
     assert trained == ["C47*93;A04371$", "A00007$"]
     assert sum(sum(row.weights) for row in rows) == pytest.approx(1.0)
     assert all(bool(weight) == chosen for row in rows for weight, chosen in zip(row.weights, row.mask, strict=True))
@@ -76,6 +76,6 @@ def test_a_demonstration_that_cannot_be_written_is_refused() -> None:
     """A task that draws its own questions is seen through only as it draws."""
     shown = [(DemonstrationTurn(Role.PROMPT, "Q47*93;"), DemonstrationTurn(Role.POLICY, "A\ud83d$"))]
     with pytest.raises(RefusedError, match="half of a surrogate pair") as refusal:
-        demonstration_rows(shown, small.dialogue_of(policies.policy()))
+        demonstration_rows(shown, small.renderer_of(policies.policy()))
     assert refusal.value.reason is TerminationReason.INVALID_DATA
     assert (refusal.value.field_path, refusal.value.value) == ("spec.task.name", "Q47*93;")

@@ -1,6 +1,6 @@
 """Conversations that a model's chat template writes.
 
-Place in the data's way: station 5. Implements `chat.renderer.Dialogue`. The template writes openings and replies alone:
+Place in the data's way: station 5. Implements `chat.renderer.Renderer`. The template writes openings and replies alone:
 what the policy sampled is never written again, so its ids stay what they were. That is right only for a template whose
 text doesn't change when a conversation goes on; one that does is refused at load.
 """
@@ -15,18 +15,18 @@ from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.chat.template import ChatTemplate, TemplateChangesError, TemplateFailedError
 from trainyard_trainer.chat.tool_calls import turn_reader
+from trainyard_trainer.chat.vocabulary import Vocabulary
 from trainyard_trainer.environment import Message, PolicyTurn, Said, UnreadableCall
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.models.load import LoadedModel
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 from trainyard_trainer.trajectory import Role
 
 
-class ChatDialogue:
-    """Messages in, messages out; see `chat.renderer.Dialogue`. What ends a turn is no part of its text.
+class ChatRenderer:
+    """Messages in, messages out; see `chat.renderer.Renderer`. What ends a turn is no part of its text.
 
     Args:
-        loaded: the model with its tokenizer.
+        vocabulary: the model's tokenizer and ids.
         task: says the tools and, if it must, how calls are written.
         special_tokens: what special tokens in data are read as.
         day: what a template that writes the date takes it from.
@@ -38,16 +38,16 @@ class ChatDialogue:
 
     def __init__(
         self,
-        loaded: LoadedModel,
+        vocabulary: Vocabulary,
         task: Task,
         special_tokens: SpecialTokens = SpecialTokens.TEXT,
         day: date | None = None,
     ) -> None:
-        self._template = ChatTemplate(loaded, task.tools, special_tokens, day or datetime.now(UTC).date())
+        self._template = ChatTemplate(vocabulary, task.tools, special_tokens, day or datetime.now(UTC).date())
         self._encoder = self._template.encoder
         self.stop_ids = self._template.stop_ids
         self._closing = self._template.marks.closing if self._template.reasoning_begun else ""
-        self._read = turn_reader(loaded.tokenizer, self._template, task.tools, task.tool_format)
+        self._read = turn_reader(vocabulary.tokenizer, self._template, task.tools, task.tool_format)
 
     def opening(self, said: Said) -> tuple[int, ...]:
         """The messages and the beginning of the policy's turn, as the template writes them."""

@@ -12,15 +12,15 @@ from typing import Any
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.chat.text_encoder import TextEncoder, UnwritableError
+from trainyard_trainer.chat.vocabulary import Vocabulary
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.models.load import LoadedModel
 
 
-class Codec:
+class PlainText:
     """A model's tokenizer, as the loop uses it.
 
     Args:
-        loaded: the model and its tokenizer.
+        vocabulary: the model's tokenizer and ids.
         stop_texts: texts that end a policy turn.
         special_tokens: what special tokens in data are read as.
 
@@ -30,12 +30,12 @@ class Codec:
 
     def __init__(
         self,
-        loaded: LoadedModel,
+        vocabulary: Vocabulary,
         stop_texts: Sequence[str],
         special_tokens: SpecialTokens = SpecialTokens.TEXT,
     ) -> None:
-        self._tokenizer: Any = loaded.tokenizer
-        self._encoder = TextEncoder(loaded, special_tokens)
+        self._tokenizer: Any = vocabulary.tokenizer
+        self._encoder = TextEncoder(vocabulary, special_tokens)
         self._opening = self._opening_ids()
         if self._opening and max(self._opening) >= self._encoder.embeddings:
             rule = f"must have embeddings for what its tokenizer puts before a text; it has {self._encoder.embeddings}"

@@ -12,17 +12,17 @@ from datetime import date
 from typing import Protocol
 
 from trainyard_api.training_job_spec import SpecialTokens
-from trainyard_trainer.chat.chat_renderer import ChatDialogue
-from trainyard_trainer.chat.plain_text import Codec
+from trainyard_trainer.chat.chat_renderer import ChatRenderer
+from trainyard_trainer.chat.plain_text import PlainText
 from trainyard_trainer.chat.reasoning import THINK, without_reasoning
+from trainyard_trainer.chat.vocabulary import Vocabulary
 from trainyard_trainer.environment import PolicyTurn, Said
-from trainyard_trainer.models.load import LoadedModel
 from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 from trainyard_trainer.trajectory import Role
 
 
-class Dialogue(Protocol):
-    """One model's way of writing one task's conversations.
+class Renderer(Protocol):
+    """Writes one task's conversations in one model's way.
 
     Attributes:
         stop_ids: ids that end a policy turn; the sampled one belongs to the turn.
@@ -34,7 +34,7 @@ class Dialogue(Protocol):
         """Ids that open a conversation, up to where the policy writes its first turn.
 
         Raises:
-            ValueError: `said` isn't of the kind that this dialogue can write; UnwritableError where it has no ids.
+            ValueError: `said` isn't of the kind that this renderer can write; UnwritableError where it has no ids.
         """
 
     def reply(self, said: Said, ended_by: int | None) -> tuple[int, ...]:
@@ -72,12 +72,12 @@ class Dialogue(Protocol):
         """
 
 
-class TextDialogue:
-    """Plain text in, plain text out; see `Dialogue`. Stop texts are part of what the policy says. The ids at which the
+class TextRenderer:
+    """Plain text in, plain text out; see `Renderer`. Stop texts are part of what the policy says. The ids at which the
     model ends any text end its turns too, and are no part of their text.
 
     Args:
-        loaded: the model with its tokenizer.
+        vocabulary: the model's tokenizer and ids.
         task: says the alphabet and the texts that end a turn.
         special_tokens: what special tokens in data are read as.
 
@@ -85,34 +85,34 @@ class TextDialogue:
         RefusedError: MODEL_UNSUITABLE; the tokenizer can't write the task's texts, or a stop text isn't one token.
     """
 
-    def __init__(self, loaded: LoadedModel, task: Task, special_tokens: SpecialTokens = SpecialTokens.TEXT) -> None:
-        self._codec = Codec(loaded, task.stop_texts, special_tokens)
+    def __init__(self, vocabulary: Vocabulary, task: Task, special_tokens: SpecialTokens = SpecialTokens.TEXT) -> None:
+        self._plain = PlainText(vocabulary, task.stop_texts, special_tokens)
         self._stop_texts = task.stop_texts
-        self._codec.require(task.alphabet)
-        self._silent = frozenset(loaded.stop_ids) - frozenset(self._codec.stop_ids)
-        self.stop_ids = (*self._codec.stop_ids, *sorted(self._silent))
+        self._plain.require(task.alphabet)
+        self._silent = frozenset(vocabulary.stop_ids) - frozenset(self._plain.stop_ids)
+        self.stop_ids = (*self._plain.stop_ids, *sorted(self._silent))
 
     def opening(self, said: Said) -> tuple[int, ...]:
         """The text's ids, behind what the tokenizer puts before any text."""
-        return self._codec.prompt(_plain(said))
+        return self._plain.prompt(_plain(said))
 
     def reply(self, said: Said, ended_by: int | None) -> tuple[int, ...]:  # noqa: ARG002 (plain texts just follow)
         """The text's ids."""
-        return self._codec.continuation(_plain(said))
+        return self._plain.continuation(_plain(said))
 
     def turn(self, token_ids: Sequence[int]) -> PolicyTurn:
         """The text without its reasoning, the one that ends it included."""
         ended = len(token_ids) > 0 and token_ids[-1] in self._silent
-        written = self._codec.text(token_ids[:-1] if ended else token_ids)
+        written = self._plain.text(token_ids[:-1] if ended else token_ids)
         return PolicyTurn(without_reasoning(written, THINK, begun=False), written=written)
 
     def text(self, token_ids: Sequence[int]) -> str:
         """Token ids as text for people, special tokens included."""
-        return self._codec.text(token_ids)
+        return self._plain.text(token_ids)
 
     def control_token(self, text: str) -> str | None:
         """As its encoder finds it."""
-        return self._codec.control_token(text)
+        return self._plain.control_token(text)
 
     def answer(self, text: str) -> tuple[int, ...]:
         """The text's ids and those of the first text that ends a turn."""
@@ -134,29 +134,29 @@ class TextDialogue:
     def _policy_turn(self, text: str) -> tuple[int, ...]:
         """Ids of what a policy says; the text that ends its turn may be a special token."""
         end = next((stop for stop in self._stop_texts if stop and text.endswith(stop)), "")
-        return self._codec.policy_turn(text.removesuffix(end), end)
+        return self._plain.policy_turn(text.removesuffix(end), end)
 
 
-def make_dialogue(
-    loaded: LoadedModel,
+def make_renderer(
+    vocabulary: Vocabulary,
     task: Task,
     special_tokens: SpecialTokens = SpecialTokens.TEXT,
     day: date | None = None,
-) -> Dialogue:
-    """The dialogue that a task asks for, in this model's terms.
+) -> Renderer:
+    """Make the renderer that a task asks for, in this model's terms.
 
     Args:
-        loaded: the model with its tokenizer.
+        vocabulary: the model's tokenizer and ids.
         task: what is talked about.
         special_tokens: what special tokens in data are read as.
         day: what a chat template that writes the date takes it from. Default: today.
 
     Raises:
-        RefusedError: MODEL_UNSUITABLE, INVALID_OPTION; the model can't have such a dialogue.
+        RefusedError: MODEL_UNSUITABLE, INVALID_OPTION; the model can't write such conversations.
     """
     if task.dialogue == "chat":
-        return ChatDialogue(loaded, task, special_tokens, day)
-    return TextDialogue(loaded, task, special_tokens)
+        return ChatRenderer(vocabulary, task, special_tokens, day)
+    return TextRenderer(vocabulary, task, special_tokens)
 
 
 def _plain(said: Said) -> str:

@@ -15,9 +15,9 @@ from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.chat.reasoning import is_open, marks_of
 from trainyard_trainer.chat.text_encoder import TextEncoder, UnwritableError, covered, unmarked
+from trainyard_trainer.chat.vocabulary import Vocabulary
 from trainyard_trainer.environment import Message, ToolCall
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.models.load import LoadedModel
 from trainyard_trainer.readable import one_line
 
 _USER = Message("user", "a")
@@ -56,10 +56,10 @@ class TemplateChangesError(UnwritableError):
 
 
 class ChatTemplate:
-    """Writes conversations as ids; see `chat.ChatDialogue`.
+    """Writes conversations as ids; see `chat.ChatRenderer`.
 
     Args:
-        loaded: the model and its tokenizer.
+        vocabulary: the model's tokenizer and ids.
         tools: JSON schemas that the template shows the model.
         special_tokens: what special tokens in data are read as.
         day: what a template that writes the date takes it from, so that a run that goes on the next day is the same.
@@ -78,20 +78,20 @@ class ChatTemplate:
     """
 
     def __init__(
-        self, loaded: LoadedModel, tools: Sequence[Mapping[str, Any]], special_tokens: SpecialTokens, day: date
+        self, vocabulary: Vocabulary, tools: Sequence[Mapping[str, Any]], special_tokens: SpecialTokens, day: date
     ) -> None:
-        self._tokenizer: Any = loaded.tokenizer
+        self._tokenizer: Any = vocabulary.tokenizer
         self._names = [str(tool["function"]["name"]) for tool in tools]
         self._bases: dict[tuple[str | None, ...], str] = {}
         self._reasoning = False
         try:
             self.source = str(self._tokenizer.get_chat_template(tools=list(tools) or None))
-            self.encoder = TextEncoder(loaded, special_tokens, self.source)
+            self.encoder = TextEncoder(vocabulary, special_tokens, self.source)
             self._tools = self.encoder.guard([dict(tool) for tool in tools]) or None
             self._dates = _dates(self.source, day)
             self._template = (_DATES + self.source) if self._dates else self.source
             self._require_tools()
-            self.stop_ids = self._stop_ids(loaded)
+            self.stop_ids = self._stop_ids(vocabulary)
             self._stop_texts = [str(text) for text in self._tokenizer.convert_ids_to_tokens(list(self.stop_ids))]
             self.opened = self._opened()
             self.marks = marks_of(self.source)
@@ -244,16 +244,15 @@ class ChatTemplate:
         if missing:
             raise _unsuitable(f"must have a chat template that shows the model its tools; it doesn't show {missing[0]}")
 
-    def _stop_ids(self, loaded: LoadedModel) -> tuple[int, ...]:
+    def _stop_ids(self, vocabulary: Vocabulary) -> tuple[int, ...]:
         """The template's own end of a turn, then the ids at which this model ends any text."""
         after = self._write((_USER, Message("assistant", _SENTINEL)), open_turn=False).rpartition(_SENTINEL)[2]
         special = {*self._tokenizer.all_special_ids, *self._tokenizer.added_tokens_decoder}
         end = next((number for number in self.encoder.ids(after) if number in special), None)
         if end is None:
             raise _unsuitable("must have a chat template that ends an assistant's turn with a special token")
-        configured = getattr(getattr(loaded.model, "generation_config", None), "eos_token_id", None)
-        others = [self._tokenizer.eos_token_id, *(configured if isinstance(configured, list) else [configured])]
-        found = tuple(dict.fromkeys([end, *(number for number in others if number is not None)]))
+        own = self._tokenizer.eos_token_id
+        found = tuple(dict.fromkeys([end, *([] if own is None else [own]), *vocabulary.stop_ids]))
         outside = [number for number in found if not 0 <= number < self.encoder.embeddings]
         if outside:
             raise _unsuitable(

@@ -15,7 +15,7 @@ from typing import Any, Final
 from transformers.utils.chat_template_utils import encode_marked_chat, mark_control_tokens
 
 from trainyard_api.training_job_spec import SpecialTokens
-from trainyard_trainer.models.load import LoadedModel
+from trainyard_trainer.chat.vocabulary import Vocabulary
 from trainyard_trainer.readable import is_writable, one_line
 
 _MARK: Final = str(mark_control_tokens("x", re.compile("x")))
@@ -31,16 +31,16 @@ class TextEncoder:
     """A model's tokenizer, for texts of the template and texts of data.
 
     Args:
-        loaded: the model, whose embeddings bound the ids, and its tokenizer.
+        vocabulary: the model's tokenizer, and how many ids it has embeddings for.
         special_tokens: what special tokens in data are read as.
         template: the chat template; added tokens that occur in it are control tokens too.
     """
 
     def __init__(
-        self, loaded: LoadedModel, special_tokens: SpecialTokens = SpecialTokens.TEXT, template: str = ""
+        self, vocabulary: Vocabulary, special_tokens: SpecialTokens = SpecialTokens.TEXT, template: str = ""
     ) -> None:
-        self._tokenizer: Any = loaded.tokenizer
-        self.embeddings: int = loaded.model.get_input_embeddings().num_embeddings
+        self._tokenizer: Any = vocabulary.tokenizer
+        self.embeddings: int = vocabulary.size
         added = self._tokenizer.added_tokens_decoder.values()
         special = {token.content for token in added if token.special} | set(self._tokenizer.all_special_tokens)
         in_template = {token.content for token in added if token.content in template and not token.content.isspace()}

@@ -20,6 +20,7 @@ from trainyard_api.algorithm import LoRA
 from trainyard_api.model_source import ScratchModel
 from trainyard_api.run_config import RunModel
 from trainyard_api.termination import TerminationReason
+from trainyard_trainer.chat.vocabulary import Vocabulary
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.char_tokenizer import char_tokenizer
 from trainyard_trainer.models.supported import config_of, why_unsuitable
@@ -70,6 +71,12 @@ class LoadedModel:
     stop_ids: tuple[int, ...] = ()
     context_length: int | None = None
     adapter: Adapter | None = None
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What conversations need to know of the model."""
+        size = self.model.get_input_embeddings().num_embeddings
+        return Vocabulary(self.tokenizer, size, self.stop_ids, self.context_length)
 
 
 def scratch(spec: ScratchModel, alphabet: str, seed: int) -> LoadedModel:

@@ -1,6 +1,6 @@
 """Rollouts in this process: every conversation is one coroutine, and all run side by side.
 
-Place in the data's way: station 5. Implements `rollouts.source.RolloutSource` on an engine, a task and a dialogue. The
+Place in the data's way: station 5. Implements `rollouts.source.RolloutSource` on an engine, a task and a renderer. The
 engine batches what conversations ask for; environments answer meanwhile.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from trainyard_trainer.chat.renderer import Dialogue
+from trainyard_trainer.chat.renderer import Renderer
 from trainyard_trainer.environment import Observation, Prompt, Said
 from trainyard_trainer.errors import RolloutInterruptedError
 from trainyard_trainer.randomness import StreamKey
@@ -39,7 +39,7 @@ class SynchronousRollouts:
         engine: samples.
         task: makes environments.
         task_name: for the trajectories.
-        dialogue: what is said, as token ids, and back.
+        renderer: what is said, as token ids, and back.
         run: uid of the run, for the trajectories.
         seed: the run's.
         stop: asked while conversations run.
@@ -53,7 +53,7 @@ class SynchronousRollouts:
         engine: Engine,
         task: Task,
         task_name: str,
-        dialogue: Dialogue,
+        renderer: Renderer,
         run: str,
         seed: int,
         stop: StopRequest,
@@ -63,7 +63,7 @@ class SynchronousRollouts:
         self._engine = engine
         self._task = task
         self._task_name = task_name
-        self._dialogue = dialogue
+        self._renderer = renderer
         self._run = run
         self._seed = seed
         self._stop = stop
@@ -103,7 +103,7 @@ class SynchronousRollouts:
 
     async def _open(self, conversation: Conversation, environment: GuardedEnvironment) -> None:
         said = await environment.reset(conversation.question)
-        ids = _written(lambda: self._dialogue.opening(said))
+        ids = _written(lambda: self._renderer.opening(said))
         conversation.hear(Role.PROMPT, self._text(said, ids), ids)
 
     async def _turn(
@@ -121,7 +121,7 @@ class SynchronousRollouts:
         started_at = datetime.now(UTC)
         key = self._key(conversation, plan)
         generation = await self._engine.generate(session, conversation.unread, limited, key)
-        turn = self._dialogue.turn(generation.token_ids)
+        turn = self._renderer.turn(generation.token_ids)
         if generation.finish_reason is not FinishReason.STOP:
             conversation.say(generation, turn, limited, started_at, None)
             reason = CONTEXT_LENGTH if room < sampling.max_new_tokens else MAX_TURN_TOKENS
@@ -152,15 +152,15 @@ class SynchronousRollouts:
 
     def _reply(self, said: Said, generation: Generation) -> tuple[int, ...]:
         ended_by = generation.token_ids[-1] if generation.token_ids else None
-        return _written(lambda: self._dialogue.reply(said, ended_by))
+        return _written(lambda: self._renderer.reply(said, ended_by))
 
     def _text(self, said: Said, ids: tuple[int, ...]) -> str:
         """For people: plain text as it was said, messages as the template wrote them."""
-        return said if isinstance(said, str) else self._dialogue.text(ids)
+        return said if isinstance(said, str) else self._renderer.text(ids)
 
     def _sampling(self, plan: RolloutPlan) -> Sampling:
         limit = self._task.max_turn_tokens if plan.max_new_tokens is None else plan.max_new_tokens
-        return Sampling(plan.temperature, limit, tuple(self._dialogue.stop_ids), plan.top_k, plan.top_p)
+        return Sampling(plan.temperature, limit, tuple(self._renderer.stop_ids), plan.top_k, plan.top_p)
 
     def _key(self, conversation: Conversation, plan: RolloutPlan) -> StreamKey:
         identity = conversation.id

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trainyard_trainer.chat.renderer import Dialogue
+from trainyard_trainer.chat.renderer import Renderer
 from trainyard_trainer.chat.text_encoder import UnwritableError
 from trainyard_trainer.environment import PolicyTurn, Question
 from trainyard_trainer.rollouts.guarded_environment import FailedEnvironmentError, GuardedEnvironment
@@ -32,32 +32,32 @@ class Unmeetable:
     too_long: bool = False
 
 
-def unmeetable(questions: Sequence[Question], task: Task, dialogue: Dialogue, max_turn_tokens: int) -> list[Unmeetable]:
+def unmeetable(questions: Sequence[Question], task: Task, renderer: Renderer, max_turn_tokens: int) -> list[Unmeetable]:
     """The questions whose outcome can't be met, of those that the task knows an answer to.
 
     Args:
         questions: of a file.
         task: knows right answers, and judges.
-        dialogue: what is said, as ids.
+        renderer: what is said, as ids.
         max_turn_tokens: most tokens of a turn.
     """
     with asyncio.Runner() as runner:
-        found = (runner.run(_judge(question, task, dialogue, max_turn_tokens)) for question in questions)
+        found = (runner.run(_judge(question, task, renderer, max_turn_tokens)) for question in questions)
         return [one for one in found if one is not None]
 
 
-async def _judge(question: Question, task: Task, dialogue: Dialogue, max_turn_tokens: int) -> Unmeetable | None:
+async def _judge(question: Question, task: Task, renderer: Renderer, max_turn_tokens: int) -> Unmeetable | None:
     try:
         answer = right_answer(task, question)
-        ids = () if answer is None else dialogue.answer(answer)
+        ids = () if answer is None else renderer.answer(answer)
     except UnwritableError as error:
         return Unmeetable(question, f"it can't be written: {error}")
     except ValueError as error:
         return Unmeetable(question, str(error), ambiguous=True)
     if answer is None:
         return None
-    end = next((place for place, number in enumerate(ids) if number in dialogue.stop_ids), len(ids) - 1) + 1
-    said = dialogue.turn(ids[:end])
+    end = next((place for place, number in enumerate(ids) if number in renderer.stop_ids), len(ids) - 1) + 1
+    said = renderer.turn(ids[:end])
     if await _is_wrong(question, task, said):
         return Unmeetable(question, _why(answer, said, cut=end < len(ids)))
     if end > max_turn_tokens:

@@ -1,6 +1,6 @@
 """A run's questions before anything is trained on them: opened, reported on, and refused where they can't be used.
 
-Place in the data's way: station 4, once task, model and dialogue are there, before any work. Lengths are those of the
+Place in the data's way: station 4, once task, model and renderer are there, before any work. Lengths are those of the
 ids that a rollout would begin with. The report goes to the log; what it judges is `data_report`'s.
 """
 
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from trainyard_api.run_config import RunConfig
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.chat.renderer import Dialogue
+from trainyard_trainer.chat.renderer import Renderer
 from trainyard_trainer.chat.template import TemplateFailedError
 from trainyard_trainer.chat.text_encoder import UnwritableError
 from trainyard_trainer.data.data_report import DataReport, QuerySet, Refusal, data_report
@@ -70,7 +70,7 @@ class Limits:
 def check_data(
     questions: Questions,
     task: Task,
-    dialogue: Dialogue,
+    renderer: Renderer,
     limits: Limits,
     *,
     training: bool,
@@ -81,7 +81,7 @@ def check_data(
     Args:
         questions: the run's.
         task: its environments say what a question's prompt is, and judge its expected outcome.
-        dialogue: turns texts into ids.
+        renderer: turns texts into ids.
         limits: what the model can read, and a turn can hold.
         training: whether the run trains.
         options: the task's, to name the one that a chat template can't write.
@@ -92,14 +92,14 @@ def check_data(
     """
     sets, refusals, warnings = [], [], []
     for one in questions.query_sets(training=training):
-        opened = _open(one.questions, task, dialogue)
+        opened = _open(one.questions, task, renderer)
         teaches = limits.demonstration is not None and one.split is Split.TRAIN
-        shown, unshown = _shown(opened, questions, dialogue) if teaches else ([], [])
+        shown, unshown = _shown(opened, questions, renderer) if teaches else ([], [])
         sets.append(replace(one, lengths=[prompt.tokens for prompt in opened], demonstrated=shown))
         refusals += [*_refused(one, opened, options or {}), *(_unwritable(one, *fault) for fault in unshown[:1])]
         warnings += _doubts(one, opened)
         if not one.drawn and not refusals:
-            wrong = unmeetable(one.questions, task, dialogue, limits.turn)
+            wrong = unmeetable(one.questions, task, renderer, limits.turn)
             unmet = _unmet(one, wrong, teaches=teaches)
             refusals += unmet
             warnings += [] if unmet else _unmet_doubts(one, wrong)
@@ -128,26 +128,26 @@ class _Prompt:
         return f"{self.problem or repr(self.lost)}, for {self.question.text[:_SHOWN]!r}"
 
 
-def _open(questions: Sequence[Question], task: Task, dialogue: Dialogue) -> list[_Prompt]:
+def _open(questions: Sequence[Question], task: Task, renderer: Renderer) -> list[_Prompt]:
     """Open a conversation about each question, as a rollout would."""
     prompts = []
     with asyncio.Runner() as runner:
         for question in questions:
             try:
                 said = runner.run(GuardedEnvironment(task).reset(question))
-                ids = dialogue.opening(said)
+                ids = renderer.opening(said)
             except UnwritableError as error:
                 prompts.append(_Prompt(question, unwritable=error))
             except (FailedEnvironmentError, ValueError) as error:
                 prompts.append(_Prompt(question, problem=str(error)))
             else:
-                lost, spelled = _lost(said, dialogue.text(ids)), dialogue.control_token(question.text)
+                lost, spelled = _lost(said, renderer.text(ids)), renderer.control_token(question.text)
                 prompts.append(_Prompt(question, len(ids), lost, spelled=spelled))
     return prompts
 
 
 def _shown(
-    opened: Sequence[_Prompt], questions: Questions, dialogue: Dialogue
+    opened: Sequence[_Prompt], questions: Questions, renderer: Renderer
 ) -> tuple[list[int | None], list[tuple[Question, UnwritableError]]]:
     """Tokens of one demonstration of each question that opens a conversation (others may differ a little), and which of
     them can't be written.
@@ -159,7 +159,7 @@ def _shown(
         if prompt.tokens is not None:
             try:
                 turns = questions.demonstration(Prompt(0, index, prompt.question))
-                length = len(dialogue.demonstration(turns)[0])
+                length = len(renderer.demonstration(turns)[0])
             except UnwritableError as error:
                 unwritable.append((prompt.question, error))
         lengths.append(length)

@@ -11,7 +11,7 @@ from datetime import date
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_spec import Evaluation
 from trainyard_api.training_job_status import ReportedSampler
-from trainyard_trainer.chat.renderer import Dialogue, make_dialogue
+from trainyard_trainer.chat.renderer import Renderer, make_renderer
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.models.first_model import load_first
 from trainyard_trainer.models.load import LoadedModel
@@ -40,7 +40,7 @@ class Parts:
     rollouts: RolloutSource
     questions: Questions
     rewards: tuple[WeightedReward, ...]
-    dialogue: Dialogue
+    renderer: Renderer
     evaluation: Evaluation | None
     answering: RolloutPlan | None
     seed: int
@@ -71,12 +71,12 @@ def build_parts(config: RunConfig, inputs: RunInputs, stop: StopRequest) -> Part
     try:
         questions = open_questions(config, task, inputs.data)
         loaded = load_first(config.model, algorithm, inputs.model, task.alphabet)
-        dialogue = make_dialogue(loaded, task, config.task.special_tokens, _day(config))
+        renderer = make_renderer(loaded.vocabulary, task, config.task.special_tokens, _day(config))
         turn_tokens = (algorithm.grpo.max_turn_tokens if algorithm.grpo else None) or task.max_turn_tokens
         report = check_data(
             questions,
             task,
-            dialogue,
+            renderer,
             Limits.of(loaded.context_length, turn_tokens, demonstrates=algorithm.sft is not None),
             training=steps_of(config) > 0,
             options=config.task.options,
@@ -88,7 +88,7 @@ def build_parts(config: RunConfig, inputs: RunInputs, stop: StopRequest) -> Part
             engine=engine,
             task=task,
             task_name=config.task.name,
-            dialogue=dialogue,
+            renderer=renderer,
             run=config.run.uid,
             seed=algorithm.seed,
             stop=stop,
@@ -102,7 +102,7 @@ def build_parts(config: RunConfig, inputs: RunInputs, stop: StopRequest) -> Part
         rollouts=rollouts,
         questions=questions,
         rewards=rewards,
-        dialogue=dialogue,
+        renderer=renderer,
         evaluation=config.evaluation,
         answering=evaluation_plan(config),
         seed=algorithm.seed,

@@ -72,7 +72,7 @@ def _try(config: RunConfig, inputs: RunInputs, stop: StopRequest, say: Callable[
 
 
 def _try_demonstrations(batch_size: int, parts: Parts, say: Callable[[str], None]) -> None:
-    rows = demonstration_rows(parts.questions.demonstrations(0, batch_size), parts.dialogue)
+    rows = demonstration_rows(parts.questions.demonstrations(0, batch_size), parts.renderer)
     longest, trained = max(len(row.token_ids) for row in rows), sum(sum(row.mask) for row in rows)
     say(f"demonstrations: {len(rows)}, the longest of {longest} tokens; the policy's own are {trained} tokens")
 

@@ -12,7 +12,7 @@ from trainyard_api.algorithm import SFTConfig
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.algorithms.metrics import as_decimals, sft_metrics
 from trainyard_trainer.algorithms.update import update_by_sft
-from trainyard_trainer.chat.renderer import Dialogue
+from trainyard_trainer.chat.renderer import Renderer
 from trainyard_trainer.chat.text_encoder import UnwritableError
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.policy.batches import Row
@@ -34,7 +34,7 @@ def fine_tune(config: SFTConfig, parts: Parts, outlets: Outlets, position: Posit
     policy = parts.policy
     while goes_on(config.steps, parts, outlets, position):
         step, watch = position.step, Stopwatch()
-        rows = demonstration_rows(parts.questions.demonstrations(step, config.batch_size), parts.dialogue)
+        rows = demonstration_rows(parts.questions.demonstrations(step, config.batch_size), parts.renderer)
         outlets.board.updating(0, 1)
         outcome = update_by_sft(policy, rows)
         watch.lap("update")
@@ -47,13 +47,13 @@ def fine_tune(config: SFTConfig, parts: Parts, outlets: Outlets, position: Posit
         outlets.board.step_done(position.step, metrics)
 
 
-def demonstration_rows(demonstrations: Sequence[Sequence[DemonstrationTurn]], dialogue: Dialogue) -> list[Row]:
+def demonstration_rows(demonstrations: Sequence[Sequence[DemonstrationTurn]], renderer: Renderer) -> list[Row]:
     """Demonstrations as rows; each policy token weighs 1 / all policy tokens, so the loss is their mean.
 
     Raises:
         RefusedError: INVALID_DATA; a text in one has no ids. The data report says so first, of data from files.
     """
-    tokenised = [_tokenised(turns, dialogue) for turns in demonstrations]
+    tokenised = [_tokenised(turns, renderer) for turns in demonstrations]
     whole = max(1, sum(sum(mask) for _, mask in tokenised))
     return [
         Row(
@@ -67,9 +67,9 @@ def demonstration_rows(demonstrations: Sequence[Sequence[DemonstrationTurn]], di
     ]
 
 
-def _tokenised(turns: Sequence[DemonstrationTurn], dialogue: Dialogue) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+def _tokenised(turns: Sequence[DemonstrationTurn], renderer: Renderer) -> tuple[tuple[int, ...], tuple[bool, ...]]:
     try:
-        return dialogue.demonstration(turns)
+        return renderer.demonstration(turns)
     except UnwritableError as error:
         shown = str(turns[0].said)[:200] if turns else ""
         rule = f"a demonstration must be a text that the model can read; {error}"
