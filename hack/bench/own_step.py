@@ -1,4 +1,4 @@
-"""One GRPO step of the trainer: the parts that its loop calls, without ledger, checkpoints and reports.
+"""One GRPO step of the trainer: what its loop calls, without ledger, checkpoints and reports.
 
 Everything is the trainer's own, but for lengths: an engine around its engine has every row end where the workload says.
 """

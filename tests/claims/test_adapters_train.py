@@ -20,8 +20,9 @@ from transformers import AutoModelForCausalLM
 
 from trainyard_api.model_source import ScratchModel
 from trainyard_api.run_config import RunConfig, RunModel
+from trainyard_trainer.algorithms.scored_batch import ScoredBatch
 from trainyard_trainer.checkpoints.files import Origin
-from trainyard_trainer.checkpoints.resumable import Resumed, find_resumable
+from trainyard_trainer.checkpoints.resumable import Resumed
 from trainyard_trainer.checkpoints.writer import CheckpointWriter
 from trainyard_trainer.errors import StoppedError
 from trainyard_trainer.models.digest import weights_digest
@@ -31,6 +32,7 @@ from trainyard_trainer.sinks import SavedCheckpoint
 from trainyard_trainer.storage.storage_folder import FolderStorage
 from trainyard_trainer.tasks.calculator import CalculatorTask
 from trainyard_trainer.training.inputs import RunInputs
+from trainyard_trainer.training.restore import find_restorable
 from trainyard_trainer.training.run import run
 
 LORA = {"rank": 4, "alpha": 8}
@@ -98,7 +100,9 @@ class Place:
         """The next pod of a run; the folder of its last checkpoint."""
         prefix = f"team-a/adapted/{config.run.uid}/"
         cache = self.root / f"cache-{config.run.uid}-{stop_after}"
-        resumed: Resumed | None = find_resumable(self.storage, prefix, config.run.uid, cache / "resumed")
+        resumed: Resumed | None = find_restorable(
+            self.storage, prefix, config.run.uid, cache / "resumed", read_batch=ScoredBatch.from_state
+        )
         origin = Origin(config.run, f"pod-{config.run.uid}-{stop_after}"[::-1], prefix, None)
         saved_before = resumed.saved if resumed and resumed.whole else None
         outside = Outside(stop_after)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.trainyard_trainer.scripted import Told, outlets, parts
+from tests.trainyard_trainer.scripted import Told, exam, sinks
 from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.manifest import check_manifest
 from trainyard_api.training_job_status import Verdict
@@ -22,7 +22,7 @@ from trainyard_trainer.local.local_checkpoints import checkpoint_name
 from trainyard_trainer.local.local_run import run_here
 from trainyard_trainer.storage.storage_folder import FolderStorage
 from trainyard_trainer.training.evaluate import evaluate_after, evaluate_before
-from trainyard_trainer.training.train_state import Position
+from trainyard_trainer.training.train_state import TrainState
 
 EXAMPLE = Path(__file__).parents[2] / "crds" / "examples" / "calculator-sft.yaml"
 MODULE = """
@@ -154,10 +154,10 @@ def test_a_policy_that_does_not_change_is_seldom_called_improved() -> None:
     for seed in range(200):
         chances = random.Random(seed)
         hard = [chances.random() for _ in range(60)]
-        made, _ = parts(lambda _, query, __, hard=hard, chances=chances: chances.random() < hard[query], questions=60)
-        told, position = Told(), Position()
-        evaluate_before(made, outlets(told), position)
-        evaluate_after(made, outlets(told), position)
+        made, _ = exam(lambda _, query, __, hard=hard, chances=chances: chances.random() < hard[query], questions=60)
+        told, position = Told(), TrainState()
+        evaluate_before(7, made, sinks(told), position)
+        evaluate_after(7, made, sinks(told), position)
         result = told.evaluations[-1][2]
         assert result is not None
         words.append(result.verdict)

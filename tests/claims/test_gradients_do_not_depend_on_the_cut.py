@@ -16,13 +16,14 @@ import torch
 from torch import distributed, multiprocessing
 from transformers import GPT2Config, GPT2LMHeadModel, Qwen3Config, Qwen3ForCausalLM
 
+from tests.trainyard_trainer import policies
 from trainyard_api.algorithm import GRPOConfig, KLPenalty, LossType
 from trainyard_trainer.algorithms.losses import make_loss
 from trainyard_trainer.models.load import LoadedModel
+from trainyard_trainer.numbers import value_of
 from trainyard_trainer.policy.batches import Row
-from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
+from trainyard_trainer.policy.loss import Loss, LossInputs, TokenLosses
 from trainyard_trainer.policy.micro_batches import cut_rows
-from trainyard_trainer.policy.policy import Loss
 from trainyard_trainer.policy.settings import PolicySettings
 from trainyard_trainer.policy.torch_policy import TorchPolicy
 
@@ -77,7 +78,7 @@ def gradients(of: TorchPolicy, share: list[Row]) -> dict[str, torch.Tensor]:
     found = {}
     for kind in LossType:
         tally, _ = of.accumulate(share, loss_of(kind))
-        assert tally.clip_high > 0 or kind is LossType.CISPO
+        assert value_of(tally, "clip_ratio/high_mean") > 0 or kind is LossType.CISPO
         found[kind.value] = torch.cat([parameter.grad.flatten() for parameter in of.trained])
     return found
 
@@ -124,7 +125,7 @@ def test_two_ranks_and_one_give_one_gradient(tmp_path: Path) -> None:
 def require_common_fate(first: tuple, second: tuple) -> None:
     """Where one rank had to begin again, or to skip, both did; and none counted a row twice."""
     alone = policy(torch.float32)
-    norm = alone.update(rows(), loss_of(LossType.DAPO)).grad_norm
+    norm = value_of(alone.update(rows(), loss_of(LossType.DAPO)), "grad_norm")
     for found, limit, skipped, weights in (first, second):
         assert found == [(pytest.approx(norm, rel=1e-5), False, 1), (None, True, 0)]
         assert (limit, skipped) == (first[1], 1)
@@ -163,6 +164,6 @@ def befallen(number: int, folder: Path) -> None:
         return replace(out, losses=out.losses * (math.nan if number == 1 else 1.0))
 
     outcomes = [chosen.update(share, loss) for loss in (scarce, broken)]
-    found = [(outcome.grad_norm, outcome.skipped, outcome.out_of_memory) for outcome in outcomes]
+    found = [policies.found(outcome, "grad_norm", "skipped_updates", "out_of_memory") for outcome in outcomes]
     weights = torch.cat([parameter.detach().flatten() for parameter in chosen.trained])
     torch.save((found, chosen.micro_batch_tokens, chosen.skipped_in_a_row, weights), folder / f"befallen-{number}.pt")

@@ -18,7 +18,7 @@ from tests.claims.learning_runs import EXAMPLES, Unmasked
 from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.manifest import check_manifest
 from trainyard_trainer.local.local_run import run_here
-from trainyard_trainer.training import components as parts
+from trainyard_trainer.training import components
 
 pytestmark = pytest.mark.learning
 
@@ -112,7 +112,7 @@ def test_with_the_rewards_sign_flipped_success_is_unlearned(warm: dict[int, Path
 
 def test_who_learns_from_the_tools_words_learns_late(warm: dict[int, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Tool tokens in the loss: where held-out success rises in the end all the same, early success shows the fault."""
-    monkeypatch.setattr(parts, "SynchronousRollouts", Unmasked)
+    monkeypatch.setattr(components, "SynchronousRollouts", Unmasked)
     assert run(warm[0], "calculator-grpo", 0, steps=STEPS_THAT_COUNT).early_success <= 0.65
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.claims.learning_runs import LearningRun, Unmasked, run_manifest
 from tests.trainyard_trainer import chat_model
-from trainyard_trainer.training import components as parts
+from trainyard_trainer.training import components
 
 pytestmark = pytest.mark.learning
 
@@ -78,5 +78,5 @@ def test_with_the_rewards_sign_flipped_success_is_unlearned(warm: Path) -> None:
 
 def test_who_learns_from_the_tools_words_learns_nothing(warm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tool tokens in the loss: what the mask is for."""
-    monkeypatch.setattr(parts, "SynchronousRollouts", Unmasked)
+    monkeypatch.setattr(components, "SynchronousRollouts", Unmasked)
     assert grpo(warm, steps=CONTROL_STEPS).success(5, 9) <= 0.3

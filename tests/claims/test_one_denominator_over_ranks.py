@@ -11,13 +11,14 @@ import pytest
 import torch
 from torch import distributed, multiprocessing
 
+from tests.trainyard_trainer import policies
 from tests.trainyard_trainer.policies import policy, weights
 from tests.trainyard_trainer.trajectories import segment, trajectory
 from trainyard_api.algorithm import GRPOConfig, LossType
 from trainyard_trainer.algorithms.advantages import with_advantages
 from trainyard_trainer.algorithms.scored_batch import ScoredBatch
 from trainyard_trainer.algorithms.update import prepare_batch, updates
-from trainyard_trainer.policy.policy import UpdateOutcome
+from trainyard_trainer.numbers import Numbers, value_of
 from trainyard_trainer.trajectory import Trajectory
 
 GROUPS, SIZE = 4, 3
@@ -40,11 +41,11 @@ def step_of(groups: Sequence[int]) -> list[Trajectory]:
     return with_advantages(step, CUT)
 
 
-def train(groups: Sequence[int], config: GRPOConfig, ranks: Any = None) -> tuple[list[UpdateOutcome], torch.Tensor]:
+def train(groups: Sequence[int], config: GRPOConfig, ranks: Any = None) -> tuple[list[Numbers], torch.Tensor]:
     """One step of a new policy on these groups: outcomes of its updates, and the weights after it."""
     chosen = policy(group=ranks)
     batch: ScoredBatch = prepare_batch(chosen, step_of(groups), config, step=0)
-    for _, _, after in updates(chosen, batch, config, seed=0, ranks=ranks):
+    for _, _, after in updates(chosen, batch, config, seed=0):
         batch = after
     return list(batch.outcomes), weights(chosen)
 
@@ -58,9 +59,14 @@ def rank(number: int, folder: Path) -> None:
     for share, groups in SHARES.items():
         for loss, config in LOSSES.items():
             outcomes, after = train(groups[number], config, ranks)
-            found[f"{share} {loss}"] = (outcomes[0].loss, outcomes[0].grad_norm, outcomes[0].policy_tokens, after)
+            found[f"{share} {loss}"] = (
+                value_of(outcomes[0], "loss"),
+                value_of(outcomes[0], "grad_norm"),
+                value_of(outcomes[0], "trained_tokens"),
+                after,
+            )
         outcomes, after = train(groups[number], CUT, ranks)
-        found[f"{share} cut"] = ([outcome.policy_tokens for outcome in outcomes], after)
+        found[f"{share} cut"] = ([value_of(outcome, "trained_tokens") for outcome in outcomes], after)
     torch.save(found, folder / f"{number}.pt")
     distributed.destroy_process_group()
 
@@ -76,7 +82,11 @@ def test_shares_of_a_step_train_as_the_whole_step_does(tmp_path: Path) -> None:
         (whole,), _ = train(range(GROUPS), config)
         for share in SHARES:
             *numbers, after = first[f"{share} {loss}"]
-            assert numbers == pytest.approx([whole.loss, whole.grad_norm, whole.policy_tokens], rel=1e-5, abs=1e-7)
+            assert numbers == pytest.approx(
+                [*policies.found(whole, "loss", "grad_norm", "trained_tokens")],
+                rel=1e-5,
+                abs=1e-7,
+            )
             assert torch.equal(after, second[f"{share} {loss}"][-1])
     tokens = sum(one.policy_tokens for one in step_of(range(GROUPS)))
     for share, count in (("two and two", 4), ("three and one", 6), ("all and none", 6)):

@@ -53,7 +53,7 @@ def test_a_random_llama_with_its_own_tokenizer_trains_two_steps(
     (run,) = (tmp_path / "out" / "team-a" / "calculator-sft").iterdir()
     steps = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert min(m["values"]["grad_norm"] for m in steps if m["kind"] == "step") > 0
-    assert max(m["values"]["sampler_gap"] for m in steps if m["kind"] == "step") <= 1e-4
+    assert max(m["values"]["sampling_logp_difference/max"] for m in steps if m["kind"] == "step") <= 1e-4
     trajectories = [json.loads(line) for line in (run / "trajectories.jsonl").read_text().splitlines()]
     assert len(trajectories) == 2 * 16 * 8
     assert {t["segments"][0]["token_ids"][0] for t in trajectories} == {1}

@@ -20,9 +20,11 @@ import torch
 
 from tests.trainyard_trainer import small
 from tests.trainyard_trainer.small import Outside
+from trainyard_trainer.chat.renderer import Renderer
 from trainyard_trainer.environment import Prompt
+from trainyard_trainer.numbers import Numbers
 from trainyard_trainer.policy.batches import Row
-from trainyard_trainer.policy.policy import Loss, UpdateOutcome
+from trainyard_trainer.policy.loss import Loss
 from trainyard_trainer.policy.torch_policy import TorchPolicy
 from trainyard_trainer.randomness import Stream, StreamKey, uniforms
 from trainyard_trainer.rewards.reward import WeightedReward
@@ -30,10 +32,8 @@ from trainyard_trainer.rollouts.in_process import SynchronousRollouts
 from trainyard_trainer.rollouts.source import RolloutPlan
 from trainyard_trainer.sampling.engine import Generation
 from trainyard_trainer.tasks.calculator import CalculatorTask
-from trainyard_trainer.training.components import Parts, build_parts
-from trainyard_trainer.training.inputs import RunInputs
 from trainyard_trainer.training.train import train
-from trainyard_trainer.training.train_state import Position
+from trainyard_trainer.training.train_state import TrainState
 from trainyard_trainer.trajectory import FinishReason, Role, Sampling, Segment, Trajectory, TrajectoryId, Turn
 
 NOW, OLD, OLDEST = 5, 4, 2
@@ -85,8 +85,8 @@ class RemoteEngine:
 class ForeignSource:
     """Gives what a source in this process gives, and more."""
 
-    def __init__(self, parts: Parts, models: dict[int, Any]) -> None:
-        self._parts = parts
+    def __init__(self, renderer: Renderer, models: dict[int, Any]) -> None:
+        self._renderer = renderer
         self._now = self._source(RemoteEngine(models, OLD, NOW))
         self._late = self._source(RemoteEngine(models, OLDEST, OLDEST))
         self._engine = RemoteEngine(models, OLD, NOW)
@@ -96,7 +96,7 @@ class ForeignSource:
             engine=engine,
             task=CalculatorTask({}),
             task_name="calculator",
-            renderer=self._parts.renderer,
+            renderer=self._renderer,
             run="run-1",
             seed=0,
             stop=Outside(),
@@ -136,7 +136,7 @@ class Recording(TorchPolicy):
 
     gradient: torch.Tensor
 
-    def update(self, rows: Sequence[Row], loss: Loss) -> UpdateOutcome:
+    def update(self, rows: Sequence[Row], loss: Loss) -> Numbers:
         """As every policy's."""
         self.accumulate(rows, loss)
         self.gradient = torch.cat([one.grad.flatten().double() for one in self.trained if one.grad is not None])
@@ -172,9 +172,8 @@ def trained() -> tuple[Recording, Any, Outside]:
     settings = {**small.GRPO, "steps": STEP + 1}
     config = small.config(algorithm={"type": "GRPO", "seed": 0, "grpo": settings})
     outside = Outside()
-    parts = build_parts(config, RunInputs(), outside)
-    policy = parts.policy
-    assert isinstance(policy, TorchPolicy)
+    components = small.components(outside, config)
+    policy = components.policy
     policy.__class__ = Recording
     policy.load_state(policy.state() | {"policy_version": NOW})
     policy.prepare(100)
@@ -187,8 +186,9 @@ def trained() -> tuple[Recording, Any, Outside]:
             for parameter in models[version].parameters():
                 parameter.add_(torch.randn_like(parameter), alpha=0.1)
     reward = WeightedReward("ids", 1.0, "spec.task.rewards[0]", lambda one: float(sum(one.segments[-1].token_ids) % 7))
-    parts = replace(parts, rollouts=ForeignSource(parts, models), rewards=(reward,), evaluation=None)
-    train(config.algorithm.grpo, parts, outside.outlets(STEP + 1), Position(step=STEP))
+    foreign = ForeignSource(components.renderer, models)
+    algorithm = replace(small.algorithm(outside, config), policy=policy, rollouts=foreign, rewards=(reward,))
+    train(algorithm, None, outside.sinks(STEP + 1), TrainState(step=STEP))
     return policy, before, outside
 
 

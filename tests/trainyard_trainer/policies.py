@@ -10,15 +10,19 @@ import torch
 
 from tests.trainyard_trainer.saved_models import write_files
 from trainyard_api.model_source import ScratchModel
-from trainyard_trainer.algorithms.losses import sft_loss
+from trainyard_trainer.algorithms.sft import SFT_LOSS
 from trainyard_trainer.models.load import LoadedModel, scratch
+from trainyard_trainer.numbers import Numbers, value_of
 from trainyard_trainer.policy.batches import Row
-from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
-from trainyard_trainer.policy.policy import Loss
+from trainyard_trainer.policy.loss import Loss, LossInputs, TokenLosses
+from trainyard_trainer.policy.ranks import Ranks
 from trainyard_trainer.policy.settings import PolicySettings
 from trainyard_trainer.policy.torch_policy import TorchPolicy
 from trainyard_trainer.sinks import Snapshot
 from trainyard_trainer.tasks.calculator import CalculatorTask
+
+ALONE = Ranks(None, torch.device("cpu"))
+"""One process that shares its updates with nobody."""
 
 
 def loaded() -> LoadedModel:
@@ -26,9 +30,11 @@ def loaded() -> LoadedModel:
     return scratch(ScratchModel(), CalculatorTask.alphabet, 0)
 
 
-def policy(learning_rate: float = 1e-3, *, model: LoadedModel | None = None, **settings: Any) -> TorchPolicy:
-    """A policy of that model, or of another."""
-    return TorchPolicy(model or loaded(), PolicySettings(learning_rate=learning_rate, **settings))
+def policy(
+    learning_rate: float = 1e-3, *, model: LoadedModel | None = None, group: Any = None, **settings: Any
+) -> TorchPolicy:
+    """A policy of that model, or of another; of one process, or of a group of them."""
+    return TorchPolicy(model or loaded(), PolicySettings(learning_rate=learning_rate, **settings), group)
 
 
 def row(number: int, tokens: int, **values: Any) -> Row:
@@ -46,10 +52,15 @@ def times(factor: float) -> Loss:
     """The SFT loss, scaled."""
 
     def loss(inputs: LossInputs) -> TokenLosses:
-        out = sft_loss(inputs)
+        out = SFT_LOSS(inputs)
         return replace(out, losses=factor * out.losses)
 
-    return loss
+    return Loss(loss)
+
+
+def found(numbers: Numbers, *names: str) -> tuple[float | None, ...]:
+    """Values of some numbers, in the order of their names."""
+    return tuple(value_of(numbers, name) for name in names)
 
 
 def weights(of: TorchPolicy) -> torch.Tensor:

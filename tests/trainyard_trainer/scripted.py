@@ -1,4 +1,4 @@
-"""Measurements without a model: rollouts that answer as a script says, and outlets that keep what they are told."""
+"""Measurements without a model: rollouts that answer as a script says, and sinks that keep what they are told."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from trainyard_trainer.data.question_sources import DrawnQuestions
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.environment import Prompt
 from trainyard_trainer.randomness import Stream
-from trainyard_trainer.reporting.board import ProgressBoard
+from trainyard_trainer.reporting.progress_reporter import ProgressReporter
 from trainyard_trainer.rewards.reward import WeightedReward
 from trainyard_trainer.rollouts.source import RolloutPlan
 from trainyard_trainer.sinks import StepMetrics
 from trainyard_trainer.tasks.calculator import CalculatorTask
-from trainyard_trainer.training.components import Outlets, Parts
+from trainyard_trainer.training.measured import Exam
+from trainyard_trainer.training.run_sinks import Sinks
 from trainyard_trainer.trajectory import Trajectory, TrajectoryId, TrajectoryStatus
 
 Script = Callable[[int, int, int], bool | None]
@@ -68,30 +69,18 @@ class Told:
         self.hurried += at_once
 
 
-def outlets(told: Told) -> Outlets:
+def sinks(told: Told) -> Sinks:
     """As the loop has them, without a checkpointer."""
     nobody: Any = SimpleNamespace(requested=lambda: False)
-    return Outlets(told, ProgressBoard(told, 10), nobody, nobody, 100)  # type: ignore[arg-type]
+    return Sinks(told, ProgressReporter(told, 10), nobody, nobody, 100)  # type: ignore[arg-type]
 
 
-def parts(script: Script, **evaluation: Any) -> tuple[Parts, ScriptedRollouts]:
-    """The parts of a run with this evaluation, or without one; and who was asked."""
-    asked = Evaluation.model_validate(evaluation, extra="forbid") if evaluation else None
+def exam(script: Script, **evaluation: Any) -> tuple[Exam, ScriptedRollouts]:
+    """What a run with this evaluation is measured by, and who was asked."""
+    settings = Evaluation.model_validate(evaluation, extra="forbid")
     task = CalculatorTask({})
     rollouts = ScriptedRollouts(script)
     rewards = (WeightedReward("success", 1.0, "spec.task.rewards[0].name", function=lambda t: float(t.success)),)
-    plan = RolloutPlan(asked.samples, 1.0, 20, Stream.EVALUATION_TOKENS) if asked else None
-    policy: Any = SimpleNamespace(version=7)
-    made = Parts(
-        policy=policy,
-        rollouts=rollouts,
-        questions=Questions(DrawnQuestions(task, 0), task, 0, asked),
-        rewards=rewards,
-        renderer=SimpleNamespace(),  # type: ignore[arg-type]
-        evaluation=asked,
-        answering=plan,
-        seed=0,
-        longest_row=64,
-        sampler=SimpleNamespace(),  # type: ignore[arg-type]
-    )
-    return made, rollouts
+    plan = RolloutPlan(settings.samples, 1.0, 20, Stream.EVALUATION_TOKENS)
+    questions = Questions(DrawnQuestions(task, 0), task, 0, settings)
+    return Exam(settings, questions, rollouts, plan, rewards), rollouts

@@ -1,4 +1,4 @@
-"""Small runs for tests: a run config, and outlets that keep what they are told in memory."""
+"""Small runs for tests: a run config, and sinks that keep what they are told in memory."""
 
 from __future__ import annotations
 
@@ -13,20 +13,28 @@ from tests.trainyard_trainer.policies import write
 from tests.trainyard_trainer.run_configs import run_config
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job_status import Progress, ReportedEvaluation
+from trainyard_trainer.algorithms.base import Algorithm
+from trainyard_trainer.algorithms.plan import plan_of
 from trainyard_trainer.chat.renderer import Renderer, make_renderer
 from trainyard_trainer.checkpoints.files import TRAINER_STATE_FILE
 from trainyard_trainer.checkpoints.resumable import Resumed
+from trainyard_trainer.errors import RolloutInterruptedError
 from trainyard_trainer.models.load import LoadedModel
 from trainyard_trainer.policy.torch_policy import TorchPolicy
-from trainyard_trainer.reporting.board import ProgressBoard
+from trainyard_trainer.reporting.progress_reporter import ProgressReporter
 from trainyard_trainer.rollouts.in_process import SynchronousRollouts
 from trainyard_trainer.sampling.in_process.reading import CachedModel
 from trainyard_trainer.sampling.in_process.sampler import InProcessEngine
 from trainyard_trainer.sampling.in_process.slot_decoder import SlotDecoder
 from trainyard_trainer.sinks import SavedCheckpoint, Snapshot, StepMetrics
 from trainyard_trainer.tasks.calculator import CalculatorTask
-from trainyard_trainer.training.components import Outlets, Parts, build_parts
+from trainyard_trainer.training.algorithm_types import make_algorithm
+from trainyard_trainer.training.components import Components
 from trainyard_trainer.training.inputs import RunInputs
+from trainyard_trainer.training.restore import restore
+from trainyard_trainer.training.run_sinks import Sinks
+from trainyard_trainer.training.train import train
+from trainyard_trainer.training.train_state import TrainState
 from trainyard_trainer.trajectory import Trajectory
 
 GRPO = {"steps": 2, "promptsPerStep": 3, "groupSize": 4, "learningRate": "1e-3"}
@@ -96,9 +104,9 @@ class Outside:
         """As keyword arguments of `run`."""
         return {"ledger": self, "reporter": self, "checkpointer": self, "stop": self}
 
-    def outlets(self, steps: int, every_steps: int = 100) -> Outlets:
-        """As the loops take them."""
-        return Outlets(self, ProgressBoard(self, steps), self, self, every_steps)
+    def sinks(self, steps: int, every_steps: int = 100) -> Sinks:
+        """As the loop takes them."""
+        return Sinks(self, ProgressReporter(self, steps), self, self, every_steps)
 
 
 def renderer_of(chosen: TorchPolicy, task: Any = None) -> Renderer:
@@ -126,9 +134,27 @@ def rollouts(chosen: TorchPolicy, outside: Outside | None = None, task: Any = No
     )
 
 
-def parts(outside: Outside, chosen: RunConfig | None = None, folder: Path | None = None) -> Parts:
-    """The parts of a small run."""
-    return build_parts(chosen or config(), RunInputs(model=folder), outside)
+def components(outside: Outside, chosen: RunConfig | None = None, folder: Path | None = None) -> Components:
+    """The components of a small run."""
+    chosen = chosen or config()
+    return Components(chosen, RunInputs(model=folder), outside, plan_of(chosen.algorithm))
+
+
+def algorithm(outside: Outside, chosen: RunConfig | None = None) -> Algorithm:
+    """The algorithm of a small run."""
+    return make_algorithm((chosen or config()).algorithm, components(outside, chosen))
+
+
+def go(outside: Outside, chosen: RunConfig, begun: Resumed | None = None, every_steps: int = 100) -> TrainState:
+    """Train as a config says, from the beginning or from a snapshot; where the run stands then."""
+    trained = algorithm(outside, chosen)
+    state = TrainState() if begun is None else restore(trained, begun)
+    try:
+        train(trained, None, outside.sinks(trained.steps, every_steps), state)
+    except RolloutInterruptedError:
+        assert state.updates is None
+        raise
+    return state
 
 
 def resumed(snapshot: Snapshot, folder: Path) -> Resumed:

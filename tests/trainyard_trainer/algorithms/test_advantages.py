@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from tests.trainyard_trainer.trajectories import of_turns, policy_turn, segment, trajectory
 from trainyard_api.algorithm import Credit, GRPOConfig
 from trainyard_trainer.algorithms.advantages import (
+    frac_reward_zero_std,
     group_advantages,
     learns_nothing,
     turn_advantages,
     with_advantages,
-    zero_variance_groups,
 )
 
 CONFIG = GRPOConfig(steps=1)
@@ -55,7 +55,7 @@ def test_groups_are_told_apart_by_id_not_by_text() -> None:
     step = [trajectory(r, prompt=p) for p in (0, 1) for r in ((1.0, 1.0) if p else (0.0, 0.0))]
     result = with_advantages(step, CONFIG)
     assert [t.advantage for t in result] == [0.0] * 4
-    assert zero_variance_groups(result) == 2
+    assert frac_reward_zero_std(result) == 1.0
 
 
 def test_failed_trajectories_change_nobody_elses_advantage() -> None:
@@ -71,7 +71,7 @@ def test_a_group_of_which_everything_failed_is_no_group() -> None:
     """Neither an advantage nor a group without variance."""
     failed = [trajectory(sample=n) for n in range(3)]
     assert with_advantages(failed, CONFIG) == failed
-    assert zero_variance_groups(failed) == 0
+    assert frac_reward_zero_std(failed) is None
 
 
 def test_a_long_trajectory_counts_once_however_many_rows_it_has() -> None:
@@ -87,7 +87,7 @@ def test_a_discount_makes_the_faster_of_two_successes_the_better() -> None:
     fast, slow = with_advantages(group, GRPOConfig(steps=1, gamma="0.9"))
     assert fast.advantage == pytest.approx(-slow.advantage)
     assert fast.advantage > 0.7
-    assert zero_variance_groups(with_advantages(group, CONFIG)) == 1
+    assert frac_reward_zero_std(with_advantages(group, CONFIG)) == 1
 
 
 def slow_turn_advantages(returns: list[list[float]]) -> list[list[float]]:
@@ -138,7 +138,7 @@ def test_tokens_have_the_advantage_of_their_turn() -> None:
     assert list(bad_then_good.segments[0].advantages) == [0.0, down, down, 0.0, up, up]
     assert good_then_bad.advantage == pytest.approx(0.0)
     assert not learns_nothing(good_then_bad)
-    assert zero_variance_groups([good_then_bad, bad_then_good]) == 0
+    assert frac_reward_zero_std([good_then_bad, bad_then_good]) == 0
 
 
 def test_turns_of_a_forked_history_find_their_rows() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.trainyard_trainer.policies import ALONE
 from tests.trainyard_trainer.trajectories import segment, trajectory
 from trainyard_api.algorithm import GRPOConfig, LossType
 from trainyard_trainer.algorithms.denominators import UpdateSize, token_weight, update_size
@@ -20,8 +21,8 @@ def config(loss: LossType) -> GRPOConfig:
 
 def test_an_update_is_measured_by_scored_trajectories_and_their_policy_tokens() -> None:
     """Neither failed ones nor tools' tokens count; rows of one trajectory are one trajectory."""
-    assert update_size(STEP) == UpdateSize(trajectories=2, policy_tokens=8)
-    assert update_size([]) == UpdateSize(0, 0)
+    assert update_size(STEP, ALONE) == UpdateSize(trajectories=2, policy_tokens=8)
+    assert update_size([], ALONE) == UpdateSize(0, 0)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_an_update_is_measured_by_scored_trajectories_and_their_policy_tokens() 
 )
 def test_each_loss_has_its_own_denominator(loss: LossType, weights: tuple[float, float]) -> None:
     """Tokens; trajectories, of whose tokens over all rows the mean is taken first; trajectories x maxPolicyTokens."""
-    size = update_size(STEP)
+    size = update_size(STEP, ALONE)
     assert tuple(token_weight(config(loss), t.policy_tokens, size) for t in STEP[:2]) == pytest.approx(weights)
 
 
@@ -44,5 +45,5 @@ def test_each_loss_has_its_own_denominator(loss: LossType, weights: tuple[float,
 def test_a_trajectory_without_a_token_has_no_weight_but_counts(loss: LossType) -> None:
     """An empty completion divides nothing by zero, and stays one of the trajectories that are averaged."""
     empty = trajectory(1.0, segments=[segment(0)])
-    assert update_size([empty, *STEP]) == UpdateSize(3, 8)
-    assert token_weight(config(loss), 0, update_size([empty])) == 0.0
+    assert update_size([empty, *STEP], ALONE) == UpdateSize(3, 8)
+    assert token_weight(config(loss), 0, update_size([empty], ALONE)) == 0.0

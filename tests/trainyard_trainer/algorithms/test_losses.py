@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainyard_api.algorithm import GRPOConfig, KLEstimator, KLPenalty, LossType
-from trainyard_trainer.algorithms.losses import DEFAULT_CLIPS, Clip, clip_of, make_loss, sft_loss
-from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
+from trainyard_trainer.algorithms.losses import DEFAULT_CLIPS, Clip, clip_of, make_loss
+from trainyard_trainer.algorithms.sft import SFT_LOSS
+from trainyard_trainer.policy.loss import LossInputs, TokenLosses
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def test_on_policy_every_loss_has_the_gradient_of_minus_advantage_times_logprob(
     same = [Token(one.logprob, one.logprob, 0.0, one.advantage, one.trajectory, one.weight) for one in tokens]
     found, gradient = run(config(loss), same)
     assert gradient == pytest.approx([-one.weight * one.advantage for one in same], abs=1e-12)
-    assert not (found.clipped_low | found.clipped_high).any()
+    assert (found.clipped_low, found.clipped_high, found.kl) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -227,9 +228,9 @@ def test_without_tokens_there_are_no_losses(loss: LossType) -> None:
 def test_supervised_loss_is_the_negative_log_likelihood() -> None:
     """No advantage, no clip."""
     values = torch.tensor([-1.0, -0.5])
-    found = sft_loss(LossInputs(values, values, None, values, torch.zeros(2, dtype=torch.long)))
+    found = SFT_LOSS(LossInputs(values, values, None, values, torch.zeros(2, dtype=torch.long)))
     assert found.losses.tolist() == [1.0, 0.5]
-    assert not (found.clipped_low | found.clipped_high).any()
+    assert (found.clipped_low, found.clipped_high, found.kl) == (None, None, None)
 
 
 def described(field: str) -> dict[LossType, float | None]:

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from datetime import UTC, datetime
 
 import pytest
 
+from tests.trainyard_trainer import small
+from tests.trainyard_trainer.policies import row
 from tests.trainyard_trainer.trajectories import segment, trajectory
-from trainyard_trainer.algorithms.metrics import as_decimals, grpo_metrics, rollout_values, sft_metrics, update_values
-from trainyard_trainer.policy.policy import UpdateOutcome
+from trainyard_trainer.algorithms import losses
+from trainyard_trainer.algorithms.metrics import as_decimals, grpo_values, rollout_values, sft_values
+from trainyard_trainer.algorithms.scored_batch import ScoredBatch
+from trainyard_trainer.numbers import Kind, largest, mean, total
+from trainyard_trainer.policy.loss import TokenNumber
+from trainyard_trainer.sinks import StepMetrics
 from trainyard_trainer.trajectory import CallOutcome, Role, TrajectoryStatus, Turn
 
-OUTCOME = UpdateOutcome(
-    *(0.25, 1.5, 0.5, 1e-6),
-    skipped=False,
-    kl=0.01,
-    clip_low=0.2,
-    clip_high=0.3,
-    out_of_memory=1,
-    sampler_gap_mean=2e-6,
-)
+OUTCOME = {
+    "loss": mean(0.25),
+    "grad_norm": mean(1.5),
+    "entropy": mean(5.0, 10),
+    "sampling_logp_difference/max": largest(1e-6),
+    "sampling_logp_difference/mean": mean(2e-5, 10),
+    "kl": mean(0.1, 10),
+    "clip_ratio/low_mean": mean(2.0, 10),
+    "clip_ratio/high_mean": mean(3.0, 10),
+    "trained_tokens": total(10),
+    "skipped_updates": total(0),
+    "out_of_memory": total(1),
+}
 SECONDS = {"rollout": 1.0, "reward": 0.5, "update": 0.5, "step": 2.0}
 CALL = Turn(
     0, 1, 3, Role.POLICY, "C1;", datetime(2026, 1, 1, tzinfo=UTC), 0.1, calls=(CallOutcome("1", "error: no", ok=False),)
@@ -47,23 +58,31 @@ def test_failed_trajectories_are_counted_and_left_out_of_rewards() -> None:
 
 def test_a_grpo_step_has_every_measurement() -> None:
     """Names that users look for, durations under `_seconds`."""
-    metrics = grpo_metrics(7, 8, STEP, OUTCOME, SECONDS)
-    assert (metrics.kind, metrics.step, metrics.policy_version) == ("step", 7, 8)
-    assert set(metrics.values) == {
-        *("reward_mean", "reward_std", "success_rate", "tool_rate", "zero_variance_groups", "failed_trajectories"),
-        *("truncated", "tokens", "policy_tokens", "tokens_per_second", "loss", "grad_norm", "entropy", "sampler_gap"),
-        "sampler_gap_mean",
-        *("length_right", "length_wrong", "kl", "clip_low", "clip_high", "out_of_memory"),
-        *("skipped_updates", "rollout_seconds", "reward_seconds", "update_seconds", "step_seconds"),
+    values = grpo_values(ScoredBatch(7, 8, tuple(STEP), outcomes=(OUTCOME,)), SECONDS)
+    assert set(values) == {
+        *("reward_mean", "reward_std", "success_rate", "tool_rate", "frac_reward_zero_std", "failed_trajectories"),
+        *("truncated", "tokens", "policy_tokens", "completions/mean_length", "length_right", "length_wrong"),
+        *("rollout_seconds", "reward_seconds", "update_seconds", "step_seconds", "tokens_per_second", *OUTCOME),
     }
-    assert metrics.values["tokens_per_second"] == 17 / 2.0
-    assert metrics.values["zero_variance_groups"] == 1
+    assert values["tokens_per_second"] == 17 / 2.0
+    assert (values["frac_reward_zero_std"], values["completions/mean_length"]) == (0.5, 17 / 5)
+
+
+def test_a_new_number_is_one_edit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Declared beside the loss that makes it, it comes to rows and checkpoints with every other."""
+    farthest = TokenNumber(Kind.MAX, lambda inputs, _: (inputs.logprobs - inputs.old_logprobs).abs())
+    monkeypatch.setitem(losses.NUMBERS, "log_ratio/max", farthest)
+    outside = small.Outside()
+    small.go(outside, small.config(task=small.PARTLY_RIGHT))
+    (_, first), *_ = outside.steps
+    assert first.values["log_ratio/max"] == 0.0, "one update on its own samples"
+    assert outside.snapshots[-1].metrics["log_ratio/max"] == "0.000000"
 
 
 def test_what_has_no_value_is_absent() -> None:
     """NaN never leaves the trainer as a number."""
-    values = update_values(UpdateOutcome(None, None, None, None, skipped=True))
-    assert values == {"skipped_updates": 1.0, "out_of_memory": 0.0}
+    bare = grpo_values(ScoredBatch(0, 0, (STEP[2],), outcomes=({"loss": mean(math.nan)},)), SECONDS)
+    assert not {"loss", "frac_reward_zero_std", "reward_mean"} & set(bare)
     assert "reward_std" not in rollout_values(STEP[:1])
     assert "reward_mean" not in rollout_values(STEP[2:3])
     assert "success_rate" not in rollout_values(STEP[3:4])
@@ -71,20 +90,22 @@ def test_what_has_no_value_is_absent() -> None:
 
 def test_a_checkpoint_carries_measurements_that_a_replay_gives_again() -> None:
     """As decimal strings, without durations and speeds."""
-    metrics = sft_metrics(3, 4, tokens=100, policy_tokens=40, outcome=OUTCOME, seconds={"step": 2.0})
-    assert metrics.values["tokens_per_second"] == 50.0
-    assert as_decimals(metrics) == {
+    rows = [row(0, 7), row(1, 3)]
+    values = sft_values(rows, OUTCOME, {"step": 2.0})
+    assert values["tokens_per_second"] == 6.0
+    assert as_decimals(StepMetrics("step", 3, 4, values)) == {
         "loss": "0.250000",
         "grad_norm": "1.500000",
         "entropy": "0.500000",
-        "sampler_gap": "0.000001",
-        "sampler_gap_mean": "0.000002",
+        "sampling_logp_difference/max": "0.000001",
+        "sampling_logp_difference/mean": "0.000002",
         "kl": "0.010000",
-        "clip_low": "0.200000",
-        "clip_high": "0.300000",
+        "clip_ratio/low_mean": "0.200000",
+        "clip_ratio/high_mean": "0.300000",
+        "trained_tokens": "10.000000",
         "out_of_memory": "1.000000",
         "skipped_updates": "0.000000",
-        "tokens": "100.000000",
-        "policy_tokens": "40.000000",
+        "tokens": "12.000000",
+        "policy_tokens": "10.000000",
     }
     assert as_decimals(None) == {}

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from tests.trainyard_trainer.policies import ALONE
 from tests.trainyard_trainer.trajectories import segment, trajectory
 from trainyard_api.algorithm import GRPOConfig
 from trainyard_trainer.algorithms.denominators import UpdateSize, update_size
@@ -22,7 +23,7 @@ def test_every_segment_of_a_trajectory_is_a_row() -> None:
         1.0, advantage=0.5, segments=[segment(2, tool=1), segment(1, advantages=(0.0, 2.0), support=(None, (1, 2)))]
     )
     step = (trajectory(0.0, sample=1, advantage=-0.5), forked)
-    first, second = grpo_rows(ScoredBatch(0, 0, step), [1], CONFIG, update_size(step), 0)
+    first, second = grpo_rows(ScoredBatch(0, 0, step), [1], CONFIG, update_size(step, ALONE), 0)
     assert (first.trajectory, second.trajectory) == (1, 1)
     assert first.mask == (False, True, False, True)
     assert first.weights == (0.0, 1 / 6, 0.0, 1 / 6)

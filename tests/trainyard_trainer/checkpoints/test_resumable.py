@@ -10,24 +10,17 @@ from typing import Any
 import pytest
 import torch
 
-from tests.trainyard_trainer import small
-from tests.trainyard_trainer.policies import policy
 from tests.trainyard_trainer.saved_models import commit_manifest
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
+from trainyard_trainer.algorithms.scored_batch import ScoredBatch
 from trainyard_trainer.checkpoints.files import Origin, write_checkpoint
-from trainyard_trainer.checkpoints.resumable import (
-    MAX_UNREADABLE,
-    Resumed,
-    UnreadableError,
-    find_resumable,
-    going_on,
-    restore,
-)
+from trainyard_trainer.checkpoints.resumable import MAX_UNREADABLE, Resumed, UnreadableError, going_on
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.sinks import SavedCheckpoint, Snapshot
 from trainyard_trainer.storage.storage_folder import FolderStorage
-from trainyard_trainer.training.train_state import Position
+from trainyard_trainer.training.restore import find_restorable
+from trainyard_trainer.training.train_state import TrainState
 
 RUN = RunIdentity(namespace="n", name="j", uid="u-1", attempt=1)
 ORIGIN = Origin(RUN, "pod-uid-1", "n/j/u-1/", None)
@@ -48,13 +41,13 @@ def write(
 ) -> SavedCheckpoint:
     """A committed state; `members` are others of the trainer's state than it writes."""
     content = f"weights of {step}/{updates}".encode()
-    state = {"position": Position(step=step).to_state(), "moments": torch.ones(2)} | members
+    state = {"position": TrainState(step=step).to_state(), "moments": torch.ones(2)} | members
     return write_checkpoint(storage, origin, Snapshot(step, step, {"model.safetensors": content}, state, {}, updates))
 
 
 def found(storage: FolderStorage, into: Path, **options: Any) -> tuple[int, int | None, bytes] | None:
     """Step, updates and weights that a run goes on with."""
-    resumed = find_resumable(storage, ORIGIN.prefix, RUN.uid, into, **options)
+    resumed = find_restorable(storage, ORIGIN.prefix, RUN.uid, into, read_batch=ScoredBatch.from_state, **options)
     if resumed is None:
         return None
     return resumed.saved.step, resumed.saved.updates, (resumed.folder / "model.safetensors").read_bytes()
@@ -107,8 +100,8 @@ def test_what_lay_in_the_folder_before_is_gone(storage: FolderStorage, tmp_path:
 OTHER_LAYOUTS: dict[str, dict[str, Any]] = {
     "no position": {"position": None},
     "a position of other members": {"position": {"step": 4}},
-    "a position of another step": {"position": Position(step=5).to_state()},
-    "a batch of another layout": {"position": Position(step=4).to_state() | {"batch": {"step": 4}}},
+    "a position of another step": {"position": TrainState(step=5).to_state()},
+    "a batch of another layout": {"position": TrainState(step=4).to_state() | {"batch": {"step": 4}}},
     "something that isn't read without code": {"more": Path("x")},
 }
 """What another version of the trainer may have written."""
@@ -158,7 +151,7 @@ def test_one_whose_rows_are_lost_gives_way_and_is_not_fetched(storage: FolderSto
     saved = {step: write(storage, step) for step in (1, 2, 3, 4, 5)}
     asked: list[tuple[int, int | None]] = []
 
-    def lacks(step: int, position: Position | None) -> str | None:
+    def lacks(step: int, position: TrainState | None) -> str | None:
         asked.append((step, None if position is None else position.step))
         if step > 3:
             return "the ledger has 3 steps"
@@ -213,35 +206,9 @@ def test_a_state_that_the_policy_can_not_take_is_tried_once(storage: FolderStora
         return "done"
 
     def find(unreadable: Any) -> Resumed | None:
-        return find_resumable(storage, ORIGIN.prefix, RUN.uid, tmp_path / "into", unreadable=unreadable)
+        return find_restorable(
+            storage, ORIGIN.prefix, RUN.uid, tmp_path / "into", read_batch=ScoredBatch.from_state, unreadable=unreadable
+        )
 
     assert going_on(find, work) == "done"
     assert worked == [4, 2]
-
-
-@pytest.mark.parametrize("lost", ["optimizer", "policy_version", "slots"])
-def test_a_policy_s_state_of_another_layout_is_refused_by_name(tmp_path: Path, lost: str) -> None:
-    """Not with the KeyError of whoever missed it first."""
-    chosen = policy()
-    snapshot = chosen.snapshot(3, {}, more={"position": Position(step=3).to_state()})
-    resumed = small.resumed(snapshot, tmp_path)
-    assert restore(policy(), resumed).step == 3
-    state = {name: part for name, part in snapshot.trainer_state.items() if name != lost}
-    torch.save(state, tmp_path / "trainer_state.pt")
-    with pytest.raises(UnreadableError, match=rf"got .*KeyError: '{lost}'") as refused:
-        restore(policy(), resumed)
-    assert refused.value.uri == resumed.saved.uri
-
-
-def test_want_of_memory_is_no_fault_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends the attempt as a crash, after which the same checkpoint is tried again."""
-    chosen = policy()
-    resumed = small.resumed(chosen.snapshot(3, {}, more={"position": Position(step=3).to_state()}), tmp_path)
-    for error in (MemoryError, torch.OutOfMemoryError, OSError):
-
-        def failing(*_: object, error: type[Exception] = error) -> None:
-            raise error
-
-        monkeypatch.setattr(chosen, "load_state", failing)
-        with pytest.raises(error):
-            restore(chosen, resumed)

@@ -17,7 +17,7 @@ from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
 from trainyard_trainer.local.local_recovery import Recovery
 from trainyard_trainer.sinks import StepMetrics
 from trainyard_trainer.storage.storage_folder import FolderStorage
-from trainyard_trainer.training.train_state import Position
+from trainyard_trainer.training.train_state import TrainState
 
 GRPO = {"type": "GRPO", "grpo": {"steps": 9, "promptsPerStep": 1, "groupSize": 2}}
 EVALUATION = {"questions": 9, "validation": {"everySteps": 2, "questions": 3}}
@@ -45,7 +45,7 @@ def test_rows_reach_as_far_as_there_are_whole_steps(tmp_path: Path) -> None:
     asked = recovery(ledger(tmp_path, 3))
     assert [asked.lacks(step, None) is None for step in range(5)] == [True, True, True, True, False]
     assert asked.lacks(4, None) == f"{tmp_path}/metrics.jsonl must have one whole line of step 3; has 0"
-    assert asked.lacks(3, Position(step=3)) is None
+    assert asked.lacks(3, TrainState(step=3)) is None
 
 
 def test_what_a_position_says_was_measured_must_be_there(tmp_path: Path) -> None:
@@ -53,15 +53,15 @@ def test_what_a_position_says_was_measured_must_be_there(tmp_path: Path) -> None
     log = ledger(tmp_path, 5, ("evaluation", 0), ("validation", 2))
     asked = recovery(log, evaluation=EVALUATION)
     seen = {last: ValidationHistory(last_step=last) for last in (None, 2, 4)}
-    assert asked.lacks(4, Position(step=4, before=BEFORE, validation=seen[2])) is None, (
+    assert asked.lacks(4, TrainState(step=4, before=BEFORE, validation=seen[2])) is None, (
         "a stop came into its validation"
     )
-    assert asked.lacks(5, Position(step=5, before=BEFORE, validation=seen[4])) == (
+    assert asked.lacks(5, TrainState(step=5, before=BEFORE, validation=seen[4])) == (
         "the measurement 'validation' after 4 steps, or an answer of it, isn't in the ledger"
     )
     bare = recovery(ledger(tmp_path / "bare", 1), evaluation=EVALUATION)
-    assert bare.lacks(1, Position(step=1, before=None)) is None, "it is measured when the run goes on"
-    assert "'evaluation' after 0 steps" in bare.lacks(1, Position(step=1, before=BEFORE))
+    assert bare.lacks(1, TrainState(step=1, before=None)) is None, "it is measured when the run goes on"
+    assert "'evaluation' after 0 steps" in bare.lacks(1, TrainState(step=1, before=BEFORE))
 
 
 def test_a_ledger_that_can_not_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

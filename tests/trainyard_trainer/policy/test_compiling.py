@@ -11,7 +11,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from tests.trainyard_trainer.policies import ROWS, gradient, policy, row
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.algorithms.losses import sft_loss
+from trainyard_trainer.algorithms.sft import SFT_LOSS
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.load import LoadedModel
 
@@ -39,7 +39,7 @@ def test_a_compiled_pass_gives_the_same_gradients(monkeypatch: pytest.MonkeyPatc
         model = GPT2LMHeadModel(GPT2Config(vocab_size=48, n_embd=16, n_layer=1, n_head=2, n_positions=32))
         chosen = policy(model=LoadedModel(model, None, 0), compile=compiled)
         for rows in (ROWS, [row(0, 9), row(1, 5)]):
-            chosen.accumulate(rows, sft_loss)
+            chosen.accumulate(rows, SFT_LOSS)
             found.append(gradient(chosen))
     for plain, ours in ((found[0], found[2]), (found[1], found[3])):
         assert (ours - plain).norm() / plain.norm() < 1e-5

@@ -12,7 +12,7 @@ from tests.trainyard_trainer.families import FAMILIES, model_of
 from tests.trainyard_trainer.heads import SIZES, Squared, random_model
 from tests.trainyard_trainer.policies import ROWS, gradient, policy, row
 from trainyard_api.algorithm import Precision
-from trainyard_trainer.algorithms.losses import sft_loss
+from trainyard_trainer.algorithms.sft import SFT_LOSS
 from trainyard_trainer.models.load import LoadedModel
 from trainyard_trainer.policy.batches import Row, micro_batch
 from trainyard_trainer.policy.logprobs.head import find_head
@@ -56,7 +56,7 @@ def test_a_policy_trains_a_class_with_logits_of_its_own(caplog: pytest.LogCaptur
     chosen = policy(model=LoadedModel(model, None, 0))
     assert "Squared makes its logits in a way of its own" in caplog.text
     one = row(0, 5)
-    chosen.accumulate([one], sft_loss)
+    chosen.accumulate([one], SFT_LOSS)
     found = gradient(chosen)
     model.zero_grad()
     logprobs = torch.log_softmax(model(torch.tensor([one.token_ids])).logits[0], dim=-1)
@@ -72,13 +72,13 @@ def test_every_family_computes_alike_whatever_shares_its_pass(family: str) -> No
     assert find_head(chosen.model) is not None
     together, alone = chosen.score(ROWS), [chosen.score([one])[0] for one in ROWS]
     assert differences(together, alone) == pytest.approx([0.0] * 22, abs=1e-5)
-    chosen.accumulate(ROWS, sft_loss)
+    chosen.accumulate(ROWS, SFT_LOSS)
     frugal = policy(model=LoadedModel(model_of(family), None, 0), gradient_checkpointing=True, micro_batch_tokens=1)
-    frugal.accumulate(ROWS, sft_loss)
+    frugal.accumulate(ROWS, SFT_LOSS)
     assert (gradient(frugal) - gradient(chosen)).norm() / gradient(chosen).norm() < 1e-5
     half = policy(model=LoadedModel(model_of(family), None, 0), precision=Precision.BFLOAT16)
     assert 0 < sum(differences(half.score(ROWS), together)) / 22 < 0.04
-    half.accumulate(ROWS, sft_loss)
+    half.accumulate(ROWS, SFT_LOSS)
     assert (gradient(half) - gradient(chosen)).norm() / gradient(chosen).norm() < 0.15
 
 

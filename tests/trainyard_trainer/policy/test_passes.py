@@ -5,12 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tests.trainyard_trainer import policies
 from tests.trainyard_trainer.policies import ROWS, policy, row, weights
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.algorithms.losses import sft_loss
+from trainyard_trainer.algorithms.sft import SFT_LOSS
 from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.numbers import value_of
 from trainyard_trainer.policy.logprobs.token_logprobs import token_logprobs
-from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
+from trainyard_trainer.policy.loss import Loss, LossInputs, TokenLosses
 
 
 def small_memory(most: int):
@@ -19,25 +21,28 @@ def small_memory(most: int):
     def loss(inputs: LossInputs) -> TokenLosses:
         if len(inputs.logprobs) > most:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-        return sft_loss(inputs)
+        return SFT_LOSS(inputs)
 
-    return loss
+    return Loss(loss)
 
 
 def test_an_update_is_done_again_in_halves_and_equals_one_that_always_fitted() -> None:
     """Gradients of the first try don't count; the limit halves until it fits, stays, and goes into the state."""
     chosen, other = policy(), policy(micro_batch_tokens=8)
     outcome = chosen.update(ROWS, small_memory(8))
-    undisturbed = other.update(ROWS, sft_loss)
-    assert (outcome.out_of_memory, undisturbed.out_of_memory) == (2, 0)
+    undisturbed = other.update(ROWS, SFT_LOSS)
+    assert (value_of(outcome, "out_of_memory"), value_of(undisturbed, "out_of_memory")) == (2, 0)
     assert chosen.micro_batch_tokens == 8
-    assert (outcome.loss, outcome.grad_norm) == (undisturbed.loss, undisturbed.grad_norm)
+    assert policies.found(outcome, "loss", "grad_norm") == (
+        value_of(undisturbed, "loss"),
+        value_of(undisturbed, "grad_norm"),
+    )
     assert torch.equal(weights(chosen), weights(other))
     assert chosen.state()["out_of_memory"] == 2
-    assert chosen.update(ROWS, small_memory(8)).out_of_memory == 0
+    assert chosen.update(ROWS, small_memory(8))["out_of_memory"].total == 0
     successor = policy()
     successor.load_state(chosen.state())
-    assert successor.update(ROWS, small_memory(8)).out_of_memory == 0
+    assert successor.update(ROWS, small_memory(8))["out_of_memory"].total == 0
     assert successor.state()["out_of_memory"] == 2
 
 
@@ -50,9 +55,11 @@ def test_a_failure_in_a_late_pass_discards_the_gradients_of_early_ones() -> None
         calls.append(len(inputs.logprobs))
         if len(calls) == 2:
             raise torch.OutOfMemoryError
-        return sft_loss(inputs)
+        return SFT_LOSS(inputs)
 
-    assert chosen.update(ROWS, loss).grad_norm == pytest.approx(other.update(ROWS, sft_loss).grad_norm, rel=1e-6)
+    assert value_of(chosen.update(ROWS, Loss(loss)), "grad_norm") == pytest.approx(
+        value_of(other.update(ROWS, SFT_LOSS), "grad_norm"), rel=1e-6
+    )
     assert calls[:2] == [17, 5]
     assert sum(calls[2:]) == 22
 

@@ -12,7 +12,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 from tests.trainyard_trainer.heads import SIZES, random_model
 from tests.trainyard_trainer.policies import ROWS, gradient, policy, weights, write
 from trainyard_api.algorithm import Precision
-from trainyard_trainer.algorithms.losses import sft_loss
+from trainyard_trainer.algorithms.sft import SFT_LOSS
 from trainyard_trainer.models.load import LoadedModel
 
 BF16 = Precision.BFLOAT16
@@ -53,10 +53,10 @@ def test_a_low_temperature_is_no_disagreement_with_the_sampler(precision: Precis
 def test_gradients_are_those_of_float32_but_for_rounding_however_they_are_cut() -> None:
     """Sums over passes are float32: many passes are as good as one."""
     exact = policy()
-    exact.accumulate(ROWS, sft_loss)
+    exact.accumulate(ROWS, SFT_LOSS)
     for limit in (10_000, 1):
         chosen = policy(precision=BF16, micro_batch_tokens=limit)
-        chosen.accumulate(ROWS, sft_loss)
+        chosen.accumulate(ROWS, SFT_LOSS)
         difference = (gradient(chosen) - gradient(exact)).norm() / gradient(exact).norm()
         assert 0 < difference < 0.02
 
@@ -66,7 +66,7 @@ def test_steps_that_bfloat16_would_swallow_add_up() -> None:
     chosen = policy(1e-6, precision=BF16)
     for _ in range(3):
         before = weights(chosen)
-        chosen.update(ROWS, sft_loss)
+        chosen.update(ROWS, SFT_LOSS)
         assert (weights(chosen) != before).float().mean() > 0.9
     computing = torch.cat([parameter.detach().flatten().bfloat16() for parameter in chosen.model.parameters()])
     assert torch.equal(computing, weights(chosen).bfloat16())
@@ -77,7 +77,7 @@ def test_a_continuation_is_bit_for_bit(tmp_path: Path) -> None:
     """What is saved are the float32 weights and float32 moments; the reference is in what computes."""
     chosen = policy(precision=BF16, keep_reference=True)
     first = str(chosen.reference_score(ROWS))
-    chosen.update(ROWS, sft_loss)
+    chosen.update(ROWS, SFT_LOSS)
     snapshot = chosen.snapshot(1, {})
     assert {tensor.dtype for tensor in load(snapshot.files["model.safetensors"]).values()} == {torch.float32}
     moments = snapshot.trainer_state["optimizer"]["state"][0]
@@ -86,7 +86,7 @@ def test_a_continuation_is_bit_for_bit(tmp_path: Path) -> None:
     successor.load_weights(write(snapshot, tmp_path))
     successor.load_state(snapshot.trainer_state)
     assert str(chosen.score(ROWS)) == str(successor.score(ROWS))
-    assert chosen.update(ROWS, sft_loss) == successor.update(ROWS, sft_loss)
+    assert chosen.update(ROWS, SFT_LOSS) == successor.update(ROWS, SFT_LOSS)
     assert torch.equal(weights(chosen), weights(successor))
     assert str(chosen.reference_score(ROWS)) == str(successor.reference_score(ROWS)) == first
 
@@ -98,10 +98,10 @@ def test_weights_that_are_tied_learn_as_one() -> None:
         model = random_model(Qwen3Config(**SIZES, tie_word_embeddings=True), Qwen3ForCausalLM)
         chosen = policy(model=LoadedModel(model, None, 0), precision=precision, keep_reference=True)
         assert len(chosen.trained) == len(list(model.parameters()))
-        chosen.accumulate(ROWS, sft_loss)
+        chosen.accumulate(ROWS, SFT_LOSS)
         found.append(gradient(chosen))
         first = str(chosen.score(ROWS))
-        chosen.update(ROWS, sft_loss)
+        chosen.update(ROWS, SFT_LOSS)
         head, embedding = chosen.model.lm_head.weight, chosen.model.get_input_embeddings().weight
         assert torch.equal(head.to(embedding.dtype), embedding)
         assert str(chosen.reference_score(ROWS)) == first != str(chosen.score(ROWS))

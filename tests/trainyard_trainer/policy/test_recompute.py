@@ -9,9 +9,10 @@ from transformers import OPTConfig, OPTForCausalLM
 from tests.trainyard_trainer.policies import ROWS, gradient, loaded, policy
 from trainyard_api.algorithm import Precision
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.algorithms.losses import sft_loss
+from trainyard_trainer.algorithms.sft import SFT_LOSS
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.load import LoadedModel
+from trainyard_trainer.policy.loss import Loss
 from trainyard_trainer.policy.recompute import layers_of
 
 
@@ -21,7 +22,7 @@ def test_gradients_are_the_same_and_less_is_kept(precision: Precision) -> None:
     plain = policy(precision=precision)
     frugal = policy(precision=precision, gradient_checkpointing=True)
     for chosen in (plain, frugal):
-        chosen.accumulate(ROWS, sft_loss)
+        chosen.accumulate(ROWS, SFT_LOSS)
     assert torch.equal(gradient(plain), gradient(frugal))
     assert frugal._kept_bytes(64) < 0.8 * plain._kept_bytes(64)
 
@@ -30,7 +31,7 @@ def test_layers_are_as_before_behind_a_training_pass() -> None:
     """Samplers keep keys and values; a pass that fails leaves nothing behind either."""
     chosen = policy(gradient_checkpointing=True)
     with pytest.raises(ZeroDivisionError):
-        chosen.accumulate(ROWS, lambda _: 1 / 0)
+        chosen.accumulate(ROWS, Loss(lambda _: 1 / 0))
     assert all("forward" not in vars(layer) for layer in layers_of(chosen.model))
     assert not any(module.training for module in chosen.model.modules())
     assert chosen.model(torch.tensor([[1, 2, 3]]), use_cache=True).past_key_values.get_seq_length() == 3
@@ -52,7 +53,7 @@ def test_dropout_stays_off() -> None:
     chosen = policy(model=LoadedModel(OPTForCausalLM(config), None, 0), gradient_checkpointing=True)
     found = []
     for _ in range(2):
-        chosen.accumulate(ROWS, sft_loss)
+        chosen.accumulate(ROWS, SFT_LOSS)
         found.append(gradient(chosen))
     assert torch.equal(*found)
 

@@ -10,9 +10,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.trainyard_trainer import policies
 from tests.trainyard_trainer.policies import ROWS, gradient, policy, row, times, weights, write
-from trainyard_trainer.algorithms.losses import sft_loss
-from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
+from trainyard_trainer.algorithms.sft import SFT_LOSS
+from trainyard_trainer.numbers import value_of
+from trainyard_trainer.policy.loss import Loss, LossInputs, TokenLosses
 
 
 def test_gradient_does_not_depend_on_micro_batches() -> None:
@@ -20,13 +22,13 @@ def test_gradient_does_not_depend_on_micro_batches() -> None:
     found = []
     for bound in (10_000, 1):
         chosen = policy(micro_batch_tokens=bound)
-        chosen.accumulate(ROWS, sft_loss)
-        found.append((gradient(chosen), chosen.update(ROWS, sft_loss)))
+        chosen.accumulate(ROWS, SFT_LOSS)
+        found.append((gradient(chosen), chosen.update(ROWS, SFT_LOSS)))
     (whole, one), (cut, other) = found
     assert (whole - cut).abs().max() < 1e-6
-    assert one.loss == pytest.approx(other.loss, rel=1e-6)
-    assert one.grad_norm == pytest.approx(other.grad_norm, rel=1e-5)
-    assert one.entropy == pytest.approx(other.entropy, rel=1e-5)
+    assert value_of(one, "loss") == pytest.approx(value_of(other, "loss"), rel=1e-6)
+    assert value_of(one, "grad_norm") == pytest.approx(value_of(other, "grad_norm"), rel=1e-5)
+    assert value_of(one, "entropy") == pytest.approx(value_of(other, "entropy"), rel=1e-5)
 
 
 def test_loss_is_the_weighted_sum_and_entropy_the_mean_over_trained_tokens() -> None:
@@ -38,10 +40,14 @@ def test_loss_is_the_weighted_sum_and_entropy_the_mean_over_trained_tokens() -> 
         for at in range(1, len(one.token_ids)):
             expected -= logprobs[at - 1, one.token_ids[at]].item() / 22
             entropies.append(-(logprobs[at - 1].exp() * logprobs[at - 1]).sum().item())
-    outcome = chosen.update(ROWS, sft_loss)
-    assert outcome.loss == pytest.approx(expected, rel=1e-5)
-    assert outcome.entropy == pytest.approx(sum(entropies) / len(entropies), rel=1e-5)
-    assert (outcome.sampler_gap, outcome.kl, outcome.policy_tokens) == (None, None, 22)
+    outcome = chosen.update(ROWS, SFT_LOSS)
+    assert value_of(outcome, "loss") == pytest.approx(expected, rel=1e-5)
+    assert value_of(outcome, "entropy") == pytest.approx(sum(entropies) / len(entropies), rel=1e-5)
+    assert (
+        value_of(outcome, "sampling_logp_difference/max"),
+        value_of(outcome, "kl"),
+        value_of(outcome, "trained_tokens"),
+    ) == (None, None, 22)
 
 
 def test_scores_are_those_of_the_model_at_the_temperature_of_sampling() -> None:
@@ -61,25 +67,26 @@ def test_a_loss_gets_old_and_reference_log_probabilities_where_rows_have_them() 
 
     def loss(inputs: LossInputs) -> TokenLosses:
         seen.append(inputs)
-        return sft_loss(inputs)
+        return SFT_LOSS(inputs)
 
     known = (math.nan, -1.0, -2.0)
     chosen.accumulate(
-        [row(8, 2, old_logprobs=known, reference_logprobs=known), row(5, 2, reference_logprobs=known)], loss
+        [row(8, 2, old_logprobs=known, reference_logprobs=known), row(5, 2, reference_logprobs=known)],
+        Loss(loss),
     )
     (inputs,) = seen
     now = inputs.logprobs.detach()
     assert inputs.old_logprobs.tolist() == [-1.0, -2.0, *now[2:].tolist()]
     assert inputs.reference_logprobs.tolist() == [-1.0, -2.0] * 2
     assert inputs.trajectories.tolist() == [0, 0, 1, 1]
-    chosen.accumulate(ROWS[:1], loss)
+    chosen.accumulate(ROWS[:1], Loss(loss))
     assert seen[1].reference_logprobs is None
 
 
 def test_gradients_are_clipped_to_norm_one() -> None:
     """The norm before clipping is reported; AdamW's first average is a tenth of the clipped gradient."""
     chosen = policy()
-    assert chosen.update(ROWS, times(100.0)).grad_norm > 1
+    assert value_of(chosen.update(ROWS, times(100.0)), "grad_norm") > 1
     moments = [state["exp_avg"].flatten() for state in chosen.state()["optimizer"]["state"].values()]
     assert torch.cat(moments).norm().item() == pytest.approx(0.1, abs=1e-5)
 
@@ -90,21 +97,27 @@ def test_sampler_gap_is_the_largest_difference_and_has_a_mean() -> None:
     known = chosen.score(ROWS[:1])[0]
     drawn = (math.nan, known[1], known[2] + 0.25, known[3] - 0.125)
     rows = [replace(ROWS[0], sampler_logprobs=drawn), ROWS[1]]
-    outcome = chosen.update(rows, sft_loss)
-    assert (outcome.sampler_gap, outcome.sampler_gap_mean) == pytest.approx((0.25, 0.125), abs=1e-5)
+    outcome = chosen.update(rows, SFT_LOSS)
+    assert (
+        value_of(outcome, "sampling_logp_difference/max"),
+        value_of(outcome, "sampling_logp_difference/mean"),
+    ) == pytest.approx((0.25, 0.125), abs=1e-5)
     late = row(9, 3, sampler_logprobs=drawn, on_policy=False)
-    outcome = policy().update([late], sft_loss)
-    assert (outcome.sampler_gap, outcome.sampler_gap_mean) == (None, None)
+    outcome = policy().update([late], SFT_LOSS)
+    assert policies.found(outcome, "sampling_logp_difference/max", "sampling_logp_difference/mean") == (
+        None,
+        None,
+    )
 
 
 @pytest.mark.parametrize("factor", [math.nan, math.inf])
 def test_an_update_that_is_not_finite_changes_nothing_and_is_counted(factor: float) -> None:
     """Weights, optimizer and version stay, gradients go; a successor goes on counting; a good update resets it."""
     chosen = policy()
-    chosen.update(ROWS, sft_loss)
+    chosen.update(ROWS, SFT_LOSS)
     before, state = weights(chosen), chosen.state()
     outcome = chosen.update(ROWS, times(factor))
-    assert (outcome.skipped, outcome.loss) == (True, None)
+    assert policies.found(outcome, "skipped_updates", "loss") == (True, None)
     assert torch.equal(weights(chosen), before)
     assert all(parameter.grad is None for parameter in chosen.trained)
     assert (chosen.version, chosen.skipped_in_a_row) == (1, 1)
@@ -113,7 +126,7 @@ def test_an_update_that_is_not_finite_changes_nothing_and_is_counted(factor: flo
     successor = policy()
     successor.load_state(chosen.state())
     assert successor.skipped_in_a_row == 1
-    chosen.update(ROWS, sft_loss)
+    chosen.update(ROWS, SFT_LOSS)
     assert (chosen.version, chosen.skipped_in_a_row) == (2, 0)
 
 
@@ -123,10 +136,14 @@ def test_an_infinite_gradient_of_a_finite_loss_is_skipped_too() -> None:
 
     def loss(inputs: LossInputs) -> TokenLosses:
         zero = inputs.logprobs - inputs.logprobs.detach()
-        return replace(sft_loss(inputs), losses=zero.abs().sqrt())
+        return replace(SFT_LOSS(inputs), losses=zero.abs().sqrt())
 
-    outcome = chosen.update(ROWS, loss)
-    assert (outcome.skipped, outcome.loss, outcome.grad_norm) == (True, 0.0, None)
+    outcome = chosen.update(ROWS, Loss(loss))
+    assert policies.found(outcome, "skipped_updates", "loss", "grad_norm") == (
+        True,
+        0.0,
+        None,
+    )
 
 
 def test_a_continuation_is_bit_for_bit(tmp_path: Path) -> None:
@@ -135,7 +152,7 @@ def test_a_continuation_is_bit_for_bit(tmp_path: Path) -> None:
     """
     chosen = policy(micro_batch_tokens=17, keep_reference=True)
     chosen.slots = 32
-    chosen.update(ROWS, sft_loss)
+    chosen.update(ROWS, SFT_LOSS)
     snapshot = chosen.snapshot(1, {}, updates=2, more={"k": 2})
     assert (snapshot.updates, snapshot.trainer_state["k"]) == (2, 2)
     successor = policy(keep_reference=True)
@@ -143,7 +160,7 @@ def test_a_continuation_is_bit_for_bit(tmp_path: Path) -> None:
     torch.save(snapshot.trainer_state, tmp_path / "state.pt")
     successor.load_state(torch.load(tmp_path / "state.pt", weights_only=True))
     assert (successor.micro_batch_tokens, successor.slots) == (17, 32)
-    assert chosen.update(ROWS, sft_loss) == successor.update(ROWS, sft_loss)
+    assert chosen.update(ROWS, SFT_LOSS) == successor.update(ROWS, SFT_LOSS)
     assert torch.equal(weights(chosen), weights(successor))
     assert str(chosen.reference_score(ROWS)) == str(successor.reference_score(ROWS))
 
@@ -151,7 +168,7 @@ def test_a_continuation_is_bit_for_bit(tmp_path: Path) -> None:
 def test_a_snapshot_is_a_folder_that_transformers_loads_as_it_is(tmp_path: Path) -> None:
     """AutoModelForCausalLM and AutoTokenizer, without any option; weights and logits are equal."""
     chosen = policy()
-    chosen.update(ROWS, sft_loss)
+    chosen.update(ROWS, SFT_LOSS)
     snapshot = chosen.snapshot(1, {"loss": "0.5"})
     assert (snapshot.step, snapshot.policy_version, snapshot.metrics) == (1, 1, {"loss": "0.5"})
     folder = write(snapshot, tmp_path / "saved")
@@ -164,11 +181,11 @@ def test_a_snapshot_is_a_folder_that_transformers_loads_as_it_is(tmp_path: Path)
 def test_a_snapshot_does_not_change_while_training_goes_on() -> None:
     """It is a copy, so that it may be written beside training."""
     chosen = policy()
-    chosen.update(ROWS, sft_loss)
+    chosen.update(ROWS, SFT_LOSS)
     snapshot = chosen.snapshot(1, {})
     average = snapshot.trainer_state["optimizer"]["state"][0]["exp_avg"]
     kept, files = average.clone(), dict(snapshot.files)
-    chosen.update(ROWS, sft_loss)
+    chosen.update(ROWS, SFT_LOSS)
     assert torch.equal(average, kept)
     assert snapshot.files == files
     assert chosen.snapshot(2, {}).files["model.safetensors"] != files["model.safetensors"]

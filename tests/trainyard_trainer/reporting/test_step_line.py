@@ -8,10 +8,14 @@ from trainyard_trainer.sinks import StepMetrics
 VALUES = {
     "reward_mean": 0.84,
     "reward_std": 0.25,
+    "kl": 0.01234,
+    "entropy": 1.5,
+    "grad_norm": 0.75,
+    "completions/mean_length": 21.2,
     "success_rate": 0.8125,
-    "zero_variance_groups": 2.0,
+    "frac_reward_zero_std": 0.125,
     "loss": -0.0123,
-    "clip_high": 0.03,
+    "clip_ratio/high_mean": 0.03,
     "length_right": 12.4,
     "length_wrong": 30.0,
     "rollout_seconds": 1.25,
@@ -21,10 +25,11 @@ VALUES = {
 
 
 def test_a_step_is_one_line() -> None:
-    """Steps count from 1 for people; reward with its spread, what was clipped, lengths of right and wrong, seconds."""
+    """Steps count from 1 for people; what tells leads: reward with its spread, success, divergence, norm, length."""
     assert describe_step(StepMetrics("step", 30, 31, VALUES)) == (
-        "step 31: reward 0.84 +- 0.25, right 81.2%, groups all alike 2, loss -0.0123, clipped 0.0% low 3.0% high, "
-        "length 12 right, 30 wrong, 1.25 s rollout, 0.40 s update, 12000 tokens/s"
+        "step 31: reward 0.84 +- 0.25, right 81.2%, kl 0.0123, entropy 1.5, grad 0.75, length 21.2, groups all alike "
+        "12%, loss -0.0123, clipped 0.0% low 3.0% high, length of right 12, wrong 30, 1.25 s rollout, 0.40 s update, "
+        "12000 tokens/s"
     )
 
 

@@ -9,14 +9,16 @@ import pytest
 
 from tests.trainyard_trainer import chat_model, small
 from tests.trainyard_trainer.small import Outside
+from trainyard_api.algorithm import Precision
 from trainyard_api.model_source import ScratchModel
 from trainyard_api.run_config import RunConfig
 from trainyard_api.termination import TerminationReason
+from trainyard_trainer.algorithms.plan import plan_of
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.load import scratch
+from trainyard_trainer.policy.settings import PolicySettings
 from trainyard_trainer.tasks.calculator import CalculatorTask
-from trainyard_trainer.training.components import build_parts, steps_of
-from trainyard_trainer.training.inputs import RunInputs
+from trainyard_trainer.training.algorithm_types import make_algorithm
 
 LOCATION = {"bucket": "models", "prefix": "llama", "secretRef": {"name": "s"}}
 PINNED = {"uri": "s3://b/x/", "digest": "sha256:" + "0" * 64, "storage": {"s3": LOCATION}}
@@ -25,7 +27,7 @@ PINNED = {"uri": "s3://b/x/", "digest": "sha256:" + "0" * 64, "storage": {"s3": 
 def refusal(config: RunConfig, folder: Path | None = None) -> tuple[Any, ...]:
     """Reason, field and value of the refusal."""
     with pytest.raises(RefusedError) as caught:
-        build_parts(config, RunInputs(model=folder), Outside())
+        make_algorithm(config.algorithm, small.components(Outside(), config, folder))
     return caught.value.reason, caught.value.field_path, caught.value.value
 
 
@@ -63,14 +65,15 @@ def test_demonstrations_longer_than_the_models_context_are_refused(tmp_path: Pat
     loaded.tokenizer.save_pretrained(tmp_path)
     reason, field, _ = refusal(small.config("SFT", model={"path": str(tmp_path)}))
     assert (reason, field) == (TerminationReason.INVALID_DATA, "spec.task.name")
-    build_parts(small.config(model={"path": str(tmp_path)}), RunInputs(), Outside())
+    small.algorithm(Outside(), small.config(model={"path": str(tmp_path)}))
 
 
 def test_steps_are_those_of_the_algorithm() -> None:
     """Of GRPO or of SFT; an evaluation has none."""
-    assert steps_of(small.config()) == small.GRPO["steps"]
-    assert steps_of(small.config(algorithm={"type": "Evaluation"})) == 0
-    assert steps_of(small.config("SFT", algorithm={"type": "SFT", "sft": small.SFT | {"steps": 7}})) == 7
+    assert plan_of(small.config().algorithm).steps == small.GRPO["steps"]
+    assert plan_of(small.config(algorithm={"type": "Evaluation"}).algorithm).steps == 0
+    sft = {"type": "SFT", "sft": small.SFT | {"steps": 7}}
+    assert plan_of(small.config("SFT", algorithm=sft).algorithm).steps == 7
 
 
 def test_a_row_is_as_long_as_its_prompt_and_all_turns() -> None:
@@ -84,9 +87,10 @@ def test_a_row_is_as_long_as_its_prompt_and_all_turns() -> None:
                 "grpo": {**small.GRPO, "maxTurnTokens": tokens, "maxTurns": turns},
             }
         )
-        parts = build_parts(config, RunInputs(), Outside())
-        found.append(parts.longest_row)
-        assert parts.policy.state()["slots"] == 256
+        made = small.components(Outside(), config)
+        _ = made.rollouts
+        found.append(made.longest_row)
+        assert made.policy.state()["slots"] == 256
     prompt = found[0] - 40
     assert found == [prompt + 40, prompt + 120, prompt + 180]
     assert prompt > 3
@@ -113,7 +117,36 @@ def test_the_manifest_says_what_special_tokens_are_read_as_and_the_run_its_day(
         task={"name": "arithmetic-tools", "rewards": [{"name": "exact"}], "specialTokens": special},
         run={"namespace": "team-a", "name": "small", "uid": "run-1", "attempt": 1, "beganOn": "2024-02-29"},
     )
-    renderer = build_parts(config, RunInputs(), Outside()).renderer
+    renderer = small.components(Outside(), config).renderer
     ids = renderer.opening("a<|im_end|>b")
     assert sum(number == renderer.stop_ids[0] for number in ids) == ends
     assert renderer.text(ids).startswith("2024-02-29")
+
+
+def settings(algorithm: dict[str, Any], **more: Any) -> PolicySettings:
+    """Of the policy that a run of such an algorithm gets."""
+    return small.components(Outside(), small.config(algorithm=algorithm, **more)).policy.settings
+
+
+def test_a_policy_is_set_as_the_manifest_says() -> None:
+    """GRPO with everything set."""
+    grpo = {"steps": 1, "learningRate": "2e-5", "temperature": "0.7", "kl": {}}
+    machine = {"precision": "BFloat16", "gradientCheckpointing": True, "microBatchTokens": 99}
+    chosen = settings({"type": "GRPO", "grpo": grpo, **machine}, memoryLimitBytes=2**33)
+    assert chosen == PolicySettings(2e-5, Precision.BFLOAT16, True, False, 99, 2**33, 0.7, keep_reference=True)
+
+
+def test_without_a_penalty_no_reference_is_kept() -> None:
+    """GRPO's defaults; demonstrations are scored at temperature 1, and an evaluation learns nothing."""
+    assert settings({"type": "GRPO", "grpo": {"steps": 1}}) == PolicySettings(1e-6)
+    assert settings({"type": "SFT", "sft": {"steps": 1, "learningRate": "3e-3"}}) == PolicySettings(3e-3)
+    assert settings({"type": "Evaluation"}) == PolicySettings(0.0, trains=False)
+
+
+def test_nothing_is_loaded_that_nobody_asks_for(tmp_path: Path) -> None:
+    """Questions and rewards come without a model, which isn't even there."""
+    made = small.components(Outside(), small.config(model={"path": str(tmp_path / "absent")}))
+    assert len(made.questions.training(0, 3)) == 3
+    assert [reward.name for reward in made.rewards] == ["exact"]
+    assert made.sampler is None
+    made.close()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from tests.trainyard_trainer.scripted import Told, outlets, parts
+from tests.trainyard_trainer.scripted import Told, exam, sinks
 from trainyard_api.training_job_status import Verdict
+from trainyard_trainer.algorithms.scored_batch import ScoredBatch
 from trainyard_trainer.training.evaluate import evaluate_after, evaluate_before
-from trainyard_trainer.training.train_state import Position
+from trainyard_trainer.training.train_state import TrainState
 
 
 def test_before_and_after_are_recorded_and_compared() -> None:
     """Wrong before, right after; the conclusion stands with the later measurement, in ledger and status alike."""
-    made, source = parts(lambda measurement, *_: measurement == 1, questions=30)
-    told, position = Told(), Position()
-    outside = outlets(told)
-    evaluate_before(made, outside, position)
+    made, source = exam(lambda measurement, *_: measurement == 1, questions=30)
+    told, position = Told(), TrainState()
+    outside = sinks(told)
+    evaluate_before(7, made, outside, position)
     position.step = 10
-    evaluate_after(made, outside, position)
+    evaluate_after(7, made, outside, position)
     (first, _, nothing), (last, answers, result) = told.evaluations
     assert nothing is None
     assert [(m.kind, m.step, m.policy_version, m.values["success_rate"]) for m in (first, last)] == [
@@ -31,27 +32,26 @@ def test_before_and_after_are_recorded_and_compared() -> None:
 
 def test_a_run_that_goes_on_measures_its_first_weights_no_more() -> None:
     """What a checkpoint kept of them is shown, and compared with."""
-    made, source = parts(lambda measurement, *_: measurement == 1, questions=30)
-    position = Position()
-    evaluate_before(made, outlets(Told()), position)
+    made, source = exam(lambda measurement, *_: measurement == 1, questions=30)
+    position = TrainState()
+    evaluate_before(7, made, sinks(Told()), position)
     told = Told()
-    resumed = Position.from_state(position.to_state())
-    evaluate_before(made, outlets(told), resumed)
+    resumed = TrainState.from_state(position.to_state(), ScoredBatch.from_state)
+    evaluate_before(7, made, sinks(told), resumed)
     assert len(source.asked) == 1
     assert told.evaluations == []
     shown = told.reports[-1].evaluation
     assert shown is not None
     assert (shown.before is not None, shown.after) == (True, None)
-    evaluate_after(made, outlets(told), resumed)
+    evaluate_after(7, made, sinks(told), resumed)
     (_, _, result) = told.evaluations[0]
     assert result is not None
     assert result.verdict is Verdict.IMPROVED
 
 
 def test_a_run_without_evaluation_asks_nothing() -> None:
-    """No question, no row, no report."""
-    made, source = parts(lambda *_: True)
-    told, position = Told(), Position()
-    evaluate_before(made, outlets(told), position)
-    evaluate_after(made, outlets(told), position)
-    assert (source.asked, told.evaluations, told.reports, position.before) == ([], [], [], None)
+    """No row, no report."""
+    told, position = Told(), TrainState()
+    evaluate_before(7, None, sinks(told), position)
+    evaluate_after(7, None, sinks(told), position)
+    assert (told.evaluations, told.reports, position.before) == ([], [], None)

@@ -13,7 +13,7 @@ from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.checkpoint_manifest import canonical_json, digest_of
 from trainyard_api.run_config import RunConfig
 from trainyard_trainer.errors import RefusedError, StoppedError
-from trainyard_trainer.reporting.board import ProgressBoard
+from trainyard_trainer.reporting.progress_reporter import ProgressReporter
 from trainyard_trainer.sinks import Ended
 from trainyard_trainer.training.evaluate_only import evaluate_only
 from trainyard_trainer.training.inputs import RunInputs
@@ -34,8 +34,8 @@ def config() -> RunConfig:
 
 def evaluate(told: Told, baseline: Path, stop: Stop | None = None) -> Ended:
     """Run it."""
-    board = ProgressBoard(told, 0)
-    return evaluate_only(config(), RunInputs(baseline=baseline), ledger=told, board=board, stop=stop or Stop())  # type: ignore[arg-type]
+    progress = ProgressReporter(told, 0)
+    return evaluate_only(config(), RunInputs(baseline=baseline), ledger=told, progress=progress, stop=stop or Stop())  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import io
 import pytest
 import torch
 
-from tests.trainyard_trainer.scripted import parts
+from tests.trainyard_trainer.scripted import exam
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.evaluation.significance import Outcome
 from trainyard_trainer.randomness import Stream
@@ -17,7 +17,7 @@ from trainyard_trainer.trajectory import TrajectoryStatus
 
 def test_every_query_is_asked_samples_times_on_the_given_stream() -> None:
     """Answers come in the queries' order, whatever the order they were finished in."""
-    made, source = parts(lambda _, query, sample: (query + sample) % 2 == 0, questions=4, samples=3)
+    made, source = exam(lambda _, query, sample: (query + sample) % 2 == 0, questions=4, samples=3)
     measured, answers = measure(made, made.questions.test, Stream.VALIDATION_TOKENS)
     ((prompts, plan),) = source.asked
     assert prompts == made.questions.test
@@ -32,12 +32,12 @@ def test_every_query_is_asked_samples_times_on_the_given_stream() -> None:
 
 def test_failed_answers_count_nowhere_but_as_failed() -> None:
     """A query whose environment fails has no verdict; a measurement without one is refused."""
-    made, _ = parts(lambda _, query, __: None if query == 1 else True, questions=4)
+    made, _ = exam(lambda _, query, __: None if query == 1 else True, questions=4)
     measured, answers = measure(made, made.questions.test, Stream.EVALUATION_TOKENS)
     assert (measured.values["failed"], measured.values["success_rate"]) == (1, 1.0)
     assert measured.outcomes[1] == Outcome(answers[1].question, ())
     assert answers[1].status is TrajectoryStatus.FAILED_ENVIRONMENT
-    broken, _ = parts(lambda *_: None, questions=4)
+    broken, _ = exam(lambda *_: None, questions=4)
     with pytest.raises(RefusedError, match="not one could be scored"):
         measure(broken, broken.questions.test, Stream.EVALUATION_TOKENS)
 

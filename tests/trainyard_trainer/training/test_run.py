@@ -69,7 +69,7 @@ def test_a_stop_while_a_run_is_put_together_names_what_it_would_have_gone_on_fro
     with pytest.raises(StoppedError):
         go(first, small.config())
     found = small.resumed(first.snapshots[-1], tmp_path)
-    monkeypatch.setattr("trainyard_trainer.training.run.build_parts", stopped)
+    monkeypatch.setattr("trainyard_trainer.training.run.make_algorithm", stopped)
     for resumed, left in ((found, (1, found.saved.uri)), (None, (0, None))):
         with pytest.raises(StoppedError) as stop:
             go(second, small.config(), resumed)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.trainyard_trainer.policies import policy
+from tests.trainyard_trainer import small
 from tests.trainyard_trainer.small import Outside
 from trainyard_trainer.errors import StoppedError
 from trainyard_trainer.training.saving import finish, is_due, stop_here, stop_if_asked
-from trainyard_trainer.training.train_state import Position
+from trainyard_trainer.training.train_state import TrainState
 
 
 def test_a_checkpoint_is_due_every_so_many_steps() -> None:
@@ -20,7 +20,7 @@ def test_a_stop_saves_the_state_and_names_it() -> None:
     """The step, its measurements, and the committed folder."""
     outside = Outside()
     with pytest.raises(StoppedError) as stop:
-        stop_here(policy(), Position(3, metrics={"reward_mean": "0.500000"}), outside.outlets(steps=9))
+        stop_here(small.algorithm(outside), outside.sinks(steps=9), TrainState(3, metrics={"reward_mean": "0.500000"}))
     assert (stop.value.last_step, stop.value.committed_uri) == (3, "file:///x/3/")
     assert outside.snapshots[-1].metrics == {"reward_mean": "0.500000"}
     assert outside.snapshots[-1].copy_seconds > 0
@@ -29,11 +29,11 @@ def test_a_stop_saves_the_state_and_names_it() -> None:
 def test_a_run_without_a_commit_is_not_done() -> None:
     """Exit 0 promises a final checkpoint."""
     with pytest.raises(RuntimeError, match="committed nothing"):
-        finish(Outside().outlets(steps=1))
+        finish(Outside().sinks(steps=1))
 
 
 def test_nobody_who_asks_for_nothing_is_stopped() -> None:
     """The loop goes on, and nothing is saved."""
     outside = Outside()
-    stop_if_asked(policy(), Position(3), outside.outlets(steps=9))
+    stop_if_asked(small.algorithm(outside), outside.sinks(steps=9), TrainState(3))
     assert outside.snapshots == []

@@ -80,10 +80,14 @@ def learns_nothing(trajectory: Trajectory) -> bool:
     return trajectory.advantage == 0.0 and not any(by_token)
 
 
-def zero_variance_groups(trajectories: Sequence[Trajectory]) -> int:
-    """Number of groups whose scored trajectories, one at least, all have advantage 0: nothing is learned from them."""
-    groups = _groups(trajectories).values()
-    return sum(all(learns_nothing(trajectories[index]) for index in members) for members in groups)
+def frac_reward_zero_std(trajectories: Sequence[Trajectory]) -> float | None:
+    """Share of the groups whose scored trajectories, one at least, all have advantage 0: nothing is learned from them.
+
+    None without a scored trajectory.
+    """
+    groups = list(_groups(trajectories).values())
+    alike = sum(all(learns_nothing(trajectories[index]) for index in members) for members in groups)
+    return alike / len(groups) if groups else None
 
 
 def _of_group(group: Sequence[Trajectory], config: GRPOConfig) -> list[Trajectory]:

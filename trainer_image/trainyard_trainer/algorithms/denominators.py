@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-from torch import distributed
-
 from trainyard_api.algorithm import GRPOConfig, LossType
+from trainyard_trainer.policy.ranks import Ranks
 from trainyard_trainer.trajectory import Trajectory
 
 
@@ -24,18 +22,16 @@ class UpdateSize:
     policy_tokens: int
 
 
-def update_size(trajectories: Sequence[Trajectory], ranks: distributed.ProcessGroup | None = None) -> UpdateSize:
+def update_size(trajectories: Sequence[Trajectory], ranks: Ranks) -> UpdateSize:
     """Scored trajectories, and their policy tokens.
 
     Args:
         trajectories: this rank's part of the update; those without a reward don't count.
-        ranks: who else has a part; all of them must call. The group must reduce tensors of host memory.
+        ranks: who else has a part; all of them must call.
     """
     scored = [trajectory for trajectory in trajectories if trajectory.scored]
-    sizes = torch.tensor([len(scored), sum(trajectory.policy_tokens for trajectory in scored)], dtype=torch.int64)
-    if ranks is not None:
-        distributed.all_reduce(sizes, group=ranks)
-    return UpdateSize(int(sizes[0]), int(sizes[1]))
+    count, tokens = ranks.totals([len(scored), sum(trajectory.policy_tokens for trajectory in scored)])
+    return UpdateSize(int(count), int(tokens))
 
 
 def token_weight(config: GRPOConfig, policy_tokens: int, whole: UpdateSize) -> float:

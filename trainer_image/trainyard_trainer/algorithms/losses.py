@@ -8,13 +8,14 @@ dimensions: N policy tokens, R trajectories.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 
 from trainyard_api.algorithm import GRPOConfig, LossType
 from trainyard_trainer.algorithms.kl import divergence
-from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
-from trainyard_trainer.policy.policy import Loss
+from trainyard_trainer.numbers import Kind
+from trainyard_trainer.policy.loss import Loss, LossInputs, TokenLosses, TokenNumber
 
 MAX_LOG_RATIO = 20.0
 """Log ratios are cut here, so that no ratio overflows; a token that far from the old policy has no gradient left."""
@@ -43,6 +44,14 @@ DEFAULT_CLIPS = {
 """As in the papers that `GRPOConfig.loss` names; CISPO's as in ScaleRL (arXiv 2510.13786)."""
 
 
+NUMBERS: Final = {
+    "kl": TokenNumber(Kind.MEAN, lambda _, found: found.kl),
+    "clip_ratio/low_mean": TokenNumber(Kind.MEAN, lambda _, found: found.clipped_low),
+    "clip_ratio/high_mean": TokenNumber(Kind.MEAN, lambda _, found: found.clipped_high),
+}
+"""The mean estimate of the divergence from the reference, in nats; shares of policy tokens that a clip cut."""
+
+
 def clip_of(config: GRPOConfig) -> Clip:
     """The bounds of a run: the loss's own where the config doesn't say."""
     default = DEFAULT_CLIPS[config.loss]
@@ -54,7 +63,7 @@ def clip_of(config: GRPOConfig) -> Clip:
 
 
 def make_loss(config: GRPOConfig) -> Loss:
-    """The loss of a run, with its penalty, as a pure function.
+    """Make the loss of a run, with its penalty, and what is measured of it.
 
     The ratio is that of each token's probabilities under the policy and the old policy; GSPO's is one for a trajectory,
     the geometric mean over all its policy tokens. With old log-probabilities equal to the new ones, every loss has the
@@ -62,7 +71,7 @@ def make_loss(config: GRPOConfig) -> Loss:
     """
     clip = clip_of(config)
 
-    def loss(inputs: LossInputs) -> TokenLosses:
+    def token_losses(inputs: LossInputs) -> TokenLosses:
         log_ratios_N = _cut(inputs.logprobs - inputs.old_logprobs)
         if config.loss is LossType.GSPO:
             correction_N = torch.exp(_cut(_trajectory_means(log_ratios_N, inputs.trajectories)))
@@ -79,13 +88,7 @@ def make_loss(config: GRPOConfig) -> Loss:
         losses_N = found.losses + float(config.kl.coefficient) * kl_N
         return TokenLosses(losses_N, found.clipped_low, found.clipped_high, kl_N.detach())
 
-    return loss
-
-
-def sft_loss(inputs: LossInputs) -> TokenLosses:
-    """The negative log-likelihood of each token."""
-    nothing = torch.zeros_like(inputs.logprobs, dtype=torch.bool)
-    return TokenLosses(-inputs.logprobs, nothing, nothing)
+    return Loss(token_losses, NUMBERS)
 
 
 def _clipped_surrogate(inputs: LossInputs, ratios_N: torch.Tensor, clip: Clip) -> TokenLosses:

@@ -10,8 +10,10 @@ import statistics
 from collections.abc import Mapping, Sequence
 
 from trainyard_api.decimals import measured
-from trainyard_trainer.algorithms.advantages import zero_variance_groups
-from trainyard_trainer.policy.policy import UpdateOutcome
+from trainyard_trainer.algorithms.advantages import frac_reward_zero_std
+from trainyard_trainer.algorithms.scored_batch import ScoredBatch
+from trainyard_trainer.numbers import Numbers, merged, values_of
+from trainyard_trainer.policy.batches import Row
 from trainyard_trainer.sinks import StepMetrics
 from trainyard_trainer.trajectory import Trajectory, TrajectoryStatus
 
@@ -23,8 +25,8 @@ def rollout_values(trajectories: Sequence[Trajectory]) -> dict[str, float]:
 
     `reward_std` has ddof 1. `success_rate` and `tool_rate` are shares of the trajectories with a verdict: those that
     are right, and those with a tool call, even one that failed. `tokens` counts what the policy read and sampled,
-    `policy_tokens` what it sampled. `length_right` and `length_wrong` are mean policy tokens of answers with each
-    verdict: a loss that favours long wrong answers shows there.
+    `policy_tokens` what it sampled, of which `completions/mean_length` is the mean. `length_right` and `length_wrong`
+    are mean policy tokens of answers with each verdict: a loss that favours long wrong answers shows there.
     """
     rewards = [trajectory.total_reward for trajectory in trajectories if trajectory.total_reward is not None]
     judged = [trajectory for trajectory in trajectories if trajectory.success is not None]
@@ -34,6 +36,8 @@ def rollout_values(trajectories: Sequence[Trajectory]) -> dict[str, float]:
         "tokens": sum(len(segment.token_ids) for trajectory in trajectories for segment in trajectory.segments),
         "policy_tokens": sum(trajectory.policy_tokens for trajectory in trajectories),
     }
+    if trajectories:
+        values["completions/mean_length"] = values["policy_tokens"] / len(trajectories)
     if rewards:
         values["reward_mean"] = statistics.fmean(rewards)
     if len(rewards) >= 2:
@@ -48,51 +52,22 @@ def rollout_values(trajectories: Sequence[Trajectory]) -> dict[str, float]:
     return values
 
 
-def update_values(outcome: UpdateOutcome) -> dict[str, float]:
-    """What an update measured, by the names of `policy.policy.UpdateOutcome`; what doesn't exist is left out."""
-    measurements = {
-        "loss": outcome.loss,
-        "grad_norm": outcome.grad_norm,
-        "entropy": outcome.entropy,
-        "sampler_gap": outcome.sampler_gap,
-        "sampler_gap_mean": outcome.sampler_gap_mean,
-        "kl": outcome.kl,
-        "clip_low": outcome.clip_low,
-        "clip_high": outcome.clip_high,
-    }
-    values = {name: value for name, value in measurements.items() if value is not None}
-    return values | {"skipped_updates": float(outcome.skipped), "out_of_memory": float(outcome.out_of_memory)}
+def grpo_values(batch: ScoredBatch, seconds: Mapping[str, float]) -> dict[str, float]:
+    """Name everything measured of a step of rollouts; `seconds` by part: rollout, reward, update, step.
+
+    `frac_reward_zero_std` is the share of groups that nothing is learned from.
+    """
+    values = rollout_values(batch.trajectories) | values_of(merged(batch.outcomes))
+    if (alike := frac_reward_zero_std(batch.trajectories)) is not None:
+        values["frac_reward_zero_std"] = alike
+    return values | _speed(values["policy_tokens"], seconds)
 
 
-def grpo_metrics(
-    step: int,
-    policy_version: int,
-    trajectories: Sequence[Trajectory],
-    outcome: UpdateOutcome,
-    seconds: Mapping[str, float],
-) -> StepMetrics:
-    """Everything measured of one GRPO step; `seconds` by part: rollout, reward, update, step."""
-    values = rollout_values(trajectories) | update_values(outcome)
-    values["zero_variance_groups"] = zero_variance_groups(trajectories)
-    values["tokens_per_second"] = values["policy_tokens"] / max(seconds["step"], 1e-9)
-    values |= {f"{part}_seconds": duration for part, duration in seconds.items()}
-    return StepMetrics("step", step, policy_version, values)
-
-
-def sft_metrics(
-    step: int,
-    policy_version: int,
-    *,
-    tokens: int,
-    policy_tokens: int,
-    outcome: UpdateOutcome,
-    seconds: Mapping[str, float],
-) -> StepMetrics:
-    """Everything measured of one step of supervised fine-tuning; tokens of the demonstrations, seconds by part."""
-    values = update_values(outcome) | {"tokens": float(tokens), "policy_tokens": float(policy_tokens)}
-    values["tokens_per_second"] = tokens / max(seconds["step"], 1e-9)
-    values |= {f"{part}_seconds": duration for part, duration in seconds.items()}
-    return StepMetrics("step", step, policy_version, values)
+def sft_values(rows: Sequence[Row], numbers: Numbers, seconds: Mapping[str, float]) -> dict[str, float]:
+    """Name everything measured of a step on demonstrations, whose tokens are counted."""
+    tokens = sum(len(row.token_ids) for row in rows)
+    counts = {"tokens": float(tokens), "policy_tokens": float(sum(sum(row.mask) for row in rows))}
+    return values_of(numbers) | counts | _speed(tokens, seconds)
 
 
 def as_decimals(metrics: StepMetrics | None) -> dict[str, str]:
@@ -102,6 +77,11 @@ def as_decimals(metrics: StepMetrics | None) -> dict[str, str]:
     timeless = {name: value for name, value in metrics.values.items() if not name.endswith(("_seconds", "_second"))}
     texts = {name: measured(value, places=6) for name, value in timeless.items()}
     return {name: text for name, text in texts.items() if text is not None}
+
+
+def _speed(tokens: float, seconds: Mapping[str, float]) -> dict[str, float]:
+    timed = {f"{part}_seconds": duration for part, duration in seconds.items()}
+    return {"tokens_per_second": tokens / max(seconds["step"], 1e-9)} | timed
 
 
 def _called_a_tool(trajectory: Trajectory) -> bool:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from torch import distributed
 
 from trainyard_api.algorithm import GRPOConfig
 from trainyard_trainer.algorithms.advantages import learns_nothing
+from trainyard_trainer.policy.ranks import Ranks
 from trainyard_trainer.randomness import Stream, StreamKey, generator
 from trainyard_trainer.trajectory import Trajectory
 
@@ -36,7 +35,7 @@ def minibatches(
     *,
     seed: int,
     step: int,
-    ranks: distributed.ProcessGroup | None = None,
+    ranks: Ranks,
 ) -> list[Minibatch]:
     """One entry for each update, `config.minibatches` times `config.epochs`.
 
@@ -49,7 +48,7 @@ def minibatches(
     for index in trained(trajectories, config):
         groups.setdefault(trajectories[index].group, []).append(index)
     members = list(groups.values())
-    parts = min(config.minibatches, _most(len(members), ranks))
+    parts = min(config.minibatches, int(ranks.largest(len(members))))
     return [
         tuple(sorted(index for number in part for index in members[number]))
         for epoch in range(config.epochs if parts else 0)
@@ -59,11 +58,3 @@ def minibatches(
 
 def _order(count: int, seed: int, step: int, epoch: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return generator(StreamKey(seed, Stream.MINIBATCHES, step=step, prompt=epoch)).permutation(count)
-
-
-def _most(count: int, ranks: distributed.ProcessGroup | None) -> int:
-    if ranks is None:
-        return count
-    most = torch.tensor(count, dtype=torch.int64)
-    distributed.all_reduce(most, op=distributed.ReduceOp.MAX, group=ranks)
-    return int(most)

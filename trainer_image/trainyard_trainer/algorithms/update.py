@@ -8,26 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from statistics import fmean
-
-from torch import distributed
+from typing import Final
 
 from trainyard_api.algorithm import GRPOConfig
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.algorithms.denominators import update_size
-from trainyard_trainer.algorithms.losses import make_loss, sft_loss
+from trainyard_trainer.algorithms.losses import make_loss
 from trainyard_trainer.algorithms.minibatches import minibatches, trained
-from trainyard_trainer.algorithms.not_finite import cause
+from trainyard_trainer.algorithms.not_finite import Suspects, require_finite
 from trainyard_trainer.algorithms.rows import bare_rows, grpo_rows, is_stale
 from trainyard_trainer.algorithms.scored_batch import LogProbs, ScoredBatch
 from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.numbers import Numbers, total, value_of
 from trainyard_trainer.policy.batches import Row
-from trainyard_trainer.policy.policy import Policy, UpdateOutcome
+from trainyard_trainer.policy.policy import Policy
+from trainyard_trainer.policy.tally import DIFFERENCE, LARGEST_DIFFERENCE
 from trainyard_trainer.trajectory import Trajectory
 
-MAX_SKIPPED = 3
-"""Updates in a row whose loss or gradient isn't finite, after which the run can't go on."""
-NOTHING_TO_TRAIN = UpdateOutcome(loss=None, grad_norm=None, entropy=None, sampler_gap=None, skipped=0)
+FIELD: Final = "spec.algorithm.grpo"
+NOTHING_TO_TRAIN: Final[Numbers] = {"skipped_updates": total(0), "out_of_memory": total(0)}
 """An update without a policy token: no pass is run, nothing moves, no version is counted."""
 
 
@@ -62,7 +61,6 @@ def updates(
     config: GRPOConfig,
     *,
     seed: int,
-    ranks: distributed.ProcessGroup | None = None,
 ) -> Iterator[tuple[int, int, ScoredBatch]]:
     """Do the updates of a step that `batch` doesn't yet have, one for each value drawn.
 
@@ -74,56 +72,27 @@ def updates(
         batch: of `prepare_batch`, or of a checkpoint.
         config: loss, penalty, minibatches and epochs.
         seed: the run's.
-        ranks: who else trains a part of the step; all must have made the same number of updates.
 
     Raises:
         RefusedError: NOT_FINITE; MODEL_UNSUITABLE where sampler and policy disagree about the same tokens.
     """
     loss = make_loss(config)
-    cuts = minibatches(batch.trajectories, config, seed=seed, step=batch.step, ranks=ranks)
+    cuts = minibatches(batch.trajectories, config, seed=seed, step=batch.step, ranks=policy.ranks)
     for done in range(len(batch.outcomes), len(cuts)):
-        whole = update_size([batch.trajectories[index] for index in cuts[done]], ranks)
+        whole = update_size([batch.trajectories[index] for index in cuts[done]], policy.ranks)
         outcome = NOTHING_TO_TRAIN
         if whole.policy_tokens:
             rows = grpo_rows(batch, cuts[done], config, whole, policy.version)
             outcome = policy.update(rows, loss)
             _require_agreement(policy, outcome)
-            _require_finite(policy, rows, config)
+            require_finite(policy, rows, suspects(config))
         batch = replace(batch, outcomes=(*batch.outcomes, outcome))
         yield done + 1, len(cuts), batch
 
 
-def update_by_sft(policy: Policy, rows: Sequence[Row]) -> UpdateOutcome:
-    """One update on demonstrations.
-
-    Raises:
-        RefusedError: NOT_FINITE.
-    """
-    outcome = policy.update(rows, sft_loss)
-    _require_finite(policy, rows, None)
-    return outcome
-
-
-def merged(outcomes: Sequence[UpdateOutcome]) -> UpdateOutcome:
-    """The updates of a step as one measurement.
-
-    Loss and gradient norm are means over updates; entropy, divergence, clip shares and the sampler's mean gap are means
-    over policy tokens; the sampler's gap is the largest; tokens, skipped updates and memory failures are sums. A value
-    that no update has is None.
-    """
-    return UpdateOutcome(
-        loss=_mean([(outcome.loss, 1) for outcome in outcomes]),
-        grad_norm=_mean([(outcome.grad_norm, 1) for outcome in outcomes]),
-        entropy=_mean([(outcome.entropy, outcome.policy_tokens) for outcome in outcomes]),
-        sampler_gap=max((outcome.sampler_gap for outcome in outcomes if outcome.sampler_gap is not None), default=None),
-        skipped=sum(outcome.skipped for outcome in outcomes),
-        kl=_mean([(outcome.kl, outcome.policy_tokens) for outcome in outcomes]),
-        clip_low=_mean([(outcome.clip_low, outcome.policy_tokens) for outcome in outcomes]),
-        clip_high=_mean([(outcome.clip_high, outcome.policy_tokens) for outcome in outcomes]),
-        policy_tokens=sum(outcome.policy_tokens for outcome in outcomes),
-        out_of_memory=sum(outcome.out_of_memory for outcome in outcomes),
-        sampler_gap_mean=_mean([(outcome.sampler_gap_mean, outcome.policy_tokens) for outcome in outcomes]),
-    )
+def suspects(config: GRPOConfig) -> Suspects:
+    """The settings that can make a loss infinite."""
+    return Suspects(FIELD, config.temperature, config.kl.coefficient if config.kl is not None else None)
 
 
 def _scored(score: Callable[[Sequence[Row]], list[tuple[float, ...]]], rows: Sequence[Row], count: int) -> LogProbs:
@@ -134,8 +103,9 @@ def _scored(score: Callable[[Sequence[Row]], list[tuple[float, ...]]], rows: Seq
     return tuple(tuple(segments) for segments in by_trajectory)
 
 
-def _require_agreement(policy: Policy, outcome: UpdateOutcome) -> None:
-    largest, mean, allowed = outcome.sampler_gap or 0.0, outcome.sampler_gap_mean or 0.0, policy.sampler_tolerance
+def _require_agreement(policy: Policy, outcome: Numbers) -> None:
+    largest, mean = value_of(outcome, LARGEST_DIFFERENCE) or 0.0, value_of(outcome, DIFFERENCE) or 0.0
+    allowed = policy.sampler_tolerance
     if largest > allowed.largest or mean > allowed.mean:
         raise RefusedError(
             TerminationReason.MODEL_UNSUITABLE,
@@ -144,20 +114,3 @@ def _require_agreement(policy: Policy, outcome: UpdateOutcome) -> None:
             field_path="spec.model",
             value=policy.architecture,
         )
-
-
-def _require_finite(policy: Policy, rows: Sequence[Row], config: GRPOConfig | None) -> None:
-    if policy.skipped_in_a_row >= MAX_SKIPPED:
-        field_path, value, found = cause(policy, rows, config)
-        raise RefusedError(
-            TerminationReason.NOT_FINITE,
-            f"must keep loss and gradient finite; {MAX_SKIPPED} updates in a row weren't, so training can't go on: "
-            f"{found}",
-            field_path=field_path,
-            value=value,
-        )
-
-
-def _mean(values: Sequence[tuple[float | None, int]]) -> float | None:
-    known = [(value, weight) for value, weight in values if value is not None and weight > 0]
-    return fmean([value for value, _ in known], [weight for _, weight in known]) if known else None

@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import torch
 
@@ -32,23 +32,19 @@ from trainyard_trainer.checkpoints.files import (
     require_broken,
 )
 from trainyard_trainer.errors import RefusedError, TrainerError
-from trainyard_trainer.policy.policy import Policy
 from trainyard_trainer.sinks import SavedCheckpoint
 from trainyard_trainer.storage.storage import Storage
-from trainyard_trainer.training.train_state import Position
 
 _log = logging.getLogger(__name__)
 
-POSITION: Final = "position"
-"""Member of the trainer's state that holds the position; the others are the policy's."""
 MAX_UNREADABLE: Final = 3
 """Checkpoints that are whole but can't be read, after which no older one is tried: each costs its whole download."""
 _SHOWN_CHARACTERS: Final = 256
 
-Lacks = Callable[[int, Position | None], str | None]
-"""What a ledger lacks of a state; None where it has all. Asked with the number of finished steps before a checkpoint is
-fetched, and with its position after that.
-"""
+Reason = Callable[[Committed], str | None]
+"""Why a run can't go on from a checkpoint, as far as its address and manifest tell; None where it can."""
+FetchedReason = Callable[[Committed, Path], str | None]
+"""The same, with its files in a local folder at hand; raises `UnreadableError` where they can't be read."""
 T = TypeVar("T")
 
 
@@ -105,7 +101,8 @@ def find_resumable(
     run_uid: str,
     into: Path,
     *,
-    lacks: Lacks = lambda *_: None,
+    why_not: Reason = lambda _: None,
+    why_not_fetched: FetchedReason = lambda *_: None,
     unreadable: Mapping[str, str] | None = None,
     say: Callable[[str], None] = _log.warning,
 ) -> Resumed | None:
@@ -116,7 +113,8 @@ def find_resumable(
         prefix: the run's key prefix, with its trailing slash.
         run_uid: the run's; a manifest that names another isn't its checkpoint.
         into: a folder that may be emptied.
-        lacks: what the ledger lacks of a state.
+        why_not: asked before a checkpoint is fetched.
+        why_not_fetched: asked after that.
         unreadable: addresses of those that were tried already and couldn't be restored, and why.
         say: is told in a line each which were passed over, and why.
 
@@ -136,7 +134,7 @@ def find_resumable(
             continue
         if tried == MAX_UNREADABLE:
             break
-        fault = _fetch(storage, committed, into, known, lacks)
+        fault = _fetch(storage, committed, into, unreadable=known, why_not=why_not, why_not_fetched=why_not_fetched)
         if fault is None:
             _tell(passed, committed.state, say)
             _log.info("resume: going on from %s, digests verified", committed.uri)
@@ -151,18 +149,24 @@ def find_resumable(
 
 
 def _fetch(
-    storage: Storage, committed: Committed, into: Path, unreadable: Mapping[str, str], lacks: Lacks
+    storage: Storage,
+    committed: Committed,
+    into: Path,
+    *,
+    unreadable: Mapping[str, str],
+    why_not: Reason,
+    why_not_fetched: FetchedReason,
 ) -> _Passed | None:
     """Copy a checkpoint's files into an emptied folder; why the run doesn't go on from it, if it doesn't."""
-    uri, step = committed.uri, committed.step
+    uri = committed.uri
     if (why := unreadable.get(uri)) is not None:
         return _Passed(uri, why, unreadable=True)
-    if (why := lacks(step, None)) is None:
+    if (why := why_not(committed)) is None:
         shutil.rmtree(into, ignore_errors=True)
         into.mkdir(parents=True)
         try:
             load_checkpoint(storage, uri, committed.digest, into)
-            why = lacks(step, _position(uri, into, step))
+            why = why_not_fetched(committed, into)
         except UnreadableError as error:
             return _Passed(uri, error.why, unreadable=True)
         except RefusedError as error:
@@ -189,54 +193,8 @@ def going_on(find: Callable[[Mapping[str, str]], Resumed | None], work: Callable
         gc.collect()  # a model's modules refer to each other, so only this gives its memory back
 
 
-def restore(policy: Policy, resumed: Resumed) -> Position:
-    """Give the policy the weights and state of a checkpoint; where the run stands.
-
-    Raises:
-        UnreadableError: the state is of another layout, for another version of the trainer wrote it; the policy is of
-            no further use.
-        RefusedError: the weights are those of another model.
-    """
-    with _readable(resumed.saved.uri):
-        state: Mapping[str, Any] = torch.load(resumed.folder / TRAINER_STATE_FILE, weights_only=True)
-        policy.load_weights(resumed.folder)
-        policy.load_state({name: part for name, part in state.items() if name != POSITION})
-        return Position.from_state(state[POSITION])
-
-
-def require_same_questions(position: Position, digest: str) -> None:
-    """Refuse to go on with other questions than the run began with: in another order some would be trained on twice and
-    some never, and the evaluation could ask what was trained on.
-
-    Args:
-        position: where the run stands.
-        digest: of the questions of now.
-
-    Raises:
-        RefusedError: INVALID_DATA.
-    """
-    if position.questions != digest:
-        raise RefusedError(
-            TerminationReason.INVALID_DATA,
-            "must give the questions that the run began with, of which the digest was "
-            f"{position.questions}; bring them back, or begin a new run",
-            field_path="spec.task",
-            value=digest,
-        )
-
-
-def _position(uri: str, folder: Path, step: int) -> Position:
-    """Where the run stands in a checkpoint; its tensors stay on the disk."""
-    with _readable(uri):
-        state: Mapping[str, Any] = torch.load(folder / TRAINER_STATE_FILE, weights_only=True, mmap=True)
-        position = Position.from_state(state[POSITION])
-        if position.step != step:
-            raise ValueError(f"its manifest is of step {step}, its position of step {position.step}")
-        return position
-
-
 @contextlib.contextmanager
-def _readable(uri: str) -> Iterator[None]:
+def reading(uri: str) -> Iterator[None]:
     """What reading a file of another layout raises becomes an UnreadableError.
 
     Want of memory and of a disk aren't the file's fault, and pass.

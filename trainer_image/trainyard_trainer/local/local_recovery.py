@@ -20,7 +20,7 @@ from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.ledger.log_contents import Measurement
 from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
 from trainyard_trainer.storage.storage import Storage
-from trainyard_trainer.training.train_state import Position
+from trainyard_trainer.training.train_state import TrainState
 
 
 class Recovery:
@@ -46,7 +46,7 @@ class Recovery:
         self._lacking = False
         self._told: set[str] = set()
 
-    def lacks(self, step: int, position: Position | None) -> str | None:
+    def lacks(self, step: int, position: TrainState | None) -> str | None:
         """What isn't there of the rows before a state of `step` finished steps; None where all are.
 
         Measurements are asked for where its position, which says which were made, is known.
@@ -81,7 +81,7 @@ class Recovery:
             self._told.add(line)
             self._say(line)
 
-    def _measured(self, position: Position) -> Iterator[Measurement]:
+    def _measured(self, position: TrainState) -> Iterator[Measurement]:
         """What was measured by then, and isn't measured again."""
         evaluation = self._config.evaluation
         if position.before is not None:

@@ -16,9 +16,9 @@ from trainyard_api.model_source import CheckpointSource
 from trainyard_api.run_config import PinnedCheckpoint, RunConfig
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.pod.run_config_file import parse_run_config
 from trainyard_trainer.readable import readable
 from trainyard_trainer.storage.durable import make_folder, replace_file
+from trainyard_trainer.training.run_config_file import parse_run_config
 
 RUN_FILE: Final = "run.json"
 _IMMUTABLE: Final = ("algorithm", "task", "evaluation")

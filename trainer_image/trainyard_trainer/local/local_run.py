@@ -18,7 +18,7 @@ from trainyard_api import names
 from trainyard_api.run_config import RunConfig
 from trainyard_api.training_job import TrainingJob
 from trainyard_trainer.checkpoints.files import Origin
-from trainyard_trainer.checkpoints.resumable import Resumed, find_resumable, going_on
+from trainyard_trainer.checkpoints.resumable import Resumed, going_on
 from trainyard_trainer.checkpoints.writer import CheckpointWriter
 from trainyard_trainer.ledger.trajectory_log import TrajectoryLog
 from trainyard_trainer.local.local_config import job_folder, local_inputs, local_run_config, open_output, run_folder
@@ -30,7 +30,9 @@ from trainyard_trainer.reporting.log_lines import findings_shown
 from trainyard_trainer.sinks import Ended
 from trainyard_trainer.stop import StopRequest
 from trainyard_trainer.storage.storage_folder import FolderStorage
+from trainyard_trainer.training.algorithm_types import BATCH_READERS
 from trainyard_trainer.training.inputs import RunInputs
+from trainyard_trainer.training.restore import find_restorable
 from trainyard_trainer.training.run import run
 
 
@@ -95,8 +97,15 @@ class _LocalRun:
                 return None
             told: list[str] = []
             into, lacks, tell = cache / "resumed", recovery.lacks, told.append
-            resumed = find_resumable(
-                self.storage, prefix, config.run.uid, into, lacks=lacks, unreadable=unreadable, say=tell
+            resumed = find_restorable(
+                self.storage,
+                prefix,
+                config.run.uid,
+                into,
+                read_batch=BATCH_READERS[config.algorithm.type],
+                lacks=lacks,
+                unreadable=unreadable,
+                say=tell,
             )
             if resumed is not None:
                 told.append(f"going on from {resumed.saved.uri}")

@@ -19,7 +19,7 @@ from trainyard_api.run_config import RunConfig, RunIdentity
 from trainyard_api.termination import ExitCode, TerminationReason
 from trainyard_api.training_job_spec import TaskSpec
 from trainyard_trainer.checkpoints.files import Origin
-from trainyard_trainer.checkpoints.resumable import Resumed, find_resumable, going_on
+from trainyard_trainer.checkpoints.resumable import Resumed, going_on
 from trainyard_trainer.checkpoints.writer import CheckpointWriter
 from trainyard_trainer.data.sources import DataAccess, fetch_data
 from trainyard_trainer.errors import RefusedError, StoppedError
@@ -28,7 +28,6 @@ from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.models.first_model import fetch_model
 from trainyard_trainer.pod import ending, logs
 from trainyard_trainer.pod.pod_environment import PodEnvironment, read_environment
-from trainyard_trainer.pod.run_config_file import read_run_config
 from trainyard_trainer.reporting import kube
 from trainyard_trainer.reporting.progress import StatusReporter
 from trainyard_trainer.reporting.tracking import TrackedLedger, open_trackers
@@ -38,8 +37,11 @@ from trainyard_trainer.storage.storage import Storage
 from trainyard_trainer.storage.storage_open import open_storage
 from trainyard_trainer.storage.storage_s3 import Fields
 from trainyard_trainer.training import run
+from trainyard_trainer.training.algorithm_types import BATCH_READERS
 from trainyard_trainer.training.baseline import fetch_baseline
 from trainyard_trainer.training.inputs import RunInputs
+from trainyard_trainer.training.restore import find_restorable
+from trainyard_trainer.training.run_config_file import read_run_config
 
 _log = logging.getLogger(__name__)
 
@@ -120,7 +122,14 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -
 
         def find(unreadable: Mapping[str, str]) -> Resumed | None:
             into = here.cache / "resumed"
-            return find_resumable(storage, origin.prefix, identity.uid, into, unreadable=unreadable)
+            return find_restorable(
+                storage,
+                origin.prefix,
+                identity.uid,
+                into,
+                read_batch=BATCH_READERS[config.algorithm.type],
+                unreadable=unreadable,
+            )
 
         def work(resumed: Resumed | None) -> Ended:
             with contextlib.ExitStack() as inner:

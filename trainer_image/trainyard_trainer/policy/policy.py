@@ -5,42 +5,16 @@ Place in the data's way: stations 5 and 8. Values and protocols only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
+from trainyard_trainer.numbers import Numbers
 from trainyard_trainer.policy.batches import Row
-from trainyard_trainer.policy.loss_inputs import LossInputs, TokenLosses
+from trainyard_trainer.policy.loss import Loss
+from trainyard_trainer.policy.ranks import Ranks
 from trainyard_trainer.sinks import Snapshot
-
-Loss: TypeAlias = Callable[[LossInputs], TokenLosses]
-"""Losses of the policy tokens of one micro-batch. Pure; the policy weighs and sums them."""
-
-
-@dataclass(frozen=True, slots=True)
-class UpdateOutcome:
-    """What an optimizer update measured; a value that isn't finite, or doesn't exist, is None.
-
-    `loss` is the whole update's. `grad_norm` is the norm before clipping, `entropy` the mean over policy tokens in
-    nats, `kl` the mean estimate of the divergence from the reference, `clip_low` and `clip_high` the shares of policy
-    tokens whose gradient a clip cut. `sampler_gap` is the largest |log-probability of the sampler - of the policy| over
-    tokens that this very version sampled, `sampler_gap_mean` the mean over the same tokens. `skipped` counts updates
-    whose loss or gradient wasn't finite, which changed nothing: one at most, but where a step's updates are merged.
-    `out_of_memory` counts passes that were given up and done again in smaller parts.
-    """
-
-    loss: float | None
-    grad_norm: float | None
-    entropy: float | None
-    sampler_gap: float | None
-    skipped: int
-    kl: float | None = None
-    clip_low: float | None = None
-    clip_high: float | None = None
-    policy_tokens: int = 0
-    out_of_memory: int = 0
-    sampler_gap_mean: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +35,13 @@ class Policy(Protocol):
         learning_rate: the optimizer's.
         sampler_tolerance: differences between sampler and policy that rounding explains in the type that the model
             computes in.
+        ranks: the processes that share each update; one's own alone where nobody does.
     """
 
     architecture: str
     learning_rate: float
     sampler_tolerance: SamplerTolerance
+    ranks: Ranks
 
     @property
     def version(self) -> int:
@@ -87,8 +63,14 @@ class Policy(Protocol):
     def reference_score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
         """The same under the reference: the weights that the run began with."""
 
-    def update(self, rows: Sequence[Row], loss: Loss) -> UpdateOutcome:
-        """One optimizer update on the weighted sum of all rows' token losses, however many passes it takes."""
+    def update(self, rows: Sequence[Row], loss: Loss) -> Numbers:
+        """Make one optimizer update on the weighted sum of all rows' token losses, however many passes it takes.
+
+        Returns: `loss`, the whole update's; `grad_norm`, before clipping; `entropy`, the mean over policy tokens in
+            nats; `sampling_logp_difference/{mean,max}`; `trained_tokens`; `skipped_updates`, 1 where loss or gradient
+            wasn't finite and nothing changed; `out_of_memory`, how often passes were made smaller and done again; and
+            what the loss declares. A value that isn't finite, or doesn't exist, is absent.
+        """
 
     def load_weights(self, folder: Path) -> None:
         """Take the weights of a snapshot whose files lie in `folder`, bit for bit; the reference stays as it is."""

@@ -1,108 +1,100 @@
-"""What an update measures on its way, summed over passes and ranks.
+"""Sums what an update measures on its way, over passes and ranks.
 
-Place in the data's way: station 8, from the passes to `policy.policy.UpdateOutcome`. Sums and counts only, so that no
-mean is ever a mean of means.
+Place in the data's way: station 8, from the passes to the update's numbers. Sums, counts and maxima only, so that no
+mean is ever a mean of means. What every policy measures is named here, what one loss measures beside that loss.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import torch
 
+from trainyard_trainer.numbers import Kind, Number, largest, mean, total
 from trainyard_trainer.policy.batches import MicroBatch
-from trainyard_trainer.policy.loss_inputs import TokenLosses
+from trainyard_trainer.policy.loss import LossInputs, TokenLosses, TokenNumber
 from trainyard_trainer.policy.ranks import Ranks
 
-_SUMS = 9
+ENTROPY: Final = "entropy"
+"""Mean over policy tokens, in nats."""
+DIFFERENCE: Final = "sampling_logp_difference/mean"
+"""Mean of |log-probability of the sampler - of the policy|, over tokens that this very version sampled, in nats."""
+LARGEST_DIFFERENCE: Final = "sampling_logp_difference/max"
+TRAINED_TOKENS: Final = "trained_tokens"
+"""Policy tokens that were updated on; a token counts in every update that has it."""
 
 
 @dataclass
 class Tally:
-    """Sums over the trained tokens so far: loss, tokens, entropy, kl, tokens with one, clipped low, clipped high,
-    differences from the sampler, tokens with one; and the largest of these differences, negative while there is none.
+    """What the passes so far have measured.
+
+    Attributes:
+        of_loss: the numbers that the loss measures.
+        loss: weighted sum of the losses.
     """
 
-    sums: list[float] = field(default_factory=lambda: [0.0] * _SUMS)
-    gap: float = -1.0
+    of_loss: Mapping[str, TokenNumber] = field(default_factory=dict)
+    loss: float = 0.0
+    _found: dict[str, Number] = field(init=False)
+
+    def __post_init__(self) -> None:
+        # All names stand from the beginning: ranks must agree on them, also one that passes over nothing.
+        self._found = {ENTROPY: mean(0, 0), DIFFERENCE: mean(0, 0), TRAINED_TOKENS: total(0)}
+        self._found[LARGEST_DIFFERENCE] = largest(-math.inf)
+        empty = {Kind.MEAN: mean(0, 0), Kind.SUM: total(0), Kind.MAX: largest(-math.inf)}
+        self._found |= {name: empty[number.kind] for name, number in self.of_loss.items()}
 
     def add(
-        self,
-        loss: torch.Tensor,
-        batch: MicroBatch,
-        logprobs_N: torch.Tensor,
-        entropies_N: torch.Tensor,
-        out: TokenLosses,
+        self, loss: torch.Tensor, batch: MicroBatch, inputs: LossInputs, entropies_N: torch.Tensor, out: TokenLosses
     ) -> None:
-        """Take one pass in."""
+        """Take one pass in; `loss` is its weighted sum."""
         with torch.no_grad():
-            kl = loss.new_zeros(()) if out.kl is None else out.kl.sum()
-            differences_N = (logprobs_N - batch.sampler_logprobs).abs()
+            differences_N = (inputs.logprobs - batch.sampler_logprobs).abs()
             known_N = differences_N.isfinite() & batch.on_policy
-            gap = torch.where(known_N, differences_N, -1.0).max()
-            gaps = torch.where(known_N, differences_N, 0.0).double().sum()
-            clipped = (out.clipped_low.sum(), out.clipped_high.sum())
-            parts = (gap, loss, entropies_N.sum(), kl, *clipped, gaps, known_N.sum())
+            differences_N = torch.where(known_N, differences_N, math.nan)
+            measured: dict[str, torch.Tensor | None]
+            measured = {ENTROPY: entropies_N, DIFFERENCE: differences_N, LARGEST_DIFFERENCE: differences_N}
+            measured |= {name: number.of(inputs, out) for name, number in self.of_loss.items()}
+            there = {name: values_N for name, values_N in measured.items() if values_N is not None}
+            parts = [part for name, values_N in there.items() for part in _reduced(self._found[name].kind, values_N)]
             # One transfer from the device.
-            found = torch.stack([part.double() for part in parts]).tolist()
-        gap_here, value, entropy, divergence, *rest = found
-        tokens = len(logprobs_N)
-        counted = 0 if out.kl is None else tokens
-        added = (value, tokens, entropy, divergence, counted, *rest)
-        self.sums = [sum_ + one for sum_, one in zip(self.sums, added, strict=True)]
-        self.gap = max(self.gap, gap_here)
+            value, *rest = torch.stack([part.detach().double() for part in (loss, *parts)]).tolist()
+        self.loss += value
+        for name, reduced, count in zip(there, rest[::2], rest[1::2], strict=True):
+            self._take(name, reduced, count)
+        self._take(TRAINED_TOKENS, len(inputs.logprobs), 1)
 
     def over(self, ranks: Ranks) -> Tally:
         """The same over all ranks."""
-        return Tally(ranks.totals(self.sums), ranks.largest(self.gap))
+        summed = [name for name, number in self._found.items() if number.kind is not Kind.MAX]
+        counts = [part for name in summed for part in (self._found[name].total, self._found[name].count)]
+        whole = Tally(self.of_loss)
+        whole.loss, *rest = ranks.totals([self.loss, *counts])
+        for name, reduced, count in zip(summed, rest[::2], rest[1::2], strict=True):
+            whole._found[name] = Number(self._found[name].kind, reduced, count)
+        for name in self._found.keys() - set(summed):
+            whole._found[name] = largest(ranks.largest(self._found[name].total))
+        return whole
 
-    @property
-    def loss(self) -> float:
-        """Weighted sum of the losses."""
-        return self.sums[0]
+    def numbers(self) -> dict[str, Number]:
+        """All that has a value."""
+        return {name: number for name, number in self._found.items() if number.value is not None}
 
-    @property
-    def tokens(self) -> int:
-        """Trained tokens."""
-        return int(self.sums[1])
-
-    @property
-    def entropy(self) -> float | None:
-        """Mean entropy in nats; None without tokens, or where it isn't finite."""
-        return self._mean(2, 1)
-
-    @property
-    def kl(self) -> float | None:
-        """Mean estimate of the divergence from the reference; None without a penalty."""
-        return self._mean(3, 4)
-
-    @property
-    def clip_low(self) -> float | None:
-        """Share of the tokens that a lower clip cut."""
-        return self._mean(5, 1)
-
-    @property
-    def clip_high(self) -> float | None:
-        """Share of the tokens that an upper clip cut."""
-        return self._mean(6, 1)
-
-    @property
-    def sampler_gap(self) -> float | None:
-        """Largest difference from the sampler; None where no token is known to be this policy's."""
-        return None if self.gap < 0 else self.gap
-
-    @property
-    def sampler_gap_mean(self) -> float | None:
-        """Mean difference from the sampler, over the same tokens."""
-        return self._mean(7, 8)
-
-    def _mean(self, part: int, count: int) -> float | None:
-        if not self.sums[count]:
-            return None
-        return finite(self.sums[part] / self.sums[count])
+    def _take(self, name: str, reduced: float, count: float) -> None:
+        known = self._found[name]
+        if known.kind is Kind.MAX:
+            self._found[name] = largest(max(known.total, reduced))
+        else:
+            self._found[name] = Number(known.kind, known.total + reduced, known.count + count)
 
 
-def finite(value: float) -> float | None:
-    """The value, None in place of NaN and infinity."""
-    return value if math.isfinite(value) else None
+def _reduced(kind: Kind, values_N: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """What is kept of one pass, and of how many tokens; a token whose value is NaN has none."""
+    values_N = values_N.double()
+    known_N = ~values_N.isnan()
+    if kind is Kind.MAX:
+        return torch.where(known_N, values_N, -math.inf).max(), known_N.sum()
+    return torch.where(known_N, values_N, 0.0).sum(), known_N.sum()

@@ -19,23 +19,23 @@ import torch
 
 from trainyard_api.algorithm import Precision
 from trainyard_trainer import memory
-from trainyard_trainer.algorithms.losses import sft_loss
 from trainyard_trainer.models.export import model_files, take_weights
 from trainyard_trainer.models.load import LoadedModel, infinite_weight
+from trainyard_trainer.numbers import Numbers, mean, total
 from trainyard_trainer.policy.batches import MicroBatch, Row, micro_batch
 from trainyard_trainer.policy.compiling import compiled
 from trainyard_trainer.policy.footprint import Footprint
 from trainyard_trainer.policy.logprobs.head import find_head
-from trainyard_trainer.policy.loss_inputs import LossInputs
+from trainyard_trainer.policy.loss import Loss, LossInputs, TokenLosses
 from trainyard_trainer.policy.model_pass import Scores, by_full_logits, by_hidden_states
 from trainyard_trainer.policy.passes import Passes
-from trainyard_trainer.policy.policy import Loss, SamplerTolerance, UpdateOutcome
+from trainyard_trainer.policy.policy import SamplerTolerance
 from trainyard_trainer.policy.precision import Weights
 from trainyard_trainer.policy.ranks import Ranks
 from trainyard_trainer.policy.recompute import layers_of, recomputed
 from trainyard_trainer.policy.reference import Reference
 from trainyard_trainer.policy.settings import PolicySettings
-from trainyard_trainer.policy.tally import Tally, finite
+from trainyard_trainer.policy.tally import Tally
 from trainyard_trainer.sinks import Snapshot
 
 WEIGHT_DECAY = 0.01
@@ -48,6 +48,8 @@ SAMPLER_TOLERANCE = {
 mean counts, as it does at load: with contexts of 1,000 tokens up to 0.025, where the self-check's short conversations
 have the 0.020 that it lets pass; larger models and longer contexts may well have a few times as much."""
 log = logging.getLogger(__name__)
+_TRIAL = Loss(lambda inputs: TokenLosses(-inputs.logprobs))
+"""What memory is tried with: any loss of all tokens would do."""
 
 
 class TorchPolicy:
@@ -64,12 +66,13 @@ class TorchPolicy:
         slots: conversations that are sampled at a time, as an engine settled it: kept in the state, for another number
             rounds log-probabilities otherwise; None before.
         sampler_tolerance: see `policy.policy.Policy`.
+        ranks: the processes of `group`, a torch.distributed process group that shares each update; None for one.
 
     Raises:
         RefusedError: a setting that this model or machine can't have.
     """
 
-    def __init__(self, loaded: LoadedModel, settings: PolicySettings) -> None:
+    def __init__(self, loaded: LoadedModel, settings: PolicySettings, group: Any = None) -> None:
         self.settings = settings
         self._loaded = loaded
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -85,7 +88,7 @@ class TorchPolicy:
         self._layers = layers_of(self.model) if settings.gradient_checkpointing else []
         self._pass = self._find_pass()
         self._reference = Reference(self._weights.computing) if settings.keep_reference else None
-        self._ranks = Ranks(settings.group, self.device)
+        self.ranks = Ranks(group, self.device)
         self._optimizer = torch.optim.AdamW(
             self._weights.trained, lr=self.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
         )
@@ -144,7 +147,7 @@ class TorchPolicy:
         with self._reference.in_place():
             return self.score(rows)
 
-    def update(self, rows: Sequence[Row], loss: Loss) -> UpdateOutcome:
+    def update(self, rows: Sequence[Row], loss: Loss) -> Numbers:
         """One optimizer update on the weighted sum of all rows' token losses, over all ranks.
 
         Gradients are clipped to norm 1. A loss or gradient that isn't finite changes nothing and is counted.
@@ -154,7 +157,7 @@ class TorchPolicy:
         """
         tally, given_up = self.accumulate(rows, loss)
         grad_norm = float(torch.nn.utils.clip_grad_norm_(self._weights.trained, MAX_GRAD_NORM))
-        done = finite(tally.loss) is not None and finite(grad_norm) is not None
+        done = math.isfinite(tally.loss) and math.isfinite(grad_norm)
         if done:
             self._optimizer.step()
             self._weights.publish()
@@ -163,19 +166,9 @@ class TorchPolicy:
         else:
             self._skipped_in_a_row += 1
         self._weights.clear()
-        return UpdateOutcome(
-            loss=finite(tally.loss),
-            grad_norm=finite(grad_norm),
-            entropy=tally.entropy,
-            sampler_gap=tally.sampler_gap,
-            sampler_gap_mean=tally.sampler_gap_mean,
-            skipped=int(not done),
-            kl=tally.kl,
-            clip_low=tally.clip_low,
-            clip_high=tally.clip_high,
-            policy_tokens=tally.tokens,
-            out_of_memory=given_up,
-        )
+        own = {"loss": mean(tally.loss), "grad_norm": mean(grad_norm)}
+        counts = {"skipped_updates": total(float(not done)), "out_of_memory": total(float(given_up))}
+        return {name: number for name, number in own.items() if number.value is not None} | counts | tally.numbers()
 
     def accumulate(self, rows: Sequence[Row], loss: Loss) -> tuple[Tally, int]:
         """The gradients of an update, in `trained`, summed over ranks; what was measured, and how often it was begun
@@ -184,15 +177,15 @@ class TorchPolicy:
         given_up = 0
         while True:
             self._weights.clear()
-            tally = Tally()
+            tally = Tally(loss.numbers)
             fits = self._passes.run(rows, partial(self._backward, loss=loss, tally=tally))
             # All ranks begin again where one has to: sums must come from one try.
-            if self._ranks.smallest(float(fits)):
+            if self.ranks.smallest(float(fits)):
                 break
-            self._passes.limit = int(self._ranks.smallest(self._passes.tokens))
+            self._passes.limit = int(self.ranks.smallest(self._passes.tokens))
             given_up += 1
-        self._ranks.sum_gradients(self._weights.trained)
-        return tally.over(self._ranks), given_up
+        self.ranks.sum_gradients(self._weights.trained)
+        return tally.over(self.ranks), given_up
 
     def prepare(self, longest_row: int) -> None:
         """Settle how many tokens a pass may have, given the longest row to be expected; once, before the first step.
@@ -201,7 +194,7 @@ class TorchPolicy:
         """
         if self._passes.limit is None:
             fits = self._footprint.fits(longest_row, self._try, self._kept_bytes)
-            self._passes.limit = int(self._ranks.smallest(memory.most_tokens(fits)))
+            self._passes.limit = int(self.ranks.smallest(memory.most_tokens(fits)))
             log.info("a pass has at most %d tokens, padding included", self._passes.limit)
 
     def room(self) -> memory.Room:
@@ -282,25 +275,24 @@ class TorchPolicy:
             detached_N = logprobs_N.detach()
             old_N = batch.old_logprobs.to(detached_N.dtype)
             reference_N = batch.reference_logprobs
-            out = loss(
-                LossInputs(
-                    logprobs=logprobs_N,
-                    old_logprobs=torch.where(old_N.isnan(), detached_N, old_N),
-                    reference_logprobs=None if reference_N is None else reference_N.to(detached_N.dtype),
-                    advantages=batch.advantages.to(detached_N.dtype),
-                    trajectories=batch.trajectories,
-                )
+            inputs = LossInputs(
+                logprobs=logprobs_N,
+                old_logprobs=torch.where(old_N.isnan(), detached_N, old_N),
+                reference_logprobs=None if reference_N is None else reference_N.to(detached_N.dtype),
+                advantages=batch.advantages.to(detached_N.dtype),
+                trajectories=batch.trajectories,
             )
+            out = loss(inputs)
             part = (out.losses * batch.weights.to(out.losses.dtype)).sum()
             part.backward()
         self._weights.collect()
-        tally.add(part.detach(), batch, detached_N, entropies_N, out)
+        tally.add(part, batch, inputs, entropies_N, out)
 
     def _try(self, rows: int, columns: int) -> None:
         """A forward and backward pass that leaves nothing behind."""
         try:
             batch = micro_batch([_longest(columns)] * rows, self.pad_id).to(self.device)
-            self._backward((), batch, sft_loss, Tally())
+            self._backward((), batch, _TRIAL, Tally())
         finally:
             self._weights.clear()
 

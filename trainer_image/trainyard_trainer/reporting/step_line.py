@@ -11,15 +11,17 @@ from trainyard_trainer.sinks import StepMetrics
 
 _FIGURES = {
     "success_rate": "right {:.1%}",
-    "tool_rate": "tools {:.0%}",
-    "zero_variance_groups": "groups all alike {:.0f}",
-    "failed_trajectories": "failed {:.0f}",
     "kl": "kl {:.3g}",
     "entropy": "entropy {:.3g}",
     "grad_norm": "grad {:.3g}",
+    "completions/mean_length": "length {:.1f}",
+    "tool_rate": "tools {:.0%}",
+    "frac_reward_zero_std": "groups all alike {:.0%}",
+    "failed_trajectories": "failed {:.0f}",
     "loss": "loss {:.4g}",
 }
-"""In their order; the loss last, for that of one update on its own samples is 0 whatever is learned."""
+"""In their order: what tells comes first; the loss last, for that of one update on its own samples is 0 whatever is
+learned."""
 _PARTS = ("rollout", "reward", "update")
 
 
@@ -43,14 +45,14 @@ def _reward(values: Mapping[str, float]) -> str:
 
 
 def _clipped(values: Mapping[str, float]) -> str:
-    low, high = values.get("clip_low", 0.0), values.get("clip_high", 0.0)
+    low, high = values.get("clip_ratio/low_mean", 0.0), values.get("clip_ratio/high_mean", 0.0)
     return f"clipped {low:.1%} low {high:.1%} high" if low or high else ""
 
 
 def _lengths(values: Mapping[str, float]) -> str:
     parts = [
-        f"{values[name]:.0f} {word}"
+        f"{word} {values[name]:.0f}"
         for name, word in (("length_right", "right"), ("length_wrong", "wrong"))
         if name in values
     ]
-    return "length " + ", ".join(parts) if parts else ""
+    return "length of " + ", ".join(parts) if parts else ""

@@ -6,7 +6,7 @@ Place in the data's way: station 4, on the way to station 5. Values only.
 from __future__ import annotations
 
 from trainyard_api.algorithm import GRPOConfig
-from trainyard_api.run_config import RunConfig
+from trainyard_api.training_job_spec import Evaluation
 from trainyard_trainer.randomness import Stream
 from trainyard_trainer.rollouts.source import RolloutPlan
 
@@ -27,15 +27,18 @@ def training_plan(config: GRPOConfig) -> RolloutPlan:
     )
 
 
-def evaluation_plan(config: RunConfig) -> RolloutPlan | None:
-    """How the queries of a measurement are answered: at a temperature of its own, unfiltered; None without any."""
-    evaluation, grpo = config.evaluation, config.algorithm.grpo
-    if evaluation is None:
-        return None
+def evaluation_plan(evaluation: Evaluation, max_turns: int, max_turn_tokens: int | None) -> RolloutPlan:
+    """Say how the questions of a measurement are answered: at a temperature of its own, unfiltered.
+
+    Args:
+        evaluation: samples of each question, and their temperature.
+        max_turns: policy turns of an answer.
+        max_turn_tokens: tokens of a turn; the task's own limit where it is None.
+    """
     return RolloutPlan(
         group_size=evaluation.samples,
         temperature=float(evaluation.temperature),
-        max_turns=grpo.max_turns if grpo else EVALUATION_TURNS,
+        max_turns=max_turns,
         stream=Stream.EVALUATION_TOKENS,
-        max_new_tokens=grpo.max_turn_tokens if grpo else None,
+        max_new_tokens=max_turn_tokens,
     )

@@ -1,132 +1,158 @@
-"""What a loop is made of, and how it is put together from a run config.
+"""Makes what a run is made of from its config, each part when it is first asked for.
 
-Place in the data's way: station 4. All refusals that don't need a step to be run happen here, before any work.
+Place in the data's way: station 4. All refusals that don't need a step to be run happen here, before any work. Nothing
+is loaded that nobody asks for: an algorithm without a policy loads no model.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 from trainyard_api.run_config import RunConfig
-from trainyard_api.training_job_spec import Evaluation
 from trainyard_api.training_job_status import ReportedSampler
+from trainyard_trainer.algorithms.plan import Plan
 from trainyard_trainer.chat.renderer import Renderer, make_renderer
+from trainyard_trainer.data.data_report import DataReport
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.models.first_model import load_first
 from trainyard_trainer.models.load import LoadedModel
-from trainyard_trainer.policy.policy import Policy
 from trainyard_trainer.policy.settings import PolicySettings
 from trainyard_trainer.policy.torch_policy import TorchPolicy
-from trainyard_trainer.reporting.board import ProgressBoard
 from trainyard_trainer.rewards.reward import WeightedReward, close_rewards
 from trainyard_trainer.rollouts.in_process import SynchronousRollouts
-from trainyard_trainer.rollouts.plans import EVALUATION_TURNS, evaluation_plan
-from trainyard_trainer.rollouts.source import RolloutPlan, RolloutSource
+from trainyard_trainer.rollouts.plans import evaluation_plan
+from trainyard_trainer.rollouts.source import RolloutSource
 from trainyard_trainer.sampling.in_process.choose import choose_engine
-from trainyard_trainer.sinks import Checkpointer, Ledger
+from trainyard_trainer.sampling.in_process.sampler import InProcessEngine
 from trainyard_trainer.stop import StopRequest
 from trainyard_trainer.tasks.task import Task
 from trainyard_trainer.training.check_data import Limits, check_data, open_questions
 from trainyard_trainer.training.inputs import RunInputs
+from trainyard_trainer.training.measured import Exam
 from trainyard_trainer.training.registry import load_rewards, make_task
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What the loop works with; `answering` is how the queries of a measurement are answered, None without any."""
+class Components:
+    """The components of one run; whatever is asked for raises RefusedError where config, inputs and image don't fit.
 
-    policy: Policy
-    rollouts: RolloutSource
-    questions: Questions
-    rewards: tuple[WeightedReward, ...]
-    renderer: Renderer
-    evaluation: Evaluation | None
-    answering: RolloutPlan | None
-    seed: int
-    longest_row: int
-    sampler: ReportedSampler
-
-
-@dataclass(frozen=True, slots=True)
-class Outlets:
-    """Where the loop's results go, and whom it asks whether to stop; a checkpoint is due every `every_steps` steps."""
-
-    ledger: Ledger
-    board: ProgressBoard
-    checkpointer: Checkpointer
-    stop: StopRequest
-    every_steps: int
-
-
-def build_parts(config: RunConfig, inputs: RunInputs, stop: StopRequest) -> Parts:
-    """Task, rewards, questions, model and engine of a run.
-
-    Raises:
-        RefusedError: the config names something that isn't there or doesn't fit together.
+    Args:
+        config: what the run is.
+        inputs: files of this machine.
+        stop: asked while the user's rewards are started, and by the engine.
+        plan: what the algorithm asks for.
     """
-    algorithm = config.algorithm
-    task = make_task(config.task, inputs.module)
-    rewards = load_rewards(config.task.rewards, inputs.module, stop.requested)
-    try:
-        questions = open_questions(config, task, inputs.data)
-        loaded = load_first(config.model, algorithm, inputs.model, task.alphabet)
-        renderer = make_renderer(loaded.vocabulary, task, config.task.special_tokens, _day(config))
-        turn_tokens = (algorithm.grpo.max_turn_tokens if algorithm.grpo else None) or task.max_turn_tokens
-        report = check_data(
+
+    def __init__(self, config: RunConfig, inputs: RunInputs, stop: StopRequest, plan: Plan) -> None:
+        self._config, self._inputs, self._stop, self._plan = config, inputs, stop, plan
+
+    @cached_property
+    def task(self) -> Task:
+        """What the agent learns to do."""
+        return make_task(self._config.task, self._inputs.module)
+
+    @cached_property
+    def rewards(self) -> tuple[WeightedReward, ...]:
+        """The rewards, those of a user in a process of their own, which `close` ends."""
+        return load_rewards(self._config.task.rewards, self._inputs.module, self._stop.requested)
+
+    @cached_property
+    def questions(self) -> Questions:
+        """The questions of training, validation and test."""
+        return open_questions(self._config, self.task, self._inputs.data)
+
+    @cached_property
+    def model(self) -> LoadedModel:
+        """The first weights with their tokenizer."""
+        return load_first(self._config.model, self._config.algorithm, self._inputs.model, self.task.alphabet)
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        """What is said to the model, as ids."""
+        began_on = self._config.run.began_on
+        day = None if began_on is None else date.fromisoformat(began_on)
+        return make_renderer(self.model.vocabulary, self.task, self._config.task.special_tokens, day)
+
+    @cached_property
+    def policy(self) -> TorchPolicy:
+        """The weights and their optimizer."""
+        plan, algorithm = self._plan, self._config.algorithm
+        settings = PolicySettings(
+            learning_rate=plan.learning_rate,
+            precision=algorithm.precision,
+            gradient_checkpointing=algorithm.gradient_checkpointing,
+            compile=algorithm.compile,
+            micro_batch_tokens=algorithm.micro_batch_tokens,
+            memory_limit_bytes=self._config.memory_limit_bytes,
+            temperature=plan.temperature,
+            keep_reference=plan.keep_reference,
+            trains=plan.trains,
+        )
+        return TorchPolicy(self.model, settings)
+
+    @cached_property
+    def longest_row(self) -> int:
+        """Tokens of the longest trajectory to be expected: the longest prompt, every turn as long as it may be, and as
+        much said in reply.
+        """
+        expected = self._report.longest_prompt + 2 * self._turn_tokens * self._plan.max_turns
+        return min(expected, self.model.context_length or expected)
+
+    @cached_property
+    def rollouts(self) -> RolloutSource:
+        """Rollouts in this process, by an engine that samples with the policy's own weights."""
+        return SynchronousRollouts(
+            engine=self._engine[0],
+            task=self.task,
+            task_name=self._config.task.name,
+            renderer=self.renderer,
+            run=self._config.run.uid,
+            seed=self._config.algorithm.seed,
+            stop=self._stop,
+            context_length=self.model.context_length,
+        )
+
+    @property
+    def sampler(self) -> ReportedSampler | None:
+        """What is to be reported of the engine; None while nobody has asked for rollouts."""
+        return self._engine[1] if "_engine" in self.__dict__ else None
+
+    @cached_property
+    def exam(self) -> Exam | None:
+        """What the run is measured by; None where it isn't."""
+        settings = self._config.evaluation
+        if settings is None:
+            return None
+        self.check_data()
+        how = evaluation_plan(settings, self._plan.max_turns, self._plan.max_turn_tokens)
+        return Exam(settings, self.questions, self.rollouts, how, self.rewards)
+
+    def check_data(self) -> None:
+        """Report on every question that the run may ask, once; refuse those that it can't use."""
+        _ = self._report
+
+    def close(self) -> None:
+        """End what was started."""
+        if "rewards" in self.__dict__:
+            close_rewards(self.rewards)
+
+    @cached_property
+    def _report(self) -> DataReport:
+        task, _ = self.task, self.rewards  # what is wrong in a manifest is said before a model is loaded
+        questions = self.questions
+        return check_data(
             questions,
             task,
-            renderer,
-            Limits.of(loaded.context_length, turn_tokens, demonstrates=algorithm.sft is not None),
-            training=steps_of(config) > 0,
-            options=config.task.options,
+            self.renderer,
+            Limits.of(self.model.context_length, self._turn_tokens, demonstrates=self._plan.demonstrates),
+            training=self._plan.steps > 0,
+            options=self._config.task.options,
         )
-        policy = TorchPolicy(loaded, PolicySettings.of(config))
-        longest_row = _longest_row(config, task, loaded, report.longest_prompt)
-        engine, sampler = choose_engine(policy, stop, longest_row=longest_row)
-        rollouts = SynchronousRollouts(
-            engine=engine,
-            task=task,
-            task_name=config.task.name,
-            renderer=renderer,
-            run=config.run.uid,
-            seed=algorithm.seed,
-            stop=stop,
-            context_length=loaded.context_length,
-        )
-    except BaseException:
-        close_rewards(rewards)
-        raise
-    return Parts(
-        policy=policy,
-        rollouts=rollouts,
-        questions=questions,
-        rewards=rewards,
-        renderer=renderer,
-        evaluation=config.evaluation,
-        answering=evaluation_plan(config),
-        seed=algorithm.seed,
-        longest_row=longest_row,
-        sampler=sampler,
-    )
 
+    @cached_property
+    def _engine(self) -> tuple[InProcessEngine, ReportedSampler]:
+        return choose_engine(self.policy, self._stop, longest_row=self.longest_row)
 
-def _day(config: RunConfig) -> date | None:
-    """The day on which the run began, where it is known."""
-    return None if config.run.began_on is None else date.fromisoformat(config.run.began_on)
-
-
-def _longest_row(config: RunConfig, task: Task, loaded: LoadedModel, longest_prompt: int) -> int:
-    """Tokens of the longest trajectory to be expected: the longest prompt, every turn as long as it may be, and as much
-    said in reply.
-    """
-    grpo = config.algorithm.grpo
-    turn = (grpo.max_turn_tokens if grpo else None) or task.max_turn_tokens
-    expected = longest_prompt + 2 * turn * (grpo.max_turns if grpo else EVALUATION_TURNS)
-    return min(expected, loaded.context_length or expected)
-
-
-def steps_of(config: RunConfig) -> int:
-    """How many steps the run has; none where it only evaluates."""
-    settings = config.algorithm.grpo or config.algorithm.sft
-    return 0 if settings is None else settings.steps
+    @property
+    def _turn_tokens(self) -> int:
+        return self._plan.max_turn_tokens or self.task.max_turn_tokens

@@ -10,17 +10,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from trainyard_api.run_config import RunConfig
+from trainyard_trainer.algorithms.plan import plan_of
+from trainyard_trainer.algorithms.sft import demonstration_rows
 from trainyard_trainer.environment import Prompt
 from trainyard_trainer.evaluation.results import evaluation_values
-from trainyard_trainer.rewards.reward import close_rewards
 from trainyard_trainer.rewards.scoring import score
 from trainyard_trainer.rollouts.plans import training_plan
 from trainyard_trainer.rollouts.source import RolloutPlan
 from trainyard_trainer.stop import StopRequest
+from trainyard_trainer.training.algorithm_types import make_algorithm
 from trainyard_trainer.training.baseline import at_baseline, baseline_config
-from trainyard_trainer.training.components import Parts, build_parts, steps_of
+from trainyard_trainer.training.components import Components
 from trainyard_trainer.training.inputs import RunInputs
-from trainyard_trainer.training.sft import demonstration_rows
 from trainyard_trainer.trajectory import Trajectory
 
 PROMPTS = 4
@@ -30,7 +31,7 @@ SHOWN_CHARACTERS = 400
 
 
 def dry_run(config: RunConfig, inputs: RunInputs, *, stop: StopRequest, say: Callable[[str], None]) -> None:
-    """Build a run's parts, try them on a few prompts, and say what came of each.
+    """Make a run's components, try them on a few prompts, and say what came of each.
 
     Args:
         config: what would be trained, with every reference resolved.
@@ -51,42 +52,55 @@ def dry_run(config: RunConfig, inputs: RunInputs, *, stop: StopRequest, say: Cal
 
 
 def _try(config: RunConfig, inputs: RunInputs, stop: StopRequest, say: Callable[[str], None]) -> None:
-    parts = build_parts(config, inputs, stop)
+    plan = plan_of(config.algorithm)
+    components = Components(config, inputs, stop, plan)
     try:
-        say(f"model: {parts.policy.architecture}")
-        say(f"sampler: {parts.sampler.kind}; {parts.sampler.message}")
-        if steps_of(config):
-            parts.policy.prepare(parts.longest_row)
-            limit = parts.policy.state()["micro_batch_tokens"]
-            say(f"update: rows of up to {parts.longest_row} tokens, passes of at most {limit} with their padding")
-        if config.algorithm.sft is not None:
-            _try_demonstrations(config.algorithm.sft.batch_size, parts, say)
-        if config.algorithm.grpo is not None:
-            prompts = parts.questions.training(0, min(PROMPTS, config.algorithm.grpo.prompts_per_step))
-            allowed = float(config.algorithm.grpo.max_failed_fraction)
-            _try_rollout(prompts, training_plan(config.algorithm.grpo), parts, allowed, say)
-        elif parts.answering is not None:
-            _try_rollout(parts.questions.test[:PROMPTS], parts.answering, parts, 1.0, say)
+        algorithm = make_algorithm(config.algorithm, components) if plan.steps else None
+        _ = components.exam  # what it needs is tried too
+        say(f"model: {components.policy.architecture}")
+        if components.sampler is not None:
+            say(f"sampler: {components.sampler.kind}; {components.sampler.message}")
+        if algorithm is not None:
+            algorithm.prepare()
+            tokens = f"rows of up to {components.longest_row} tokens"
+            say(f"update: {tokens}, passes of at most {components.policy.micro_batch_tokens} with their padding")
+        _TRIALS[config.algorithm.type](config, components, say)
     finally:
-        close_rewards(parts.rewards)
+        components.close()
 
 
-def _try_demonstrations(batch_size: int, parts: Parts, say: Callable[[str], None]) -> None:
-    rows = demonstration_rows(parts.questions.demonstrations(0, batch_size), parts.renderer)
-    longest, trained = max(len(row.token_ids) for row in rows), sum(sum(row.mask) for row in rows)
-    say(f"demonstrations: {len(rows)}, the longest of {longest} tokens; the policy's own are {trained} tokens")
+def _try_grpo(config: RunConfig, components: Components, say: Callable[[str], None]) -> None:
+    if (grpo := config.algorithm.grpo) is not None:
+        prompts = components.questions.training(0, min(PROMPTS, grpo.prompts_per_step))
+        _try_rollout(prompts, training_plan(grpo), components, float(grpo.max_failed_fraction), say)
+
+
+def _try_sft(config: RunConfig, components: Components, say: Callable[[str], None]) -> None:
+    if (sft := config.algorithm.sft) is not None:
+        rows = demonstration_rows(components.questions.demonstrations(0, sft.batch_size), components.renderer)
+        longest, trained = max(len(row.token_ids) for row in rows), sum(sum(row.mask) for row in rows)
+        say(f"demonstrations: {len(rows)}, the longest of {longest} tokens; the policy's own are {trained} tokens")
+    _try_evaluation(config, components, say)
+
+
+def _try_evaluation(_: RunConfig, components: Components, say: Callable[[str], None]) -> None:
+    if (exam := components.exam) is not None:
+        _try_rollout(exam.questions.test[:PROMPTS], exam.plan, components, 1.0, say)
+
+
+_TRIALS = {"GRPO": _try_grpo, "SFT": _try_sft, "Evaluation": _try_evaluation}
 
 
 def _try_rollout(
-    prompts: Sequence[Prompt], plan: RolloutPlan, parts: Parts, allowed: float, say: Callable[[str], None]
+    prompts: Sequence[Prompt], plan: RolloutPlan, components: Components, allowed: float, say: Callable[[str], None]
 ) -> None:
     """Roll out, score, and show the numbers and one conversation."""
-    rolled_out = sorted(parts.rollouts.rollout(prompts, plan), key=lambda trajectory: trajectory.id)
-    scored = score(rolled_out, parts.rewards, allowed)
+    rolled_out = sorted(components.rollouts.rollout(prompts, plan), key=lambda trajectory: trajectory.id)
+    scored = score(rolled_out, components.rewards, allowed)
     say(f"rollout: {len(scored)} trajectories of {len(prompts)} prompts")
     for name, value in evaluation_values(scored).items():
         say(f"  {name}: {value:.4g}")
-    for reward in parts.rewards:
+    for reward in components.rewards:
         values = [one.rewards[reward.name] for one in scored if one.scored]
         say(f"  reward {reward.name}: from {min(values):.4g} to {max(values):.4g}, weight {reward.weight:g}")
     if failed := [one for one in scored if one.error]:

@@ -13,14 +13,14 @@ from typing import Literal
 
 from trainyard_api.checkpoint_manifest import canonical_json, digest_of
 from trainyard_api.run_config import RunConfig
+from trainyard_trainer.algorithms.plan import plan_of
 from trainyard_trainer.errors import RolloutInterruptedError, StoppedError
 from trainyard_trainer.randomness import Stream
-from trainyard_trainer.reporting.board import ProgressBoard
-from trainyard_trainer.rewards.reward import close_rewards
+from trainyard_trainer.reporting.progress_reporter import ProgressReporter
 from trainyard_trainer.sinks import Ended, Ledger, StepMetrics
 from trainyard_trainer.stop import StopRequest
 from trainyard_trainer.training.baseline import at_baseline, baseline_config
-from trainyard_trainer.training.components import build_parts
+from trainyard_trainer.training.components import Components
 from trainyard_trainer.training.inputs import RunInputs
 from trainyard_trainer.training.measured import Measured, measure
 from trainyard_trainer.training.reported import reported_evaluation
@@ -28,7 +28,7 @@ from trainyard_trainer.trajectory import Trajectory
 
 
 def evaluate_only(
-    config: RunConfig, inputs: RunInputs, *, ledger: Ledger, board: ProgressBoard, stop: StopRequest
+    config: RunConfig, inputs: RunInputs, *, ledger: Ledger, progress: ProgressReporter, stop: StopRequest
 ) -> Ended:
     """Measure the baseline, then the model; record both and what follows.
 
@@ -39,30 +39,33 @@ def evaluate_only(
     ledger.rewind(0)
     try:
         with at_baseline():
-            before, answers = _measure(baseline_config(config), replace(inputs, model=inputs.baseline), board, stop)
+            before, answers = _measure(baseline_config(config), replace(inputs, model=inputs.baseline), progress, stop)
         ledger.record_evaluation(_metrics("baseline", before), answers)
-        board.evaluated(reported_evaluation(before, None))
+        progress.evaluated(reported_evaluation(before, None))
         gc.collect()  # a model's modules refer to each other, so only this gives its memory back
-        after, answers = _measure(config, inputs, board, stop)
+        after, answers = _measure(config, inputs, progress, stop)
     except RolloutInterruptedError:
         raise StoppedError(0, None) from None
     result = reported_evaluation(before, after)
     ledger.record_evaluation(_metrics("evaluation", after), answers, result)
-    board.evaluated(result)
-    board.done(None)
+    progress.evaluated(result)
+    progress.done(None)
     return Ended(None, results_digest=digest_of(canonical_json(result.to_wire())))
 
 
 def _measure(
-    config: RunConfig, inputs: RunInputs, board: ProgressBoard, stop: StopRequest
+    config: RunConfig, inputs: RunInputs, progress: ProgressReporter, stop: StopRequest
 ) -> tuple[Measured, list[Trajectory]]:
-    board.phase("loading")
-    parts = build_parts(config, inputs, stop)
+    progress.phase("loading")
+    components = Components(config, inputs, stop, plan_of(config.algorithm))
     try:
-        board.phase("evaluation")
-        return measure(parts, parts.questions.test, Stream.EVALUATION_TOKENS)
+        exam = components.exam
+        if exam is None:
+            raise ValueError("a run that only evaluates must have an evaluation; the contract's rules say so")
+        progress.phase("evaluation")
+        return measure(exam, exam.questions.test, Stream.EVALUATION_TOKENS)
     finally:
-        close_rewards(parts.rewards)
+        components.close()
 
 
 def _metrics(kind: Literal["baseline", "evaluation"], measured: Measured) -> StepMetrics:

@@ -11,13 +11,16 @@ from dataclasses import dataclass, replace
 from time import perf_counter as now
 from typing import Any
 
+from trainyard_api.training_job_spec import Evaluation
 from trainyard_trainer.algorithms.metrics import rollout_values
+from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.environment import Prompt
 from trainyard_trainer.evaluation.results import evaluation_values, outcomes
 from trainyard_trainer.evaluation.significance import Outcome
 from trainyard_trainer.randomness import Stream
+from trainyard_trainer.rewards.reward import WeightedReward
 from trainyard_trainer.rewards.scoring import score
-from trainyard_trainer.training.components import Parts
+from trainyard_trainer.rollouts.source import RolloutPlan, RolloutSource
 from trainyard_trainer.trajectory import Trajectory
 
 
@@ -44,18 +47,35 @@ class Measured:
         return cls(state["values"], by_query)
 
 
-def measure(parts: Parts, prompts: Sequence[Prompt], stream: Stream) -> tuple[Measured, list[Trajectory]]:
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """The questions that a run is measured by, and how they are answered and judged.
+
+    Attributes:
+        settings: how many, how often, and when validation ends a run.
+        questions: those of the run, of which validation and test are for measuring.
+        rollouts: answer them.
+        plan: how; its random stream is chosen by what is measured.
+        rewards: judge the answers.
+    """
+
+    settings: Evaluation
+    questions: Questions
+    rollouts: RolloutSource
+    plan: RolloutPlan
+    rewards: Sequence[WeightedReward]
+
+
+def measure(exam: Exam, prompts: Sequence[Prompt], stream: Stream) -> tuple[Measured, list[Trajectory]]:
     """Ask every query; the measurement and the answers, in the queries' order.
 
     Raises:
         RolloutInterruptedError: a stop was asked for.
         RefusedError: REWARD_FAILED or ENVIRONMENT_FAILED; not one answer could be scored.
     """
-    if parts.answering is None:
-        raise ValueError("a run without an evaluation has no way to answer its queries")
     begun = now()
-    rolled_out = parts.rollouts.rollout(prompts, replace(parts.answering, stream=stream))
-    answers = score(sorted(rolled_out, key=lambda trajectory: trajectory.id), parts.rewards)
+    rolled_out = exam.rollouts.rollout(prompts, replace(exam.plan, stream=stream))
+    answers = score(sorted(rolled_out, key=lambda trajectory: trajectory.id), exam.rewards)
     values = rollout_values(answers) | evaluation_values(answers)
-    values |= {"questions": len(prompts), "overlap": parts.questions.overlap, "evaluation_seconds": now() - begun}
+    values |= {"questions": len(prompts), "overlap": exam.questions.overlap, "evaluation_seconds": now() - begun}
     return Measured(values, outcomes(answers)), answers

@@ -1,6 +1,6 @@
 """One run from its config to its last checkpoint: the entry that a pod and a run without a cluster share.
 
-Place in the data's way: station 4, between the outside (`outlets`) and the loop. It reads no file but those of its
+Place in the data's way: station 4, between the outside (`sinks`) and the loop. It reads no file but those of its
 inputs, no environment variable but the number of threads, and it ends no process.
 """
 
@@ -11,21 +11,24 @@ import os
 import torch
 
 from trainyard_api.run_config import RunConfig
-from trainyard_trainer.checkpoints.resumable import require_same_questions, restore
+from trainyard_trainer.algorithms.base import Algorithm
+from trainyard_trainer.algorithms.plan import plan_of
 from trainyard_trainer.errors import RolloutInterruptedError, StoppedError
-from trainyard_trainer.reporting.board import ProgressBoard
-from trainyard_trainer.rewards.reward import close_rewards
+from trainyard_trainer.reporting.progress_reporter import ProgressReporter
 from trainyard_trainer.sinks import Checkpointer, Ended, Ledger, Reporter
 from trainyard_trainer.stop import StopRequest
-from trainyard_trainer.training.between_steps import ended_early
-from trainyard_trainer.training.components import Outlets, Parts, build_parts, steps_of
+from trainyard_trainer.training.algorithm_types import make_algorithm
+from trainyard_trainer.training.components import Components
 from trainyard_trainer.training.evaluate import evaluate_after, evaluate_before
 from trainyard_trainer.training.evaluate_only import evaluate_only
 from trainyard_trainer.training.inputs import RunInputs
+from trainyard_trainer.training.measured import Exam
+from trainyard_trainer.training.restore import require_same_questions, restore
+from trainyard_trainer.training.run_sinks import Sinks
 from trainyard_trainer.training.saving import finish, stop_here
-from trainyard_trainer.training.sft import fine_tune
 from trainyard_trainer.training.train import train
-from trainyard_trainer.training.train_state import Position
+from trainyard_trainer.training.train_state import TrainState
+from trainyard_trainer.training.validate import ended_early
 
 
 def run(
@@ -56,45 +59,52 @@ def run(
         StoppedError: a stop was asked for; the newest state is committed.
     """
     _set_threads()
-    board = ProgressBoard(reporter, steps_of(config))
-    if config.algorithm.type == "Evaluation":
-        return evaluate_only(config, inputs, ledger=ledger, board=board, stop=stop)
+    plan = plan_of(config.algorithm)
+    progress = ProgressReporter(reporter, plan.steps)
+    if not plan.steps:
+        return evaluate_only(config, inputs, ledger=ledger, progress=progress, stop=stop)
     if inputs.resumed is not None:
-        board.resumed(inputs.resumed.saved.step)
-    board.phase("loading")
+        progress.resumed(inputs.resumed.saved.step)
+    progress.phase("loading")
+    components = Components(config, inputs, stop, plan)
     try:
-        parts = build_parts(config, inputs, stop)
+        algorithm, exam = _made(config, inputs, components)
+        if components.sampler is not None:
+            progress.sampling(components.sampler)
+        state = _state(algorithm, inputs, components)
+        algorithm.prepare()
+        ledger.rewind(state.step)
+        sinks = Sinks(ledger, progress, checkpointer, stop, config.checkpoints.every_steps)
+        try:
+            evaluate_before(algorithm.version, exam, sinks, state)
+            train(algorithm, exam, sinks, state)
+            evaluate_after(algorithm.version, exam, sinks, state)
+        except RolloutInterruptedError:
+            stop_here(algorithm, sinks, state)  # what isn't finished is dropped
+        saved = finish(sinks)
+        progress.done(saved)
+        return Ended(saved, early=ended_early(exam, state) and state.step < plan.steps)
+    finally:
+        components.close()
+
+
+def _made(config: RunConfig, inputs: RunInputs, components: Components) -> tuple[Algorithm, Exam | None]:
+    """The algorithm and what it is measured by; a stop meanwhile leaves what the run would have gone on from."""
+    try:
+        return make_algorithm(config.algorithm, components), components.exam
     except RolloutInterruptedError:
         newest = inputs.resumed.saved if inputs.resumed else None
         raise StoppedError(newest.step if newest else 0, newest.uri if newest else None) from None
-    try:
-        board.sampling(parts.sampler)
-        questions = parts.questions.digest
-        position = Position(questions=questions)
-        if inputs.resumed is not None:
-            position = restore(parts.policy, inputs.resumed)
-            require_same_questions(position, questions)
-        parts.policy.prepare(parts.longest_row)
-        ledger.rewind(position.step)
-        outlets = Outlets(ledger, board, checkpointer, stop, config.checkpoints.every_steps)
-        try:
-            evaluate_before(parts, outlets, position)
-            _train(config, parts, outlets, position)
-            evaluate_after(parts, outlets, position)
-        except RolloutInterruptedError:
-            stop_here(parts.policy, position, outlets)  # what isn't finished is dropped
-        saved = finish(outlets)
-        board.done(saved)
-        return Ended(saved, early=ended_early(parts, position) and position.step < steps_of(config))
-    finally:
-        close_rewards(parts.rewards)
 
 
-def _train(config: RunConfig, parts: Parts, outlets: Outlets, position: Position) -> None:
-    if config.algorithm.grpo is not None:
-        train(config.algorithm.grpo, parts, outlets, position)
-    elif config.algorithm.sft is not None:
-        fine_tune(config.algorithm.sft, parts, outlets, position)
+def _state(algorithm: Algorithm, inputs: RunInputs, components: Components) -> TrainState:
+    """Where the run stands: at its beginning, or where its newest checkpoint was taken."""
+    questions = components.questions.digest
+    if inputs.resumed is None:
+        return TrainState(questions=questions)
+    state = restore(algorithm, inputs.resumed)
+    require_same_questions(state, questions)
+    return state
 
 
 def _set_threads() -> None:

@@ -1,6 +1,6 @@
 """When a checkpoint is taken, and how a run that was asked to stop leaves.
 
-Place in the data's way: station 9, on the loop's side. A snapshot is of a whole position: between two steps, or between
+Place in the data's way: station 9, on the loop's side. A snapshot is of a whole state: between two steps, or between
 two updates of one. How it becomes files is the checkpointer's business.
 """
 
@@ -10,12 +10,13 @@ import time
 from dataclasses import replace
 from typing import NoReturn
 
-from trainyard_trainer.checkpoints.resumable import POSITION
+from trainyard_trainer.algorithms.base import Algorithm
 from trainyard_trainer.errors import StoppedError
-from trainyard_trainer.policy.policy import Policy
+from trainyard_trainer.evaluation.early_stopping import is_new_best
 from trainyard_trainer.sinks import SavedCheckpoint, Snapshot
-from trainyard_trainer.training.components import Outlets
-from trainyard_trainer.training.train_state import Position
+from trainyard_trainer.training.restore import POSITION
+from trainyard_trainer.training.run_sinks import Sinks
+from trainyard_trainer.training.train_state import TrainState
 
 
 def is_due(finished: int, every_steps: int) -> bool:
@@ -23,43 +24,48 @@ def is_due(finished: int, every_steps: int) -> bool:
     return finished > 0 and finished % every_steps == 0
 
 
-def save(policy: Policy, position: Position, outlets: Outlets, *, final: bool) -> None:
-    """Begin a checkpoint of the state of now; training may go on at once, unless it is the `final` one."""
-    outlets.board.phase("saving")
-    outlets.checkpointer.save(_snapshot(policy, position, final=final))
+def save_if_due(algorithm: Algorithm, sinks: Sinks, state: TrainState, *, ended: bool) -> None:
+    """Begin a checkpoint after every so many steps, of the best state so far, and where the run has `ended`.
+
+    Training may go on at once, unless it has ended.
+    """
+    best = is_new_best(state.validation) and state.validation.best_step == state.step
+    if ended or best or is_due(state.step, sinks.every_steps):
+        sinks.progress.phase("saving")
+        sinks.checkpointer.save(_snapshot(algorithm, state, final=ended))
 
 
-def stop_here(policy: Policy, position: Position, outlets: Outlets) -> NoReturn:
+def stop_here(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> NoReturn:
     """Save the state of now before all else and end the run.
 
     Raises:
         StoppedError: always.
     """
-    outlets.board.phase("saving")
-    saved = outlets.checkpointer.save_last(_snapshot(policy, position, final=False))
-    raise StoppedError(position.step, saved.uri)
+    sinks.progress.phase("saving")
+    saved = sinks.checkpointer.save_last(_snapshot(algorithm, state, final=False))
+    raise StoppedError(state.step, saved.uri)
 
 
-def stop_if_asked(policy: Policy, position: Position, outlets: Outlets) -> None:
+def stop_if_asked(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> None:
     """`stop_here`, if somebody asked for it.
 
     Raises:
         StoppedError: somebody did.
     """
-    if outlets.stop.requested():
-        stop_here(policy, position, outlets)
+    if sinks.stop.requested():
+        stop_here(algorithm, sinks, state)
 
 
-def finish(outlets: Outlets) -> SavedCheckpoint:
+def finish(sinks: Sinks) -> SavedCheckpoint:
     """Wait until the final checkpoint is committed."""
-    outlets.board.phase("saving")
-    saved = outlets.checkpointer.finish()
+    sinks.progress.phase("saving")
+    saved = sinks.checkpointer.finish()
     if saved is None:
         raise RuntimeError("the checkpointer committed nothing, though the last step always ends with a checkpoint")
     return saved
 
 
-def _snapshot(policy: Policy, position: Position, *, final: bool) -> Snapshot:
-    began, more = time.monotonic(), {POSITION: position.to_state()}
-    snapshot = policy.snapshot(position.step, position.metrics, updates=position.updates, more=more, final=final)
+def _snapshot(algorithm: Algorithm, state: TrainState, *, final: bool) -> Snapshot:
+    began, more = time.monotonic(), {POSITION: state.to_state()}
+    snapshot = algorithm.snapshot(state.step, state.metrics, updates=state.updates, more=more, final=final)
     return replace(snapshot, copy_seconds=time.monotonic() - began)

@@ -1,52 +1,57 @@
-"""GRPO on one screen.
+"""The loop on one screen: what all algorithms share.
 
-Place in the data's way: stations 5 to 8, and the calls that lead to 9, 10 and 11. For each step: draw prompts, roll out
-a group of trajectories for each, score them, compare each with its group, update the policy. Whatever it calls is a
-pure function, or one of the interfaces: engine, environment, source of rollouts, policy.
+Place in the data's way: around stations 5 to 8, and the calls that lead to 9, 10 and 11. `algorithms` say what happens
+in a step. Between steps the order is always validation, checkpoint, stop, so that a checkpoint holds what validation
+made of its state; each is done once for a state, also by a run that goes on from it.
 """
 
 from __future__ import annotations
 
-from trainyard_api.algorithm import GRPOConfig
-from trainyard_trainer.algorithms.advantages import with_advantages
-from trainyard_trainer.algorithms.metrics import as_decimals, grpo_metrics
-from trainyard_trainer.algorithms.update import merged, prepare_batch, updates
+from trainyard_trainer.algorithms.base import Algorithm
+from trainyard_trainer.algorithms.metrics import as_decimals
 from trainyard_trainer.reporting.stopwatch import Stopwatch
-from trainyard_trainer.rewards.scoring import score
-from trainyard_trainer.rollouts.plans import training_plan
-from trainyard_trainer.training.between_steps import goes_on
-from trainyard_trainer.training.components import Outlets, Parts
-from trainyard_trainer.training.saving import stop_if_asked
-from trainyard_trainer.training.train_state import Position
+from trainyard_trainer.sinks import StepMetrics
+from trainyard_trainer.training.measured import Exam
+from trainyard_trainer.training.run_sinks import Sinks
+from trainyard_trainer.training.saving import save_if_due, stop_if_asked
+from trainyard_trainer.training.train_state import TrainState
+from trainyard_trainer.training.validate import has_ended, validate_if_due
 
 
-def train(config: GRPOConfig, parts: Parts, outlets: Outlets, position: Position) -> None:
-    """Group relative policy optimisation (arXiv 2402.03300), from `position` on, which is moved along.
+def train(algorithm: Algorithm, exam: Exam | None, sinks: Sinks, state: TrainState) -> None:
+    """Train from `state` on, which is moved along, to the last step or an early end.
+
+    Args:
+        algorithm: owns the steps.
+        exam: the questions that the run is measured by; None where it isn't.
+        sinks: get rows, progress and checkpoints.
+        state: where the run stands.
 
     Raises:
-        RolloutInterruptedError: a stop was asked for before the step's first update; `position` is the step's start.
+        RolloutInterruptedError: a stop was asked for before the step's first update; `state` is the step's start.
         StoppedError: one was asked for between two updates or two steps; the state of then is committed.
-        RefusedError: too many rewards failed, or three updates in a row weren't finite.
+        RefusedError: the run can't go on.
     """
-    policy, plan = parts.policy, training_plan(config)
-    while goes_on(config.steps, parts, outlets, position):
-        step, watch, batch = position.step, Stopwatch(), position.batch
-        if batch is None:
-            outlets.board.phase("rollout")
-            prompts = parts.questions.training(step, config.prompts_per_step)
-            rolled_out = sorted(parts.rollouts.rollout(prompts, plan), key=lambda trajectory: trajectory.id)
-            watch.lap("rollout")
-            scored = score(rolled_out, parts.rewards, float(config.max_failed_fraction))
-            watch.lap("reward")
-            batch = prepare_batch(policy, with_advantages(scored, config), config, step=step)
-        outlets.board.updating(len(batch.outcomes), config.minibatches * config.epochs)
-        for done, count, updated in updates(policy, batch, config, seed=parts.seed):
-            batch = position.batch = updated
+    while True:
+        if state.batch is None:
+            validate_if_due(algorithm.version, exam, sinks, state)
+            ended = has_ended(algorithm.steps, exam, state)
+            save_if_due(algorithm, sinks, state, ended=ended)
+            if ended:
+                return
+            stop_if_asked(algorithm, sinks, state)
+        watch = Stopwatch()
+        batch = state.batch or algorithm.collect(state.step, watch, sinks.progress)
+        sinks.progress.updating(state.updates or 0, algorithm.updates_per_step)
+        for done, count, updated in algorithm.updates(batch):
+            batch = updated
             if done < count:
-                outlets.board.updating(done, count)
-                stop_if_asked(policy, position, outlets)
+                state.batch = batch
+                sinks.progress.updating(done, count)
+                stop_if_asked(algorithm, sinks, state)
         watch.lap("update")
-        metrics = grpo_metrics(step, policy.version, batch.trajectories, merged(batch.outcomes), watch.seconds())
-        outlets.ledger.record_step(batch.trajectories, metrics)
-        position.finish_step(as_decimals(metrics))
-        outlets.board.step_done(position.step, metrics)
+        trajectories, values = algorithm.measured(batch, watch.seconds())
+        metrics = StepMetrics("step", state.step, algorithm.version, values)
+        sinks.ledger.record_step(trajectories, metrics)
+        state.finish_step(as_decimals(metrics))
+        sinks.progress.step_done(state.step, metrics)

@@ -1,4 +1,4 @@
-"""How far a run is: everything of it that goes on, besides weights and optimizer.
+"""Holds how far a run is: everything of it that goes on, besides what its algorithm learned.
 
 Place in the data's way: between station 8 and station 9. The loop moves it on; a checkpoint holds it in plain types. It
 measures, writes and decides nothing. Random streams are keyed by step, so `step` is their position too.
@@ -6,27 +6,29 @@ measures, writes and decides nothing. Random streams are keyed by step, so `step
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainyard_trainer.algorithms.batch_state import batch_from_state, batch_to_state
-from trainyard_trainer.algorithms.scored_batch import ScoredBatch
+from trainyard_trainer.algorithms.base import Batch
 from trainyard_trainer.evaluation.early_stopping import ValidationHistory
+
+ReadBatch = Callable[[Mapping[str, Any]], Batch]
+"""An algorithm's way of reading its batch from a checkpoint; raises ValueError where it is of another layout."""
 
 
 @dataclass(slots=True)
-class Position:
+class TrainState:
     """Where the run stands; the one value of the loop that changes.
 
-    `step` counts finished steps. `batch` is the scored batch of the next one, with the updates done, while there are
+    `step` counts finished steps. `batch` is what the next one's updates are made from, with those done, while there are
     more to do; None between steps. `metrics` are the latest measurements, as a checkpoint carries them. `before` is the
     measurement before the first step, in plain types, once it is made. `questions` is the digest of those that the run
     began with.
     """
 
     step: int = 0
-    batch: ScoredBatch | None = None
+    batch: Batch | None = None
     metrics: Mapping[str, str] = field(default_factory=dict)
     validation: ValidationHistory = field(default_factory=ValidationHistory)
     before: dict[str, Any] | None = None
@@ -35,7 +37,7 @@ class Position:
     @property
     def updates(self) -> int | None:
         """Updates done of the step that isn't finished; None between steps and before the first of them."""
-        return len(self.batch.outcomes) or None if self.batch else None
+        return self.batch.done or None if self.batch else None
 
     def finish_step(self, metrics: Mapping[str, str]) -> None:
         """The step's updates are done."""
@@ -47,7 +49,7 @@ class Position:
         """As a checkpoint holds it: maps, lists, numbers and strings."""
         return {
             "step": self.step,
-            "batch": None if self.updates is None or self.batch is None else batch_to_state(self.batch),
+            "batch": None if self.updates is None or self.batch is None else self.batch.to_state(),
             "metrics": dict(self.metrics),
             "validation": self.validation.to_state(),
             "before": self.before,
@@ -55,18 +57,22 @@ class Position:
         }
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Position:
-        """What `to_state` gave.
+    def from_state(cls, state: Mapping[str, Any], read_batch: ReadBatch) -> TrainState:
+        """Read what `to_state` gave.
+
+        Args:
+            state: it.
+            read_batch: reads the batch of a step that isn't finished.
 
         Raises:
             ValueError: the state is of another layout.
         """
         expected = {"step", "batch", "metrics", "validation", "before", "questions"}
         if set(state) != expected:
-            raise ValueError(f"a position has the members {sorted(expected)}; got {sorted(state)}")
+            raise ValueError(f"a train state has the members {sorted(expected)}; got {sorted(state)}")
         return cls(
             step=int(state["step"]),
-            batch=None if state["batch"] is None else batch_from_state(state["batch"]),
+            batch=None if state["batch"] is None else read_batch(state["batch"]),
             metrics=state["metrics"],
             validation=ValidationHistory.from_state(state["validation"]),
             before=state["before"],

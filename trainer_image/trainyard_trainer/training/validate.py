@@ -7,39 +7,57 @@ measurement is no longer measured by it.
 from __future__ import annotations
 
 from trainyard_api.decimals import measured as as_text
-from trainyard_trainer.evaluation.early_stopping import observed
+from trainyard_trainer.evaluation.early_stopping import observed, should_stop
 from trainyard_trainer.randomness import Stream
 from trainyard_trainer.sinks import StepMetrics
-from trainyard_trainer.training.components import Outlets, Parts
-from trainyard_trainer.training.measured import measure
+from trainyard_trainer.training.measured import Exam, measure
 from trainyard_trainer.training.reported import reported_validation
-from trainyard_trainer.training.train_state import Position
+from trainyard_trainer.training.run_sinks import Sinks
+from trainyard_trainer.training.train_state import TrainState
 
 
-def validate(parts: Parts, outlets: Outlets, position: Position) -> None:
-    """Measure a state if that is due and not done; `position` keeps what came of it. Always shows the newest.
+def validate_if_due(version: int, exam: Exam | None, sinks: Sinks, state: TrainState) -> None:
+    """Measure a state if that is due and not done; `state` keeps what came of it. Always shows the newest.
+
+    Args:
+        version: updates of the run so far.
+        exam: the questions; nothing happens without.
+        sinks: get the measurement.
+        state: where the run stands.
 
     Raises:
         RolloutInterruptedError: a stop was asked for.
         RefusedError: REWARD_FAILED or ENVIRONMENT_FAILED; not one answer could be scored.
     """
-    settings = parts.evaluation.validation if parts.evaluation else None
-    if settings is None:
+    settings = exam.settings.validation if exam is not None else None
+    if exam is None or settings is None:
         return
-    due = position.step > 0 and position.step % settings.every_steps == 0
-    if due and position.validation.last_step != position.step:
-        outlets.board.phase("validation")
-        found, answers = measure(parts, parts.questions.validation, Stream.VALIDATION_TOKENS)
-        metrics = StepMetrics("validation", position.step, parts.policy.version, found.values)
-        outlets.ledger.record_evaluation(metrics, answers)
+    due = state.step > 0 and state.step % settings.every_steps == 0
+    if due and state.validation.last_step != state.step:
+        sinks.progress.phase("validation")
+        found, answers = measure(exam, exam.questions.validation, Stream.VALIDATION_TOKENS)
+        metrics = StepMetrics("validation", state.step, version, found.values)
+        sinks.ledger.record_evaluation(metrics, answers)
         stopping = settings.early_stopping
         min_delta = float(stopping.min_delta) if stopping else 0.0
         rate = found.values.get("success_rate")
-        position.validation = observed(position.validation, position.step, rate, min_delta)
-        position.metrics = {**position.metrics, **_as_metrics(rate)}
-    shown = reported_validation(position.validation)
+        state.validation = observed(state.validation, state.step, rate, min_delta)
+        state.metrics = {**state.metrics, **_as_metrics(rate)}
+    shown = reported_validation(state.validation)
     if shown is not None:
-        outlets.board.validated(shown)
+        sinks.progress.validated(shown)
+
+
+def has_ended(steps: int, exam: Exam | None, state: TrainState) -> bool:
+    """Whether there is no further step: the last of `steps` is done, or validation ended the run."""
+    return state.step >= steps or ended_early(exam, state)
+
+
+def ended_early(exam: Exam | None, state: TrainState) -> bool:
+    """Whether validation has shown no improvement for as long as the run may wait for one."""
+    validation = exam.settings.validation if exam is not None else None
+    stopping = validation.early_stopping if validation else None
+    return should_stop(state.validation, stopping.patience if stopping else None)
 
 
 def _as_metrics(rate: float | None) -> dict[str, str]:

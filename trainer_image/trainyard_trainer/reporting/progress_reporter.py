@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 Phase = Literal["loading", "evaluation", "rollout", "validation", "saving", "done"]
 
 
-class ProgressBoard:
+class ProgressReporter:
     """The newest progress of one run of `steps` steps."""
 
     def __init__(self, reporter: Reporter, steps: int) -> None:

@@ -10,14 +10,9 @@ import pytest
 import torch
 
 from tests.trainyard_trainer.trajectories import START, policy_turn, segment, trajectory
-from trainyard_trainer.algorithms.batch_state import (
-    batch_from_state,
-    batch_to_state,
-    trajectory_from_state,
-    trajectory_to_state,
-)
 from trainyard_trainer.algorithms.scored_batch import ScoredBatch
-from trainyard_trainer.policy.policy import UpdateOutcome
+from trainyard_trainer.algorithms.trajectory_state import trajectory_from_state, trajectory_to_state
+from trainyard_trainer.numbers import largest, mean, total
 from trainyard_trainer.trajectory import CallOutcome, FinishReason, Role, Sampling, Turn
 
 SPOKEN = replace(
@@ -42,39 +37,39 @@ FULL = trajectory(
     truncated_reason="turns",
 )
 FAILED = trajectory(sample=1, error="it broke", segments=[])
-OUTCOME = UpdateOutcome(0.5, 1 / 3, None, 1e-5, skipped=False, kl=0.1, clip_low=0.0, clip_high=0.25, policy_tokens=3)
+OUTCOME = {"loss": mean(0.5), "grad_norm": mean(1 / 3), "kl": mean(0.1, 3.0), "difference/max": largest(1e-5)}
 BATCH = ScoredBatch(
     step=7,
     version=12,
     trajectories=(FULL, FAILED),
     old_logprobs=(((math.nan, -0.1, -1e-9), (math.nan, -2.0)), ()),
     reference_logprobs=(((math.nan, -0.2, -3.0), (math.nan, -2.5)), ()),
-    outcomes=(OUTCOME, replace(OUTCOME, loss=None, skipped=True)),
+    outcomes=(OUTCOME, {"skipped_updates": total(1.0)}),
 )
 
 
 def test_a_batch_comes_back_to_the_bit(tmp_path: Path) -> None:
     """Through `torch.load` without leave to run code; NaN stays NaN, tuples stay tuples."""
-    torch.save({"buffer": batch_to_state(BATCH)}, tmp_path / "state.pt")
-    back = batch_from_state(torch.load(tmp_path / "state.pt", weights_only=True)["buffer"])
+    torch.save({"buffer": BATCH.to_state()}, tmp_path / "state.pt")
+    back = ScoredBatch.from_state(torch.load(tmp_path / "state.pt", weights_only=True)["buffer"])
     assert repr(back) == repr(BATCH)
 
 
 def test_a_batch_that_needs_no_other_log_probabilities_has_none() -> None:
     """None isn't an empty list."""
     bare = ScoredBatch(0, 0, (FULL,))
-    assert repr(batch_from_state(batch_to_state(bare))) == repr(bare)
+    assert repr(ScoredBatch.from_state(bare.to_state())) == repr(bare)
 
 
 def test_a_state_of_another_layout_is_refused() -> None:
     """With the fields that it should have: a guess would train on something else."""
-    state = batch_to_state(BATCH)
+    state = BATCH.to_state()
     with pytest.raises(ValueError, match="a ScoredBatch in a checkpoint: must have the fields"):
-        batch_from_state(state | {"more": 1})
-    outcome = dict(state["outcomes"][0])
-    del outcome["kl"]
-    with pytest.raises(ValueError, match="a UpdateOutcome in a checkpoint"):
-        batch_from_state(state | {"outcomes": [outcome]})
+        ScoredBatch.from_state(state | {"more": 1})
+    with pytest.raises(ValueError, match="median"):
+        ScoredBatch.from_state(state | {"outcomes": [{"loss": ["median", 1.0, 1.0]}]})
+    with pytest.raises(ValueError, match="an update in a checkpoint"):
+        ScoredBatch.from_state(state | {"outcomes": [{"sampler_gap": None}]})
     with pytest.raises(ValueError, match="a Trajectory in a checkpoint"):
         trajectory_from_state({"id": {}})
     of_segment = trajectory_to_state(FULL)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tests.trainyard_trainer.small import Outside
 from trainyard_api.training_job_status import Measurement, Progress, ReportedEvaluation, ReportedValidation
-from trainyard_trainer.reporting.board import ProgressBoard
+from trainyard_trainer.reporting.progress_reporter import ProgressReporter
 from trainyard_trainer.sinks import SavedCheckpoint, StepMetrics
 
 
 def test_progress_is_put_together_step_by_step() -> None:
     """Steps, percent rounded down, reward and loss as decimals, speed, and the rest at the latest speed."""
     outside = Outside()
-    board = ProgressBoard(outside, 60)
+    board = ProgressReporter(outside, 60)
     board.phase("rollout")
     values = {"reward_mean": 0.84375, "loss": -0.0125, "tokens_per_second": 1234.9, "step_seconds": 0.5}
     board.step_done(31, StepMetrics("step", 30, 31, values))
@@ -25,7 +25,7 @@ def test_progress_is_put_together_step_by_step() -> None:
 def test_a_step_without_a_reward_keeps_the_last_one() -> None:
     """SFT has none; a skipped update has no loss."""
     outside = Outside()
-    board = ProgressBoard(outside, 2)
+    board = ProgressReporter(outside, 2)
     board.step_done(1, StepMetrics("step", 0, 1, {"loss": 0.5}))
     board.step_done(2, StepMetrics("step", 1, 1, {}))
     assert (outside.reports[-1].reward, outside.reports[-1].loss) == (None, "0.5000")
@@ -34,7 +34,7 @@ def test_a_step_without_a_reward_keeps_the_last_one() -> None:
 def test_measurements_and_the_end_are_shown_at_once() -> None:
     """The end names the final checkpoint; a validation that was shown before isn't urgent again."""
     outside = Outside()
-    board = ProgressBoard(outside, 1)
+    board = ProgressReporter(outside, 1)
     evaluation = ReportedEvaluation(questions=512, before=Measurement(success_rate="0.0000"))
     validation = ReportedValidation(step=1, success_rate="0.5", best_step=1, best_success_rate="0.5")
     board.evaluated(evaluation)
@@ -50,6 +50,6 @@ def test_measurements_and_the_end_are_shown_at_once() -> None:
 def test_the_end_of_a_run_that_trained_nothing_names_no_checkpoint() -> None:
     """There is none; all there was to do is done."""
     outside = Outside()
-    ProgressBoard(outside, 0).done(None)
+    ProgressReporter(outside, 0).done(None)
     assert outside.reports[-1].percent == 100
     assert (outside.reports[-1].phase, outside.reports[-1].last_checkpoint) == ("done", None)

@@ -1,4 +1,4 @@
-"""A scored batch as a checkpoint holds it: maps, lists, numbers and strings, which `torch.load` reads without code.
+"""Keeps trajectories as a checkpoint holds them: in plain types, which `torch.load` reads without code.
 
 Place in the data's way: between stations 8 and 9. What is read back equals what was written, to the bit. Field names
 are those of the dataclasses; a state of another layout is refused, never guessed at.
@@ -7,12 +7,10 @@ are those of the dataclasses; a state of another layout is refused, never guesse
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from trainyard_trainer.algorithms.scored_batch import LogProbs, ScoredBatch
-from trainyard_trainer.policy.policy import UpdateOutcome
 from trainyard_trainer.trajectory import (
     CallOutcome,
     FinishReason,
@@ -24,37 +22,6 @@ from trainyard_trainer.trajectory import (
     TrajectoryStatus,
     Turn,
 )
-
-
-def batch_to_state(batch: ScoredBatch) -> dict[str, Any]:
-    """The batch in plain types."""
-    return {
-        "step": batch.step,
-        "version": batch.version,
-        "trajectories": [trajectory_to_state(trajectory) for trajectory in batch.trajectories],
-        "old_logprobs": batch.old_logprobs,
-        "reference_logprobs": batch.reference_logprobs,
-        "outcomes": [asdict(outcome) for outcome in batch.outcomes],
-    }
-
-
-def batch_from_state(state: Mapping[str, Any]) -> ScoredBatch:
-    """The batch of `batch_to_state`.
-
-    Raises:
-        ValueError: the state is of another layout.
-    """
-    _require(state, ScoredBatch)
-    for outcome in state["outcomes"]:
-        _require(outcome, UpdateOutcome)
-    return ScoredBatch(
-        step=state["step"],
-        version=state["version"],
-        trajectories=tuple(trajectory_from_state(part) for part in state["trajectories"]),
-        old_logprobs=_logprobs(state["old_logprobs"]),
-        reference_logprobs=_logprobs(state["reference_logprobs"]),
-        outcomes=tuple(UpdateOutcome(**outcome) for outcome in state["outcomes"]),
-    )
 
 
 def trajectory_to_state(trajectory: Trajectory) -> dict[str, Any]:
@@ -75,9 +42,9 @@ def trajectory_from_state(state: Mapping[str, Any]) -> Trajectory:
     Raises:
         ValueError: the state is of another layout.
     """
-    _require(state, Trajectory)
+    require_fields(state, Trajectory)
     for segment in state["segments"]:
-        _require(segment, Segment)
+        require_fields(segment, Segment)
     return Trajectory(
         **dict(state)
         | {
@@ -101,9 +68,9 @@ def _turn_to_state(turn: Turn) -> dict[str, Any]:
 
 
 def _turn_from_state(state: Mapping[str, Any]) -> Turn:
-    _require(state, Turn)
+    require_fields(state, Turn)
     for call in state["calls"]:
-        _require(call, CallOutcome)
+        require_fields(call, CallOutcome)
     return Turn(
         **dict(state)
         | {
@@ -121,15 +88,14 @@ def _shallow(value: Any) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
-def _require(state: Mapping[str, Any], layout: type) -> None:
+def require_fields(state: Mapping[str, Any], layout: type) -> None:
+    """Refuse a state that hasn't the fields of its dataclass.
+
+    Raises:
+        ValueError: it hasn't.
+    """
     expected = {field.name for field in fields(layout)}
     if set(state) != expected:
         raise ValueError(
             f"a {layout.__name__} in a checkpoint: must have the fields {sorted(expected)}; got {sorted(state)}"
         )
-
-
-def _logprobs(state: Any) -> LogProbs | None:
-    if state is None:
-        return None
-    return tuple(tuple(tuple(segment) for segment in trajectory) for trajectory in state)

@@ -10,7 +10,7 @@ import pytest
 
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.pod.run_config_file import parse_run_config, read_run_config
+from trainyard_trainer.training.run_config_file import parse_run_config, read_run_config
 
 GOOD: dict[str, Any] = {
     "version": 1,

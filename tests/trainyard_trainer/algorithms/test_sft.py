@@ -9,11 +9,9 @@ import pytest
 from tests.trainyard_trainer import policies, small
 from tests.trainyard_trainer.small import Outside
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.checkpoints.resumable import restore
+from trainyard_trainer.algorithms.sft import demonstration_rows
 from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.tasks.task import DemonstrationTurn
-from trainyard_trainer.training.sft import demonstration_rows, fine_tune
-from trainyard_trainer.training.train_state import Position
 from trainyard_trainer.trajectory import Role
 
 SHOWN = [
@@ -42,7 +40,7 @@ def test_fine_tuning_lowers_the_loss_and_records_every_step() -> None:
     """Metrics for each step, trajectories for none, a checkpoint when due and at the end."""
     outside = Outside()
     config = small.config("SFT", algorithm={"type": "SFT", "sft": small.SFT | {"steps": 25}})
-    fine_tune(config.algorithm.sft, small.parts(outside, config), outside.outlets(25, every_steps=10), Position())
+    small.go(outside, config, every_steps=10)
     assert [(rows, metrics.step) for rows, metrics in outside.steps] == [([], step) for step in range(25)]
     assert outside.steps[-1][1].values["loss"] < 0.7 * outside.steps[0][1].values["loss"]
     assert [snapshot.step for snapshot in outside.snapshots] == [10, 20, 25]
@@ -54,7 +52,7 @@ def test_a_stop_saves_after_the_step() -> None:
     outside = Outside(stop_when=lambda outside: len(outside.steps) == 3)
     config = small.config("SFT", algorithm={"type": "SFT", "sft": small.SFT | {"steps": 9}})
     with pytest.raises(StoppedError) as stop:
-        fine_tune(config.algorithm.sft, small.parts(outside, config), outside.outlets(9), Position())
+        small.go(outside, config)
     assert (stop.value.last_step, outside.snapshots[-1].step) == (3, 3)
 
 
@@ -62,12 +60,10 @@ def test_it_goes_on_byte_for_byte(tmp_path: Path) -> None:
     """Six steps are three and three more."""
     whole, first, second = Outside(), Outside(stop_when=lambda outside: len(outside.steps) == 3), Outside()
     config = small.config("SFT", algorithm={"type": "SFT", "sft": small.SFT | {"steps": 6}})
-    fine_tune(config.algorithm.sft, small.parts(whole, config), whole.outlets(6), Position())
+    small.go(whole, config)
     with pytest.raises(StoppedError):
-        fine_tune(config.algorithm.sft, small.parts(first, config), first.outlets(6), Position())
-    parts = small.parts(second, config)
-    position = restore(parts.policy, small.resumed(first.snapshots[-1], tmp_path))
-    fine_tune(config.algorithm.sft, parts, second.outlets(6), position)
+        small.go(first, config)
+    small.go(second, config, small.resumed(first.snapshots[-1], tmp_path))
     assert [metrics.step for _, metrics in second.steps] == [3, 4, 5]
     assert second.snapshots[-1].files == whole.snapshots[-1].files
 

@@ -1,0 +1,120 @@
+"""Defines an algorithm: what happens within a step, where all that steps share is `training.train`'s.
+
+Place in the data's way: stations 5 to 8. An algorithm owns its plan of a step, its batch, its loss and its numbers. One
+that has no policy brings its own state into a checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from trainyard_trainer.policy.policy import Policy
+from trainyard_trainer.reporting.progress_reporter import ProgressReporter
+from trainyard_trainer.reporting.stopwatch import Stopwatch
+from trainyard_trainer.sinks import Snapshot
+from trainyard_trainer.trajectory import Trajectory
+
+
+class Batch(Protocol):
+    """What a step's updates are made from, as a checkpoint holds it between two of them."""
+
+    @property
+    def done(self) -> int:
+        """Updates done."""
+
+    def to_state(self) -> dict[str, Any]:
+        """The batch in maps, lists, numbers and strings."""
+
+
+class Algorithm(Protocol):
+    """One type of training, for one run; a batch is opaque to whoever calls."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of the run."""
+
+    @property
+    def updates_per_step(self) -> int:
+        """Updates of a step; it may turn out to have fewer."""
+
+    @property
+    def version(self) -> int:
+        """Updates of the whole run so far, as rows count them."""
+
+    def prepare(self) -> None:
+        """Settle what depends on the machine; once, before the first step and after a `restore`."""
+
+    def collect(self, step: int, watch: Stopwatch, progress: ProgressReporter) -> Any:
+        """Gather what a step learns from.
+
+        Args:
+            step: steps finished before.
+            watch: is told of each part's end.
+            progress: is told what begins and may take long.
+
+        Raises:
+            RolloutInterruptedError: a stop was asked for.
+            RefusedError: the run can't go on.
+        """
+
+    def updates(self, batch: Any) -> Iterator[tuple[int, int, Any]]:
+        """Do the updates that a batch hasn't had yet: after each the number done, that of all, and the batch then.
+
+        Raises:
+            RefusedError: the run can't go on.
+        """
+
+    def measured(self, batch: Any, seconds: Mapping[str, float]) -> tuple[Sequence[Trajectory], dict[str, float]]:
+        """Say what a finished step learned from, and its numbers; `seconds` by part, `step` the whole."""
+
+    @staticmethod
+    def batch_from_state(state: Mapping[str, Any]) -> Batch:
+        """Read what a batch's `to_state` gave.
+
+        Raises:
+            ValueError: the state is of another layout.
+        """
+
+    def restore(self, folder: Path, state: Mapping[str, Any]) -> None:
+        """Go on from a snapshot, bit for bit; its files lie in `folder`, `state` is what it kept besides."""
+
+    def snapshot(
+        self, step: int, metrics: Mapping[str, str], *, updates: int | None, more: Mapping[str, Any], final: bool
+    ) -> Snapshot:
+        """Copy the state of now: after `step` finished steps and `updates` of the next one's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyAlgorithm:
+    """What algorithms that train a policy have in common.
+
+    Attributes:
+        policy: is trained.
+        longest_row: tokens of the longest row to be expected.
+    """
+
+    policy: Policy
+    longest_row: int
+
+    @property
+    def version(self) -> int:
+        """Optimizer updates so far."""
+        return self.policy.version
+
+    def prepare(self) -> None:
+        """Settle how many tokens a pass may have."""
+        self.policy.prepare(self.longest_row)
+
+    def restore(self, folder: Path, state: Mapping[str, Any]) -> None:
+        """Give the policy its weights and the rest of its state."""
+        self.policy.load_weights(folder)
+        self.policy.load_state(state)
+
+    def snapshot(
+        self, step: int, metrics: Mapping[str, str], *, updates: int | None, more: Mapping[str, Any], final: bool
+    ) -> Snapshot:
+        """Copy the policy's weights and state."""
+        return self.policy.snapshot(step, metrics, updates=updates, more=more, final=final)

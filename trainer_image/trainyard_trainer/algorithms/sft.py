@@ -1,0 +1,114 @@
+"""Supervised fine-tuning on one screen.
+
+Place in the data's way: station 8. A step draws demonstrations and updates the policy towards its own turns in them.
+There are no rollouts and no rewards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from trainyard_api.algorithm import SFTConfig
+from trainyard_api.termination import TerminationReason
+from trainyard_trainer.algorithms.base import Batch, PolicyAlgorithm
+from trainyard_trainer.algorithms.metrics import sft_values
+from trainyard_trainer.algorithms.not_finite import Suspects, require_finite
+from trainyard_trainer.chat.renderer import Renderer
+from trainyard_trainer.chat.text_encoder import UnwritableError
+from trainyard_trainer.data.questions import Questions
+from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.numbers import Numbers
+from trainyard_trainer.policy.batches import Row
+from trainyard_trainer.policy.loss import Loss, TokenLosses
+from trainyard_trainer.reporting.progress_reporter import ProgressReporter
+from trainyard_trainer.reporting.stopwatch import Stopwatch
+from trainyard_trainer.tasks.task import DemonstrationTurn
+from trainyard_trainer.trajectory import Trajectory
+
+SFT_LOSS: Final = Loss(lambda inputs: TokenLosses(-inputs.logprobs))
+"""The negative log-likelihood of each token."""
+SUSPECTS: Final = Suspects("spec.algorithm.sft")
+
+
+@dataclass(frozen=True, slots=True)
+class Demonstrations:
+    """The rows of a step; `numbers` are those of its update, None before."""
+
+    rows: Sequence[Row]
+    numbers: Numbers | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SFT(PolicyAlgorithm):
+    """See `algorithms.base.Algorithm`; three updates in a row that aren't finite refuse."""
+
+    config: SFTConfig
+    questions: Questions
+    renderer: Renderer
+
+    @property
+    def steps(self) -> int:
+        """Steps of the run."""
+        return self.config.steps
+
+    @property
+    def updates_per_step(self) -> int:
+        """One, so that no step is ever left between two."""
+        return 1
+
+    def collect(self, step: int, watch: Stopwatch, progress: ProgressReporter) -> Demonstrations:  # noqa: ARG002 (instant)
+        """Draw demonstrations."""
+        shown = self.questions.demonstrations(step, self.config.batch_size)
+        return Demonstrations(demonstration_rows(shown, self.renderer))
+
+    def updates(self, batch: Demonstrations) -> Iterator[tuple[int, int, Demonstrations]]:
+        """One update on all of them."""
+        numbers = self.policy.update(batch.rows, SFT_LOSS)
+        require_finite(self.policy, batch.rows, SUSPECTS)
+        yield 1, 1, Demonstrations(batch.rows, numbers)
+
+    def measured(
+        self, batch: Demonstrations, seconds: Mapping[str, float]
+    ) -> tuple[Sequence[Trajectory], dict[str, float]]:
+        """Numbers of the update and of the demonstrations; there are no trajectories."""
+        return (), sft_values(batch.rows, batch.numbers or {}, seconds)
+
+    @staticmethod
+    def batch_from_state(state: Mapping[str, Any]) -> Batch:
+        """Refuse what another algorithm kept.
+
+        Raises:
+            ValueError: always; a step of one update keeps no batch.
+        """
+        raise ValueError(f"a step of supervised fine-tuning keeps no batch; got one with {sorted(state)}")
+
+
+def demonstration_rows(demonstrations: Sequence[Sequence[DemonstrationTurn]], renderer: Renderer) -> list[Row]:
+    """Write demonstrations as rows; each policy token weighs 1 / all policy tokens, so the loss is their mean.
+
+    Raises:
+        RefusedError: INVALID_DATA; a text in one has no ids. The data report says so first, of data from files.
+    """
+    tokenised = [_tokenised(turns, renderer) for turns in demonstrations]
+    whole = max(1, sum(sum(mask) for _, mask in tokenised))
+    return [
+        Row(
+            token_ids=token_ids,
+            mask=mask,
+            advantages=(1.0,) * len(token_ids),
+            weights=tuple(float(trained) / whole for trained in mask),
+            trajectory=number,
+        )
+        for number, (token_ids, mask) in enumerate(tokenised)
+    ]
+
+
+def _tokenised(turns: Sequence[DemonstrationTurn], renderer: Renderer) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+    try:
+        return renderer.demonstration(turns)
+    except UnwritableError as error:
+        shown = str(turns[0].said)[:200] if turns else ""
+        rule = f"a demonstration must be a text that the model can read; {error}"
+        raise RefusedError(TerminationReason.INVALID_DATA, rule, field_path="spec.task.name", value=shown) from error
