@@ -10,16 +10,15 @@ import pytest
 import torch
 
 from tests.trainyard_trainer import trl_side
-from tests.trainyard_trainer.policies import gradient, loaded, policy
+from tests.trainyard_trainer.policies import ALONE, gradient, loaded, policy
 from tests.trainyard_trainer.trl_side import MAX_COMPLETION, Batch
 from trainyard_api.algorithm import GRPOConfig, KLEstimator, KLPenalty, LossType
 from trainyard_trainer.algorithms.advantages import group_advantages
 from trainyard_trainer.algorithms.denominators import update_size
 from trainyard_trainer.algorithms.losses import clip_of, make_loss
 from trainyard_trainer.algorithms.rows import grpo_rows
-from trainyard_trainer.numbers import value_of
+from trainyard_trainer.numbers import Numbers, value_of
 from trainyard_trainer.policy.micro_batches import cut_rows
-from trainyard_trainer.policy.tally import Tally
 from trainyard_trainer.policy.torch_policy import TorchPolicy
 
 TOLERANCE = 1e-5
@@ -78,12 +77,12 @@ def set_up(trainer: Any, config: GRPOConfig) -> None:
     trainer._metrics["train"].clear()
 
 
-def our_gradient(policy: TorchPolicy, batch: Batch, config: GRPOConfig) -> tuple[torch.Tensor, Tally]:
+def our_gradient(policy: TorchPolicy, batch: Batch, config: GRPOConfig) -> tuple[torch.Tensor, Numbers]:
     """Of an update on the whole batch, in as many passes as the policy needs."""
     indices = range(len(batch.scored.trajectories))
-    rows = grpo_rows(batch.scored, indices, config, update_size(batch.scored.trajectories), 1)
+    rows = grpo_rows(batch.scored, indices, config, update_size(batch.scored.trajectories, ALONE), 1)
     tally, _ = policy.accumulate(rows, make_loss(config))
-    return gradient(policy), tally
+    return gradient(policy), tally.numbers()
 
 
 CASES = {
@@ -111,7 +110,7 @@ def test_gradients_are_those_of_trl(
 
 def test_the_policy_makes_as_many_passes_as_it_is_said_to(batches: dict[bool, Batch]) -> None:
     """One or four, of unequal numbers of trajectories."""
-    size = update_size(batches[False].scored.trajectories)
+    size = update_size(batches[False].scored.trajectories, ALONE)
     rows = grpo_rows(batches[False].scored, range(8), settings(LossType.DAPO), size, 1)
     assert [len(cut) for cut in cut_rows(rows, FOUR_PASSES)] == [2, 2, 3, 1]
 

@@ -63,8 +63,8 @@ def policy(dtype: torch.dtype, limit: int = 10_000, group: object = None) -> Tor
     else:
         sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
         model = Qwen3ForCausalLM(Qwen3Config(vocab_size=VOCABULARY, num_key_value_heads=2, head_dim=8, **sizes))
-    settings = PolicySettings(learning_rate=1e-3, micro_batch_tokens=limit, group=group)
-    return TorchPolicy(LoadedModel(model.to(dtype), None, 0), settings)
+    settings = PolicySettings(learning_rate=1e-3, micro_batch_tokens=limit)
+    return TorchPolicy(LoadedModel(model.to(dtype), None, 0), settings, group)
 
 
 def loss_of(kind: LossType) -> Loss:
@@ -78,7 +78,7 @@ def gradients(of: TorchPolicy, share: list[Row]) -> dict[str, torch.Tensor]:
     found = {}
     for kind in LossType:
         tally, _ = of.accumulate(share, loss_of(kind))
-        assert value_of(tally, "clip_ratio/high_mean") > 0 or kind is LossType.CISPO
+        assert value_of(tally.numbers(), "clip_ratio/high_mean") > 0 or kind is LossType.CISPO
         found[kind.value] = torch.cat([parameter.grad.flatten() for parameter in of.trained])
     return found
 

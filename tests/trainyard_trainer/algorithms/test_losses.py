@@ -159,7 +159,7 @@ def test_on_policy_every_loss_has_the_gradient_of_minus_advantage_times_logprob(
     same = [Token(one.logprob, one.logprob, 0.0, one.advantage, one.trajectory, one.weight) for one in tokens]
     found, gradient = run(config(loss), same)
     assert gradient == pytest.approx([-one.weight * one.advantage for one in same], abs=1e-12)
-    assert (found.clipped_low, found.clipped_high, found.kl) == (None, None, None)
+    assert not (found.clipped_low | found.clipped_high).any()
 
 
 @pytest.mark.parametrize(
