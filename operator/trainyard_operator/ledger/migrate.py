@@ -15,14 +15,12 @@ from typing import Final
 import psycopg
 
 from trainyard_api.names import DATABASE_SCHEMA
+from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.ledger.errors import MigrationError
 
 _LOCK: Final = 0x7472_6169_6E79_7264
 """Key of the advisory lock: the bytes of "trainyrd"."""
 _FILE_NAME: Final = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
-
-
-class MigrationError(Exception):
-    """The database can't be brought to this version; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def available() -> tuple[Migration, ...]:
         MigrationError: a file has another name than `NNNN_name.sql`, or the versions aren't 1, 2, 3, ...
     """
     found = []
-    for file in resources.files("trainyard_operator").joinpath("migrations").iterdir():
+    for file in resources.files("trainyard_api").joinpath("migrations").iterdir():
         match = _FILE_NAME.match(file.name)
         if match is None:
             raise MigrationError(f"migrations: every file must be named NNNN_name.sql; got {file.name!r}")
@@ -51,6 +49,15 @@ def available() -> tuple[Migration, ...]:
     if versions != list(range(1, len(found) + 1)):
         raise MigrationError(f"migrations: versions must run from 1 without a gap; got {versions}")
     return tuple(found)
+
+
+async def bring_up_to_date(ledger: Ledger) -> int:
+    """Brings the operator's database to the newest version; returns how many migrations were applied.
+
+    Raises:
+        LedgerUnavailable: it failed.
+    """
+    return await ledger.run(lambda connection: len(apply(connection)))
 
 
 def apply(connection: psycopg.Connection, migrations: tuple[Migration, ...] | None = None) -> list[Migration]:
