@@ -1,8 +1,8 @@
 """The contract: everything that the operator, the trainer and a user's manifest must agree on.
 
 Place in the data's way: all stations meet here. Pydantic models (the single source of the CRDs), names, condition
-reasons, the run config, the termination message and the checkpoint manifest. This package does no I/O and imports
-nothing but pydantic and the standard library.
+reasons, the run config, the termination message, the checkpoint manifest and the ledger's tables. This package does no
+I/O and imports nothing but pydantic and the standard library.
 
 * `fields`: the kinds of values a manifest may hold (decimal strings, names, quantities) and the models' base class
 * `rules`: rules across fields, in CEL and in Python at once
@@ -15,5 +15,7 @@ nothing but pydantic and the standard library.
 * `run_config`: what a trainer pod reads at its start
 * `termination`: exit codes and the message a trainer leaves behind
 * `checkpoint_manifest`: the files of a checkpoint, their digests, and the marker that commits them
+* `ledger`, `migrations/`: the tables that runs are kept in, as data, and the SQL that makes them
+* `table`: what a table of the ledger is
 * `decimals`: numbers as the decimal strings that the API shows
 """

@@ -11,16 +11,23 @@ from typing import Any, Final
 
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.rows import Claim, texts_in
+from trainyard_operator.ledger.statements import statement
 
-_CLAIMS: Final = """
-    SELECT left(c.uri, 2048), c.run_uid, c.attempt, c.step, left(c.digest, 100), c.size_bytes,
-           CASE WHEN pg_column_size(c.metrics) > 16384 THEN NULL
-                WHEN octet_length(c.metrics::text) > 16384 THEN NULL ELSE c.metrics END, c.committed_at, c.updates
+_CLAIMS: Final = statement(
+    """
+    SELECT left(c.{checkpoints.uri}, 2048), c.{checkpoints.run_uid}, c.{checkpoints.attempt}, c.{checkpoints.step},
+           left(c.{checkpoints.digest}, 100), c.{checkpoints.size_bytes},
+           CASE WHEN pg_column_size(c.{checkpoints.metrics}) > 16384 THEN NULL
+                WHEN octet_length(c.{checkpoints.metrics}::text) > 16384 THEN NULL ELSE c.{checkpoints.metrics} END,
+           c.{checkpoints.committed_at}, c.{checkpoints.updates}
     FROM unnest(%s::text[]) AS asked (uid) CROSS JOIN LATERAL (
-        SELECT * FROM trainyard.checkpoints WHERE run_uid = asked.uid
-        ORDER BY step DESC, updates DESC NULLS LAST, attempt DESC, committed_at DESC LIMIT 1000) c
-    ORDER BY c.step, c.updates NULLS FIRST, c.attempt, c.committed_at
-"""
+        SELECT * FROM {checkpoints} WHERE {checkpoints.run_uid} = asked.uid
+        ORDER BY {checkpoints.step} DESC, {checkpoints.updates} DESC NULLS LAST, {checkpoints.attempt} DESC,
+                 {checkpoints.committed_at} DESC LIMIT 1000) c
+    ORDER BY c.{checkpoints.step}, c.{checkpoints.updates} NULLS FIRST, c.{checkpoints.attempt},
+             c.{checkpoints.committed_at}
+    """
+)
 
 
 async def read(ledger: Ledger, run_uids: Iterable[str]) -> dict[str, tuple[Claim, ...]]:

@@ -14,12 +14,16 @@ from typing import Final
 
 import psycopg
 
+from trainyard_api.ledger import SCHEMA_MIGRATIONS, MigrationRow
 from trainyard_api.names import DATABASE_SCHEMA
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.errors import MigrationError
+from trainyard_operator.ledger.statements import insert, statement, values
 
 _LOCK: Final = 0x7472_6169_6E79_7264
 """Key of the advisory lock: the bytes of "trainyrd"."""
+_VERSION: Final = statement("SELECT coalesce(max({schema_migrations.version}), 0) FROM {schema_migrations}")
+_APPLIED: Final = insert(SCHEMA_MIGRATIONS)
 _FILE_NAME: Final = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 
 
@@ -113,7 +117,7 @@ def _apply_next(connection: psycopg.Connection, migrations: tuple[Migration, ...
     """Apply the first migration that is missing; None when there is none."""
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        row = connection.execute("SELECT coalesce(max(version), 0) FROM trainyard.schema_migrations").fetchone()
+        row = connection.execute(_VERSION).fetchone()
         version = 0 if row is None else int(row[0])
         if version > len(migrations):
             raise MigrationError(
@@ -127,8 +131,6 @@ def _apply_next(connection: psycopg.Connection, migrations: tuple[Migration, ...
         # other transactions stays as it is.
         connection.execute("SET LOCAL statement_timeout = 0")
         connection.execute(migration.sql.encode())
-        connection.execute(
-            "INSERT INTO trainyard.schema_migrations (version, name) VALUES (%s, %s)",
-            [migration.version, migration.name],
-        )
+        done = MigrationRow(version=migration.version, name=migration.name)
+        connection.execute(_APPLIED, values(SCHEMA_MIGRATIONS, done))
         return migration

@@ -6,11 +6,30 @@ Place in the data's way: station 10, before a child Job is made and after its po
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import psycopg
-from psycopg.types.json import Jsonb
 
+from trainyard_api.ledger import ATTEMPTS, RUNS, AttemptRow, RunRow
 from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.ledger.statements import insert, statement, values
+
+_BEGIN_RUN: Final = insert(RUNS) + statement(
+    """
+    ON CONFLICT ({runs.uid}) DO UPDATE
+    SET {runs.attempt} = greatest({runs}.{runs.attempt}, excluded.{runs.attempt}), {runs.tags} = excluded.{runs.tags}
+    """
+)
+_BEGIN_ATTEMPT: Final = insert(ATTEMPTS) + statement(" ON CONFLICT DO NOTHING")
+_END_RUN: Final = statement(
+    "UPDATE {runs} SET {runs.ended_at} = now() WHERE {runs.uid} = %s AND {runs.ended_at} IS NULL"
+)
+_END_ATTEMPT: Final = statement(
+    """
+    UPDATE {attempts} SET {attempts.ended_at} = now(), {attempts.reason} = %s
+    WHERE {attempts.run_uid} = %s AND {attempts.ended_at} IS NULL
+    """
+)
 
 
 async def begin_attempt(
@@ -21,24 +40,13 @@ async def begin_attempt(
     Raises:
         LedgerUnavailable: it failed.
     """
+    run = RunRow(uid=run_uid, namespace=namespace, name=name, attempt=attempt, tags=dict(tags))
+    begun = AttemptRow(run_uid=run_uid, attempt=attempt, job_name=job_name)
 
     def write(connection: psycopg.Connection) -> None:
         with connection.transaction():
-            connection.execute(
-                """
-                INSERT INTO trainyard.runs (uid, namespace, name, attempt, tags) VALUES (%s, %s, %s, %s, %s)
-                ON CONFLICT (uid) DO UPDATE
-                SET attempt = greatest(runs.attempt, excluded.attempt), tags = excluded.tags
-                """,
-                (run_uid, namespace, name, attempt, Jsonb(dict(tags))),
-            )
-            connection.execute(
-                """
-                INSERT INTO trainyard.attempts (run_uid, attempt, job_name) VALUES (%s, %s, %s)
-                ON CONFLICT DO NOTHING
-                """,
-                (run_uid, attempt, job_name),
-            )
+            connection.execute(_BEGIN_RUN, values(RUNS, run))
+            connection.execute(_BEGIN_ATTEMPT, values(ATTEMPTS, begun))
 
     await ledger.run(write)
 
@@ -52,15 +60,7 @@ async def end(ledger: Ledger, run_uid: str, reason: str) -> None:
 
     def write(connection: psycopg.Connection) -> None:
         with connection.transaction():
-            connection.execute(
-                "UPDATE trainyard.runs SET ended_at = now() WHERE uid = %s AND ended_at IS NULL", (run_uid,)
-            )
-            connection.execute(
-                """
-                UPDATE trainyard.attempts SET ended_at = now(), reason = %s
-                WHERE run_uid = %s AND ended_at IS NULL
-                """,
-                (reason, run_uid),
-            )
+            connection.execute(_END_RUN, [run_uid])
+            connection.execute(_END_ATTEMPT, [reason, run_uid])
 
     await ledger.run(write)

@@ -12,15 +12,21 @@ from typing import Any, Final, Protocol
 
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.rows import StepRow, numbers_in
+from trainyard_operator.ledger.statements import statement
 
-_STEPS: Final = """
-    SELECT m.run_uid, r.namespace, r.name, m.step, m.step_seconds, m.rollout_seconds, m.update_seconds,
-           CASE WHEN octet_length(m.measurements::text) > 16384 THEN NULL ELSE m.measurements END
+_STEPS: Final = statement(
+    """
+    SELECT m.{training_metrics.run_uid}, r.{runs.namespace}, r.{runs.name}, m.{training_metrics.step},
+           m.{training_metrics.step_seconds}, m.{training_metrics.rollout_seconds}, m.{training_metrics.update_seconds},
+           CASE WHEN octet_length(m.{training_metrics.measurements}::text) > 16384 THEN NULL
+                ELSE m.{training_metrics.measurements} END
     FROM unnest(%s::text[], %s::integer[]) AS seen (uid, step)
-    JOIN trainyard.training_metrics m ON m.run_uid = seen.uid AND m.kind = 'step' AND m.step > seen.step
-    JOIN trainyard.runs r ON r.uid = m.run_uid
-    ORDER BY m.run_uid, m.step LIMIT 10000
-"""
+    JOIN {training_metrics} m ON m.{training_metrics.run_uid} = seen.uid AND m.{training_metrics.kind} = 'step'
+         AND m.{training_metrics.step} > seen.step
+    JOIN {runs} r ON r.{runs.uid} = m.{training_metrics.run_uid}
+    ORDER BY m.{training_metrics.run_uid}, m.{training_metrics.step} LIMIT 10000
+    """
+)
 
 
 class StepMetrics(Protocol):
