@@ -8,9 +8,19 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -20,6 +30,9 @@ from trainyard_api.rules import Rule, broken, exactly_one, to_api_case
 
 API_GROUP = "trainyard.dev"
 API_VERSION = f"{API_GROUP}/v1alpha1"
+
+NEW_MANIFEST = "new_manifest"
+"""Key in the validation context of a manifest that no API server has stored yet."""
 
 
 class ApiModel(BaseModel):
@@ -59,6 +72,20 @@ class ApiModel(BaseModel):
     def to_wire(self) -> dict[str, Any]:
         """The JSON object as Kubernetes stores it: camelCase, absent instead of null."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def formerly(names: Mapping[str, str]) -> BeforeValidator:
+    """Reads a value that is stored under a former name; a new manifest may not use that, for the CRD doesn't offer it.
+
+    Args:
+        names: former name → name of today.
+    """
+
+    def read(value: Any, info: ValidationInfo) -> Any:
+        is_stored = NEW_MANIFEST not in (info.context or {})
+        return names.get(value, value) if is_stored and isinstance(value, str) else value
+
+    return BeforeValidator(read)
 
 
 # One character that is neither blank nor control character. Go and Rust, who match the patterns, differ in what \s is.

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidatorFunctionWrapHandler, WrapValidator
 
+from trainyard_api.fields import NEW_MANIFEST
 from trainyard_api.object_meta import ManifestMeta
 from trainyard_api.rules import broken
 from trainyard_api.training_job import TrainingJob
@@ -59,7 +60,7 @@ def check_manifest(body: dict[str, Any]) -> Manifest:
         extra="forbid",
         by_alias=True,
         by_name=False,
-        context={"annotations_bytes": _annotations_bytes(plain)},
+        context={NEW_MANIFEST: True, "annotations_bytes": _annotations_bytes(plain)},
     )
 
 

@@ -31,7 +31,7 @@ class Token:
 
 
 def config(loss: LossType, **changes: Any) -> GRPOConfig:
-    """Settings of that loss; DR_GRPO with the constant that it must have."""
+    """Settings of that loss; DrGRPO with the constant that it must have."""
     constant = 7 if loss is LossType.DR_GRPO else None
     return GRPOConfig(**({"loss": loss, "steps": 1, "max_policy_tokens": constant} | changes))
 
