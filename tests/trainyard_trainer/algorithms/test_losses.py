@@ -236,8 +236,8 @@ def described(field: str) -> dict[LossType, float | None]:
     """The defaults that a field's description gives, by loss."""
     text = " ".join(str(GRPOConfig.model_fields[field].description).split()).split("Default: ")[1]
     found: dict[LossType, float | None] = {}
-    for value, losses in re.findall(r"(none|\d[\d.e-]*) for ((?:[A-Z_]+(?:, | and )?)+)", text):
-        for loss in re.findall(r"[A-Z_]+", losses):
+    for value, losses in re.findall(r"(none|\d[\d.e-]*) for ((?:[A-Z][A-Za-z]+(?:, | and )?)+)", text):
+        for loss in re.findall(r"[A-Z][A-Za-z]+", losses):
             found[LossType(loss)] = None if value == "none" else float(value)
     return found
 
