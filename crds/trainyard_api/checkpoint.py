@@ -79,7 +79,7 @@ class CheckpointStatus(ApiModel):
     updates: Count | None = None
     """Updates done of the step that it was taken in; absent where it was taken between steps."""
     evaluation: ReportedEvaluation | None = None
-    """Success on the test queries, before and after the run that ended with it."""
+    """Success on the test questions, before and after the run that ended with it."""
     parent_ref: LocalReference | None = None
     """The Checkpoint that its run started from."""
     training_job_ref: OwnerReference | None = None

@@ -87,7 +87,7 @@ class FileSource(ApiModel):
 
 
 class TaskData(ApiModel):
-    """Queries as lines of JSON with the members query and expected_outcome."""
+    """Questions as lines of JSON with the members query and expected_outcome."""
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
@@ -99,12 +99,12 @@ class TaskData(ApiModel):
     )
 
     train: FileSource
-    """Queries to train on. Without sets of one's own for the others, a hash of the query keeps 10 % of them for
+    """Questions to train on. Without sets of one's own for the others, a hash of the question keeps 10 % of them for
     validation and 10 % for the test."""
     validation: FileSource | None = None
-    """Queries for validation. Default: 10 % of train."""
+    """Questions for validation. Default: 10 % of train."""
     test: FileSource | None = None
-    """Queries for the measurement before and after. Default: 10 % of train."""
+    """Questions for the measurement before and after. Default: 10 % of train."""
 
 
 MAX_OPTIONS = 131_072
@@ -154,9 +154,9 @@ class TaskSpec(ApiModel):
     module: ConfigMapKey | None = None
     """A Python module with tasks and rewards of one's own, looked up before those of the image. Default: none."""
     data: TaskData | None = None
-    """Queries from files. Default: the task asks its own."""
+    """Questions from files. Default: the task asks its own."""
     special_tokens: SpecialTokens = SpecialTokens.TEXT
-    """Whether special tokens of the model's tokenizer that stand in queries, options, tool results and other texts of
+    """Whether special tokens of the model's tokenizer that stand in questions, options, tool results and other texts of
     the task (as <|im_end|>) are read as Text, or as Tokens, the control tokens that they spell. Default: Text."""
 
 
@@ -170,12 +170,12 @@ class EarlyStopping(ApiModel):
 
 
 class Validation(ApiModel):
-    """A measurement on the validation queries while training goes on; the best state becomes a checkpoint."""
+    """A measurement on the validation questions while training goes on; the best state becomes a checkpoint."""
 
     every_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 10
     """Steps between two validations. Default: 10."""
     questions: Annotated[int, Field(ge=1, le=100_000)] = 128
-    """Number of validation queries, the same each time. Default: 128."""
+    """Number of validation questions, the same each time. Default: 128."""
     early_stopping: EarlyStopping | None = None
     """When training ends early. Default: never."""
 
@@ -188,12 +188,12 @@ class Baseline(ApiModel):
 
 
 class Evaluation(ApiModel):
-    """A measurement on the test queries, before the first step and after the last; they are never trained on."""
+    """A measurement on the test questions, before the first step and after the last; they are never trained on."""
 
     questions: Annotated[int, Field(ge=1, le=100_000)] = 512
-    """Number of test queries, the same before and after. Default: 512."""
+    """Number of test questions, the same before and after. Default: 512."""
     samples: Annotated[int, Field(ge=1, le=64)] = 1
-    """Answers sampled for each query. Default: 1."""
+    """Answers sampled for each question. Default: 1."""
     temperature: Annotated[
         str,
         Field(pattern=r"^[0-9](\.[0-9]{1,4})?$", max_length=8),
@@ -369,7 +369,7 @@ class TrainingJobSpec(ApiModel):
     task: TaskSpec
     """What it is trained on. Immutable."""
     evaluation: Evaluation | None = None
-    """Measurement on queries that are never trained on. Immutable. Default: none."""
+    """Measurement on questions that are never trained on. Immutable. Default: none."""
     trainer: TrainerSpec = TrainerSpec()
     """The trainer pod. An edit counts from the next attempt. Default: one core, 4Gi, no GPU."""
     database: Database

@@ -69,7 +69,7 @@ class Verdict(StrEnum):
 
 
 class Measurement(ApiModel):
-    """How one state of a policy answers the test queries."""
+    """How one state of a policy answers the test questions."""
 
     success_rate: ObservedDecimal
     """Share of right answers, from 0 to 1."""
@@ -84,10 +84,10 @@ class Measurement(ApiModel):
 
 
 class ReportedEvaluation(ApiModel):
-    """Success on the test queries, and whether it changed; also the evaluation of a Checkpoint."""
+    """Success on the test questions, and whether it changed; also the evaluation of a Checkpoint."""
 
     questions: Count
-    """Number of queries."""
+    """Number of questions."""
     before: Measurement | None = None
     """Of the state before the first step, or of the baseline."""
     after: Measurement | None = None
@@ -101,13 +101,13 @@ class ReportedEvaluation(ApiModel):
     p_value: ObservedDecimal | None = None
     """Probability of a difference at least as large if there were none."""
     test: Literal["McNemar", "SignFlip"] | None = None
-    """Exact McNemar with one sample per query, else a sign-flip permutation test."""
+    """Exact McNemar with one sample per question, else a sign-flip permutation test."""
     verdict: Verdict | None = None
     """Improved, NoEvidence, Worse or TooFewQueries, at the level of 5 %."""
 
 
 class ReportedValidation(ApiModel):
-    """Success on the validation queries while training goes on."""
+    """Success on the validation questions while training goes on."""
 
     step: Count
     """Finished steps at the latest validation."""
@@ -148,9 +148,9 @@ class Progress(ApiModel):
     estimated_remaining_seconds: Count | None = None
     """Seconds to the end at the latest speed."""
     evaluation: ReportedEvaluation | None = None
-    """Success on the test queries."""
+    """Success on the test questions."""
     validation: ReportedValidation | None = None
-    """Success on the validation queries."""
+    """Success on the validation questions."""
     sampler: ReportedSampler | None = None
     """How rollouts are sampled."""
     last_checkpoint: ReportedCheckpoint | None = None
