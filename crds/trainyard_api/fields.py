@@ -61,7 +61,7 @@ class ApiModel(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """The model's schema with its rules as CEL."""
+        """Adds the model's rules to its schema, as CEL."""
         json_schema = handler.resolve_ref_schema(handler(schema))
         entries = [exactly_one(cls.one_of)] if cls.one_of else []
         entries += [rule.entry() for rule in cls.rules]
@@ -70,12 +70,12 @@ class ApiModel(BaseModel):
         return json_schema
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object as Kubernetes stores it: camelCase, absent instead of null."""
+        """Returns the JSON object as Kubernetes stores it: camelCase, and without members that are null."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def formerly(names: Mapping[str, str]) -> BeforeValidator:
-    """Reads a value that is stored under a former name; a new manifest may not use that, for the CRD doesn't offer it.
+    """Reads a value that was stored under a former name; in a new manifest that name is refused.
 
     Args:
         names: former name → name of today.
@@ -242,7 +242,7 @@ LongText = Annotated[str, StringConstraints(max_length=1024)]
 
 
 def _port(url: str) -> int:
-    """The port that a URL names; the usual one where it names none."""
+    """Returns the port that a URL names, or 80 where it names none."""
     found = re.match(r"https?://[^/]*?:([0-9]+)(/|$)", url)
     return 80 if found is None or url[: found.start(1)].count("[") > url[: found.start(1)].count("]") else int(found[1])
 

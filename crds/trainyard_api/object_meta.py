@@ -49,7 +49,7 @@ def _is_prefix(text: str) -> bool:
 
 
 def _must(rule: str, holds: Callable[[str], bool]) -> AfterValidator:
-    """A rule of Kubernetes' own, which has no CEL form."""
+    """Checks a rule of Kubernetes' own, which has no CEL form."""
 
     def check(value: str) -> str:
         if not holds(value):

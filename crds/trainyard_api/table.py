@@ -89,7 +89,7 @@ class Table(Generic[Row]):
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """All columns."""
+        """Lists all columns: those that are written, then those that are filled."""
         return self.written + self.filled
 
 
@@ -111,7 +111,7 @@ def table(name: str, row: type[Row], *filled: Column) -> Table[Row]:
 
 
 def _column(name: str, annotation: Any) -> tuple[Column, set[Any]]:
-    """A field as a column, with the marks of its annotation."""
+    """Reads a field as a column, with the marks of its annotation."""
     marks = _marks(annotation)
     found = [mark for mark in marks if isinstance(mark, SqlType)]
     if len(found) != 1:

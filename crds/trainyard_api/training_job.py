@@ -104,7 +104,7 @@ class TrainingJob(ApiModel):
 
 
 def parse_training_job(body: dict[str, Any]) -> TrainingJob:
-    """A TrainingJob from the API server; unknown fields are ignored: a newer CRD doesn't stop an older operator.
+    """Reads a TrainingJob from the API server; unknown fields are ignored, so that a newer CRD stops no older operator.
 
     Raises:
         pydantic.ValidationError: the object breaks the schema.

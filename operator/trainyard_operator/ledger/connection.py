@@ -38,7 +38,7 @@ class Ledger:
         self._trouble: str | None = None
 
     async def run(self, work: Callable[[psycopg.Connection], T]) -> T:
-        """Runs statements, and once more where the server went away before; they must bear being repeated.
+        """Runs statements, which must bear being repeated: once more where the server went away before.
 
         Raises:
             LedgerUnavailable: Postgres can't be reached, or refused one; for two seconds after that, at once.

@@ -37,7 +37,7 @@ class Migration:
 
 
 def available() -> tuple[Migration, ...]:
-    """The migrations that this code carries, in order.
+    """Lists the migrations that this code carries, in order.
 
     Raises:
         MigrationError: a file has another name than `NNNN_name.sql`, or the versions aren't 1, 2, 3, ...
@@ -65,7 +65,7 @@ async def bring_up_to_date(ledger: Ledger) -> int:
 
 
 def apply(connection: psycopg.Connection, migrations: tuple[Migration, ...] | None = None) -> list[Migration]:
-    """Bring the database to the newest version; safe to repeat, and from several processes at once.
+    """Brings the database to the newest version; may be repeated, and from several processes at once.
 
     Args:
         connection: of the operator's own login, with no transaction open.
@@ -114,7 +114,7 @@ def _prepare(connection: psycopg.Connection) -> None:
 
 
 def _apply_next(connection: psycopg.Connection, migrations: tuple[Migration, ...]) -> Migration | None:
-    """Apply the first migration that is missing; None when there is none."""
+    """Applies the first migration that is missing; None when there is none."""
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
         row = connection.execute(_VERSION).fetchone()

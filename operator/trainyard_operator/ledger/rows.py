@@ -35,7 +35,7 @@ class Claim:
     """Updates done of the step after the finished ones; None: taken between steps."""
 
     def object_name(self, job: str, job_uid: str) -> str:
-        """Name of the Checkpoint object that stands for it."""
+        """Names the Checkpoint object that stands for it."""
         return names.checkpoint(job, job_uid, self.attempt, self.step, self.updates)
 
 

@@ -39,7 +39,7 @@ class StepMetrics(Protocol):
         """Counts a training step of any job."""
 
     def forget_steps(self, running: set[str]) -> None:
-        """Shows no longer what runs measured that aren't among these uids."""
+        """Stops showing what runs measured that aren't among these uids."""
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Steps:
     _seen: dict[str, int] | None = field(default=None)
 
     async def count(self, running: Iterable[str]) -> None:
-        """Counts the steps that runs have finished since the last call; the first call only notes where they stand.
+        """Counts the steps that runs have finished since the last call; the first call only notes where they are.
 
         Args:
             running: uids of the TrainingJobs that have not ended.

@@ -76,7 +76,7 @@ class PostgresLedger:
         self._connection: psycopg.Connection | None = None
 
     def check(self) -> None:
-        """Find out before any work whether this attempt may write all that it will have to."""
+        """Checks before any work that this attempt may write all that it will have to."""
 
         def rights(cursor: psycopg.Cursor) -> None:
             tables, needed = zip(*NEEDED_RIGHTS, strict=True)
@@ -88,7 +88,7 @@ class PostgresLedger:
         self._transact(rights)
 
     def rewind(self, finished: int) -> None:
-        """Remove the rows of steps that aren't finished and of measurements taken after; claims stay."""
+        """Removes the rows of steps that aren't finished and of measurements taken after; claims stay."""
 
         def write(cursor: psycopg.Cursor) -> None:
             for deletion in REWIND:
@@ -97,7 +97,7 @@ class PostgresLedger:
         self._transact(write)
 
     def record_step(self, trajectories: Sequence[Trajectory], metrics: StepMetrics) -> None:
-        """Keep what a step trained on and its metrics in one transaction; a repeated step replaces its rows."""
+        """Keeps what a step trained on and its metrics in one transaction; a repeated step replaces its rows."""
         stray = next((t.id for t in trajectories if t.id.step > metrics.step), None)
         if stray is not None:
             raise ValueError(
@@ -120,7 +120,7 @@ class PostgresLedger:
     def record_evaluation(
         self, metrics: StepMetrics, answers: Sequence[Trajectory], result: ReportedEvaluation | None = None
     ) -> None:
-        """Keep a measurement with its answers in one transaction; a repeated one replaces its rows."""
+        """Keeps a measurement with its answers in one transaction; a repeated one replaces its rows."""
 
         def write(cursor: psycopg.Cursor) -> None:
             row = EvaluationRow(
@@ -139,7 +139,7 @@ class PostgresLedger:
         self._transact(write)
 
     def record_checkpoint(self, saved: SavedCheckpoint) -> None:
-        """Claim a committed checkpoint; a repeated claim changes nothing."""
+        """Claims a committed checkpoint; a repeated claim changes nothing."""
         row = CheckpointRow(
             uri=saved.uri,
             run_uid=self._run.uid,
@@ -154,7 +154,7 @@ class PostgresLedger:
         self._transact(lambda cursor: cursor.execute(CLAIM, values(CHECKPOINTS, row)))
 
     def close(self) -> None:
-        """Close the connection."""
+        """Closes the connection."""
         with self._lock:
             self._drop()
 
@@ -173,7 +173,7 @@ class PostgresLedger:
         cursor.execute(INSERT_METRICS, values(TRAINING_METRICS, row))
 
     def _transact(self, work: Callable[[psycopg.Cursor], Any]) -> None:
-        """Run `work` in one fenced transaction, again and again while the database can't be reached."""
+        """Runs `work` in one fenced transaction, and repeats it while the database can't be reached."""
         with self._lock:
             deadline = time.monotonic() + self._patience
             wait = 1.0
@@ -220,7 +220,7 @@ class PostgresLedger:
 
 
 def _insert(cursor: psycopg.Cursor, table: Table[Row], content: Iterable[Row]) -> None:
-    """COPY into a temporary table, then INSERT: COPY itself can't write a table with row-level security."""
+    """Inserts rows by a COPY into a temporary table: COPY itself can't write a table with row-level security."""
     target, aside = sql.Identifier(DATABASE_SCHEMA, table.name), sql.Identifier(f"new_{table.name}")
     columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.written)
     cursor.execute(sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP").format(aside, target))

@@ -65,7 +65,7 @@ def answer_rows(run_uid: str, kind: str, step: int, answers: Sequence[Trajectory
 
 
 def measurements_and_timings(metrics: StepMetrics) -> tuple[dict[str, float], dict[str, float]]:
-    """A step's measurements in two: what a replay gives again, and what depends on the clock.
+    """Splits a step's measurements into what a replay gives again and what depends on the clock.
 
     Raises:
         ValueError: a measurement is not finite.
