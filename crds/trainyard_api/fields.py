@@ -91,6 +91,9 @@ def formerly(names: Mapping[str, str]) -> BeforeValidator:
 # One character that is neither blank nor control character. Go and Rust, who match the patterns, differ in what \s is.
 _VISIBLE = r"[^\x00-\x20\x7f]"
 
+Count = Annotated[int, Field(ge=0, le=2**53)]
+"""A number of things; JSON readers hold whole numbers up to 2^53."""
+
 # Decimal strings: the API has no floats, so that what is stored is exactly what is shown.
 Money = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$", max_length=16)]
 """US dollars, not negative, at most six decimal places."""

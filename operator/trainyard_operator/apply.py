@@ -15,7 +15,7 @@ from typing import Any
 
 from trainyard_api import names
 from trainyard_api.fields import API_VERSION
-from trainyard_api.training_job import ObjectMeta
+from trainyard_api.kind import ObjectMeta
 from trainyard_operator import plan as planned
 from trainyard_operator.access import access_bodies
 from trainyard_operator.checkpoints import checkpoint_body, claimed_status

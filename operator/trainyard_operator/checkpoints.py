@@ -15,7 +15,7 @@ from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.conditions import ConditionType, Reason
 from trainyard_api.decimals import size_text
 from trainyard_api.fields import API_VERSION
-from trainyard_api.training_job_spec import Storage
+from trainyard_api.model_source import Storage
 from trainyard_operator.clock import format_time
 from trainyard_operator.ledger.rows import Claim
 

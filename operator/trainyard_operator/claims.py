@@ -13,7 +13,7 @@ from typing import Final
 
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.conditions import ConditionType
-from trainyard_api.training_job_spec import Storage
+from trainyard_api.model_source import Storage
 from trainyard_operator.checkpoint_uri import inside_run, run_uri
 from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.messages import at_field

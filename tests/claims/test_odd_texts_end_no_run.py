@@ -12,7 +12,7 @@ import pytest
 
 from tests.trainyard_trainer import chat_model
 from tests.trainyard_trainer.stopping import Stop
-from trainyard_api.training_job_spec import RewardTerm
+from trainyard_api.task import RewardTerm
 from trainyard_trainer.chat.chat_renderer import ChatRenderer
 from trainyard_trainer.environment import Message, Observation, PolicyTurn, Prompt, Question, Said
 from trainyard_trainer.ledger.rows import rows

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.trainyard_trainer.scripted import Told, outlets, parts
-from trainyard_api.training_job_status import ReportedValidation
+from trainyard_api.progress import ReportedValidation
 from trainyard_trainer.randomness import Stream
 from trainyard_trainer.training.train_state import Position
 from trainyard_trainer.training.validate import validate

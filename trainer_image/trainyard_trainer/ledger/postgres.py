@@ -27,10 +27,10 @@ from trainyard_api.ledger import (
     MetricsRow,
 )
 from trainyard_api.names import DATABASE_SCHEMA
+from trainyard_api.progress import ReportedEvaluation
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.table import Row, Table
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_status import ReportedEvaluation
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.ledger.login import Login, connect, refusal
 from trainyard_trainer.ledger.rows import STEP_TABLES, answer_rows, measurements_and_timings, rows

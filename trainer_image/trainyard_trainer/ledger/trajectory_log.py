@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from trainyard_api.training_job_status import ReportedEvaluation
+from trainyard_api.progress import ReportedEvaluation
 from trainyard_trainer.ledger.log_contents import (
     ANSWERS,
     CHECKPOINTS,

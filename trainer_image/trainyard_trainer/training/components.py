@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from trainyard_api.evaluation import Evaluation
+from trainyard_api.progress import ReportedSampler
 from trainyard_api.run_config import RunConfig
-from trainyard_api.training_job_spec import Evaluation
-from trainyard_api.training_job_status import ReportedSampler
 from trainyard_trainer.chat.renderer import Renderer, make_renderer
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.models.first_model import load_first
