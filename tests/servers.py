@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 
 from hack.services import local_s3
-from trainyard_operator import migrate
+from trainyard_operator.ledger import migrate
 
 PASSWORD = "correct-horse-battery"
 

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from trainyard_api.fields import ApiModel, Factor, Identifier, LearningRate, Share
+from trainyard_api.fields import ApiModel, Factor, Identifier, LearningRate, Share, formerly
 from trainyard_api.rules import ATOMIC, Rule
 
 _POSITIVE = Rule("double(self) > 0.0", "must be greater than 0", lambda value: float(value) > 0)
@@ -31,7 +31,7 @@ class LossType(StrEnum):
 
     DAPO = "DAPO"
     GRPO = "GRPO"
-    DR_GRPO = "DR_GRPO"
+    DR_GRPO = "DrGRPO"
     GSPO = "GSPO"
     CISPO = "CISPO"
 
@@ -80,9 +80,9 @@ class KLPenalty(ApiModel):
 class GRPOConfig(ApiModel):
     """Group relative policy optimisation (DeepSeekMath, arXiv 2402.03300)."""
 
-    loss: LossType = LossType.DAPO
+    loss: Annotated[LossType, formerly({"DR_GRPO": LossType.DR_GRPO.value})] = LossType.DAPO
     """Loss and its denominator over the whole update. DAPO: all policy tokens (arXiv 2503.14476). GRPO: trajectories,
-    each trajectory's tokens averaged first. DR_GRPO: trajectories times maxPolicyTokens (arXiv 2503.20783). GSPO:
+    each trajectory's tokens averaged first. DrGRPO: trajectories times maxPolicyTokens (arXiv 2503.20783). GSPO:
     trajectories, with one ratio per trajectory (arXiv 2507.18071). CISPO: all policy tokens, with a clipped, detached
     ratio (arXiv 2506.13585). Default: DAPO."""
     steps: Annotated[int, Field(ge=1, le=1_000_000)]
@@ -109,16 +109,16 @@ class GRPOConfig(ApiModel):
     epochs: Annotated[int, Field(ge=1, le=64)] = 1
     """Passes over a step's trajectories. Default: 1."""
     epsilon_low: Factor | None = None
-    """How far below 1 the ratio to the old policy counts. Default: 0.2 for DAPO, GRPO and DR_GRPO, 3e-4 for GSPO, none
+    """How far below 1 the ratio to the old policy counts. Default: 0.2 for DAPO, GRPO and DrGRPO, 3e-4 for GSPO, none
     for CISPO."""
     epsilon_high: Factor | None = None
     """How far above 1 the ratio to the old policy counts; for CISPO the largest ratio itself. Default: 0.28 for DAPO,
-    0.2 for GRPO and DR_GRPO, 4e-4 for GSPO, 5.0 for CISPO."""
+    0.2 for GRPO and DrGRPO, 4e-4 for GSPO, 5.0 for CISPO."""
     dual_clip: Factor | None = None
     """Largest ratio that counts where the advantage is negative (arXiv 1912.09729; TRL's delta), greater than 1; not
     for CISPO. Default: none."""
     max_policy_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    """DR_GRPO's constant: the most tokens that the policy may sample in a trajectory. Required for DR_GRPO, else
+    """DrGRPO's constant: the most tokens that the policy may sample in a trajectory. Required for DrGRPO, else
     absent."""
     drop_zero_variance_groups: bool = False
     """Leave groups whose rewards are all equal out of the denominator too. Default: false."""
@@ -135,8 +135,8 @@ class GRPOConfig(ApiModel):
 
     rules: ClassVar[tuple[Rule, ...]] = (
         Rule(
-            "has(self.maxPolicyTokens) == (self.loss == 'DR_GRPO')",
-            "must be set exactly when loss is DR_GRPO",
+            "has(self.maxPolicyTokens) == (self.loss == 'DrGRPO')",
+            "must be set exactly when loss is DrGRPO",
             lambda grpo: (grpo.max_policy_tokens is not None) == (grpo.loss == LossType.DR_GRPO),
             field="max_policy_tokens",
         ),

@@ -14,6 +14,7 @@ from trainyard_api.conditions import Condition
 from trainyard_api.fields import (
     API_VERSION,
     ApiModel,
+    Count,
     Digest,
     Identifier,
     ObjectName,
@@ -21,10 +22,11 @@ from trainyard_api.fields import (
     Uid,
     Uri,
 )
+from trainyard_api.kind import KindNames, ObjectMeta, PrinterColumn
+from trainyard_api.model_source import Storage
+from trainyard_api.progress import ReportedEvaluation
 from trainyard_api.rules import ListMap, Rule, immutable
-from trainyard_api.training_job import KindNames, ObjectMeta, PrinterColumn
-from trainyard_api.training_job_spec import Storage
-from trainyard_api.training_job_status import Count, LocalReference, ReportedEvaluation
+from trainyard_api.training_job_status import LocalReference
 
 
 class CheckpointFiles(ApiModel):
@@ -79,7 +81,7 @@ class CheckpointStatus(ApiModel):
     updates: Count | None = None
     """Updates done of the step that it was taken in; absent where it was taken between steps."""
     evaluation: ReportedEvaluation | None = None
-    """Success on the test queries, before and after the run that ended with it."""
+    """Success on the test questions, before and after the run that ended with it."""
     parent_ref: LocalReference | None = None
     """The Checkpoint that its run started from."""
     training_job_ref: OwnerReference | None = None

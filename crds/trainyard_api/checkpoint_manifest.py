@@ -61,7 +61,7 @@ class CheckpointManifest(ApiModel):
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of all files together."""
+        """Adds up the bytes of all files."""
         return sum(entry.size_bytes for entry in self.files)
 
 
@@ -73,10 +73,10 @@ class Commit(ApiModel):
 
 
 def digest_of(content: bytes) -> str:
-    """The digest that names a manifest: `sha256:` and 64 hex digits."""
+    """Returns the digest that names a manifest: `sha256:` and 64 hex digits."""
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def canonical_json(value: dict[str, Any]) -> bytes:
-    """JSON text of one form only, so that equal values have equal digests."""
+    """Writes JSON with sorted keys and no blanks, so that equal values have equal digests."""
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()

@@ -13,17 +13,17 @@ MEASURED_LENGTH = 32
 
 
 def dollars(amount: Decimal, *, places: int = 6) -> str:
-    """Dollars as a plain decimal string with exactly `places` decimals, a tie going to the even digit."""
+    """Writes dollars with exactly `places` decimals; a tie goes to the even digit."""
     return str(amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_EVEN))
 
 
 def dollars_up(amount: Decimal, *, places: int = 4) -> str:
-    """Dollars rounded up: a cost that is shown is never less than the cost that is booked."""
+    """Writes dollars rounded up, so that a cost that is shown is never less than the cost that is booked."""
     return str(amount.quantize(Decimal(1).scaleb(-places), rounding=ROUND_UP))
 
 
 def measured(value: float, *, places: int) -> str | None:
-    """A measured number with `places` decimals; None for one that `ObservedDecimal` can't hold (infinite, too long)."""
+    """Writes a measured number with `places` decimals; None for one that isn't finite or has over 32 characters."""
     text = f"{value:.{places}f}"
     if not math.isfinite(value) or len(text) > MEASURED_LENGTH:
         return None
@@ -31,7 +31,7 @@ def measured(value: float, *, places: int) -> str | None:
 
 
 def size_text(size_bytes: int) -> str:
-    """A number of bytes as a column shows it: `612Ki`, `1.4Gi`."""
+    """Writes a number of bytes as a column shows it: `612Ki`, `1.4Gi`."""
     value = float(size_bytes)
     for unit in ("", "Ki", "Mi", "Gi"):
         if value < 1024:

@@ -8,9 +8,19 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -20,6 +30,9 @@ from trainyard_api.rules import Rule, broken, exactly_one, to_api_case
 
 API_GROUP = "trainyard.dev"
 API_VERSION = f"{API_GROUP}/v1alpha1"
+
+NEW_MANIFEST = "new_manifest"
+"""Key in the validation context of a manifest that no API server has stored yet."""
 
 
 class ApiModel(BaseModel):
@@ -48,7 +61,7 @@ class ApiModel(BaseModel):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """The model's schema with its rules as CEL."""
+        """Adds the model's rules to its schema, as CEL."""
         json_schema = handler.resolve_ref_schema(handler(schema))
         entries = [exactly_one(cls.one_of)] if cls.one_of else []
         entries += [rule.entry() for rule in cls.rules]
@@ -57,12 +70,29 @@ class ApiModel(BaseModel):
         return json_schema
 
     def to_wire(self) -> dict[str, Any]:
-        """The JSON object as Kubernetes stores it: camelCase, absent instead of null."""
+        """Returns the JSON object as Kubernetes stores it: camelCase, and without members that are null."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def formerly(names: Mapping[str, str]) -> BeforeValidator:
+    """Reads a value that was stored under a former name; in a new manifest that name is refused.
+
+    Args:
+        names: former name → name of today.
+    """
+
+    def read(value: Any, info: ValidationInfo) -> Any:
+        is_stored = NEW_MANIFEST not in (info.context or {})
+        return names.get(value, value) if is_stored and isinstance(value, str) else value
+
+    return BeforeValidator(read)
 
 
 # One character that is neither blank nor control character. Go and Rust, who match the patterns, differ in what \s is.
 _VISIBLE = r"[^\x00-\x20\x7f]"
+
+Count = Annotated[int, Field(ge=0, le=2**53)]
+"""A number of things; JSON readers hold whole numbers up to 2^53."""
 
 # Decimal strings: the API has no floats, so that what is stored is exactly what is shown.
 Money = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$", max_length=16)]
@@ -215,7 +245,7 @@ LongText = Annotated[str, StringConstraints(max_length=1024)]
 
 
 def _port(url: str) -> int:
-    """The port that a URL names; the usual one where it names none."""
+    """Returns the port that a URL names, or 80 where it names none."""
     found = re.match(r"https?://[^/]*?:([0-9]+)(/|$)", url)
     return 80 if found is None or url[: found.start(1)].count("[") > url[: found.start(1)].count("]") else int(found[1])
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidatorFunctionWrapHandler, WrapValidator
 
+from trainyard_api.fields import NEW_MANIFEST
 from trainyard_api.object_meta import ManifestMeta
 from trainyard_api.rules import broken
 from trainyard_api.training_job import TrainingJob
@@ -25,7 +26,7 @@ _ESCAPED = {"<": 6, ">": 6, "&": 6, "\u2028": 6, "\u2029": 6}
 
 
 def _dropped(status: Any, handler: ValidatorFunctionWrapHandler) -> None:
-    """Refuse names that the status hasn't; the API server drops the rest, whatever it is."""
+    """Refuses names that the status hasn't; the API server drops the rest, whatever it is."""
     del handler
     for path, value in _unknown(status, TrainingJobStatus):
         raise broken("is not a field of this API", value, path)
@@ -45,7 +46,7 @@ class Manifest(TrainingJob):
 
 
 def check_manifest(body: dict[str, Any]) -> Manifest:
-    """The TrainingJob of a manifest, as strictly as `kubectl apply` reads it: no unknown field, no converted type.
+    """Reads a TrainingJob as strictly as `kubectl apply` does: no unknown field, no converted type.
 
     Raises:
         pydantic.ValidationError: it breaks a rule; `validation.explain` says which.
@@ -59,12 +60,12 @@ def check_manifest(body: dict[str, Any]) -> Manifest:
         extra="forbid",
         by_alias=True,
         by_name=False,
-        context={"annotations_bytes": _annotations_bytes(plain)},
+        context={NEW_MANIFEST: True, "annotations_bytes": _annotations_bytes(plain)},
     )
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: keys are texts, a half of a surrogate pair is U+FFFD."""
+    """Makes a value one of JSON: keys become texts, a half of a surrogate pair U+FFFD."""
     match value:
         case dict():
             return {_plain(str(key)): _plain(member) for key, member in value.items()}
@@ -77,7 +78,7 @@ def _plain(value: Any) -> Any:
 
 
 def _sent(value: Any, *, whole: bool) -> Any:
-    """A value as kubectl sends it: without members that are null, and whole numbers as integers where asked for."""
+    """Returns a value as kubectl sends it: without members that are null, with whole numbers as integers if `whole`."""
     match value:
         case dict():
             return {key: _sent(member, whole=whole) for key, member in value.items() if member is not None}
@@ -90,7 +91,7 @@ def _sent(value: Any, *, whole: bool) -> Any:
 
 
 def _annotations_bytes(body: dict[str, Any]) -> int:
-    """Bytes of all annotations once kubectl has added the manifest itself as one; 0 where they are no texts."""
+    """Counts the bytes of all annotations and of the manifest's copy that kubectl adds; 0 where they are no texts."""
     metadata = body.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     found = metadata.get("annotations") or {}
@@ -108,7 +109,7 @@ def _bytes(text: str) -> int:
 
 
 def _unknown(value: Any, annotation: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Members of a value that its type has no name for: what the API server prunes."""
+    """Finds the members of a value that its type has no name for: what the API server prunes."""
     kinds = list(_kinds(annotation))
     model = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)
     if isinstance(value, list):
@@ -127,7 +128,7 @@ def _unknown(value: Any, annotation: Any, path: str = "") -> Iterator[tuple[str,
 
 
 def _kinds(annotation: Any) -> Iterator[Any]:
-    """The types of a union, or the one that an annotation stands on."""
+    """Finds the types of a union, or the one that an annotation stands on."""
     if isinstance(annotation, type) or get_origin(annotation) in (list, dict):
         yield annotation
     elif get_origin(annotation) is Annotated:

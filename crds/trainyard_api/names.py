@@ -80,38 +80,38 @@ COMMIT_FILE: Final = "COMMIT"
 
 
 def child_job(job: str, attempt: int) -> str:
-    """Name of the batch/v1 Job of one attempt."""
+    """Names the batch/v1 Job of one attempt."""
     return f"{job}-{attempt}"
 
 
 def run_config_map(job: str, attempt: int, digest: str) -> str:
-    """Name of the immutable ConfigMap that holds an attempt's run config; `digest` is the hex digest of its text."""
+    """Names the immutable ConfigMap of an attempt's run config; `digest` is the hex digest of its text."""
     return f"{job}-{attempt}-{digest[:10]}"
 
 
 def trainer_account(job: str) -> str:
-    """Name of the job's ServiceAccount, Role and RoleBinding."""
+    """Names the job's ServiceAccount, Role and RoleBinding."""
     return f"{job}-trainer"
 
 
 def checkpoint(job: str, job_uid: str, attempt: int, step: int, updates: int | None = None) -> str:
-    """Name of the Checkpoint object; `updates` is set only for one taken between the updates of a step."""
+    """Names the Checkpoint object; `updates` is set only for one taken between the updates of a step."""
     tail = "" if updates is None else f"u{updates}"
     return f"{job}-{job_uid[:5]}-{attempt}-{step}{tail}"
 
 
 def run_prefix(prefix: str, namespace: str, job: str, job_uid: str) -> str:
-    """Key prefix of all checkpoints of one run, with a trailing slash."""
+    """Returns the key prefix of all checkpoints of one run, with a trailing slash."""
     return "/".join(part for part in (prefix.strip("/"), namespace, job, job_uid) if part) + "/"
 
 
 def checkpoint_folder(step: int, pod_uid: str, updates: int | None = None) -> str:
-    """Folder of one checkpoint below the run's prefix, with a trailing slash; a pod writes under its own uid."""
+    """Names a checkpoint's folder below the run's prefix, with a trailing slash; a pod writes under its own uid."""
     tail = "" if updates is None else f"-u{updates}"
     return f"step-{step}{tail}-{pod_uid[:8]}/"
 
 
 def job_labels(job: str, job_uid: str, attempt: int | None = None) -> dict[str, str]:
-    """Labels of everything made for a job, or for one attempt of it."""
+    """Returns the labels of everything made for a job, or for one attempt of it."""
     labels = {MANAGED_BY_LABEL: MANAGED_BY, JOB_LABEL: job, JOB_UID_LABEL: job_uid}
     return labels if attempt is None else labels | {ATTEMPT_LABEL: str(attempt)}

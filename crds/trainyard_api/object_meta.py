@@ -14,8 +14,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, ValidationInfo, model_validator
 
 from trainyard_api.fields import DNS_LABEL, DNS_SUBDOMAIN, ApiModel, LabelValue
+from trainyard_api.kind import ObjectMeta
 from trainyard_api.rules import broken
-from trainyard_api.training_job import ObjectMeta
 
 MAX_ANNOTATIONS = 262_144
 """Most bytes of all annotations, that which `kubectl apply` makes of the manifest itself included."""
@@ -49,7 +49,7 @@ def _is_prefix(text: str) -> bool:
 
 
 def _must(rule: str, holds: Callable[[str], bool]) -> AfterValidator:
-    """A rule of Kubernetes' own, which has no CEL form."""
+    """Checks a rule of Kubernetes' own, which has no CEL form."""
 
     def check(value: str) -> str:
         if not holds(value):

@@ -20,10 +20,9 @@ _FACTORS: Final = {
 
 
 def parse_quantity(text: str) -> Decimal:
-    """The number that a quantity stands for: `500m` is 0.5, `2Gi` is 2147483648.
+    """Reads the number that a quantity stands for: `500m` is 0.5, `2Gi` is 2147483648.
 
-    Every form that the API server takes: a cluster's admission may have rewritten what a pod requests, and a pod whose
-    requests couldn't be read would run for nothing.
+    Takes every form that the API server takes, for a cluster's admission may rewrite what a pod requests.
 
     Raises:
         ValueError: it is no quantity.

@@ -20,13 +20,13 @@ BROKEN_RULE = "broken_rule"
 
 
 def to_api_case(name: str) -> str:
-    """A Python field name as the API spells it: `max_cost_usd` is `maxCostUSD`, as Kubernetes writes acronyms."""
+    """Spells a Python field name as the API does: `max_cost_usd` is `maxCostUSD`, as Kubernetes writes acronyms."""
     camel = to_camel(name)
     return camel[: -len("Usd")] + "USD" if camel.endswith("Usd") else camel
 
 
 def broken(message: str, got: object, field: str = "") -> PydanticCustomError:
-    """The error of a broken rule; `field` (API spelling, dots between parts) is relative to where it is raised."""
+    """Makes the error of a broken rule; `field` (API spelling, dotted) is relative to where it is raised."""
     return PydanticCustomError(BROKEN_RULE, "{message}", {"message": message, "got": got, "field": field})
 
 
@@ -48,12 +48,12 @@ class Rule:
     field: str = ""
 
     def entry(self) -> dict[str, str]:
-        """The rule as an item of `x-kubernetes-validations`."""
+        """Makes the rule an item of `x-kubernetes-validations`."""
         item = {"rule": self.cel, "message": self.message}
         return item | {"fieldPath": f".{api_path(self.field)}"} if self.field else item
 
     def check(self, value: Any) -> Any:
-        """The value, if the rule holds for it.
+        """Returns the value if the rule holds for it.
 
         Raises:
             PydanticCustomError: it doesn't hold.
@@ -63,11 +63,11 @@ class Rule:
         return value
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """As a field's annotation, the rule is checked after the field's own bounds."""
+        """Checks the rule after the bounds of the field that it annotates."""
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """As a field's annotation, the rule stands in the field's schema."""
+        """Adds the rule to the schema of the field that it annotates."""
         json_schema = handler(schema)
         json_schema.setdefault("x-kubernetes-validations", []).append(self.entry())
         return json_schema
@@ -80,7 +80,7 @@ class ListMap:
     key: str
 
     def check(self, items: Any) -> Any:
-        """The items, if no two have the same key.
+        """Returns the items if no two have the same key.
 
         Raises:
             PydanticCustomError: two have.
@@ -92,11 +92,11 @@ class ListMap:
         return items
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """As a field's annotation, duplicates are refused."""
+        """Refuses duplicates in the field that it annotates."""
         return core_schema.no_info_after_validator_function(self.check, handler(source))
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """As a field's annotation, the schema names the key."""
+        """Names the key in the schema of the field that it annotates."""
         return handler(schema) | {
             "x-kubernetes-list-type": "map",
             "x-kubernetes-list-map-keys": [to_api_case(self.key)],
@@ -108,7 +108,7 @@ ATOMIC = Field(json_schema_extra={"x-kubernetes-list-type": "atomic"})
 
 
 def immutable(field: str, *, optional: bool = False, kind: str = "TrainingJob") -> Rule:
-    """A transition rule for the parent of `field`: adding, removing or changing it after creation is refused.
+    """Makes the rule for the parent of `field` that refuses adding, removing or changing it after creation.
 
     It stands on the parent because a rule on the field itself doesn't run when the field appears or vanishes.
     """
@@ -120,7 +120,7 @@ def immutable(field: str, *, optional: bool = False, kind: str = "TrainingJob") 
 
 
 def never_falls(field: str) -> Rule:
-    """A transition rule: the sum in `field` may neither fall nor vanish, whoever writes it."""
+    """Makes the rule that the sum in `field` may neither fall nor vanish, whoever writes it."""
     path = api_path(field)
     return Rule(
         f"!has(oldSelf.{path}) || (has(self.{path}) && quantity(self.{path}).compareTo(quantity(oldSelf.{path})) >= 0)",
@@ -130,14 +130,14 @@ def never_falls(field: str) -> Rule:
 
 
 def exactly_one(members: tuple[str, ...]) -> dict[str, str]:
-    """The item of `x-kubernetes-validations` for an object of which exactly one of `members` must be set."""
+    """Makes the item of `x-kubernetes-validations` that wants exactly one of `members` set."""
     names = [to_api_case(name) for name in members]
     given = ", ".join(f"has(self.{name})" for name in names)
     return {"rule": f"[{given}].exists_one(given, given)", "message": f"exactly one of {', '.join(names)} must be set"}
 
 
 def api_path(field: str) -> str:
-    """A dotted Python path as the API spells it."""
+    """Spells a dotted Python path as the API does."""
     return ".".join(to_api_case(part) for part in field.split("."))
 
 

@@ -10,9 +10,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import ConfigDict, Field
 
+from trainyard_api.algorithm import Algorithm
+from trainyard_api.evaluation import Evaluation
 from trainyard_api.fields import ApiModel, Digest, JobName, ObjectName, Uid, Uri
-from trainyard_api.model_source import HubModel
-from trainyard_api.training_job_spec import Algorithm, Evaluation, S3Location, ScratchModel, TaskSpec, Tracking
+from trainyard_api.model_source import HubModel, S3Location, ScratchModel
+from trainyard_api.task import TaskSpec
+from trainyard_api.tracking import Tracking
 
 RUN_CONFIG_VERSION = 1
 

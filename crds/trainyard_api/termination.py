@@ -77,7 +77,7 @@ class Termination(ApiModel):
     """Digest of an evaluation's results, where nothing was trained."""
 
     def to_log(self) -> bytes:
-        """The JSON text to write: cut, where wide characters make it too long, at the value, the message, the rest."""
+        """Writes the JSON text; one that is too long loses its value, then the end of its message, then the rest."""
         cut = self
         while len(text := json.dumps(cut.to_wire(), ensure_ascii=False).encode()) > MAX_BYTES:
             if cut.value is not None:
@@ -90,7 +90,7 @@ class Termination(ApiModel):
 
 
 def parse_termination(text: str | None) -> Termination | None:
-    """The message in a container's termination log; None when it isn't one that we wrote.
+    """Reads the message in a container's termination log; None when it isn't one that we wrote.
 
     Lengths, types and patterns are checked; nothing in it is trusted beyond that.
     """

@@ -1,66 +1,17 @@
-"""The TrainingJob kind: metadata, spec and status together, and how kubectl shows it.
+"""The TrainingJob kind: spec and status together, and how kubectl shows it.
 
 Place in the data's way: stations 1 and 11. The schema generator reads this module; nothing here does I/O.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
-from trainyard_api.fields import API_VERSION, ApiModel, Time
+from trainyard_api.fields import API_VERSION, ApiModel
+from trainyard_api.kind import KindNames, ObjectMeta, PrinterColumn
 from trainyard_api.rules import Rule
 from trainyard_api.training_job_spec import TrainingJobSpec
 from trainyard_api.training_job_status import TrainingJobStatus
-
-
-@dataclass(frozen=True)
-class PrinterColumn:
-    """A column of `kubectl get`; `priority` 1 shows it with `-o wide` only."""
-
-    name: str
-    json_path: str
-    type: str
-    description: str
-    priority: int = 0
-
-
-@dataclass(frozen=True)
-class KindNames:
-    """How a kind is called by kubectl."""
-
-    kind: str
-    plural: str
-    singular: str
-    short_names: tuple[str, ...]
-    categories: tuple[str, ...] = ("trainyard",)
-
-
-class ObjectMeta(ApiModel):
-    """The part of Kubernetes' metadata that Trainyard reads."""
-
-    name: Annotated[str, Field(min_length=1, max_length=253)]
-    """Name of the object."""
-    namespace: str = "default"
-    """Namespace of the object."""
-    uid: str = ""
-    """uid given by the API server."""
-    generation: int = 0
-    """Counts changes of the spec."""
-    resource_version: str = ""
-    """Version for optimistic locking."""
-    creation_timestamp: Time | None = None
-    """When the object was created."""
-    deletion_timestamp: Time | None = None
-    """When deletion was asked for."""
-    finalizers: list[str] = []
-    """Who must act before the object may go."""
-    labels: dict[str, str] = {}
-    """Labels."""
-    annotations: dict[str, str] = {}
-    """Annotations."""
 
 
 class TrainingJob(ApiModel):
@@ -104,7 +55,7 @@ class TrainingJob(ApiModel):
 
 
 def parse_training_job(body: dict[str, Any]) -> TrainingJob:
-    """A TrainingJob from the API server; unknown fields are ignored: a newer CRD doesn't stop an older operator.
+    """Reads a TrainingJob from the API server; unknown fields are ignored, so that a newer CRD stops no older operator.
 
     Raises:
         pydantic.ValidationError: the object breaks the schema.

@@ -49,12 +49,12 @@ _RULES = {
 
 
 def explain(error: ValidationError) -> list[str]:
-    """One line per fault, in the order of the fields; at least one."""
+    """Writes one line per fault, in the order of the fields; at least one."""
     return [_line(fault) for fault in error.errors(include_url=False)]
 
 
 def field_path(parts: Iterable[int | str]) -> str:
-    """The path of a field as kubectl writes it: `spec.task.rewards[0].weight`; odd names are cut and escaped."""
+    """Writes the path of a field as kubectl does: `spec.task.rewards[0].weight`; odd names are cut and escaped."""
     path = ""
     for part in parts:
         if part == "[key]":
@@ -77,7 +77,7 @@ def _line(fault: ErrorDetails) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value as a message repeats it: as JSON, cut to `MAX_SHOWN` characters; `nothing` for an absent one.
+    """Writes a value as JSON for a message, cut to `MAX_SHOWN` characters; `nothing` for an absent one.
 
     Any value whatever can be shown: one that holds itself, keys that JSON hasn't, characters that a terminal obeys.
     """
@@ -92,7 +92,7 @@ def shown(value: Any) -> str:
 
 
 def _pieces(value: Any) -> Iterator[str]:
-    """The JSON of a value, piece by piece; each level begins with one, so that nobody goes deeper than is shown."""
+    """Writes the JSON of a value piece by piece, one before each level: no reader goes deeper than is shown."""
     match value:
         case str():
             yield _on_one_line(json.dumps(value[: MAX_SHOWN + 1], ensure_ascii=False))
@@ -123,7 +123,7 @@ def _pieces(value: Any) -> Iterator[str]:
 
 
 def _on_one_line(text: str) -> str:
-    """The text with an escape for each character that isn't printed: breaks, control characters, halves of pairs."""
+    """Escapes each character that isn't printed: breaks, control characters, halves of pairs."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
         for character in text

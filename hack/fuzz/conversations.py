@@ -6,6 +6,7 @@ import json
 import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def kept(trajectories: Sequence[Trajectory]) -> None:
                 json.loads(line, parse_constant=_no_json)
     for table in rows("uid", 1, 0, trajectories).values():
         for row in table:
-            for value in row:
+            for value in astuple(row):
                 _storable(value)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hack.fuzz.kind import Kind, one_line, promise, refused
 from hack.fuzz.models import chat_model, text_model
 from hack.fuzz.texts import PIECES, edited, texts
-from trainyard_api.training_job_spec import Evaluation
+from trainyard_api.evaluation import Evaluation
 from trainyard_trainer.chat.renderer import Renderer, make_renderer
 from trainyard_trainer.data.jsonl import QueryFile, read_queries
 from trainyard_trainer.data.question_sources import DATA_FIELD, FileQuestions

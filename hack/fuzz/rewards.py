@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hack.fuzz.kind import Kind, promise, refused, writable
 from hack.fuzz.texts import texts
-from trainyard_api.training_job_spec import RewardTerm
+from trainyard_api.task import RewardTerm
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.rewards.reward import WeightedReward
 from trainyard_trainer.rewards.scoring import score

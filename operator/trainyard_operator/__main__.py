@@ -17,13 +17,13 @@ import kopf
 
 from trainyard_operator import handlers, health, kube, tick
 from trainyard_operator.apply import Applier
-from trainyard_operator.ledger import Ledger
+from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
 from trainyard_operator.passes import Passes
 from trainyard_operator.prices import PricesError, parse_prices
 from trainyard_operator.release import ReleaseError, release
 from trainyard_operator.settings import Settings, SettingsError, read_release_settings, read_settings
-from trainyard_operator.steps import Steps
 
 log = logging.getLogger("trainyard_operator")
 

@@ -15,12 +15,11 @@ from typing import Any
 
 from trainyard_api import names
 from trainyard_api.fields import API_VERSION
-from trainyard_api.training_job import ObjectMeta
+from trainyard_api.kind import ObjectMeta
 from trainyard_operator import plan as planned
 from trainyard_operator.access import access_bodies
 from trainyard_operator.checkpoints import checkpoint_body, claimed_status
 from trainyard_operator.child_job import Rendering, child_job_body
-from trainyard_operator.claims import Claim
 from trainyard_operator.kube import (
     CHECKPOINTS,
     CONFIG_MAPS,
@@ -34,7 +33,10 @@ from trainyard_operator.kube import (
     Kube,
     KubeError,
 )
-from trainyard_operator.ledger import Ledger, LedgerUnavailable
+from trainyard_operator.ledger import runs, spend
+from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.ledger.errors import LedgerUnavailable
+from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.messages import at_field
 from trainyard_operator.plan import Observed, Plan
 from trainyard_operator.run_config import config_map_body, config_map_name, run_config_text
@@ -118,7 +120,8 @@ class Applier:
         metadata, namespace = observed.metadata, observed.metadata.namespace
         child_name = names.child_job(metadata.name, attempt)
         # The row first: from here on trainers of an earlier attempt are refused.
-        await self.ledger.begin_attempt(
+        await runs.begin_attempt(
+            self.ledger,
             run_uid=metadata.uid,
             namespace=namespace,
             name=metadata.name,
@@ -213,9 +216,10 @@ class Applier:
     async def _write_ledger(self, metadata: ObjectMeta, action: planned.BookSpend | planned.EndRun) -> None:
         try:
             if isinstance(action, planned.EndRun):
-                await self.ledger.end_run(metadata.uid, action.reason)
+                await runs.end(self.ledger, metadata.uid, action.reason)
             else:
-                await self.ledger.book(
+                await spend.book(
+                    self.ledger,
                     action.pod,
                     action.amount,
                     run_uid=metadata.uid,

@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from trainyard_api import names
-from trainyard_api.training_job_spec import Storage
+from trainyard_api.model_source import Storage
 
 _FOLDER: Final = re.compile(r"^step-[0-9]{1,9}(-u[0-9]{1,6})?-[A-Za-z0-9]{1,8}/$")
 

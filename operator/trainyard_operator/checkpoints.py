@@ -15,9 +15,9 @@ from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.conditions import ConditionType, Reason
 from trainyard_api.decimals import size_text
 from trainyard_api.fields import API_VERSION
-from trainyard_api.training_job_spec import Storage
-from trainyard_operator.claims import Claim
+from trainyard_api.model_source import Storage
 from trainyard_operator.clock import format_time
+from trainyard_operator.ledger.rows import Claim
 
 _METRIC_NAME: Final = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,62}$")
 _NUMBER: Final = re.compile(r"^-?[0-9]+(\.[0-9]+)?$")

@@ -9,37 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
-from trainyard_api import names
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.conditions import ConditionType
-from trainyard_api.training_job_spec import Storage
+from trainyard_api.model_source import Storage
 from trainyard_operator.checkpoint_uri import inside_run, run_uri
+from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.messages import at_field
 
 _DIGEST: Final = re.compile(r"^sha256:[0-9a-f]{64}$")
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A row of the ledger's table `checkpoints`."""
-
-    uri: str
-    run_uid: str
-    attempt: int
-    step: int
-    digest: str
-    size_bytes: int
-    metrics: Mapping[str, str]
-    committed_time: datetime
-    updates: int | None = None
-    """Updates done of the step after the finished ones; None: taken between steps."""
-
-    def object_name(self, job: str, job_uid: str) -> str:
-        """Name of the Checkpoint object that stands for it."""
-        return names.checkpoint(job, job_uid, self.attempt, self.step, self.updates)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from typing import Final
 
 from trainyard_api import names
 from trainyard_api.conditions import ConditionType, Reason
-from trainyard_operator import attempt, claims
+from trainyard_operator import attempt
 from trainyard_operator.booking import Books
 from trainyard_operator.clock import parse_time
 from trainyard_operator.gates import NO_LEDGER
+from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.plan import (
     Action,
     DeleteChild,
@@ -78,6 +79,6 @@ def _has_nothing_to_settle(observed: Observed) -> bool:
     return (attempt.has_ended(observed) or not began) and not (cost and cost.open_pods)
 
 
-def _outstanding(observed: Observed) -> tuple[claims.Claim, ...]:
+def _outstanding(observed: Observed) -> tuple[Claim, ...]:
     reviewed = observed.review_claims()
     return (*reviewed.to_create, *reviewed.to_fill)

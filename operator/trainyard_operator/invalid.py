@@ -13,7 +13,7 @@ import pydantic
 
 from trainyard_api import names
 from trainyard_api.conditions import ConditionType, Reason
-from trainyard_api.training_job import ObjectMeta
+from trainyard_api.kind import ObjectMeta
 from trainyard_api.validation import explain
 from trainyard_operator.apply import write_half
 from trainyard_operator.kube import Kube

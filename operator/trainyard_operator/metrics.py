@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from trainyard_api.conditions import ConditionType
 from trainyard_operator.clock import parse_time
-from trainyard_operator.ledger import StepRow
+from trainyard_operator.ledger.rows import StepRow
 from trainyard_operator.plan import Observed, Plan
 
 _HOURS: Final = 3600.0

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.conditions import ConditionType
+from trainyard_api.model_source import CheckpointSource
 from trainyard_api.training_job import TrainingJob
-from trainyard_api.training_job_spec import CheckpointSource
 from trainyard_api.training_job_status import ModelReference
 from trainyard_operator.messages import at_field
 

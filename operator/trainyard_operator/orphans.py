@@ -18,7 +18,8 @@ from trainyard_operator.booking import amount_of
 from trainyard_operator.clock import format_time
 from trainyard_operator.cost import bound_rate, end_of_billing
 from trainyard_operator.kube import NODES, PODS, TRAINING_JOBS, Kube
-from trainyard_operator.ledger import Ledger
+from trainyard_operator.ledger import spend
+from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.pod import PodView, read_pod
 from trainyard_operator.prices import Prices
 
@@ -70,7 +71,7 @@ async def settle_orphan(
             rate_per_hour_usd=dollars(rate.usd_per_hour),
         )
         amount = amount_of(entry, now)
-        await ledger.book(entry, amount, run_uid=pod.job_uid, namespace=pod.namespace, name=pod.job_name)
+        await spend.book(ledger, entry, amount, run_uid=pod.job_uid, namespace=pod.namespace, name=pod.job_name)
         log.warning("%s/%s: pod %s outlived its TrainingJob; booked $%s", pod.namespace, pod.job_name, pod.name, amount)
     rest = [name for name in pod.finalizers if name != names.ACCOUNTING_FINALIZER]
     await kube.set_finalizers(PODS.path(pod.namespace, pod.name), pod.resource_version, rest)

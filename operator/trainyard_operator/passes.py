@@ -18,7 +18,8 @@ import pydantic
 from trainyard_operator import attempt, invalid, reconcile
 from trainyard_operator.apply import Applier
 from trainyard_operator.kube import Kube, KubeError
-from trainyard_operator.ledger import Ledger, LedgerUnavailable
+from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.ledger.errors import LedgerUnavailable
 from trainyard_operator.metrics import Metrics
 from trainyard_operator.observe import observe
 from trainyard_operator.plan import Observed, Plan

@@ -13,10 +13,12 @@ from typing import Any
 
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.conditions import ConditionType
-from trainyard_api.training_job import ObjectMeta, TrainingJob
+from trainyard_api.kind import ObjectMeta
+from trainyard_api.training_job import TrainingJob
 from trainyard_api.training_job_spec import TrainingJobSpec
 from trainyard_api.training_job_status import OpenPod, TrainingJobStatus
-from trainyard_operator.claims import Claim, ClaimsReview, review
+from trainyard_operator.claims import ClaimsReview, review
+from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.model_source import SourceView
 from trainyard_operator.pod import PodView
 

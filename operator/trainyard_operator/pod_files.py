@@ -11,7 +11,7 @@ from typing import Any
 
 from trainyard_api import names
 from trainyard_api.model_source import ConfigMapKey
-from trainyard_api.training_job_spec import TaskSpec
+from trainyard_api.task import TaskSpec
 
 
 @dataclass(frozen=True)

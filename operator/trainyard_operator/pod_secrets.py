@@ -12,7 +12,8 @@ from typing import Any
 
 from trainyard_api import names
 from trainyard_api.checkpoint import Checkpoint
-from trainyard_api.training_job_spec import S3Location, TrainingJobSpec
+from trainyard_api.model_source import S3Location
+from trainyard_api.training_job_spec import TrainingJobSpec
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 from trainyard_api.conditions import ConditionType, Reason
-from trainyard_operator.claims import Claim, ClaimsReview
+from trainyard_operator.claims import ClaimsReview
+from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.messages import at_field
 from trainyard_operator.plan import CopyEvaluation, Observed
 from trainyard_operator.status import StatusDraft

@@ -20,10 +20,11 @@ from trainyard_operator.apply import write_checkpoint_status
 from trainyard_operator.checkpoints import imported_status, is_orphan_import
 from trainyard_operator.health import Health
 from trainyard_operator.kube import KubeError
-from trainyard_operator.ledger import LedgerUnavailable
+from trainyard_operator.ledger import migrate
+from trainyard_operator.ledger.errors import LedgerUnavailable
+from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.orphans import orphans_in, settle_orphan
 from trainyard_operator.passes import Passes
-from trainyard_operator.steps import Steps
 from trainyard_operator.world import Body, ListedWorld, Lists, World, list_all
 
 log = logging.getLogger(__name__)
@@ -113,7 +114,7 @@ class Tick:
     async def _migrate(self) -> None:
         if not self.health.migrated:
             try:
-                count = await self.passes.ledger.migrate()
+                count = await migrate.bring_up_to_date(self.passes.ledger)
             except LedgerUnavailable:
                 return  # the ledger has logged it; jobs that run are looked after all the same
             self.health.migrated = True

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from trainyard_api import names
-from trainyard_operator.claims import Claim
 from trainyard_operator.kube import CHECKPOINTS, JOBS, NAMESPACES, NODES, PODS, TRAINING_JOBS, Kube
-from trainyard_operator.ledger import Ledger, LedgerUnavailable
+from trainyard_operator.ledger import claims
+from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.ledger.errors import LedgerUnavailable
+from trainyard_operator.ledger.rows import Claim
 
 Body = dict[str, Any]
 Key = tuple[str, str]
@@ -82,7 +84,7 @@ class LiveWorld:
     async def claims(self, job_uid: str) -> tuple[Claim, ...] | None:
         """A run's claims; None: the ledger can't be read."""
         try:
-            return (await self._ledger.claims([job_uid]))[job_uid]
+            return (await claims.read(self._ledger, [job_uid]))[job_uid]
         except LedgerUnavailable:
             return None  # the ledger has logged it
 
@@ -116,7 +118,9 @@ async def list_all(kube: Kube, ledger: Ledger, namespaces: tuple[str, ...]) -> L
         lists.checkpoints |= _by_key(await kube.list_objects(CHECKPOINTS, namespace))
     # Where the ledger is away the claims stay None; it has logged that.
     with contextlib.suppress(LedgerUnavailable):
-        lists.claims = await ledger.claims(body["metadata"]["uid"] for body in lists.jobs.values() if _is_open(body))
+        lists.claims = await claims.read(
+            ledger, (body["metadata"]["uid"] for body in lists.jobs.values() if _is_open(body))
+        )
     return lists
 
 

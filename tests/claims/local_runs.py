@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tests.claims.mortal_pods import Death, Order, Pods
+from trainyard_api.ledger import VOLATILE
 from trainyard_api.termination import ExitCode
-from trainyard_trainer.ledger.rows import VOLATILE
 
 STEPS = 4
 SCRATCH = {

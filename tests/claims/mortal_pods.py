@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-_SAMPLING = "trainyard_trainer.sampling"
+_SAMPLING = "trainyard_trainer.sampling.in_process"
 EDGES: Mapping[str, str] = {
     "decode": f"{_SAMPLING}.slot_decoder:SlotDecoder.advance",
     "reward": "trainyard_trainer.training.train:score",

@@ -16,7 +16,7 @@ import yaml
 from tests.trainyard_trainer.scripted import Told, exam, sinks
 from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.manifest import check_manifest
-from trainyard_api.training_job_status import Verdict
+from trainyard_api.progress import Verdict
 from trainyard_trainer.checkpoints.files import all_committed
 from trainyard_trainer.local.local_checkpoints import checkpoint_name
 from trainyard_trainer.local.local_run import run_here

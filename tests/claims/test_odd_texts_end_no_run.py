@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from tests.trainyard_trainer import chat_model
 from tests.trainyard_trainer.stopping import Stop
-from trainyard_api.training_job_spec import RewardTerm
+from trainyard_api.task import RewardTerm
 from trainyard_trainer.chat.chat_renderer import ChatRenderer
 from trainyard_trainer.environment import Message, Observation, PolicyTurn, Prompt, Question, Said
 from trainyard_trainer.ledger.rows import rows
@@ -71,7 +72,7 @@ def assert_kept(trajectories: Sequence[Trajectory], folder: Path) -> list[dict[s
     TrajectoryLog(folder).record_step(trajectories, StepMetrics("step", 0, 1, {}))
     for table in rows("run-1", 1, 0, trajectories).values():
         for row in table:
-            assert all(is_writable(value) and "\x00" not in value for value in row if isinstance(value, str))
+            assert all(is_writable(value) and "\x00" not in value for value in astuple(row) if isinstance(value, str))
     return [json.loads(line) for line in (folder / "trajectories.jsonl").read_text(encoding="utf-8").splitlines()]
 
 

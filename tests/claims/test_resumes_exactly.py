@@ -23,8 +23,8 @@ import torch
 
 from tests import servers
 from tests.claims.mortal_pods import Death, Order, Pods
+from trainyard_api.ledger import VOLATILE
 from trainyard_api.termination import ExitCode, Termination, parse_termination
-from trainyard_trainer.ledger.rows import VOLATILE
 
 pytestmark = pytest.mark.learning
 

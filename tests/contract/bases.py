@@ -28,7 +28,7 @@ def training_jobs() -> list[dict[str, Any]]:
     sft = {"type": "SFT", "seed": 1, "sft": {"steps": 5, "batchSize": 2, "learningRate": "1e-5"}}
     scratch = {"architecture": "Qwen3", "hiddenSize": 64, "layers": 2, "attentionHeads": 4, "keyValueHeads": 2}
     hub = {"repository": "org/name", "revision": "0" * 40, "endpoint": "http://hub:80", "secretRef": {"name": "hub"}}
-    dr_grpo = {"type": "GRPO", "grpo": {"loss": "DR_GRPO", "steps": 5, "maxPolicyTokens": 64}}
+    dr_grpo = {"type": "GRPO", "grpo": {"loss": "DrGRPO", "steps": 5, "maxPolicyTokens": 64}}
     return [
         full,
         _with_model(full, {"scratch": scratch | {"headDim": 16, "intermediateSize": 128}}, sft),

@@ -52,7 +52,7 @@ ON_CREATE: dict[Key, list[Changes]] = {
     ("spec.algorithm.grpo.learningRate", ""): [{"spec.algorithm.grpo.learningRate": "1.1"}],
     ("spec.algorithm", ".lora"): [{"spec.algorithm": {"type": "Evaluation", "lora": {}}}],
     ("spec.algorithm.grpo", ".maxPolicyTokens"): [
-        {"spec.algorithm.grpo.loss": "DR_GRPO"},
+        {"spec.algorithm.grpo.loss": "DrGRPO"},
         {"spec.algorithm.grpo.maxPolicyTokens": 5},
     ],
     ("spec.algorithm.grpo", ".epsilonLow"): [

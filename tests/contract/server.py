@@ -11,7 +11,7 @@ from typing import Any
 from kubernetes import client, config
 
 from hack.cluster import binaries
-from tests.waiting import WITHIN_GUARD, until
+from tests.waiting import until
 
 GROUP, VERSION = "trainyard.dev", "v1alpha1"
 PLURALS = {"TrainingJob": "trainingjobs", "Checkpoint": "checkpoints"}
@@ -49,7 +49,6 @@ class Server:
     def install_crds(self) -> None:
         """Both kinds as crds/*.yaml defines them, served."""
         self.must("apply", "--server-side", "-f", str(ROOT / "crds"))
-        self.must("wait", "--for=condition=Established", "crd", "--all", WITHIN_GUARD)
         until(lambda: self.kubectl("get", "trainingjobs,checkpoints")[0] == 0, "the kinds aren't served")
 
     def create(self, body: dict[str, Any], *, dry_run: bool = True) -> Refusal | dict[str, Any]:

@@ -12,7 +12,7 @@ from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.conditions import ConditionType
 from trainyard_api.training_job import TrainingJob
 from trainyard_operator import reconcile
-from trainyard_operator.claims import Claim
+from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.outcome import Run
 from trainyard_operator.plan import ChildView, Observed, Plan
 from trainyard_operator.pod import PodView, Resources

@@ -13,7 +13,7 @@ from tests.trainyard_operator.builders import NAME, NOW, UID, claim, observed, r
 from trainyard_operator.access import access_bodies
 from trainyard_operator.apply import Applier
 from trainyard_operator.kube import SERVICE_ACCOUNTS, KubeError
-from trainyard_operator.ledger import Ledger
+from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.plan import Plan, StartAttempt, StoreCheckpoint
 from trainyard_operator.status import halves
 

@@ -9,7 +9,8 @@ import pytest
 
 from tests.trainyard_operator.builders import NAME, PREFIX, UID, checkpoint, claim, job
 from trainyard_api.checkpoint import Checkpoint
-from trainyard_operator.claims import Claim, ClaimsReview, review
+from trainyard_operator.claims import ClaimsReview, review
+from trainyard_operator.ledger.rows import Claim
 
 
 def _review(claims: list[Claim], objects: list[Checkpoint] | None = None) -> ClaimsReview:

@@ -8,8 +8,8 @@ import pytest
 
 from tests.trainyard_operator.builders import NAME, checkpoint, claim, job, reported
 from trainyard_api.conditions import ConditionType
+from trainyard_api.model_source import CheckpointSource
 from trainyard_api.training_job import TrainingJob
-from trainyard_api.training_job_spec import CheckpointSource
 from trainyard_operator.model_source import (
     Never,
     Pinned,

@@ -13,12 +13,12 @@ from trainyard_operator import kube
 from trainyard_operator.apply import Applier
 from trainyard_operator.health import Health
 from trainyard_operator.kube import Kind, KubeError
-from trainyard_operator.ledger import Ledger
+from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
 from trainyard_operator.passes import Passes
 from trainyard_operator.prices import Prices
 from trainyard_operator.settings import read_settings
-from trainyard_operator.steps import Steps
 from trainyard_operator.tick import Tick
 
 

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from tests.trainyard_trainer.trajectories import trajectory
-from trainyard_api.training_job_spec import Evaluation
-from trainyard_api.training_job_status import Progress, ReportedEvaluation
+from trainyard_api.evaluation import Evaluation
+from trainyard_api.progress import Progress, ReportedEvaluation
 from trainyard_trainer.data.question_sources import DrawnQuestions
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.environment import Prompt

@@ -11,8 +11,8 @@ import torch
 
 from tests.trainyard_trainer.policies import write
 from tests.trainyard_trainer.run_configs import run_config
+from trainyard_api.progress import Progress, ReportedEvaluation
 from trainyard_api.run_config import RunConfig
-from trainyard_api.training_job_status import Progress, ReportedEvaluation
 from trainyard_trainer.algorithms.base import Algorithm
 from trainyard_trainer.algorithms.plan import plan_of
 from trainyard_trainer.chat.renderer import Renderer, make_renderer

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from trainyard_api.training_job_status import Progress, ReportedEvaluation
+from trainyard_api.progress import Progress, ReportedEvaluation
 from trainyard_trainer.trajectory import Trajectory
 
 

@@ -32,7 +32,7 @@ class Token:
 
 
 def config(loss: LossType, **changes: Any) -> GRPOConfig:
-    """Settings of that loss; DR_GRPO with the constant that it must have."""
+    """Settings of that loss; DrGRPO with the constant that it must have."""
     constant = 7 if loss is LossType.DR_GRPO else None
     return GRPOConfig(**({"loss": loss, "steps": 1, "max_policy_tokens": constant} | changes))
 
@@ -237,8 +237,8 @@ def described(field: str) -> dict[LossType, float | None]:
     """The defaults that a field's description gives, by loss."""
     text = " ".join(str(GRPOConfig.model_fields[field].description).split()).split("Default: ")[1]
     found: dict[LossType, float | None] = {}
-    for value, losses in re.findall(r"(none|\d[\d.e-]*) for ((?:[A-Z_]+(?:, | and )?)+)", text):
-        for loss in re.findall(r"[A-Z_]+", losses):
+    for value, losses in re.findall(r"(none|\d[\d.e-]*) for ((?:[A-Z][A-Za-z]+(?:, | and )?)+)", text):
+        for loss in re.findall(r"[A-Z][A-Za-z]+", losses):
             found[LossType(loss)] = None if value == "none" else float(value)
     return found
 

@@ -114,7 +114,7 @@ def test_late_trajectories_are_weighed_against_their_sampler() -> None:
 
 
 def test_on_policy_loss_is_minus_the_mean_advantage() -> None:
-    """DAPO weighs tokens equally, GRPO trajectories, DR_GRPO divides by its constant: by hand."""
+    """DAPO weighs tokens equally, GRPO trajectories, DrGRPO divides by its constant: by hand."""
     step = step_of(1)
     advantage = step[2].advantage
     expected = {LossType.DAPO: -2 * advantage / 9, LossType.GRPO: 0.0, LossType.DR_GRPO: -2 * advantage / 30}

@@ -12,8 +12,8 @@ import pytest
 
 from tests.trainyard_trainer import chat_model
 from tests.trainyard_trainer.chat_model import FORGETFUL, STABLE
+from trainyard_api.task import SpecialTokens
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.chat.chat_renderer import ChatRenderer
 from trainyard_trainer.chat.renderer import make_renderer
 from trainyard_trainer.chat.template import TemplateChangesError, TemplateFailedError

@@ -12,7 +12,7 @@ from tokenizers.models import BPE
 from transformers import PreTrainedTokenizerFast
 
 from tests.trainyard_trainer import chat_model
-from trainyard_api.training_job_spec import SpecialTokens
+from trainyard_api.task import SpecialTokens
 from trainyard_trainer.chat.text_encoder import TextEncoder, UnwritableError, unmarked
 from trainyard_trainer.models.load import LoadedModel
 

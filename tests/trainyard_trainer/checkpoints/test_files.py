@@ -12,10 +12,10 @@ import torch
 from tests import servers
 from tests.trainyard_trainer.saved_models import commit_manifest
 from trainyard_api.checkpoint_manifest import CheckpointManifest, canonical_json, digest_of
+from trainyard_api.model_source import S3Location, SecretReference
 from trainyard_api.names import checkpoint_folder
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import S3Location, SecretReference
 from trainyard_trainer.checkpoints.files import (
     AbandonedError,
     Origin,

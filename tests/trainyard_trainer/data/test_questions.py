@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from trainyard_api.evaluation import Evaluation
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import Evaluation
 from trainyard_trainer.data.jsonl import QueryFile
 from trainyard_trainer.data.question_sources import DrawnQuestions, FileQuestions
 from trainyard_trainer.data.questions import Questions

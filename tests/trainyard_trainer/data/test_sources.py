@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests import servers
+from trainyard_api.task import TaskData
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import TaskData
 from trainyard_trainer.data.sources import DataAccess, fetch_data, mounted
 from trainyard_trainer.data.splits import Split
 from trainyard_trainer.errors import RefusedError

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from trainyard_api.training_job_status import Verdict
+from trainyard_api.progress import Verdict
 from trainyard_trainer.evaluation.significance import (
     DRAWS,
     MIN_QUERIES,

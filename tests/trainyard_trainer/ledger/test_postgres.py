@@ -14,9 +14,9 @@ import pytest
 from tests import servers
 from tests.trainyard_trainer.clock import Clock
 from tests.waiting import GUARD_SECONDS
+from trainyard_api.progress import ReportedEvaluation
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_status import ReportedEvaluation
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.ledger import rows as ledger_rows
 from trainyard_trainer.ledger.login import Login

@@ -11,10 +11,9 @@ from tests import servers
 from tests.trainyard_trainer.hub_server import REPOSITORY, REVISION, Hub, serving
 from tests.trainyard_trainer.saved_models import logits, save_family
 from trainyard_api.algorithm import Algorithm
-from trainyard_api.model_source import HubModel
+from trainyard_api.model_source import HubModel, S3Location, ScratchModel, SecretReference
 from trainyard_api.run_config import Folder, PinnedCheckpoint, RunIdentity, RunModel, RunStorage
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import S3Location, ScratchModel, SecretReference
 from trainyard_trainer.checkpoints.files import Origin, write_checkpoint
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models.first_model import fetch_model, load_first

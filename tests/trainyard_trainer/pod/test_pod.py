@@ -18,11 +18,11 @@ import torch
 from tests import servers
 from tests.trainyard_trainer.saved_models import change_file
 from trainyard_api.checkpoint_manifest import canonical_json, digest_of
+from trainyard_api.model_source import S3Location
 from trainyard_api.names import COMMIT_FILE, MANIFEST_FILE
+from trainyard_api.progress import Progress
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import Termination, parse_termination
-from trainyard_api.training_job_spec import S3Location
-from trainyard_api.training_job_status import Progress
 from trainyard_trainer.pod import pod
 from trainyard_trainer.sinks import SavedCheckpoint
 from trainyard_trainer.storage.storage_s3 import Credentials, Fields, S3Storage

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from trainyard_api.training_job_status import (
+from trainyard_api.progress import (
     Measurement,
     Progress,
     ReportedEvaluation,

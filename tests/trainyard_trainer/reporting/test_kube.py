@@ -11,8 +11,8 @@ from kubernetes import client, config
 
 from hack.cluster.controlplane import control_plane
 from tests.contract.server import GROUP, VERSION, Server
+from trainyard_api.progress import Progress, ReportedCheckpoint
 from trainyard_api.run_config import RunIdentity
-from trainyard_api.training_job_status import Progress, ReportedCheckpoint
 from trainyard_trainer.reporting.kube import KubeError, ProgressField, in_cluster
 
 pytestmark = pytest.mark.integration

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from tests.waiting import GUARD_SECONDS
-from trainyard_api.training_job_status import Progress, ReportedEvaluation, ReportedValidation
+from trainyard_api.progress import Progress, ReportedEvaluation, ReportedValidation
 from trainyard_trainer.reporting.kube import KubeError
 from trainyard_trainer.reporting.progress import StatusReporter
 from trainyard_trainer.sinks import SavedCheckpoint

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.trainyard_trainer.small import Outside
-from trainyard_api.training_job_status import Measurement, Progress, ReportedEvaluation, ReportedValidation
+from trainyard_api.progress import Measurement, Progress, ReportedEvaluation, ReportedValidation
 from trainyard_trainer.reporting.progress_reporter import ProgressReporter
 from trainyard_trainer.sinks import SavedCheckpoint, StepMetrics
 

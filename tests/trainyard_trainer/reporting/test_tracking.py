@@ -18,7 +18,7 @@ import wandb
 from tests.trainyard_trainer import small
 from tests.waiting import GUARD_SECONDS
 from trainyard_api.run_config import RunConfig
-from trainyard_api.training_job_spec import WandbTracking
+from trainyard_api.tracking import WandbTracking
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.reporting import tracking
 from trainyard_trainer.reporting.mlflow_tracker import RUN_TAG, MlflowTracker

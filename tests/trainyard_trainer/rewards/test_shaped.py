@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.trainyard_trainer.told import bad, good, said, told
-from trainyard_api.training_job_spec import RewardTerm
+from trainyard_api.task import RewardTerm
 from trainyard_trainer.rewards.scoring import score
 from trainyard_trainer.rewards.shaped import tool_success, turns, verification
 from trainyard_trainer.training.registry import load_rewards

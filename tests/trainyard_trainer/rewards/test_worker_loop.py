@@ -11,7 +11,7 @@ import pytest
 from tests.trainyard_trainer.hanging import HANG, only_hanging_takes_time
 from tests.trainyard_trainer.told import said, told
 from tests.waiting import GUARD_SECONDS
-from trainyard_api.training_job_spec import RewardTerm
+from trainyard_api.task import RewardTerm
 from trainyard_trainer.rewards.reward import WeightedReward, close_rewards
 from trainyard_trainer.rewards.scoring import score
 from trainyard_trainer.training.registry import load_rewards

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import servers
-from trainyard_api.training_job_spec import S3Location, SecretReference
+from trainyard_api.model_source import S3Location, SecretReference
 from trainyard_trainer.storage.storage import Storage
 from trainyard_trainer.storage.storage_folder import FolderStorage
 from trainyard_trainer.storage.storage_s3 import Credentials, Fields, S3Storage

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from trainyard_api.model_source import S3Location, SecretReference
 from trainyard_api.run_config import Folder, RunStorage
-from trainyard_api.training_job_spec import S3Location, SecretReference
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.storage.storage_folder import FolderStorage
 from trainyard_trainer.storage.storage_open import open_storage

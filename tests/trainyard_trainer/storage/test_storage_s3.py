@@ -6,8 +6,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from tests import servers
+from trainyard_api.model_source import S3Location, SecretReference
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import S3Location, SecretReference
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.storage.storage_s3 import Credentials, Fields, S3Storage
 

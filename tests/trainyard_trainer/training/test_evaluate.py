@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.trainyard_trainer.scripted import Told, exam, sinks
-from trainyard_api.training_job_status import Verdict
+from trainyard_api.progress import Verdict
 from trainyard_trainer.algorithms.scored_batch import ScoredBatch
 from trainyard_trainer.training.evaluate import evaluate_after, evaluate_before
 from trainyard_trainer.training.train_state import TrainState

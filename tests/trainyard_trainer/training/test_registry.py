@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.trainyard_trainer.told import said, told
+from trainyard_api.task import RewardTerm, TaskSpec
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import RewardTerm, TaskSpec
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.rewards.exact import exact
 from trainyard_trainer.rewards.reward import close_rewards

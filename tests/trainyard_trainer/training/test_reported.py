@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainyard_api.training_job_status import Measurement, ReportedEvaluation, ReportedValidation, Verdict
+from trainyard_api.progress import Measurement, ReportedEvaluation, ReportedValidation, Verdict
 from trainyard_trainer.evaluation.early_stopping import ValidationHistory, observed
 from trainyard_trainer.evaluation.significance import Outcome
 from trainyard_trainer.training.measured import Measured

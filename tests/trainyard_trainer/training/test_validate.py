@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.trainyard_trainer.scripted import Told, exam, sinks
-from trainyard_api.training_job_status import ReportedValidation
+from trainyard_api.progress import ReportedValidation
 from trainyard_trainer.algorithms.scored_batch import ScoredBatch
 from trainyard_trainer.randomness import Stream
 from trainyard_trainer.training.train_state import TrainState

@@ -37,7 +37,7 @@ def update_size(trajectories: Sequence[Trajectory], ranks: Ranks) -> UpdateSize:
 def token_weight(config: GRPOConfig, policy_tokens: int, whole: UpdateSize) -> float:
     """Weight of each policy token of a trajectory that has `policy_tokens` of them over all its segments.
 
-    1 / denominator: all policy tokens (DAPO, CISPO); trajectories x maxPolicyTokens (DR_GRPO); trajectories, each of
+    1 / denominator: all policy tokens (DAPO, CISPO); trajectories x maxPolicyTokens (DrGRPO); trajectories, each of
     whose tokens are averaged first (GRPO, GSPO). Trajectories without a token count like all others.
     """
     if not policy_tokens:
@@ -46,6 +46,6 @@ def token_weight(config: GRPOConfig, policy_tokens: int, whole: UpdateSize) -> f
         return 1.0 / whole.policy_tokens
     if config.loss is LossType.DR_GRPO:
         if config.max_policy_tokens is None:
-            raise ValueError("grpo.maxPolicyTokens: must be set for DR_GRPO; the contract's rules say so")
+            raise ValueError("grpo.maxPolicyTokens: must be set for DrGRPO; the contract's rules say so")
         return 1.0 / (whole.trajectories * config.max_policy_tokens)
     return 1.0 / (whole.trajectories * policy_tokens)

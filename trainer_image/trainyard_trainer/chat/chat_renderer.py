@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
+from trainyard_api.task import SpecialTokens
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.chat.template import ChatTemplate, TemplateChangesError, TemplateFailedError
 from trainyard_trainer.chat.tool_calls import turn_reader
 from trainyard_trainer.chat.vocabulary import Vocabulary

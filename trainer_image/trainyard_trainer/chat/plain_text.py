@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from trainyard_api.task import SpecialTokens
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.chat.text_encoder import TextEncoder, UnwritableError
 from trainyard_trainer.chat.vocabulary import Vocabulary
 from trainyard_trainer.errors import RefusedError

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Protocol
 
-from trainyard_api.training_job_spec import SpecialTokens
+from trainyard_api.task import SpecialTokens
 from trainyard_trainer.chat.chat_renderer import ChatRenderer
 from trainyard_trainer.chat.plain_text import PlainText
 from trainyard_trainer.chat.reasoning import THINK, without_reasoning

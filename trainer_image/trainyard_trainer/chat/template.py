@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime, time
 from functools import partial
 from typing import Any
 
+from trainyard_api.task import SpecialTokens
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import SpecialTokens
 from trainyard_trainer.chat.reasoning import is_open, marks_of
 from trainyard_trainer.chat.text_encoder import TextEncoder, UnwritableError, covered, unmarked
 from trainyard_trainer.chat.vocabulary import Vocabulary

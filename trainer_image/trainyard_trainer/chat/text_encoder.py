@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from transformers.utils.chat_template_utils import encode_marked_chat, mark_control_tokens
 
-from trainyard_api.training_job_spec import SpecialTokens
+from trainyard_api.task import SpecialTokens
 from trainyard_trainer.chat.vocabulary import Vocabulary
 from trainyard_trainer.readable import is_writable, one_line
 

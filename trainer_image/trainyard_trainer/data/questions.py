@@ -10,8 +10,8 @@ import hashlib
 import json
 from collections.abc import Iterable
 
+from trainyard_api.evaluation import Evaluation
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import Evaluation
 from trainyard_trainer.answers import canonical
 from trainyard_trainer.data.data_report import QuerySet
 from trainyard_trainer.data.question_sources import MEASURED_FIELDS, QuestionSource

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from trainyard_api import names
 from trainyard_api.model_source import S3Location
+from trainyard_api.task import FileSource, TaskData
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import FileSource, TaskData
 from trainyard_trainer.data.jsonl import QueryFile, read_queries
 from trainyard_trainer.data.question_sources import DATA_FIELD
 from trainyard_trainer.data.splits import Split

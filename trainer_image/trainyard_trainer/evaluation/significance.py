@@ -19,7 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trainyard_api.training_job_status import Verdict
+from trainyard_api.progress import Verdict
 
 ALPHA = 0.05
 """Level of the two-sided tests."""

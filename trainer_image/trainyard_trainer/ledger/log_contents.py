@@ -86,7 +86,7 @@ class _Files:
         self._ids[of].add(json.dumps(record["id"], sort_keys=True))
 
     def gap(self, of: Measurement) -> str | None:
-        """What isn't there of a step or a measurement; None where it is whole."""
+        """Says what is missing of a step or a measurement; None where it is whole."""
         kind, step = of
         what = f"step {step}" if kind == "step" else f"the {kind} after {step} steps"
         lines = self.metrics.get(of, [])
@@ -112,7 +112,7 @@ class _Files:
 
 
 def read_contents(folder: Path) -> LogContents:
-    """What the files in the folder of a run hold whole."""
+    """Reads what the files in the folder of a run hold whole."""
     files, finished = _Files(folder), 0
     while (gap := files.gap(("step", finished))) is None:
         finished += 1

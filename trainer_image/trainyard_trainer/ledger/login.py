@@ -48,13 +48,13 @@ class Login:
         return f"Login(secret={self.secret!r})"
 
     def refused(self, rule: str) -> RefusedError:
-        """The error that names the Secret, or the login's name where the Secret's isn't known."""
+        """Makes the error that names the Secret, or the login's user where the Secret's name isn't known."""
         value = self.secret or str(conninfo_to_dict(self.dsn).get("user", ""))
         return RefusedError(TerminationReason.DATABASE_REFUSED, rule, field_path=_FIELD, value=value)
 
 
 def connect(login: Login) -> psycopg.Connection:
-    """A connection that notices a dead peer within about half a minute.
+    """Opens a connection that notices a dead peer within about half a minute.
 
     Raises:
         RefusedError: the string isn't one, or the server refuses the login.
@@ -90,7 +90,7 @@ def connect(login: Login) -> psycopg.Connection:
 
 
 def refusal(login: Login, error: psycopg.Error) -> RefusedError | None:
-    """The refusal that a database error means; None when another attempt might fare better."""
+    """Turns a database error into the refusal that it means; None when another attempt might fare better."""
     if isinstance(error, _REFUSED_STATES):
         return login.refused(
             "the login must be a member of the role trainyard_trainer of a database that the operator has prepared "

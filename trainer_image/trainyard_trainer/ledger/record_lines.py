@@ -34,12 +34,12 @@ class Fault:
 
 
 def is_plain_file(path: Path) -> bool:
-    """Whether there is a file, and not a link to one: what is written must lie in the run's folder."""
+    """Says whether there is a file, and no link to one: what is written must lie in the run's folder."""
     return path.is_file() and not path.is_symlink()
 
 
 def read_records(path: Path, members: Mapping[str, type]) -> Iterator[tuple[bytes, Record | Fault]]:
-    """Each line of a file with the record that it holds, or with what is wrong.
+    """Reads each line of a file with the record that it holds, or with what is wrong.
 
     Args:
         path: the file; where there is none, there are no lines.
@@ -57,7 +57,7 @@ def read_records(path: Path, members: Mapping[str, type]) -> Iterator[tuple[byte
 
 
 def _record(line: bytes, members: Mapping[str, type]) -> Record | str:
-    """The record, or what the line is in its place."""
+    """Reads the record, or says what the line is in its place."""
     try:
         value = json.loads(line.rstrip(b"\r\n").decode())
     except UnicodeDecodeError as error:

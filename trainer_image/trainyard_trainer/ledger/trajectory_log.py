@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from trainyard_api.training_job_status import ReportedEvaluation
+from trainyard_api.progress import ReportedEvaluation
 from trainyard_trainer.ledger.log_contents import (
     ANSWERS,
     CHECKPOINTS,
@@ -46,15 +46,15 @@ class TrajectoryLog:
         self._keeps_former = False
 
     def contents(self) -> LogContents:
-        """What is there whole."""
+        """Reads what is there whole."""
         return read_contents(self._folder)
 
     def keep_former(self) -> None:
-        """Let the next `rewind` leave each file that it changes beside the new one, as `<name>.broken`."""
+        """Makes the next `rewind` leave each file that it changes beside the new one, as `<name>.broken`."""
         self._keeps_former = True
 
     def rewind(self, finished: int) -> None:
-        """Take out the lines of steps that aren't finished and of measurements taken after, and what is no record."""
+        """Removes lines of steps that aren't finished, of measurements taken after, and those that are no records."""
         self._keep(TRAJECTORIES, lambda line: line["trained_step"] < finished)
         self._keep(METRICS, lambda line: line["step"] < finished + (line["kind"] != "step"))
         self._keep(EVALUATIONS, lambda line: line["step"] <= finished)
@@ -63,14 +63,14 @@ class TrajectoryLog:
         self._keeps_former = False
 
     def record_step(self, trajectories: Sequence[Trajectory], metrics: StepMetrics) -> None:
-        """Append what a step trained on, then its metrics."""
+        """Appends what a step trained on, then its metrics."""
         self._append(TRAJECTORIES, ({**asdict(one), "trained_step": metrics.step} for one in trajectories))
         self._append(METRICS, [_with_count(metrics, trajectories)])
 
     def record_evaluation(
         self, metrics: StepMetrics, answers: Sequence[Trajectory], result: ReportedEvaluation | None = None
     ) -> None:
-        """Append a measurement and its answers; a repeated one takes the former's place."""
+        """Appends a measurement and its answers; a repeated one takes the former's place."""
         key = {"kind": metrics.kind, "step": metrics.step}
         for name in (METRICS, EVALUATIONS, ANSWERS):
             self._keep(name, lambda line: (line["kind"], line["step"]) != (metrics.kind, metrics.step))
@@ -79,12 +79,12 @@ class TrajectoryLog:
         self._append(METRICS, [_with_count(metrics, answers)])
 
     def record_checkpoint(self, saved: SavedCheckpoint) -> None:
-        """Append a committed checkpoint, once."""
+        """Appends a committed checkpoint, once."""
         self._keep(CHECKPOINTS, lambda line: line["uri"] != saved.uri)
         self._append(CHECKPOINTS, [asdict(saved)])
 
     def flush(self) -> None:
-        """Bring every line to the disk."""
+        """Brings every line to the disk."""
         for name in MEMBERS:
             if is_plain_file(self._folder / name):
                 flush_file(self._folder / name)
@@ -97,7 +97,7 @@ class TrajectoryLog:
                 file.write(text)
 
     def _keep(self, name: str, wanted: Callable[[Record], Any]) -> None:
-        """Rewrite a file with the records that are wanted, where it has anything else."""
+        """Rewrites a file with the records that are wanted, where it has anything else."""
         path = self._folder / name
         if not os.path.lexists(path):
             return
@@ -124,18 +124,18 @@ class TrajectoryLog:
 
 
 def _with_count(metrics: StepMetrics, trajectories: Sequence[Trajectory]) -> Record:
-    """The line that is written last, of how many were written before it."""
+    """Makes the line that is written last; it says how many trajectories were written before it."""
     return {**asdict(metrics), "trajectories": len(trajectories)}
 
 
 def _free_name(path: Path) -> Path:
-    """The first name for a broken file that none has."""
+    """Finds the first name for a broken file that no file has."""
     names = (path.with_name(f"{path.name}.broken{'' if n == 1 else f'-{n}'}") for n in count(1))
     return next(name for name in names if not os.path.lexists(name))
 
 
 def _plain(value: Any) -> Any:
-    """As JSON can hold it, and UTF-8."""
+    """Makes a value one that JSON and UTF-8 can hold."""
     if isinstance(value, str):
         return readable(value)
     if isinstance(value, float):

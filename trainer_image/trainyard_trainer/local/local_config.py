@@ -20,9 +20,9 @@ from trainyard_api.run_config import (
     RunModel,
     RunStorage,
 )
+from trainyard_api.task import FileSource, TaskSpec
 from trainyard_api.termination import TerminationReason
 from trainyard_api.training_job import TrainingJob
-from trainyard_api.training_job_spec import FileSource, TaskSpec
 from trainyard_trainer.checkpoints.files import Committed
 from trainyard_trainer.data.question_sources import DATA_FIELD
 from trainyard_trainer.data.sources import DataAccess, fetch_data

@@ -11,9 +11,9 @@ import logging
 from pathlib import Path
 
 from trainyard_api.algorithm import LoRA
+from trainyard_api.model_source import S3Location
 from trainyard_api.run_config import PinnedCheckpoint, RunModel, RunStorage
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import S3Location
 from trainyard_trainer.checkpoints.files import load_checkpoint
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models import lora

@@ -16,8 +16,8 @@ from typing import Protocol
 
 from trainyard_api import names
 from trainyard_api.run_config import RunConfig, RunIdentity
+from trainyard_api.task import TaskSpec
 from trainyard_api.termination import ExitCode, TerminationReason
-from trainyard_api.training_job_spec import TaskSpec
 from trainyard_trainer.checkpoints.files import Origin
 from trainyard_trainer.checkpoints.resumable import Resumed, going_on
 from trainyard_trainer.checkpoints.writer import CheckpointWriter

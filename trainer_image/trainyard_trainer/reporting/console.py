@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
-from trainyard_api.training_job_status import Progress as RunProgress
+from trainyard_api.progress import Progress as RunProgress
 from trainyard_trainer.sinks import SavedCheckpoint
 
 PLAIN_SECONDS = 2.0

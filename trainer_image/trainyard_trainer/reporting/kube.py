@@ -13,9 +13,9 @@ from kubernetes import client, config
 
 from trainyard_api.fields import API_VERSION
 from trainyard_api.names import TRAINER_MANAGER
+from trainyard_api.progress import Progress
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.training_job import TrainingJob
-from trainyard_api.training_job_status import Progress
 
 _TIMEOUT_SECONDS: Final = 10
 _GROUP, _, _VERSION = API_VERSION.partition("/")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from trainyard_api.decimals import measured
-from trainyard_api.training_job_status import Progress, ReportedCheckpoint
+from trainyard_api.progress import Progress, ReportedCheckpoint
 from trainyard_trainer.reporting.kube import KubeError
 from trainyard_trainer.sinks import SavedCheckpoint
 

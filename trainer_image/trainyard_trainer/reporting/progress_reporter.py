@@ -10,7 +10,7 @@ import logging
 from typing import Any, Literal
 
 from trainyard_api.decimals import measured
-from trainyard_api.training_job_status import (
+from trainyard_api.progress import (
     Progress,
     ReportedCheckpoint,
     ReportedEvaluation,

@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
+from trainyard_api.progress import ReportedEvaluation
 from trainyard_api.run_config import RunConfig
-from trainyard_api.training_job_status import ReportedEvaluation
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.sinks import Ledger, SavedCheckpoint, StepMetrics
 from trainyard_trainer.trajectory import Trajectory

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from trainyard_api.run_config import RunConfig
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import WandbTracking
+from trainyard_api.tracking import WandbTracking
 from trainyard_trainer.errors import RefusedError
 
 _FIELD: Final = "spec.tracking.wandb"

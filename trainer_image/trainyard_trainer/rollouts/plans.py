@@ -6,7 +6,7 @@ Place in the data's way: station 4, on the way to station 5. Values only.
 from __future__ import annotations
 
 from trainyard_api.algorithm import GRPOConfig
-from trainyard_api.training_job_spec import Evaluation
+from trainyard_api.evaluation import Evaluation
 from trainyard_trainer.randomness import Stream
 from trainyard_trainer.rollouts.source import RolloutPlan
 

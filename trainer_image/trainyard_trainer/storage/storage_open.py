@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from trainyard_api.model_source import S3Location
 from trainyard_api.run_config import RunStorage
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import S3Location
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.storage.storage import Storage
 from trainyard_trainer.storage.storage_folder import FolderStorage

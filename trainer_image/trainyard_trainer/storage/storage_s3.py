@@ -19,8 +19,8 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from trainyard_api.model_source import S3Location
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import S3Location
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.storage.storage import StoredObject
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import date
 from functools import cached_property
 
+from trainyard_api.progress import ReportedSampler
 from trainyard_api.run_config import RunConfig
-from trainyard_api.training_job_status import ReportedSampler
 from trainyard_trainer.algorithms.plan import Plan
 from trainyard_trainer.chat.renderer import Renderer, make_renderer
 from trainyard_trainer.data.data_report import DataReport

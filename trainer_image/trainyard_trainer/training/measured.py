@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter as now
 from typing import Any
 
-from trainyard_api.training_job_spec import Evaluation
+from trainyard_api.evaluation import Evaluation
 from trainyard_trainer.algorithms.metrics import rollout_values
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.environment import Prompt

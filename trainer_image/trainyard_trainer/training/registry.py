@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from trainyard_api.names import REWARD_ENTRY_POINTS, TASK_ENTRY_POINTS
+from trainyard_api.task import RewardTerm, TaskSpec
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_spec import RewardTerm, TaskSpec
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.rewards.reward import WeightedReward
 from trainyard_trainer.rewards.worker_process import RewardWorker

@@ -9,7 +9,7 @@ import math
 from typing import Any
 
 from trainyard_api.decimals import measured as as_text
-from trainyard_api.training_job_status import Measurement, ReportedEvaluation, ReportedValidation
+from trainyard_api.progress import Measurement, ReportedEvaluation, ReportedValidation
 from trainyard_trainer.evaluation.early_stopping import ValidationHistory
 from trainyard_trainer.evaluation.significance import compare
 from trainyard_trainer.training.measured import Measured

@@ -12,8 +12,8 @@ from functools import partial
 
 import torch
 
+from trainyard_api.progress import ReportedSampler
 from trainyard_api.termination import TerminationReason
-from trainyard_api.training_job_status import ReportedSampler
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.memory import OutOfMemoryError, pass_edge
 from trainyard_trainer.sampling.in_process import self_check

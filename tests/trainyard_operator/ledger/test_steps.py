@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.servers import Database, postgres
+from tests.servers import Database
 from tests.trainyard_operator.builders import UID
-from trainyard_operator.ledger import Ledger
+from trainyard_operator.ledger import runs
+from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
-from trainyard_operator.steps import Steps
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-def database() -> Iterator[Database]:
-    """A migrated database."""
-    with postgres() as server:
-        yield server.database()
 
 
 def _step(database: Database, step: int, timings: str, measurements: str = "{}") -> None:
@@ -39,15 +31,14 @@ def _shown(metrics: Metrics) -> dict[str, float]:
     return dict(samples)
 
 
-def test_each_step_is_counted_once_from_when_this_process_began(database: Database, tmp_path: Path) -> None:
+def test_each_step_is_counted_once_from_when_this_process_began(database: Database, ledger: Ledger) -> None:
     """Earlier steps aren't; later ones are, each measurement that it has; a run that has ended is forgotten."""
-    (tmp_path / "dsn").write_text(database.owner)
-    ledger, metrics = Ledger(tmp_path / "dsn"), Metrics()
+    metrics = Metrics()
     steps = Steps(ledger, metrics)
     shown: list[dict[str, float]] = []
 
     async def go() -> None:
-        await ledger.begin_attempt(run_uid=UID, namespace="n", name="j", attempt=1, job_name="j-1", tags={})
+        await runs.begin_attempt(ledger, run_uid=UID, namespace="n", name="j", attempt=1, job_name="j-1", tags={})
         _step(database, 0, '{"step_seconds": 100, "rollout_seconds": 50, "update_seconds": 40}')
         await steps.count([UID])
         _step(database, 1, '{"step_seconds": 2.5, "rollout_seconds": 1.5, "update_seconds": 0.5}')
@@ -57,7 +48,6 @@ def test_each_step_is_counted_once_from_when_this_process_began(database: Databa
         shown.append(_shown(metrics))
         await steps.count([])
         shown.append(_shown(metrics))
-        await ledger.close()
 
     asyncio.run(go())
     values = {

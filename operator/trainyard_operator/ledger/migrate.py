@@ -14,15 +14,17 @@ from typing import Final
 
 import psycopg
 
+from trainyard_api.ledger import SCHEMA_MIGRATIONS, MigrationRow
 from trainyard_api.names import DATABASE_SCHEMA
+from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.ledger.errors import MigrationError
+from trainyard_operator.ledger.statements import insert, statement, values
 
 _LOCK: Final = 0x7472_6169_6E79_7264
 """Key of the advisory lock: the bytes of "trainyrd"."""
+_VERSION: Final = statement("SELECT coalesce(max({schema_migrations.version}), 0) FROM {schema_migrations}")
+_APPLIED: Final = insert(SCHEMA_MIGRATIONS)
 _FILE_NAME: Final = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
-
-
-class MigrationError(Exception):
-    """The database can't be brought to this version; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,13 @@ class Migration:
 
 
 def available() -> tuple[Migration, ...]:
-    """The migrations that this code carries, in order.
+    """Lists the migrations that this code carries, in order.
 
     Raises:
         MigrationError: a file has another name than `NNNN_name.sql`, or the versions aren't 1, 2, 3, ...
     """
     found = []
-    for file in resources.files("trainyard_operator").joinpath("migrations").iterdir():
+    for file in resources.files("trainyard_api").joinpath("migrations").iterdir():
         match = _FILE_NAME.match(file.name)
         if match is None:
             raise MigrationError(f"migrations: every file must be named NNNN_name.sql; got {file.name!r}")
@@ -53,8 +55,17 @@ def available() -> tuple[Migration, ...]:
     return tuple(found)
 
 
+async def bring_up_to_date(ledger: Ledger) -> int:
+    """Brings the operator's database to the newest version; returns how many migrations were applied.
+
+    Raises:
+        LedgerUnavailable: it failed.
+    """
+    return await ledger.run(lambda connection: len(apply(connection)))
+
+
 def apply(connection: psycopg.Connection, migrations: tuple[Migration, ...] | None = None) -> list[Migration]:
-    """Bring the database to the newest version; safe to repeat, and from several processes at once.
+    """Brings the database to the newest version; may be repeated, and from several processes at once.
 
     Args:
         connection: of the operator's own login, with no transaction open.
@@ -103,10 +114,10 @@ def _prepare(connection: psycopg.Connection) -> None:
 
 
 def _apply_next(connection: psycopg.Connection, migrations: tuple[Migration, ...]) -> Migration | None:
-    """Apply the first migration that is missing; None when there is none."""
+    """Applies the first migration that is missing; None when there is none."""
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        row = connection.execute("SELECT coalesce(max(version), 0) FROM trainyard.schema_migrations").fetchone()
+        row = connection.execute(_VERSION).fetchone()
         version = 0 if row is None else int(row[0])
         if version > len(migrations):
             raise MigrationError(
@@ -120,8 +131,6 @@ def _apply_next(connection: psycopg.Connection, migrations: tuple[Migration, ...
         # other transactions stays as it is.
         connection.execute("SET LOCAL statement_timeout = 0")
         connection.execute(migration.sql.encode())
-        connection.execute(
-            "INSERT INTO trainyard.schema_migrations (version, name) VALUES (%s, %s)",
-            [migration.version, migration.name],
-        )
+        done = MigrationRow(version=migration.version, name=migration.name)
+        connection.execute(_APPLIED, values(SCHEMA_MIGRATIONS, done))
         return migration

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -10,7 +10,10 @@ import pytest
 
 from tests import servers
 from trainyard_api.names import TRAINER_DATABASE_ROLE
-from trainyard_operator.migrate import Migration, MigrationError, apply, available
+from trainyard_operator.ledger import migrate
+from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.ledger.errors import MigrationError
+from trainyard_operator.ledger.migrate import Migration, apply, available
 
 pytestmark = pytest.mark.integration
 
@@ -18,13 +21,6 @@ TABLES = {
     *("runs", "attempts", "trajectories", "segments", "turns", "training_metrics", "checkpoints", "pod_spend"),
     *("evaluations", "evaluation_answers"),
 }
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[servers.Postgres]:
-    """One server for this file."""
-    with servers.postgres() as server:
-        yield server
 
 
 def versions(dsn: str) -> list[int]:
@@ -39,9 +35,9 @@ def apply_to(dsn: str, *migrations: Migration) -> list[int]:
         return [done.version for done in apply(connection, migrations or None)]
 
 
-def test_a_new_database_gets_every_table_and_a_second_run_does_nothing(postgres: servers.Postgres) -> None:
+def test_a_new_database_gets_every_table_and_a_second_run_does_nothing(server: servers.Postgres) -> None:
     """The schema is made once; the operator may apply it at every start."""
-    dsn = postgres.empty_database()
+    dsn = server.empty_database()
     everything = [migration.version for migration in available()]
 
     assert apply_to(dsn) == everything
@@ -52,9 +48,9 @@ def test_a_new_database_gets_every_table_and_a_second_run_does_nothing(postgres:
     assert {name for (name,) in found} == TABLES | {"schema_migrations"}
 
 
-def test_every_table_and_column_says_what_it_holds(postgres: servers.Postgres) -> None:
+def test_every_table_and_column_says_what_it_holds(server: servers.Postgres) -> None:
     r"""`\d+` in psql documents the ledger."""
-    with psycopg.connect(postgres.database().owner) as connection:
+    with psycopg.connect(server.database().owner) as connection:
         silent = connection.execute(
             """
             SELECT c.relname, a.attname
@@ -67,26 +63,31 @@ def test_every_table_and_column_says_what_it_holds(postgres: servers.Postgres) -
     assert silent == []
 
 
-def test_operators_started_together_apply_it_once(postgres: servers.Postgres) -> None:
+def test_operators_started_together_apply_it_once(server: servers.Postgres) -> None:
     """Of eight processes at once each succeeds, and each version is applied by one of them."""
-    dsn = postgres.empty_database()
+    dsn = server.empty_database()
     with ThreadPoolExecutor(8) as pool:
         applied = list(pool.map(lambda _: apply_to(dsn), range(8)))
     assert sorted(version for versions in applied for version in versions) == [m.version for m in available()]
 
 
-def test_a_newer_database_is_refused(postgres: servers.Postgres) -> None:
+def test_migrating_again_applies_nothing(ledger: Ledger) -> None:
+    """The tick may ask as often as it likes."""
+    assert asyncio.run(migrate.bring_up_to_date(ledger)) == 0
+
+
+def test_a_newer_database_is_refused(server: servers.Postgres) -> None:
     """An older operator doesn't touch a schema that it doesn't know."""
-    dsn = postgres.database().owner
+    dsn = server.database().owner
     with psycopg.connect(dsn) as connection:
         connection.execute("INSERT INTO trainyard.schema_migrations (version, name) VALUES (99, 'future')")
     with pytest.raises(MigrationError, match="install a newer operator; got version 99"):
         apply_to(dsn)
 
 
-def test_a_migration_that_fails_leaves_the_version_before_it(postgres: servers.Postgres) -> None:
+def test_a_migration_that_fails_leaves_the_version_before_it(server: servers.Postgres) -> None:
     """Each migration is one transaction: a later one's failure keeps the earlier ones and nothing of itself."""
-    dsn = postgres.empty_database()
+    dsn = server.empty_database()
     good = Migration(1, "good", "CREATE TABLE trainyard.good (a int)")
     bad = Migration(2, "bad", "CREATE TABLE trainyard.bad (a int); SELECT 1 / 0")
 
@@ -99,9 +100,9 @@ def test_a_migration_that_fails_leaves_the_version_before_it(postgres: servers.P
     assert row == ("trainyard.good", None)
 
 
-def test_a_trainer_of_version_1_goes_on_writing_after_version_2(postgres: servers.Postgres) -> None:
+def test_a_trainer_of_version_1_goes_on_writing_after_version_2(server: servers.Postgres) -> None:
     """An upgrade of the operator costs no running trainer its run, and old rows count as trained in their own step."""
-    dsn = postgres.empty_database()
+    dsn = server.empty_database()
     apply_to(dsn, available()[0])
     row = (
         "INSERT INTO trainyard.trajectories (run_uid, step, prompt, sample, attempt, group_id, task, question,"
@@ -118,22 +119,22 @@ def test_a_trainer_of_version_1_goes_on_writing_after_version_2(postgres: server
         assert found.fetchall() == [(0, 0), (1, 1)]
 
 
-def test_a_migration_may_take_longer_than_a_statement_of_the_operator(postgres: servers.Postgres) -> None:
+def test_a_migration_may_take_longer_than_a_statement_of_the_operator(server: servers.Postgres) -> None:
     """The operator's time limit for statements doesn't keep a grown database from its next version."""
     unlimited = "DO $$ BEGIN ASSERT current_setting('statement_timeout') = '0'; END $$"
     slow = Migration(1, "slow", unlimited)
-    with psycopg.connect(postgres.empty_database(), options="-c statement_timeout=10min") as connection:
+    with psycopg.connect(server.empty_database(), options="-c statement_timeout=10min") as connection:
         assert apply(connection, (slow,)) == [slow]
         assert connection.execute("SHOW statement_timeout").fetchone() == ("10min",)
 
 
-def test_a_login_without_rights_reads_what_it_lacks(postgres: servers.Postgres) -> None:
+def test_a_login_without_rights_reads_what_it_lacks(server: servers.Postgres) -> None:
     """The error says which rights the operator's login needs, and names it."""
-    owner = postgres.empty_database()
+    owner = server.empty_database()
     name = psycopg.conninfo.conninfo_to_dict(owner)["dbname"]
-    login = postgres.login()
+    login = server.login()
     with pytest.raises(MigrationError, match=f"must own the database and have CREATEROLE; '{login}' was refused"):
-        apply_to(postgres.dsn(login, servers.PASSWORD, name))
+        apply_to(server.dsn(login, servers.PASSWORD, name))
 
 
 @pytest.mark.parametrize(
@@ -149,25 +150,25 @@ def test_a_login_without_rights_reads_what_it_lacks(postgres: servers.Postgres) 
         "CREATE TABLE trainyard.mine (a int)",
     ],
 )
-def test_a_trainer_may_not(postgres: servers.Postgres, statement: str) -> None:
+def test_a_trainer_may_not(server: servers.Postgres, statement: str) -> None:
     """What a trainer has no business with is refused by the database itself."""
     with (
-        psycopg.connect(postgres.database().trainer) as connection,
+        psycopg.connect(server.database().trainer) as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute(statement)
 
 
-def test_the_trainers_role_has_the_contract_s_name(postgres: servers.Postgres) -> None:
+def test_the_trainers_role_has_the_contract_s_name(server: servers.Postgres) -> None:
     """The migration's SQL and the contract name one role."""
-    with psycopg.connect(postgres.database().owner) as connection:
+    with psycopg.connect(server.database().owner) as connection:
         row = connection.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [TRAINER_DATABASE_ROLE])
         assert row.fetchone() == (False,)
 
 
-def test_money_is_never_a_float(postgres: servers.Postgres) -> None:
+def test_money_is_never_a_float(server: servers.Postgres) -> None:
     """Every column that holds dollars is numeric with six decimal places."""
-    with psycopg.connect(postgres.database().owner) as connection:
+    with psycopg.connect(server.database().owner) as connection:
         types = connection.execute(
             """
             SELECT data_type, numeric_scale FROM information_schema.columns

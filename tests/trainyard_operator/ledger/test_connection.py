@@ -1,0 +1,70 @@
+"""Claims about the operator's login to its ledger, on a real Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.servers import Database, Postgres
+from tests.trainyard_operator.builders import UID
+from trainyard_operator.ledger import claims
+from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.ledger.errors import LedgerUnavailable
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "s3cr3t",
+        "host=127.0.0.1 password=half s3cr3t",
+        "postgresql://u:s3cr3t%zz@127.0.0.1:1/x",
+        "postgresql://u:half@s3cr3t@127.0.0.1:1/x",
+    ],
+)
+def test_a_login_that_cant_be_read_isnt_quoted(dsn: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The parser's own words, and a resolver's, would show the password in the operator's log."""
+    (tmp_path / "dsn").write_text(dsn)
+    with pytest.raises(LedgerUnavailable, match="dsn: must be a connection string") as caught:
+        asyncio.run(claims.read(Ledger(tmp_path / "dsn"), [UID]))
+    assert "s3cr3t" not in str(caught.value) + caplog.text
+
+
+def test_a_connection_that_was_cut_is_opened_anew(ledger: Ledger, database: Database) -> None:
+    """A restarted server costs no pass."""
+
+    async def go() -> None:
+        await claims.read(ledger, [UID])
+        with psycopg.connect(database.owner, autocommit=True) as other:
+            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'trainyard'")
+        assert await claims.read(ledger, [UID]) == {UID: ()}
+
+    asyncio.run(go())
+
+
+def test_a_ledger_that_is_away_says_so_without_its_password(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, server: Postgres
+) -> None:
+    """Wrong password, missing server, missing file: LedgerUnavailable, logged once; a mended file is read again."""
+    file = tmp_path / "dsn"
+    name = server.database().owner.rpartition("/")[2].partition("?")[0]
+    login = server.login("SELECT 1")
+    for dsn in (server.dsn(login, "s3cr3t", name), "postgresql://u:s3cr3t@/x?host=/nonexistent", None):
+        file.unlink(missing_ok=True)
+        if dsn is not None:
+            file.write_text(dsn)
+        ledger = Ledger(file)
+        with pytest.raises(LedgerUnavailable) as caught:
+            asyncio.run(claims.read(ledger, [UID]))
+        with pytest.raises(LedgerUnavailable):
+            asyncio.run(claims.read(ledger, [UID]))
+        assert "s3cr3t" not in str(caught.value) + caplog.text
+    assert len([r for r in caplog.records if r.levelname == "WARNING"]) == 3
+    file.write_text(server.database().owner)
+    fresh = Ledger(file)
+    assert asyncio.run(claims.read(fresh, [UID])) == {UID: ()}
+    asyncio.run(fresh.close())
