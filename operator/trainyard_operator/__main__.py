@@ -15,15 +15,16 @@ from collections.abc import Sequence
 
 import kopf
 
-from trainyard_operator import handlers, health, kube, tick
-from trainyard_operator.apply import Applier
+from trainyard_operator import handlers, health, tick
+from trainyard_operator.cluster import kube
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
-from trainyard_operator.passes import Passes
-from trainyard_operator.prices import PricesError, parse_prices
-from trainyard_operator.release import ReleaseError, release
+from trainyard_operator.money.prices import PricesError, parse_prices
+from trainyard_operator.queue import Passes
 from trainyard_operator.settings import Settings, SettingsError, read_release_settings, read_settings
+from trainyard_operator.trainingjob.apply import Applier
+from trainyard_operator.trainingjob.release import ReleaseError, release
 
 log = logging.getLogger("trainyard_operator")
 

@@ -14,9 +14,9 @@ import kopf
 
 from trainyard_api import names
 from trainyard_api.fields import API_GROUP
+from trainyard_operator.cluster.reader import MANAGED
 from trainyard_operator.health import Health
-from trainyard_operator.passes import Passes
-from trainyard_operator.world import MANAGED
+from trainyard_operator.queue import Passes
 
 _VERSION = "v1alpha1"
 

@@ -17,9 +17,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from trainyard_api.conditions import ConditionType
-from trainyard_operator.clock import parse_time
+from trainyard_operator.cluster.clock import parse_time
 from trainyard_operator.ledger.rows import StepRow
-from trainyard_operator.plan import Observed, Plan
+from trainyard_operator.trainingjob.actions import Observed, Plan
 
 _HOURS: Final = 3600.0
 _DURATIONS: Final = tuple(_HOURS * hours for hours in (1 / 60, 1 / 12, 0.5, 1, 2, 4, 8, 24, 72, 168))

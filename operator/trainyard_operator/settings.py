@@ -1,7 +1,7 @@
 """The operator's own settings: environment variables, typed, each with its default.
 
 Place in the data's way: read once, by `__main__`, before anything runs; all else is given what it needs. No I/O but
-reading the environment. Prices are data, not settings: `prices.py` reads them from the file named here.
+reading the environment. Prices are data, not settings: `money/prices.py` reads them from the file named here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Settings:
     image_pull_policy: PullPolicy
     """TRAINYARD_IMAGE_PULL_POLICY: of trainer pods. Default: IfNotPresent."""
     prices_file: Path
-    """TRAINYARD_PRICES_FILE: YAML, see `prices.py`. Default: /etc/trainyard/prices/prices.yaml."""
+    """TRAINYARD_PRICES_FILE: YAML, see `money/prices.py`. Default: /etc/trainyard/prices/prices.yaml."""
     dsn_file: Path
     """TRAINYARD_DSN_FILE: a file that holds the operator's Postgres DSN. Default: /etc/trainyard/database/dsn."""
     watch_namespaces: tuple[str, ...]

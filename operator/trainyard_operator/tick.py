@@ -16,16 +16,16 @@ from datetime import UTC, datetime
 import pydantic
 
 from trainyard_api.checkpoint import Checkpoint
-from trainyard_operator.apply import write_checkpoint_status
-from trainyard_operator.checkpoints import imported_status, is_orphan_import
+from trainyard_operator.checkpoint.objects import imported_status, is_orphan_import
+from trainyard_operator.cluster.kube import KubeError
+from trainyard_operator.cluster.reader import Body, ListedWorld, Lists, World, list_all
 from trainyard_operator.health import Health
-from trainyard_operator.kube import KubeError
 from trainyard_operator.ledger import migrate
 from trainyard_operator.ledger.errors import LedgerUnavailable
 from trainyard_operator.ledger.steps import Steps
-from trainyard_operator.orphans import orphans_in, settle_orphan
-from trainyard_operator.passes import Passes
-from trainyard_operator.world import Body, ListedWorld, Lists, World, list_all
+from trainyard_operator.queue import Passes
+from trainyard_operator.trainingjob.apply import write_checkpoint_status
+from trainyard_operator.trainingjob.orphans import orphans_in, settle_orphan
 
 log = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from kubernetes import client, config
 from tests.servers import Database
 from tests.waiting import GUARD_SECONDS, until
 from trainyard_api import names
-from trainyard_operator import kube
-from trainyard_operator.kube import CHECKPOINTS, NODES, PODS, TRAINING_JOBS, Kind, Kube, KubeError
+from trainyard_operator.cluster import kube
+from trainyard_operator.cluster.kube import CHECKPOINTS, NODES, PODS, TRAINING_JOBS, Kind, Kube, KubeError
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "team-a"

@@ -11,12 +11,12 @@ from trainyard_api import names
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.conditions import ConditionType
 from trainyard_api.training_job import TrainingJob
-from trainyard_operator import reconcile
+from trainyard_operator.cluster.pod import PodView, Resources
 from trainyard_operator.ledger.rows import Claim
-from trainyard_operator.outcome import Run
-from trainyard_operator.plan import ChildView, Observed, Plan
-from trainyard_operator.pod import PodView, Resources
-from trainyard_operator.prices import Prices
+from trainyard_operator.money.prices import Prices
+from trainyard_operator.trainingjob import reconcile
+from trainyard_operator.trainingjob.actions import ChildView, Observed, Plan
+from trainyard_operator.trainingjob.outcome import Run
 
 NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 UID = "5b1c0b2e-0000-4000-8000-000000000001"

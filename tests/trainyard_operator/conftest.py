@@ -11,7 +11,7 @@ import pytest
 from hack.cluster.controlplane import control_plane
 from tests.servers import Database, postgres
 from tests.trainyard_operator.bench import NAMESPACE, Api, Bench, Operator, install_crds, restricted_kubeconfig
-from trainyard_operator.kube import NAMESPACES
+from trainyard_operator.cluster.kube import NAMESPACES
 
 
 def free_ports(count: int) -> list[int]:

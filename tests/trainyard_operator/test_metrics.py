@@ -9,7 +9,7 @@ from prometheus_client import generate_latest
 from tests.trainyard_operator.builders import job_body, observed, reported, running_status, time_text
 from trainyard_api.conditions import ConditionType
 from trainyard_operator.metrics import Metrics
-from trainyard_operator.plan import Plan
+from trainyard_operator.trainingjob.actions import Plan
 
 
 def _samples(metrics: Metrics) -> dict[str, float]:

@@ -9,17 +9,17 @@ from typing import Any
 
 from tests.trainyard_operator.bench import PRICES, training_job
 from tests.trainyard_operator.builders import JOBS_POD_BODY, job_body
-from trainyard_operator import kube
-from trainyard_operator.apply import Applier
+from trainyard_operator.cluster import kube
+from trainyard_operator.cluster.kube import Kind, KubeError
 from trainyard_operator.health import Health
-from trainyard_operator.kube import Kind, KubeError
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
-from trainyard_operator.passes import Passes
-from trainyard_operator.prices import Prices
+from trainyard_operator.money.prices import Prices
+from trainyard_operator.queue import Passes
 from trainyard_operator.settings import read_settings
 from trainyard_operator.tick import Tick
+from trainyard_operator.trainingjob.apply import Applier
 
 
 class Server:
