@@ -21,7 +21,7 @@ from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
 from trainyard_operator.money.prices import PricesError, parse_prices
-from trainyard_operator.queue import Passes
+from trainyard_operator.queue import Queue
 from trainyard_operator.settings import Settings, SettingsError, read_release_settings, read_settings
 from trainyard_operator.trainingjob.apply import Applier
 from trainyard_operator.trainingjob.release import ReleaseError, release
@@ -59,16 +59,16 @@ async def _operate(settings: Settings) -> int:
     prices = parse_prices(settings.prices_file.read_text(encoding="utf-8"))
     api, ledger, metrics = kube.connect(), Ledger(settings.dsn_file), Metrics()
     applier = Applier(api, ledger, settings.trainer_image, settings.image_pull_policy)
-    passes = Passes(api, ledger, applier, prices, settings, metrics)
+    queue = Queue(api, ledger, applier, prices, settings, metrics)
     state = health.Health(settings.tick_seconds)
     health_server = health.serve(state, settings.health_port)
     metrics_server, _ = metrics.serve(settings.metrics_port)
-    ticking = asyncio.create_task(tick.Tick(passes, state, Steps(ledger, metrics)).run(), name="tick")
+    ticking = asyncio.create_task(tick.Tick(queue, state, Steps(ledger, metrics)).run(), name="tick")
     try:
         # kopf looks for its resources once: they must be served by then.
         await _until_served(api, settings)
         await kopf.operator(
-            registry=handlers.registry(passes, state),
+            registry=handlers.registry(queue, state),
             standalone=True,
             clusterwide=not settings.watch_namespaces,
             namespaces=settings.watch_namespaces,
@@ -77,7 +77,7 @@ async def _operate(settings: Settings) -> int:
         ticking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await ticking
-        await passes.settle()
+        await queue.settle()
         await ledger.close()
         health_server.shutdown()
         metrics_server.shutdown()

@@ -16,7 +16,7 @@ from trainyard_api import names
 from trainyard_api.fields import API_GROUP
 from trainyard_operator.cluster.reader import MANAGED
 from trainyard_operator.health import Health
-from trainyard_operator.queue import Passes
+from trainyard_operator.queue import Queue
 
 _VERSION = "v1alpha1"
 
@@ -28,7 +28,7 @@ class Backoffs:
         return (pause * random.uniform(0.5, 1.5) for pause in (1, 2, 4, 8, 15, 30))  # noqa: S311 - no secret
 
 
-def registry(passes: Passes, health: Health) -> kopf.OperatorRegistry:
+def registry(queue: Queue, health: Health) -> kopf.OperatorRegistry:
     """All handlers of the operator."""
     found = kopf.OperatorRegistry()
 
@@ -43,20 +43,20 @@ def registry(passes: Passes, health: Health) -> kopf.OperatorRegistry:
     @kopf.on.event(API_GROUP, _VERSION, "trainingjobs", registry=found)
     async def training_job(namespace: str | None, name: str | None, body: kopf.Body, **_: Any) -> None:
         health.watched(body["metadata"]["uid"], body["metadata"]["resourceVersion"])
-        passes.ask(str(namespace), str(name))
+        queue.ask(str(namespace), str(name))
 
     # One function for each kind: kopf tells handlers apart by their function.
     @kopf.on.event("batch", "v1", "jobs", labels={names.JOB_LABEL: kopf.PRESENT}, registry=found)
     async def child_job(namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
-        passes.ask(str(namespace), labels[names.JOB_LABEL])
+        queue.ask(str(namespace), labels[names.JOB_LABEL])
 
     @kopf.on.event("", "v1", "pods", labels={names.JOB_LABEL: kopf.PRESENT}, registry=found)
     async def pod(namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
-        passes.ask(str(namespace), labels[names.JOB_LABEL])
+        queue.ask(str(namespace), labels[names.JOB_LABEL])
 
     @kopf.on.event(API_GROUP, _VERSION, "checkpoints", labels={names.JOB_LABEL: kopf.PRESENT}, registry=found)
     async def checkpoint(namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
-        passes.ask(str(namespace), labels[names.JOB_LABEL])
+        queue.ask(str(namespace), labels[names.JOB_LABEL])
 
     return found
 

@@ -1,4 +1,4 @@
-"""Passes: one at a time per TrainingJob, as many as are asked for, each of them complete.
+"""The queue of passes: one at a time per TrainingJob, as many as are asked for, each of them complete.
 
 Place in the data's way: station 2, around observe → plan → apply → events. Whoever sees a change asks for a pass;
 requests that come while one runs are answered by one more. A pass that fails is logged and asked for again by the tick.
@@ -17,7 +17,7 @@ import pydantic
 
 from trainyard_operator.cluster.kube import Kube, KubeError
 from trainyard_operator.cluster.post import post_events
-from trainyard_operator.cluster.reader import Body, Key, LiveWorld, World
+from trainyard_operator.cluster.reader import Body, ClusterReader, Key, LiveReader
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.errors import LedgerUnavailable
 from trainyard_operator.metrics import Metrics
@@ -38,7 +38,7 @@ _CONFLICTS: Final = 5
 
 
 @dataclass
-class Passes:
+class Queue:
     """Runs passes on request."""
 
     kube: Kube
@@ -53,9 +53,9 @@ class Passes:
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CONCURRENT))
 
     @property
-    def live(self) -> LiveWorld:
+    def live(self) -> LiveReader:
         """The cluster, request by request."""
-        return LiveWorld(self.kube, self.ledger)
+        return LiveReader(self.kube, self.ledger)
 
     def ask(self, namespace: str, name: str) -> None:
         """Asks for a pass over one job, soon; never blocks."""
@@ -70,13 +70,13 @@ class Passes:
         while self._running:
             await asyncio.gather(*self._running.values())
 
-    async def is_needed(self, body: Body, world: World) -> bool:
+    async def is_needed(self, body: Body, reader: ClusterReader) -> bool:
         """Whether a pass over this job would write anything, judged from lists."""
         key = (body["metadata"]["namespace"], body["metadata"]["name"])
         if key in self._running:
             return False
         try:
-            observed = await observe(world, body, read_nodes=self.settings.read_nodes, refusals=self._refused(body))
+            observed = await observe(reader, body, read_nodes=self.settings.read_nodes, refusals=self._refused(body))
         except pydantic.ValidationError:
             return True
         plan = self._plan(observed)
@@ -124,13 +124,13 @@ class Passes:
         return result == "conflict"
 
     async def _pass(self, key: Key) -> None:
-        world = self.live
-        body = await world.job(*key)
+        reader = self.live
+        body = await reader.job(*key)
         if body is None:
             return
         now = _now()
         try:
-            observed = await observe(world, body, read_nodes=self.settings.read_nodes, refusals=self._refused(body))
+            observed = await observe(reader, body, read_nodes=self.settings.read_nodes, refusals=self._refused(body))
         except pydantic.ValidationError as error:
             await invalid.report(self.kube, body, error, now)
             return

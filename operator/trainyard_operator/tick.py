@@ -18,12 +18,12 @@ import pydantic
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_operator.checkpoint.objects import imported_status, is_orphan_import
 from trainyard_operator.cluster.kube import KubeError
-from trainyard_operator.cluster.reader import Body, ListedWorld, Lists, World, list_all
+from trainyard_operator.cluster.reader import Body, ClusterListing, ClusterReader, Lists, list_all
 from trainyard_operator.health import Health
 from trainyard_operator.ledger import migrate
 from trainyard_operator.ledger.errors import LedgerUnavailable
 from trainyard_operator.ledger.steps import Steps
-from trainyard_operator.queue import Passes
+from trainyard_operator.queue import Queue
 from trainyard_operator.trainingjob.apply import write_checkpoint_status
 from trainyard_operator.trainingjob.orphans import orphans_in, settle_orphan
 
@@ -37,7 +37,7 @@ _BREATH = 20
 class Tick:
     """Looks at all jobs, again and again."""
 
-    passes: Passes
+    queue: Queue
     health: Health
     steps: Steps
 
@@ -54,8 +54,8 @@ class Tick:
                 # A defect must not end the loop silently: it is logged with its trace and liveness stops being renewed.
                 log.exception("tick: failed")
             seconds = time.monotonic() - begun
-            self.passes.metrics.tick_done(seconds)
-            await asyncio.sleep(max(0.1, self.passes.settings.tick_seconds - seconds))
+            self.queue.metrics.tick_done(seconds)
+            await asyncio.sleep(max(0.1, self.queue.settings.tick_seconds - seconds))
 
     async def once(self) -> None:
         """One look at everything.
@@ -63,12 +63,12 @@ class Tick:
         Raises:
             KubeError: a list failed.
         """
-        passes = self.passes
-        lists = await list_all(passes.kube, passes.ledger, passes.settings.watch_namespaces)
-        world = ListedWorld(lists, passes.live)
+        queue = self.queue
+        lists = await list_all(queue.kube, queue.ledger, queue.settings.watch_namespaces)
+        reader = ClusterListing(lists, queue.live)
         for number, ((namespace, name), body) in enumerate(lists.jobs.items()):
-            if await self._is_needed(body, world):
-                passes.ask(namespace, name)
+            if await self._is_needed(body, reader):
+                queue.ask(namespace, name)
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
         uids = {body["metadata"]["uid"] for body in lists.jobs.values()}
@@ -78,13 +78,13 @@ class Tick:
                 await self.steps.count(lists.claims)
         for body in lists.checkpoints.values():
             await self.look_at_checkpoint(body, uids)
-        passes.forget(uids)
-        passes.metrics.listed(lists.jobs.values())
+        queue.forget(uids)
+        queue.metrics.listed(lists.jobs.values())
         self.health.ticked({b["metadata"]["uid"]: b["metadata"]["resourceVersion"] for b in lists.jobs.values()})
 
-    async def _is_needed(self, body: Body, world: World) -> bool:
+    async def _is_needed(self, body: Body, reader: ClusterReader) -> bool:
         try:
-            return await self.passes.is_needed(body, world)
+            return await self.queue.is_needed(body, reader)
         except Exception:
             # Whatever one job's state provokes must not hide all others from the tick; its own pass says how it goes.
             log.exception("%s/%s: can't be judged from lists", body["metadata"]["namespace"], body["metadata"]["name"])
@@ -97,16 +97,16 @@ class Tick:
         try:
             checkpoint = Checkpoint.model_validate(body)
             if is_orphan_import(checkpoint, job_uids):
-                await write_checkpoint_status(self.passes.kube, body, imported_status(checkpoint, _now()))
+                await write_checkpoint_status(self.queue.kube, body, imported_status(checkpoint, _now()))
         except (KubeError, pydantic.ValidationError) as error:
             log.warning("checkpoint %s/%s: %s", body["metadata"]["namespace"], body["metadata"]["name"], error)
 
     async def _orphans(self, lists: Lists, job_uids: set[str]) -> None:
-        passes = self.passes
+        queue = self.queue
         for pod in orphans_in(lists.pods, job_uids):
             try:
                 await settle_orphan(
-                    passes.kube, passes.ledger, passes.prices, pod, _now(), read_nodes=passes.settings.read_nodes
+                    queue.kube, queue.ledger, queue.prices, pod, _now(), read_nodes=queue.settings.read_nodes
                 )
             except (KubeError, LedgerUnavailable) as error:
                 log.warning("orphan %s/%s: %s", pod.namespace, pod.name, error)
@@ -114,7 +114,7 @@ class Tick:
     async def _migrate(self) -> None:
         if not self.health.migrated:
             try:
-                count = await migrate.bring_up_to_date(self.passes.ledger)
+                count = await migrate.bring_up_to_date(self.queue.ledger)
             except LedgerUnavailable:
                 return  # the ledger has logged it; jobs that run are looked after all the same
             self.health.migrated = True

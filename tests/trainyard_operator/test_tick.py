@@ -16,7 +16,7 @@ from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
 from trainyard_operator.money.prices import Prices
-from trainyard_operator.queue import Passes
+from trainyard_operator.queue import Queue
 from trainyard_operator.settings import read_settings
 from trainyard_operator.tick import Tick
 from trainyard_operator.trainingjob.apply import Applier
@@ -41,8 +41,8 @@ class Server:
         return None
 
 
-class Asked(Passes):
-    """Passes that are only asked for."""
+class Asked(Queue):
+    """A queue that is only asked."""
 
     def ask(self, namespace: str, name: str) -> None:
         """Remembers."""
@@ -55,7 +55,7 @@ def test_a_job_that_cant_be_judged_gets_a_pass_and_hides_no_other(tmp_path: Path
     ledger, metrics, health = Ledger(tmp_path / "dsn"), Metrics(), Health(5)
     settings = read_settings({"TRAINYARD_TRAINER_IMAGE": "image"})
     applier = Applier(server, ledger, "image", "Never")
-    passes = Asked(server, ledger, applier, Prices.model_validate(PRICES), settings, metrics)
-    asyncio.run(Tick(passes, health, Steps(ledger, metrics)).once())
-    assert passes._again == {("team-a", "sums"), ("team-a", "other")}
+    queue = Asked(server, ledger, applier, Prices.model_validate(PRICES), settings, metrics)
+    asyncio.run(Tick(queue, health, Steps(ledger, metrics)).once())
+    assert queue._again == {("team-a", "sums"), ("team-a", "other")}
     assert health.listed

@@ -26,7 +26,7 @@ Key = tuple[str, str]
 MANAGED = f"{names.MANAGED_BY_LABEL}={names.MANAGED_BY}"
 
 
-class World(Protocol):
+class ClusterReader(Protocol):
     """What an observation asks for; None: it isn't there."""
 
     async def job(self, namespace: str, name: str) -> Body | None:
@@ -54,7 +54,7 @@ class World(Protocol):
         """A namespace."""
 
 
-class LiveWorld:
+class LiveReader:
     """Every question is a request."""
 
     def __init__(self, kube: Kube, ledger: Ledger) -> None:
@@ -124,10 +124,10 @@ async def list_all(kube: Kube, ledger: Ledger, namespaces: tuple[str, ...]) -> L
     return lists
 
 
-class ListedWorld:
+class ClusterListing:
     """Answers from lists; nodes and namespaces, which few jobs ask for, are still requested."""
 
-    def __init__(self, lists: Lists, live: LiveWorld) -> None:
+    def __init__(self, lists: Lists, live: LiveReader) -> None:
         self._lists = lists
         self._live = live
         self._pods: dict[str, list[Body]] = defaultdict(list)

@@ -1,7 +1,7 @@
 """Carrying a plan out: actions in order, then the status, each half at most once.
 
 Place in the data's way: station 2, after the decision. Every step may find itself done by a pass that was cut off. A
-conflict ends the pass: the world has changed, so it is looked at again. Decides nothing.
+conflict ends the pass: the cluster has changed, so it is looked at again. Decides nothing.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Looking at one TrainingJob and everything around it.
 
-Place in the data's way: station 2, before the decision. Asks the `World` for just what the job's state makes relevant,
+Place in the data's way: station 2, before the decision. Asks for just what the job's state makes relevant,
 and parses it. Decides nothing.
 """
 
@@ -14,7 +14,7 @@ from trainyard_api import names
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.training_job import TrainingJob, parse_training_job
 from trainyard_operator.cluster.pod import PodView, read_pod
-from trainyard_operator.cluster.reader import World
+from trainyard_operator.cluster.reader import ClusterReader
 from trainyard_operator.trainingjob import attempt
 from trainyard_operator.trainingjob.actions import Observed
 from trainyard_operator.trainingjob.child_job import read_child
@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 
 
 async def observe(
-    world: World, body: dict[str, Any], *, read_nodes: bool, refusals: Mapping[str, str] | None = None
+    reader: ClusterReader, body: dict[str, Any], *, read_nodes: bool, refusals: Mapping[str, str] | None = None
 ) -> Observed:
     """The state around a TrainingJob.
 
     Args:
-        world: where to look.
+        reader: where to look.
         body: the TrainingJob, read before anything else.
         read_nodes: whether nodes may be read.
         refusals: what the API server refused in earlier passes, by checkpoint URI.
@@ -43,8 +43,8 @@ async def observe(
     metadata = job.metadata
     namespace = metadata.namespace
     first = Observed(job, raw_status)
-    child = await world.child(namespace, names.child_job(metadata.name, first.attempt))
-    pods = own_pods(await world.pods(namespace, metadata.uid), job)
+    child = await reader.child(namespace, names.child_job(metadata.name, first.attempt))
+    pods = own_pods(await reader.pods(namespace, metadata.uid), job)
     seen = Observed(
         job=job,
         raw_status=raw_status,
@@ -56,9 +56,9 @@ async def observe(
     if attempt.is_closed(seen) and not deleted:
         return seen
     ended = attempt.has_ended(seen)
-    source, pinned = (SourceView(), None) if ended or deleted else await _model(world, first)
-    baseline = None if ended or deleted else await _baseline(world, first)
-    claims = await world.claims(metadata.uid)
+    source, pinned = (SourceView(), None) if ended or deleted else await _model(reader, first)
+    baseline = None if ended or deleted else await _baseline(reader, first)
+    claims = await reader.claims(metadata.uid)
     # Where namespaces are deleted in order, pods go first and the job's own deletion comes later.
     leaving = deleted or (claims is None and any(pod.deletion_time for pod in pods))
     return Observed(
@@ -66,14 +66,14 @@ async def observe(
         raw_status=raw_status,
         child=seen.child,
         pods=pods,
-        node_labels=await _node_labels(world, seen, read_nodes=read_nodes),
-        checkpoints=() if ended and not deleted else await _checkpoints(world, job),
+        node_labels=await _node_labels(reader, seen, read_nodes=read_nodes),
+        checkpoints=() if ended and not deleted else await _checkpoints(reader, job),
         claims=claims,
         source=source,
         pinned=pinned,
         baseline=baseline,
         refusals=refusals or {},
-        namespace_terminating=leaving and _terminating(await world.namespace(namespace)),
+        namespace_terminating=leaving and _terminating(await reader.namespace(namespace)),
     )
 
 
@@ -97,29 +97,31 @@ def own_pods(bodies: list[dict[str, Any]], job: TrainingJob) -> tuple[PodView, .
     return tuple(pods)
 
 
-async def _model(world: World, seen: Observed) -> tuple[SourceView, Checkpoint | None]:
+async def _model(reader: ClusterReader, seen: Observed) -> tuple[SourceView, Checkpoint | None]:
     source, reference = seen.spec.model.checkpoint, seen.status.model_ref
     namespace = seen.metadata.namespace
     if source is None or seen.status.pod_ref is not None:
         return SourceView(), None
     if reference is not None:
-        return SourceView(), _checkpoint(await world.checkpoint(namespace, reference.checkpoint))
-    body = await world.job(namespace, source.training_job) if source.training_job else None
+        return SourceView(), _checkpoint(await reader.checkpoint(namespace, reference.checkpoint))
+    body = await reader.job(namespace, source.training_job) if source.training_job else None
     job = parse_training_job(body) if body is not None else None
     name = checkpoint_name(source, job)
-    return SourceView(job, _checkpoint(await world.checkpoint(namespace, name)) if name else None), None
+    return SourceView(job, _checkpoint(await reader.checkpoint(namespace, name)) if name else None), None
 
 
-async def _baseline(world: World, seen: Observed) -> Checkpoint | None:
+async def _baseline(reader: ClusterReader, seen: Observed) -> Checkpoint | None:
     wanted = seen.spec.evaluation.baseline if seen.spec.evaluation else None
     if wanted is None or seen.status.pod_ref is not None:
         return None
     reference = seen.status.baseline_ref
     name = reference.checkpoint if reference is not None else wanted.checkpoint
-    return _checkpoint(await world.checkpoint(seen.metadata.namespace, name))
+    return _checkpoint(await reader.checkpoint(seen.metadata.namespace, name))
 
 
-async def _node_labels(world: World, seen: Observed, *, read_nodes: bool) -> dict[str, Mapping[str, str] | None]:
+async def _node_labels(
+    reader: ClusterReader, seen: Observed, *, read_nodes: bool
+) -> dict[str, Mapping[str, str] | None]:
     cost = seen.status.cost
     known = {pod.uid for pod in ((cost.open_pods or []) if cost else [])}
     known |= {pod.uid for pod in ((cost.settled_pods or []) if cost else [])}
@@ -127,13 +129,13 @@ async def _node_labels(world: World, seen: Observed, *, read_nodes: bool) -> dic
     for pod in seen.pods:
         if pod.uid in known or pod.node_name is None:
             continue
-        node = await world.node(pod.node_name) if read_nodes else None
+        node = await reader.node(pod.node_name) if read_nodes else None
         labels[pod.uid] = (node or {}).get("metadata", {}).get("labels", {}) if read_nodes else None
     return labels
 
 
-async def _checkpoints(world: World, job: TrainingJob) -> tuple[Checkpoint, ...]:
-    bodies = await world.checkpoints(job.metadata.namespace, job.metadata.uid)
+async def _checkpoints(reader: ClusterReader, job: TrainingJob) -> tuple[Checkpoint, ...]:
+    bodies = await reader.checkpoints(job.metadata.namespace, job.metadata.uid)
     return tuple(Checkpoint.model_validate(body) for body in bodies)
 
 

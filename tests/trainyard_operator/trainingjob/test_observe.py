@@ -19,7 +19,7 @@ from tests.trainyard_operator.builders import (
     running_status,
 )
 from trainyard_api.conditions import ConditionType
-from trainyard_operator.cluster.reader import ListedWorld, Lists
+from trainyard_operator.cluster.reader import ClusterListing, Lists
 from trainyard_operator.trainingjob.actions import Observed
 from trainyard_operator.trainingjob.observe import observe, own_pods
 
@@ -41,8 +41,8 @@ class Nodes(NoRequests):
 
 
 def _observe(body: dict[str, Any], live: Any, *, read_nodes: bool = True, **lists: Any) -> Observed:
-    world = ListedWorld(Lists(jobs={("team-a", NAME): body}, **lists), live)
-    return asyncio.run(observe(world, body, read_nodes=read_nodes))
+    reader = ClusterListing(Lists(jobs={("team-a", NAME): body}, **lists), live)
+    return asyncio.run(observe(reader, body, read_nodes=read_nodes))
 
 
 def test_a_closed_job_is_looked_at_in_the_lists_alone() -> None:
