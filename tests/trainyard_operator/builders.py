@@ -15,7 +15,8 @@ from trainyard_operator.cluster.pod import PodView, Resources
 from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.trainingjob import reconcile
-from trainyard_operator.trainingjob.actions import ChildView, Observed, Plan
+from trainyard_operator.trainingjob.actions import Plan
+from trainyard_operator.trainingjob.observed import ChildView, Observed
 from trainyard_operator.trainingjob.outcome import Run
 
 NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
@@ -211,7 +212,7 @@ def observed(
 def decide(seen: Observed, *, now: datetime = NOW, refresh_cost: bool = False, prices: Prices = TABLE) -> Plan:
     """The plan for an observation."""
     context = reconcile.Context(prices, IMAGE, read_nodes=True, now=now, refresh_cost=refresh_cost)
-    return reconcile.plan(seen, context)
+    return reconcile.decide(seen, context)
 
 
 def conditions(plan: Plan) -> dict[str, dict[str, Any]]:

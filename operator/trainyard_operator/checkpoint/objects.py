@@ -82,18 +82,6 @@ def imported_status(checkpoint: Checkpoint, now: datetime) -> dict[str, Any]:
     }
 
 
-def is_orphan_import(checkpoint: Checkpoint, job_uids: set[str]) -> bool:
-    """Whether nobody has reported on this object yet, and no job that lives will.
-
-    Args:
-        checkpoint: the object.
-        job_uids: uids of all TrainingJobs.
-    """
-    reported = checkpoint.status is not None and bool(checkpoint.status.conditions)
-    claimed = checkpoint.metadata.labels.get(names.JOB_UID_LABEL) in job_uids
-    return not reported and not claimed and checkpoint.metadata.deletion_timestamp is None
-
-
 def _is_number(text: str) -> bool:
     return len(text) <= 32 and _NUMBER.fullmatch(text) is not None
 

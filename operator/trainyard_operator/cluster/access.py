@@ -12,7 +12,7 @@ from typing import Any
 from trainyard_api import names
 from trainyard_api.fields import API_GROUP
 from trainyard_api.training_job import TrainingJob
-from trainyard_operator.trainingjob.child_job import owner_reference
+from trainyard_operator.cluster.ownership import owner_reference
 
 
 def access_bodies(job: TrainingJob) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:

@@ -1,12 +1,17 @@
 """Points in time as the API writes them.
 
 Place in the data's way: stations 11 and 12. Seconds are all that Kubernetes keeps, so that is all we compute with.
-Pure.
+Only `now` reads a clock.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """Tells the time of this process's clock, in whole seconds."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 def parse_time(text: str) -> datetime:

@@ -7,10 +7,10 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from trainyard_api.conditions import ConditionType, Reason
-from trainyard_operator.trainingjob.actions import Action, BookSpend, EventNote, StartAttempt, StoreCheckpoint
 
 _TROUBLE: Final = {
     ConditionType.STALLED: "True",
@@ -19,6 +19,15 @@ _TROUBLE: Final = {
     ConditionType.MODEL_AVAILABLE: "False",
 }
 """Conditions that are news when they take this status, or change their reason in it."""
+
+
+@dataclass(frozen=True)
+class EventNote:
+    """An event to post after the status is written."""
+
+    reason: str
+    note: str
+    warning: bool = False
 
 
 def of_conditions(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]) -> list[EventNote]:
@@ -32,22 +41,6 @@ def of_conditions(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, M
         if now.get("status") == status and (then.get("status"), then.get("reason")) != (status, now.get("reason")):
             waits = now["reason"] == Reason.WAITING_FOR_CHECKPOINT
             notes.append(_note(now, warning=not waits))
-    return notes
-
-
-def of_actions(actions: tuple[Action, ...]) -> list[EventNote]:
-    """One event per action that a person may want to see."""
-    notes = []
-    for action in actions:
-        match action:
-            case StartAttempt(attempt):
-                notes.append(EventNote(Reason.ATTEMPT_STARTED, f"attempt {attempt} was started"))
-            case StoreCheckpoint(claim):
-                notes.append(EventNote(Reason.CHECKPOINT_CREATED, f"the checkpoint of step {claim.step} is an object"))
-            case BookSpend(pod, amount):
-                notes.append(EventNote(Reason.SPEND_SETTLED, f"pod {pod.name} has cost ${amount}"))
-            case _:
-                pass
     return notes
 
 

@@ -44,6 +44,12 @@ class Kind:
     prefix: str
     plural: str
 
+    @property
+    def group_version(self) -> tuple[str, str]:
+        """Group and version; the core's group has no name."""
+        *_, group, version = self.prefix.split("/")
+        return ("" if group == "api" else group), version
+
     def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
         """The URL's path of a collection, an object or its subresource; no namespace: all, or none has one."""
         parts = [self.prefix]

@@ -16,9 +16,9 @@ from typing import Any
 from trainyard_api import names
 from trainyard_api.fields import API_VERSION
 from trainyard_api.training_job import TrainingJob
+from trainyard_operator.cluster.events import EventNote
 from trainyard_operator.cluster.kube import EVENTS, Kube, KubeError
 from trainyard_operator.cluster.messages import event_note
-from trainyard_operator.trainingjob.actions import EventNote
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from datetime import datetime
 from typing import Any
 
 from trainyard_api import names
-from trainyard_api.fields import API_VERSION
 from trainyard_api.kind import ObjectMeta
+from trainyard_operator.checkpoint.apply import write_status
 from trainyard_operator.checkpoint.objects import checkpoint_body, claimed_status
 from trainyard_operator.cluster.access import access_bodies
 from trainyard_operator.cluster.kube import (
@@ -32,13 +32,16 @@ from trainyard_operator.cluster.kube import (
     KubeError,
 )
 from trainyard_operator.cluster.messages import at_field
+from trainyard_operator.cluster.status import apply_status
 from trainyard_operator.ledger import runs, spend
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.errors import LedgerUnavailable
 from trainyard_operator.ledger.rows import Claim
+from trainyard_operator.money.booking import BookSpend
 from trainyard_operator.trainingjob import actions as planned
-from trainyard_operator.trainingjob.actions import Observed, Plan
+from trainyard_operator.trainingjob.actions import Plan
 from trainyard_operator.trainingjob.child_job import Rendering, child_job_body
+from trainyard_operator.trainingjob.observed import ChildView, Observed
 from trainyard_operator.trainingjob.run_config import config_map_body, config_map_name, run_config_text
 from trainyard_operator.trainingjob.status import halves
 
@@ -92,7 +95,7 @@ class Applier:
                 await self._store(observed, claim, now, required=required)
             case planned.CopyEvaluation(name, evaluation):
                 return await self._copy_evaluation(observed.metadata.namespace, name, evaluation)
-            case planned.BookSpend() | planned.EndRun():
+            case BookSpend() | planned.EndRun():
                 await self._write_ledger(observed.metadata, action)
         return True
 
@@ -153,7 +156,7 @@ class Applier:
                 raise KubeError(409 if former else 422, "NameConflict", words)
         await self.kube.apply(path, body, names.OPERATOR_MANAGER)
 
-    async def _ensure_run_config(self, namespace: str, child: planned.ChildView) -> bool:
+    async def _ensure_run_config(self, namespace: str, child: ChildView) -> bool:
         if child.run_config is None:
             return False
         name, text = child.run_config
@@ -203,17 +206,17 @@ class Applier:
             generation=existing["metadata"]["generation"],
             now=now,
         )
-        await write_checkpoint_status(self.kube, existing, status)
+        await write_status(self.kube, existing, status)
 
     async def _copy_evaluation(self, namespace: str, name: str, evaluation: Mapping[str, Any]) -> bool:
         existing = await self.kube.get(CHECKPOINTS.path(namespace, name))
         status = (existing or {}).get("status") or {}
         if existing is None or status.get("evaluation") == evaluation:
             return False
-        await write_checkpoint_status(self.kube, existing, status | {"evaluation": dict(evaluation)})
+        await write_status(self.kube, existing, status | {"evaluation": dict(evaluation)})
         return True
 
-    async def _write_ledger(self, metadata: ObjectMeta, action: planned.BookSpend | planned.EndRun) -> None:
+    async def _write_ledger(self, metadata: ObjectMeta, action: BookSpend | planned.EndRun) -> None:
         try:
             if isinstance(action, planned.EndRun):
                 await runs.end(self.ledger, metadata.uid, action.reason)
@@ -253,20 +256,13 @@ async def write_half(kube: Kube, metadata: ObjectMeta, version: str, half: Mappi
     Raises:
         KubeError: it was refused; a conflict where the object has changed since.
     """
-    body = _status_body("TrainingJob", metadata.namespace, metadata.name, version, half)
-    path = TRAINING_JOBS.path(metadata.namespace, metadata.name, "status")
-    written = await kube.apply(path, body, manager)
-    return str(written["metadata"]["resourceVersion"])
-
-
-async def write_checkpoint_status(kube: Kube, existing: Mapping[str, Any], status: dict[str, Any]) -> None:
-    """Writes the status of a Checkpoint as it was read; raises a conflict where it has changed since."""
-    metadata = existing["metadata"]
-    body = _status_body("Checkpoint", metadata["namespace"], metadata["name"], metadata["resourceVersion"], status)
-    path = CHECKPOINTS.path(metadata["namespace"], metadata["name"], "status")
-    await kube.apply(path, body, names.OPERATOR_MANAGER)
-
-
-def _status_body(kind: str, namespace: str, name: str, version: str, status: Mapping[str, Any]) -> dict[str, Any]:
-    metadata = {"name": name, "namespace": namespace, "resourceVersion": version}
-    return {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "status": dict(status)}
+    return await apply_status(
+        kube,
+        TRAINING_JOBS,
+        "TrainingJob",
+        namespace=metadata.namespace,
+        name=metadata.name,
+        version=version,
+        status=half,
+        manager=manager,
+    )

@@ -11,7 +11,8 @@ from datetime import datetime
 from trainyard_api.conditions import ConditionType, Reason
 from trainyard_operator.cluster.messages import at_field, bounded
 from trainyard_operator.cluster.pod import PodView
-from trainyard_operator.trainingjob.actions import Action, DeleteChild, EnsureRunConfig, Observed, ReleasePod
+from trainyard_operator.trainingjob.actions import Action, DeleteChild, EnsureRunConfig, ReleasePod
+from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.outcome import Outcome, Run, judge_end, judge_start
 
 

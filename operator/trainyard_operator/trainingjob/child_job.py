@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from trainyard_api import names
 from trainyard_api.checkpoint import Checkpoint
-from trainyard_api.fields import API_VERSION
 from trainyard_api.quantities import parse_quantity
 from trainyard_api.training_job import TrainingJob
 from trainyard_api.training_job_spec import TrainingJobSpec
+from trainyard_operator.cluster.ownership import owner_reference
 from trainyard_operator.money.rates import node_selector_of
-from trainyard_operator.trainingjob.actions import ChildView
+from trainyard_operator.trainingjob.observed import ChildView
 from trainyard_operator.trainingjob.pod_files import mounts_of
 from trainyard_operator.trainingjob.pod_secrets import secrets_of
 
@@ -73,18 +73,6 @@ def child_job_body(job: TrainingJob, rendering: Rendering) -> dict[str, Any]:
                 "spec": _pod_spec(job, rendering),
             },
         },
-    }
-
-
-def owner_reference(job: TrainingJob) -> dict[str, Any]:
-    """The reference by which a TrainingJob controls what is made for it."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": "TrainingJob",
-        "name": job.metadata.name,
-        "uid": job.metadata.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
     }
 
 

@@ -20,12 +20,12 @@ from trainyard_operator.trainingjob.actions import (
     Action,
     DeleteChild,
     EndRun,
-    Observed,
     ReleasePod,
     RemoveFinalizer,
     StoreCheckpoint,
 )
 from trainyard_operator.trainingjob.gates import NO_LEDGER
+from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.status import StatusDraft
 
 MARGIN: Final = timedelta(seconds=60)

@@ -18,9 +18,9 @@ from trainyard_api.training_job_status import ModelReference
 from trainyard_operator.cluster.pod import Resources
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.money.rates import assumed_rate, missing_price
-from trainyard_operator.trainingjob.actions import Observed
 from trainyard_operator.trainingjob.attempt import Problem
 from trainyard_operator.trainingjob.model_source import Never, Pinned, Resolution, SourceView, Waiting, recheck, resolve
+from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.outcome import Outcome
 from trainyard_operator.trainingjob.status import StatusDraft
 

@@ -7,29 +7,41 @@ and parses it. Decides nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from trainyard_api import names
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.training_job import TrainingJob, parse_training_job
+from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, NAMESPACES, NODES, PODS, TRAINING_JOBS
 from trainyard_operator.cluster.pod import PodView, read_pod
 from trainyard_operator.cluster.reader import ClusterReader
+from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.trainingjob import attempt
-from trainyard_operator.trainingjob.actions import Observed
 from trainyard_operator.trainingjob.child_job import read_child
 from trainyard_operator.trainingjob.model_source import SourceView, checkpoint_name
+from trainyard_operator.trainingjob.observed import Observed
 
 log = logging.getLogger(__name__)
 
 
+ClaimsOf = Callable[[str], Awaitable[tuple[Claim, ...] | None]]
+"""Run uid → its claims; None: the ledger can't be read."""
+
+
 async def observe(
-    reader: ClusterReader, body: dict[str, Any], *, read_nodes: bool, refusals: Mapping[str, str] | None = None
+    reader: ClusterReader,
+    claims_of: ClaimsOf,
+    body: dict[str, Any],
+    *,
+    read_nodes: bool,
+    refusals: Mapping[str, str] | None = None,
 ) -> Observed:
-    """The state around a TrainingJob.
+    """Observes the state around a TrainingJob.
 
     Args:
         reader: where to look.
+        claims_of: how to ask for a run's claims.
         body: the TrainingJob, read before anything else.
         read_nodes: whether nodes may be read.
         refusals: what the API server refused in earlier passes, by checkpoint URI.
@@ -43,8 +55,8 @@ async def observe(
     metadata = job.metadata
     namespace = metadata.namespace
     first = Observed(job, raw_status)
-    child = await reader.child(namespace, names.child_job(metadata.name, first.attempt))
-    pods = own_pods(await reader.pods(namespace, metadata.uid), job)
+    child = await reader.get(JOBS, namespace, names.child_job(metadata.name, first.attempt))
+    pods = own_pods(await reader.of_run(PODS, namespace, metadata.uid), job)
     seen = Observed(
         job=job,
         raw_status=raw_status,
@@ -58,7 +70,7 @@ async def observe(
     ended = attempt.has_ended(seen)
     source, pinned = (SourceView(), None) if ended or deleted else await _model(reader, first)
     baseline = None if ended or deleted else await _baseline(reader, first)
-    claims = await reader.claims(metadata.uid)
+    claims = await claims_of(metadata.uid)
     # Where namespaces are deleted in order, pods go first and the job's own deletion comes later.
     leaving = deleted or (claims is None and any(pod.deletion_time for pod in pods))
     return Observed(
@@ -73,7 +85,7 @@ async def observe(
         pinned=pinned,
         baseline=baseline,
         refusals=refusals or {},
-        namespace_terminating=leaving and _terminating(await reader.namespace(namespace)),
+        namespace_terminating=leaving and _terminating(await reader.get(NAMESPACES, None, namespace)),
     )
 
 
@@ -103,11 +115,11 @@ async def _model(reader: ClusterReader, seen: Observed) -> tuple[SourceView, Che
     if source is None or seen.status.pod_ref is not None:
         return SourceView(), None
     if reference is not None:
-        return SourceView(), _checkpoint(await reader.checkpoint(namespace, reference.checkpoint))
-    body = await reader.job(namespace, source.training_job) if source.training_job else None
+        return SourceView(), _checkpoint(await reader.get(CHECKPOINTS, namespace, reference.checkpoint))
+    body = await reader.get(TRAINING_JOBS, namespace, source.training_job) if source.training_job else None
     job = parse_training_job(body) if body is not None else None
     name = checkpoint_name(source, job)
-    return SourceView(job, _checkpoint(await reader.checkpoint(namespace, name)) if name else None), None
+    return SourceView(job, _checkpoint(await reader.get(CHECKPOINTS, namespace, name)) if name else None), None
 
 
 async def _baseline(reader: ClusterReader, seen: Observed) -> Checkpoint | None:
@@ -116,7 +128,7 @@ async def _baseline(reader: ClusterReader, seen: Observed) -> Checkpoint | None:
         return None
     reference = seen.status.baseline_ref
     name = reference.checkpoint if reference is not None else wanted.checkpoint
-    return _checkpoint(await reader.checkpoint(seen.metadata.namespace, name))
+    return _checkpoint(await reader.get(CHECKPOINTS, seen.metadata.namespace, name))
 
 
 async def _node_labels(
@@ -129,13 +141,13 @@ async def _node_labels(
     for pod in seen.pods:
         if pod.uid in known or pod.node_name is None:
             continue
-        node = await reader.node(pod.node_name) if read_nodes else None
+        node = await reader.get(NODES, None, pod.node_name) if read_nodes else None
         labels[pod.uid] = (node or {}).get("metadata", {}).get("labels", {}) if read_nodes else None
     return labels
 
 
 async def _checkpoints(reader: ClusterReader, job: TrainingJob) -> tuple[Checkpoint, ...]:
-    bodies = await reader.checkpoints(job.metadata.namespace, job.metadata.uid)
+    bodies = await reader.of_run(CHECKPOINTS, job.metadata.namespace, job.metadata.uid)
     return tuple(Checkpoint.model_validate(body) for body in bodies)
 
 

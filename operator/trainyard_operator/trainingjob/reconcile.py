@@ -13,21 +13,14 @@ from datetime import datetime
 from trainyard_api import names
 from trainyard_api.conditions import ConditionType, Reason
 from trainyard_operator.checkpoint import claims
-from trainyard_operator.cluster import events
 from trainyard_operator.cluster.clock import format_time
+from trainyard_operator.cluster.events import EventNote, of_conditions
 from trainyard_operator.money.booking import Books, keep_books
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.trainingjob import attempt, deletion, gates, reported
-from trainyard_operator.trainingjob.actions import (
-    Action,
-    AddFinalizer,
-    EndRun,
-    EventNote,
-    Observed,
-    Plan,
-    StartAttempt,
-    StoreCheckpoint,
-)
+from trainyard_operator.trainingjob.actions import Action, AddFinalizer, EndRun, Plan, StartAttempt, StoreCheckpoint
+from trainyard_operator.trainingjob.events import of_actions
+from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.outcome import Outcome, Run, unclaimed
 from trainyard_operator.trainingjob.status import StatusDraft
 
@@ -46,15 +39,15 @@ class Context:
     """Whether a new sum may be shown because time has passed."""
 
 
-def plan(observed: Observed, context: Context) -> Plan:
-    """What to do about one TrainingJob."""
+def decide(observed: Observed, context: Context) -> Plan:
+    """Decides what to do about one TrainingJob."""
     draft = StatusDraft(observed.raw_status, generation=observed.metadata.generation, now=context.now)
     draft.put(
         "budget", {**(draft.get("budget") or {}), "limitUSD": observed.spec.budget.max_cost_usd, "source": "Spec"}
     )
     deleted = observed.metadata.deletion_timestamp is not None
     books = keep_books(
-        observed,
+        observed.account,
         context.prices,
         context.now,
         ledger_up=observed.claims is not None,
@@ -71,7 +64,7 @@ def plan(observed: Observed, context: Context) -> Plan:
         actions = _active(observed, books, draft, context)
     actions = (*books.to_book, *actions)
     before = {entry["type"]: entry for entry in observed.raw_status.get("conditions") or []}
-    notes: list[EventNote] = [*events.of_actions(actions), *events.of_conditions(before, draft.conditions())]
+    notes: list[EventNote] = [*of_actions(actions), *of_conditions(before, draft.conditions())]
     return Plan(actions, draft.operator_half(), draft.budget_half(), tuple(notes))
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from trainyard_api import names
 from trainyard_operator.cluster.kube import DEPLOYMENTS, PODS, TRAINING_JOBS, Kind, Kube, KubeError
-from trainyard_operator.cluster.reader import MANAGED
+from trainyard_operator.cluster.reader import SELECTORS
 from trainyard_operator.settings import ReleaseSettings
 
 log = logging.getLogger(__name__)
@@ -36,11 +36,11 @@ async def release(kube: Kube, settings: ReleaseSettings) -> int:
     await _stop_operator(kube, settings)
     count = 0
     for namespace in settings.watch_namespaces or (None,):
-        for kind, selector, finalizer in (
-            (TRAINING_JOBS, "", names.SETTLEMENT_FINALIZER),
-            (PODS, MANAGED, names.ACCOUNTING_FINALIZER),
+        for kind, finalizer in (
+            (TRAINING_JOBS, names.SETTLEMENT_FINALIZER),
+            (PODS, names.ACCOUNTING_FINALIZER),
         ):
-            for body in await kube.list_objects(kind, namespace, selector):
+            for body in await kube.list_objects(kind, namespace, SELECTORS.get(kind, "")):
                 count += await _release(kube, kind, body, finalizer)
     return count
 

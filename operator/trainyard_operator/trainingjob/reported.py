@@ -12,7 +12,8 @@ from trainyard_api.conditions import ConditionType, Reason
 from trainyard_operator.checkpoint.claims import ClaimsReview
 from trainyard_operator.cluster.messages import at_field
 from trainyard_operator.ledger.rows import Claim
-from trainyard_operator.trainingjob.actions import CopyEvaluation, Observed
+from trainyard_operator.trainingjob.actions import CopyEvaluation
+from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.status import StatusDraft
 
 

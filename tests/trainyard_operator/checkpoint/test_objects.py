@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.trainyard_operator.builders import NAME, NOW, UID, checkpoint, claim, job
 from trainyard_api.checkpoint import Checkpoint, CheckpointStatus
-from trainyard_operator.checkpoint.objects import checkpoint_body, claimed_status, imported_status, is_orphan_import
+from trainyard_operator.checkpoint.objects import checkpoint_body, claimed_status, imported_status
 
 
 def test_an_object_says_where_its_files_are_and_outlives_its_job() -> None:
@@ -44,14 +44,3 @@ def test_an_import_is_ready_with_the_files_of_its_spec() -> None:
     status = imported_status(made, NOW)
     assert (status["uri"], status["digest"]) == (made.spec.source.uri, made.spec.source.digest)
     assert status["conditions"][0]["reason"] == "Imported"
-
-
-def test_only_what_nobody_else_reports_on_is_an_import() -> None:
-    """Not what has conditions, nor what a living job's pass will fill."""
-    made = checkpoint(claim(), ready=False)
-    assert is_orphan_import(made, set())
-    assert not is_orphan_import(checkpoint(claim()), set())
-    labels = {"trainyard.dev/training-job-uid": UID}
-    owned = made.model_copy(update={"metadata": made.metadata.model_copy(update={"labels": labels})})
-    assert not is_orphan_import(owned, {UID})
-    assert is_orphan_import(owned, {"another"})

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
-from tests.trainyard_operator.builders import claim, open_pod, reported
+from tests.trainyard_operator.builders import reported
 from trainyard_api.conditions import ConditionType, Reason
-from trainyard_api.training_job_status import OpenPod
-from trainyard_operator.cluster.events import of_actions, of_conditions
-from trainyard_operator.trainingjob.actions import AddFinalizer, BookSpend, EventNote, StartAttempt, StoreCheckpoint
+from trainyard_operator.cluster.events import of_conditions
 
 
 def _of(before: list[dict], after: list[dict]) -> list[tuple[str, bool]]:
@@ -41,14 +37,3 @@ def test_waiting_for_a_checkpoint_is_no_warning() -> None:
     unpriced = reported(ConditionType.COST_KNOWN, "False", Reason.NO_PRICE)
     assert _of([], [waits]) == [("WaitingForCheckpoint", False)]
     assert _of([], [unpriced]) == [("NoPrice", True)]
-
-
-def test_what_was_done_for_a_person_is_told() -> None:
-    """A start, a checkpoint, a booking; nothing of the operator's own housekeeping."""
-    spend = BookSpend(OpenPod.model_validate(open_pod(end=0)), Decimal("0.5"))
-    notes = of_actions((AddFinalizer(), StartAttempt(2), StoreCheckpoint(claim(7)), spend))
-    assert notes == [
-        EventNote("AttemptStarted", "attempt 2 was started"),
-        EventNote("CheckpointCreated", "the checkpoint of step 7 is an object"),
-        EventNote("SpendSettled", "pod sums-1-abcde has cost $0.5"),
-    ]

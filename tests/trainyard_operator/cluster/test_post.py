@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tests.trainyard_operator.builders import NAME, NOW, UID, job
+from trainyard_operator.cluster.events import EventNote
 from trainyard_operator.cluster.post import event_body
-from trainyard_operator.trainingjob.actions import EventNote
 
 
 def test_an_event_names_the_job_and_fits_the_api() -> None:

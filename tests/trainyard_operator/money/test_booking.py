@@ -19,11 +19,11 @@ from tests.trainyard_operator.builders import (
 )
 from trainyard_api.training_job_status import Cost
 from trainyard_operator.money.booking import Books, keep_books
-from trainyard_operator.trainingjob.actions import Observed
+from trainyard_operator.trainingjob.observed import Observed
 
 
 def _books(seen: Observed, *, ledger_up: bool = True, refresh: bool = False, **more: Any) -> Books:
-    return keep_books(seen, TABLE, NOW, ledger_up=ledger_up, refresh=refresh, **more)
+    return keep_books(seen.account, TABLE, NOW, ledger_up=ledger_up, refresh=refresh, **more)
 
 
 def _status(**cost: Any) -> dict[str, Any]:

@@ -21,14 +21,8 @@ from tests.trainyard_operator.builders import (
     running_status,
 )
 from trainyard_api.conditions import ConditionType
-from trainyard_operator.trainingjob.actions import (
-    BookSpend,
-    DeleteChild,
-    EndRun,
-    ReleasePod,
-    RemoveFinalizer,
-    StoreCheckpoint,
-)
+from trainyard_operator.money.booking import BookSpend
+from trainyard_operator.trainingjob.actions import DeleteChild, EndRun, ReleasePod, RemoveFinalizer, StoreCheckpoint
 from trainyard_operator.trainingjob.deletion import overdue
 
 SETTLED = {"spentUSD": "0.1000", "settledUSD": "0.037500", "settledPods": [{"uid": POD_UID}]}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.trainyard_operator.bench import Bench, condition, training_job
+from tests.trainyard_operator.bench import Bench, condition
 from tests.waiting import until
 from trainyard_api import names
 from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, PODS, TRAINING_JOBS
@@ -262,22 +262,6 @@ def test_a_claim_outside_the_runs_prefix_is_refused(bench: Bench) -> None:
     assert "team-b" in condition(job, "Degraded")["message"]
     made = [c for c in bench.api.items(CHECKPOINTS) if c["metadata"].get("labels", {}).get(names.JOB_LABEL) == "liar"]
     assert made == []
-
-
-def test_a_checkpoint_that_a_person_made_is_ready(bench: Bench) -> None:
-    """An import shows the files it was given, Ready with reason Imported, and can be started from by name."""
-    spec = {
-        "source": {"uri": "s3://models/elsewhere/", "digest": f"sha256:{7:064x}"},
-        "storage": training_job("x")["spec"]["checkpoints"]["storage"],
-    }
-    body = {"apiVersion": "trainyard.dev/v1alpha1", "kind": "Checkpoint", "metadata": {"name": "mine"}, "spec": spec}
-    bench.api.create(CHECKPOINTS, body)
-    bench.submit("from-import", model={"checkpoint": {"name": "mine"}})
-    bench.api.pod("from-import")
-    checkpoint = bench.api.get(CHECKPOINTS, "mine")
-    assert checkpoint is not None
-    assert condition(checkpoint, "Ready")["reason"] == "Imported"
-    assert checkpoint["status"]["uri"] == "s3://models/elsewhere/"
 
 
 def test_a_forged_pod_counts_for_nothing(bench: Bench) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from tests.trainyard_operator.builders import (
     JOBS_POD_BODY,
-    NAME,
     POD_BODY,
     POD_UID,
     UID,
@@ -19,9 +18,11 @@ from tests.trainyard_operator.builders import (
     running_status,
 )
 from trainyard_api.conditions import ConditionType
-from trainyard_operator.cluster.reader import ClusterListing, Lists
-from trainyard_operator.trainingjob.actions import Observed
+from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, NODES, PODS, TRAINING_JOBS, Kind
+from trainyard_operator.cluster.listing import ClusterListing
+from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.trainingjob.observe import observe, own_pods
+from trainyard_operator.trainingjob.observed import Observed
 
 
 class NoRequests:
@@ -34,15 +35,26 @@ class NoRequests:
 class Nodes(NoRequests):
     """One node, for pods that have just been bound."""
 
-    async def node(self, name: str) -> dict[str, Any]:
+    async def get(self, kind: Kind, namespace: str | None, name: str) -> dict[str, Any]:
         """The node."""
-        assert name == "node-1"
+        assert (kind, namespace, name) == (NODES, None, "node-1")
         return {"metadata": {"labels": {"zone": "a"}}}
 
 
-def _observe(body: dict[str, Any], live: Any, *, read_nodes: bool = True, **lists: Any) -> Observed:
-    reader = ClusterListing(Lists(jobs={("team-a", NAME): body}, **lists), live)
-    return asyncio.run(observe(reader, body, read_nodes=read_nodes))
+def _observe(
+    body: dict[str, Any],
+    live: Any,
+    *,
+    read_nodes: bool = True,
+    claims: dict[str, tuple[Claim, ...]] | None,
+    pods: tuple[dict[str, Any], ...] = (),
+) -> Observed:
+    lists = {TRAINING_JOBS: [body], JOBS: [], PODS: pods, CHECKPOINTS: []}
+
+    async def claims_of(uid: str) -> tuple[Claim, ...] | None:
+        return None if claims is None else claims.get(uid, ())
+
+    return asyncio.run(observe(ClusterListing(lists, live), claims_of, body, read_nodes=read_nodes))
 
 
 def test_a_closed_job_is_looked_at_in_the_lists_alone() -> None:
@@ -55,11 +67,11 @@ def test_a_closed_job_is_looked_at_in_the_lists_alone() -> None:
 
 def test_a_pod_just_bound_is_seen_with_its_nodes_labels() -> None:
     """Only then: its rate is fixed once."""
-    fresh = _observe(job_body(), Nodes(), pods=[JOBS_POD_BODY], claims={})
+    fresh = _observe(job_body(), Nodes(), pods=(JOBS_POD_BODY,), claims={})
     assert fresh.node_labels == {POD_UID: {"zone": "a"}}
-    known = _observe(job_body(status=running_status()), NoRequests(), pods=[JOBS_POD_BODY], claims={})
+    known = _observe(job_body(status=running_status()), NoRequests(), pods=(JOBS_POD_BODY,), claims={})
     assert known.node_labels == {}
-    blind = _observe(job_body(), NoRequests(), read_nodes=False, pods=[JOBS_POD_BODY], claims={})
+    blind = _observe(job_body(), NoRequests(), read_nodes=False, pods=(JOBS_POD_BODY,), claims={})
     assert blind.node_labels == {POD_UID: None}
 
 

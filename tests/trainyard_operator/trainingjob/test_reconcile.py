@@ -26,17 +26,17 @@ from tests.trainyard_operator.builders import (
 )
 from trainyard_api.conditions import ConditionType
 from trainyard_api.training_job_status import TrainingJobStatus
+from trainyard_operator.money.booking import BookSpend
 from trainyard_operator.trainingjob.actions import (
     AddFinalizer,
-    BookSpend,
     DeleteChild,
     EndRun,
-    Observed,
     Plan,
     ReleasePod,
     StartAttempt,
     StoreCheckpoint,
 )
+from trainyard_operator.trainingjob.observed import Observed
 
 DONE = f'{{"reason": "Completed", "committedUri": "{PREFIX}step-10-9d2f0c3e/"}}'
 BOOKED = {"spentUSD": "0.1000", "settledUSD": "0.037500", "settledPods": [{"uid": POD_UID}]}

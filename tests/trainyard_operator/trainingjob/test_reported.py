@@ -18,7 +18,8 @@ from tests.trainyard_operator.builders import (
     running_status,
 )
 from trainyard_api.conditions import ConditionType
-from trainyard_operator.trainingjob.actions import CopyEvaluation, Observed
+from trainyard_operator.trainingjob.actions import CopyEvaluation
+from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.reported import evaluation as copies
 from trainyard_operator.trainingjob.reported import show
 from trainyard_operator.trainingjob.status import StatusDraft
