@@ -219,3 +219,15 @@ def conditions(plan: Plan) -> dict[str, dict[str, Any]]:
     """All conditions of a plan by type."""
     both = (*plan.operator_half.get("conditions", ()), *plan.budget_half.get("conditions", ()))
     return {entry["type"]: entry for entry in both}
+
+
+def summary_of(plan: Plan) -> tuple[str, str]:
+    """Status and reason of `Succeeded` after a plan."""
+    found = conditions(plan)[ConditionType.SUCCEEDED]
+    return found["status"], found["reason"]
+
+
+def next_status(plan: Plan) -> dict[str, Any]:
+    """The status that a plan writes."""
+    both = [*plan.operator_half["conditions"], *plan.budget_half.get("conditions", [])]
+    return {**plan.operator_half, **plan.budget_half, "conditions": both}

@@ -7,21 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from trainyard_api import names
 from trainyard_api.conditions import ConditionType, Reason
+from trainyard_operator.cluster.clock import format_time
 from trainyard_operator.cluster.messages import at_field, bounded
 from trainyard_operator.cluster.pod import PodView
 from trainyard_operator.trainingjob.actions import Action, DeleteChild, EnsureRunConfig, ReleasePod
+from trainyard_operator.trainingjob.findings import Finding, Problem
 from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.outcome import Outcome, Run, judge_end, judge_start
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something in the way that may still resolve."""
-
-    reason: Reason | str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -80,6 +76,31 @@ def look(observed: Observed, run: Run, now: datetime) -> AttemptView:
     return AttemptView(
         begun=True, reason=reason, message=message, pod=pod, problems=problems, actions=ensure, pods_gone=False
     )
+
+
+def show(observed: Observed, view: AttemptView, now: datetime) -> Finding:
+    """Names the pod whose reports count, and what keeps the attempt from going on."""
+    fields: dict[str, Any] = {}
+    if view.pod is not None:
+        fields["podRef"] = {"name": view.pod.name, "uid": view.pod.uid}
+    if view.pod is not None or (observed.child is not None and observed.child.ours):
+        # The pass that made the child may have ended before it could say so.
+        fields |= start_fields(observed, now)
+    return Finding(fields=fields, problems=view.problems)
+
+
+def start_fields(observed: Observed, now: datetime) -> dict[str, Any]:
+    """Names the attempt that begins or has begun, its Job, and when the first one began."""
+    return {
+        "attempts": observed.attempt,
+        "jobRef": {"name": names.child_job(observed.metadata.name, observed.attempt)},
+        "startTime": observed.raw_status.get("startTime") or format_time(now),
+    }
+
+
+def tidy(observed: Observed) -> Finding:
+    """Cleans up after a job that has ended: a child that could still make pods goes, booked pods are released."""
+    return Finding(actions=(*stop_if_alive(observed), *releases(observed)))
 
 
 def stop_if_alive(observed: Observed) -> tuple[Action, ...]:

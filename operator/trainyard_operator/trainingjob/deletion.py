@@ -24,13 +24,17 @@ from trainyard_operator.trainingjob.actions import (
     RemoveFinalizer,
     StoreCheckpoint,
 )
+from trainyard_operator.trainingjob.findings import Condition, Finding
 from trainyard_operator.trainingjob.gates import NO_LEDGER
 from trainyard_operator.trainingjob.observed import Observed
-from trainyard_operator.trainingjob.status import StatusDraft
 
 MARGIN: Final = timedelta(seconds=60)
 """How much longer than its grace a pod is waited for."""
 ENDED_BY_DELETION: Final = "Deleted"
+_STOPPING: Final = (
+    Condition(ConditionType.SUCCEEDED, None, Reason.STOPPING, "Deleted: its pod stops and its cost is booked."),
+    Condition(ConditionType.RECONCILING, True, Reason.STOPPING),
+)
 
 
 def overdue(observed: Observed, now: datetime) -> bool:
@@ -40,32 +44,34 @@ def overdue(observed: Observed, now: datetime) -> bool:
     return asked is not None and now >= parse_time(asked) + grace + MARGIN
 
 
-def decide(observed: Observed, books: Books, draft: StatusDraft, now: datetime) -> tuple[Action, ...]:
-    """The next steps of a deletion."""
+def decide(observed: Observed, books: Books, now: datetime) -> Finding:
+    """Decides the next steps of a deletion."""
     if names.SETTLEMENT_FINALIZER not in observed.metadata.finalizers:
-        return ()
+        return Finding()
     stop = _stop(observed)
     if observed.namespace_terminating:
-        holds = tuple(ReleasePod(pod) for pod in observed.pods if pod.held)
-        if observed.metadata.deletion_timestamp is None:
-            return (*stop, *holds)
-        return (*stop, *holds, EndRun(ENDED_BY_DELETION, required=False), RemoveFinalizer())
-    if not attempt.has_ended(observed):
-        draft.condition(
-            ConditionType.SUCCEEDED, None, Reason.STOPPING, "Deleted: its pod stops and its cost is booked."
-        )
-        draft.condition(ConditionType.RECONCILING, True, Reason.STOPPING)
+        return Finding(actions=(*stop, *_all_holds(observed), *_leave_terminating(observed)))
+    conditions = () if attempt.has_ended(observed) else _STOPPING
     if observed.claims is None and not _has_nothing_to_settle(observed):
-        draft.condition(ConditionType.DEGRADED, True, Reason.DATABASE_UNAVAILABLE, NO_LEDGER)
-        return stop
+        away = Condition(ConditionType.DEGRADED, True, Reason.DATABASE_UNAVAILABLE, NO_LEDGER)
+        return Finding((*conditions, away), actions=stop)
     waiting = not overdue(observed, now) and not all(pod.ended for pod in observed.pods)
     if stop or waiting or books.open_pods or books.to_book:
         # Booked in this pass: the next one sees it in the status and goes on.
-        return (*stop, *attempt.releases(observed))
-    holds = tuple(ReleasePod(pod) for pod in observed.pods if pod.held)
+        return Finding(conditions, actions=(*stop, *attempt.releases(observed)))
     stores = tuple(StoreCheckpoint(claim, required=False) for claim in _outstanding(observed))
     end = () if observed.claims is None else (EndRun(ENDED_BY_DELETION),)
-    return (*stores, *holds, *end, RemoveFinalizer())
+    return Finding(conditions, actions=(*stores, *_all_holds(observed), *end, RemoveFinalizer()))
+
+
+def _all_holds(observed: Observed) -> tuple[ReleasePod, ...]:
+    return tuple(ReleasePod(pod) for pod in observed.pods if pod.held)
+
+
+def _leave_terminating(observed: Observed) -> tuple[Action, ...]:
+    if observed.metadata.deletion_timestamp is None:
+        return ()
+    return (EndRun(ENDED_BY_DELETION, required=False), RemoveFinalizer())
 
 
 def _stop(observed: Observed) -> tuple[Action, ...]:

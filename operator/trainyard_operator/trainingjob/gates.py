@@ -6,7 +6,6 @@ waited for, what can't ends the job. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,28 +17,19 @@ from trainyard_api.training_job_status import ModelReference
 from trainyard_operator.cluster.pod import Resources
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.money.rates import assumed_rate, missing_price
-from trainyard_operator.trainingjob.attempt import Problem
+from trainyard_operator.trainingjob.findings import Condition, Finding, Problem
 from trainyard_operator.trainingjob.model_source import Never, Pinned, Resolution, SourceView, Waiting, recheck, resolve
 from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.outcome import Outcome
-from trainyard_operator.trainingjob.status import StatusDraft
 
 NO_LEDGER = "The operator can't reach its Postgres database; its log says why. Running pods go on; nothing new begins."
-
-
-@dataclass(frozen=True)
-class _Report:
-    kind: ConditionType
-    status: bool
-    reason: Reason
-    message: str = ""
 
 
 @dataclass(frozen=True)
 class _Pin:
     """What has become of a reference to a checkpoint."""
 
-    report: _Report
+    report: Condition
     reference: dict[str, Any] | None = None
     """To be written into the status, where it has just been resolved."""
     waits: str = ""
@@ -50,33 +40,24 @@ class _Pin:
 class Gate:
     """Whether an attempt may begin."""
 
-    reports: tuple[_Report, ...]
-    references: Mapping[str, dict[str, Any]]
-    """Field of the status → the checkpoint that has just been pinned there."""
+    finding: Finding
+    """The condition of each gate, and the checkpoints that have just been pinned."""
     message: str = ""
     """Why it waits; empty: it may begin."""
-    problems: tuple[Problem, ...] = ()
     final: Outcome | None = None
     """Why it can never begin."""
 
     @property
     def open(self) -> bool:
-        """Whether nothing stands in the way."""
+        """Tells whether nothing stands in the way."""
         return not self.message and self.final is None
-
-    def report(self, draft: StatusDraft) -> None:
-        """Writes what the gates found into the status."""
-        for report in self.reports:
-            draft.condition(report.kind, report.status, report.reason, report.message)
-        for field, reference in self.references.items():
-            draft.put(field, reference)
 
 
 def before_start(observed: Observed, prices: Prices, *, read_nodes: bool, begun: bool) -> Gate:
     """The gates of the next start; once an attempt has begun, only the ledger's is looked at."""
     ledger = () if observed.claims is not None else (Problem(Reason.DATABASE_UNAVAILABLE, NO_LEDGER),)
     if begun:
-        return Gate((), {}, message="begun", problems=ledger)
+        return Gate(Finding(problems=ledger), message="begun")
     model, baseline = _model(observed), _baseline(observed)
     pins = {"modelRef": model} | ({} if baseline is None else {"baselineRef": baseline})
     waits = next((pin.waits for pin in pins.values() if pin.waits), "")
@@ -85,13 +66,14 @@ def before_start(observed: Observed, prices: Prices, *, read_nodes: bool, begun:
     selector = observed.spec.trainer.node_selector
     known = assumed_rate(prices, resources, selector, read_nodes=read_nodes).known
     price = missing_price(resources)
-    cost = _Report(ConditionType.COST_KNOWN, True, Reason.PRICED)
+    cost = Condition(ConditionType.COST_KNOWN, True, Reason.PRICED)
     if not known:
-        cost = _Report(ConditionType.COST_KNOWN, False, Reason.NO_PRICE, price)
+        cost = Condition(ConditionType.COST_KNOWN, False, Reason.NO_PRICE, price)
     refused = price if not known and prices.unknown_price == "Refuse" else ""
     message = waits or refused or (NO_LEDGER if ledger else "")
     references = {field: pin.reference for field, pin in pins.items() if pin.reference is not None}
-    return Gate((*(pin.report for pin in pins.values()), cost), references, message, ledger, final)
+    conditions = (*(pin.report for pin in pins.values()), cost)
+    return Gate(Finding(conditions, references, problems=ledger), message, final)
 
 
 def resources_of(spec: TrainingJobSpec) -> Resources:
@@ -108,7 +90,7 @@ def resources_of(spec: TrainingJobSpec) -> Resources:
 def _model(observed: Observed) -> _Pin:
     source = observed.spec.model.checkpoint
     if source is None:
-        return _Pin(_Report(ConditionType.MODEL_AVAILABLE, True, Reason.FROM_SPEC))
+        return _Pin(Condition(ConditionType.MODEL_AVAILABLE, True, Reason.FROM_SPEC))
     pinned, own_name = observed.status.model_ref, observed.metadata.name
     if pinned is not None:
         return _pinned(ConditionType.MODEL_AVAILABLE, pinned, recheck(pinned, observed.pinned))
@@ -129,17 +111,17 @@ def _baseline(observed: Observed) -> _Pin | None:
 def _pinned(kind: ConditionType, reference: ModelReference, gone: Never | None) -> _Pin:
     if gone is not None:
         return _resolved(kind, gone)
-    return _Pin(_Report(kind, True, Reason.PINNED, f"Checkpoint {reference.checkpoint} is pinned."))
+    return _Pin(Condition(kind, True, Reason.PINNED, f"Checkpoint {reference.checkpoint} is pinned."))
 
 
 def _resolved(kind: ConditionType, resolution: Resolution) -> _Pin:
     match resolution:
         case Pinned(reference):
             # Written first; the next pass starts from what the status holds.
-            report = _Report(kind, True, Reason.PINNED, f"Checkpoint {reference.checkpoint} is pinned.")
+            report = Condition(kind, True, Reason.PINNED, f"Checkpoint {reference.checkpoint} is pinned.")
             return _Pin(report, reference.to_wire(), f"Checkpoint {reference.checkpoint} has been pinned.")
         case Waiting(message):
-            return _Pin(_Report(kind, False, Reason.WAITING_FOR_CHECKPOINT, message), None, message)
+            return _Pin(Condition(kind, False, Reason.WAITING_FOR_CHECKPOINT, message), None, message)
         case Never(message):
-            report = _Report(kind, False, Reason.CHECKPOINT_UNAVAILABLE, message)
+            report = Condition(kind, False, Reason.CHECKPOINT_UNAVAILABLE, message)
             return _Pin(report, None, message, Outcome(Reason.CHECKPOINT_UNAVAILABLE, message))

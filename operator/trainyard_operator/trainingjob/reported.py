@@ -13,25 +13,28 @@ from trainyard_operator.checkpoint.claims import ClaimsReview
 from trainyard_operator.cluster.messages import at_field
 from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.trainingjob.actions import CopyEvaluation
+from trainyard_operator.trainingjob.findings import Condition, Finding
 from trainyard_operator.trainingjob.observed import Observed
-from trainyard_operator.trainingjob.status import StatusDraft
 
 
-def show(observed: Observed, reviewed: ClaimsReview, draft: StatusDraft) -> None:
-    """Writes into the status what follows from the pod's progress."""
+def show(observed: Observed, reviewed: ClaimsReview) -> Finding:
+    """Finds what follows from the pod's progress."""
     progress = observed.status.progress
     if progress is None:
-        return
-    best = progress.best_checkpoint
-    claim = next((claim for claim in reviewed.stored if best is not None and claim.uri == best.uri), None)
-    if claim is not None:
-        draft.put("bestCheckpointRef", {"name": claim.object_name(observed.metadata.name, observed.metadata.uid)})
+        return Finding()
+    conditions: list[Condition] = []
     if progress.sampler is not None:
         slots = progress.sampler.kind == "Slots"
         reason = Reason.SELF_CHECK_PASSED if slots else Reason.WHOLE_BATCH_FALLBACK
-        draft.condition(ConditionType.SAMPLER_VERIFIED, slots, reason, progress.sampler.message)
+        conditions.append(Condition(ConditionType.SAMPLER_VERIFIED, slots, reason, progress.sampler.message))
     if progress.save_seconds is not None:
-        _judge_grace(observed.spec.checkpoints.stop_grace_seconds, Decimal(progress.save_seconds), draft)
+        conditions.append(_grace(observed.spec.checkpoints.stop_grace_seconds, Decimal(progress.save_seconds)))
+    best = progress.best_checkpoint
+    claim = next((claim for claim in reviewed.stored if best is not None and claim.uri == best.uri), None)
+    if claim is None:
+        return Finding(tuple(conditions))
+    name = claim.object_name(observed.metadata.name, observed.metadata.uid)
+    return Finding(tuple(conditions), {"bestCheckpointRef": {"name": name}})
 
 
 def evaluation(observed: Observed, final: Claim | None) -> tuple[CopyEvaluation, ...]:
@@ -45,11 +48,13 @@ def evaluation(observed: Observed, final: Claim | None) -> tuple[CopyEvaluation,
     return () if name is None else (CopyEvaluation(name, progress.evaluation.to_wire()),)
 
 
-def _judge_grace(grace: int, took: Decimal, draft: StatusDraft) -> None:
-    """A stop waits for the pass or turn under way before it saves, and a bucket is slower at times: twice the time."""
+def _grace(grace: int, took: Decimal) -> Condition:
+    """Compares the grace, in seconds, with twice the time that saving took.
+
+    A stop waits for the pass or turn under way before it saves, and a bucket is slower at times.
+    """
     if grace > 2 * took:
-        draft.condition(ConditionType.STOP_GRACE_SUFFICIENT, True, Reason.SAVES_IN_TIME)
-        return
+        return Condition(ConditionType.STOP_GRACE_SUFFICIENT, True, Reason.SAVES_IN_TIME)
     rule = f"must exceed twice the {took} s that saving a checkpoint took, or a stop may lose the newest work"
     message = at_field("spec.checkpoints.stopGraceSeconds", rule, str(grace))
-    draft.condition(ConditionType.STOP_GRACE_SUFFICIENT, False, Reason.GRACE_TOO_SHORT, message)
+    return Condition(ConditionType.STOP_GRACE_SUFFICIENT, False, Reason.GRACE_TOO_SHORT, message)

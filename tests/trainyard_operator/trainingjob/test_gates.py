@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.trainyard_operator.builders import NOW, TABLE, checkpoint, claim, observed, running_status
+from tests.trainyard_operator.builders import TABLE, checkpoint, claim, observed, running_status
 from trainyard_api.conditions import ConditionType
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.trainingjob.gates import Gate, before_start, resources_of
 from trainyard_operator.trainingjob.model_source import SourceView
-from trainyard_operator.trainingjob.status import StatusDraft
 
 GPU = {"trainer": {"gpus": {"product": "X", "count": 2}}}
 FROM_CHECKPOINT = {"model": {"checkpoint": {"name": "mine"}}}
@@ -20,9 +19,7 @@ def _gate(prices: Prices = TABLE, *, begun: bool = False, **around: Any) -> Gate
 
 
 def _reported(gate: Gate) -> dict[str, tuple[str, str]]:
-    draft = StatusDraft({}, generation=1, now=NOW)
-    gate.report(draft)
-    return {kind: (c["status"], c["reason"]) for kind, c in draft.conditions().items()}
+    return {found.kind: (str(found.status), found.reason) for found in gate.finding.conditions}
 
 
 def test_with_model_price_and_ledger_the_gate_is_open() -> None:
@@ -47,8 +44,8 @@ def test_without_the_ledger_nothing_begins() -> None:
     """A run that isn't in it would fence no predecessor."""
     gate = _gate(claims=None)
     assert not gate.open
-    assert [p.reason for p in gate.problems] == ["DatabaseUnavailable"]
-    assert [p.reason for p in _gate(claims=None, begun=True).problems] == ["DatabaseUnavailable"]
+    assert [p.reason for p in gate.finding.problems] == ["DatabaseUnavailable"]
+    assert [p.reason for p in _gate(claims=None, begun=True).finding.problems] == ["DatabaseUnavailable"]
 
 
 def test_a_checkpoint_is_pinned_first_and_started_from_in_a_later_pass() -> None:
@@ -56,8 +53,8 @@ def test_a_checkpoint_is_pinned_first_and_started_from_in_a_later_pass() -> None
     ready = checkpoint(claim(), name="mine")
     found = _gate(spec=FROM_CHECKPOINT, source=SourceView(checkpoint=ready))
     assert not found.open
-    assert "modelRef" in found.references
-    pinned = running_status(modelRef=found.references["modelRef"])
+    assert "modelRef" in found.finding.fields
+    pinned = running_status(modelRef=found.finding.fields["modelRef"])
     assert _gate(spec=FROM_CHECKPOINT, status=pinned, pinned=ready).open
 
 
@@ -81,7 +78,7 @@ def test_an_evaluation_waits_for_both_checkpoints() -> None:
     assert _reported(waiting)[ConditionType.BASELINE_AVAILABLE] == ("False", "WaitingForCheckpoint")
     ready = checkpoint(claim(), name="other")
     found = _gate(spec=spec, baseline=ready)
-    pinned = running_status(baselineRef=found.references["baselineRef"])
+    pinned = running_status(baselineRef=found.finding.fields["baselineRef"])
     assert _gate(spec=spec, status=pinned, baseline=ready).open
     assert _gate(spec=spec, status=pinned).final is not None
 

@@ -18,39 +18,25 @@ from tests.trainyard_operator.builders import (
     conditions,
     decide,
     ended_pod,
+    next_status,
     observed,
     open_pod,
     pod,
     reported,
     running_status,
+    summary_of,
 )
 from trainyard_api.conditions import ConditionType
 from trainyard_api.training_job_status import TrainingJobStatus
-from trainyard_operator.money.booking import BookSpend
 from trainyard_operator.trainingjob.actions import (
     AddFinalizer,
-    DeleteChild,
-    EndRun,
-    Plan,
-    ReleasePod,
     StartAttempt,
-    StoreCheckpoint,
 )
 from trainyard_operator.trainingjob.observed import Observed
 
 DONE = f'{{"reason": "Completed", "committedUri": "{PREFIX}step-10-9d2f0c3e/"}}'
 BOOKED = {"spentUSD": "0.1000", "settledUSD": "0.037500", "settledPods": [{"uid": POD_UID}]}
 RECORDED = {"spentUSD": "0.1000", "settledUSD": "0.000000", "openPods": [open_pod(end=-10)]}
-
-
-def _summary(plan: Plan) -> tuple[str, str]:
-    found = conditions(plan)[ConditionType.SUCCEEDED]
-    return found["status"], found["reason"]
-
-
-def _next_status(plan: Plan) -> dict[str, Any]:
-    both = [*plan.operator_half["conditions"], *plan.budget_half.get("conditions", [])]
-    return {**plan.operator_half, **plan.budget_half, "conditions": both}
 
 
 def test_a_new_job_is_held_and_started() -> None:
@@ -60,7 +46,7 @@ def test_a_new_job_is_held_and_started() -> None:
     object.__setattr__(seen, "job", seen.job.model_copy(update={"metadata": free}))
     plan = decide(seen)
     assert plan.actions == (AddFinalizer(), StartAttempt(1))
-    assert _summary(plan) == ("Unknown", "Starting")
+    assert summary_of(plan) == ("Unknown", "Starting")
     assert (plan.operator_half["attempts"], plan.operator_half["jobRef"]) == (1, {"name": "sums-1"})
     assert plan.budget_half["budget"] == {"limitUSD": "5.00", "source": "Spec"}
 
@@ -70,45 +56,8 @@ def test_a_running_pod_is_named_and_nothing_is_done() -> None:
     plan = decide(observed(status={"attempts": 1}, child=child(), pods=(pod(),), node_labels={POD_UID: {}}))
     assert plan.actions == ()
     assert plan.operator_half["podRef"] == {"name": "sums-1-abcde", "uid": POD_UID}
-    assert _summary(plan) == ("Unknown", "Running")
+    assert summary_of(plan) == ("Unknown", "Running")
     assert conditions(plan)[ConditionType.RECONCILING]["status"] == "True"
-
-
-def test_success_waits_for_booking_and_the_final_checkpoint() -> None:
-    """Pod ended; end recorded; booked and stored; only then Completed."""
-    pods, one = (ended_pod(0, DONE),), claim(10)
-    first = decide(observed(status=running_status(), child=child(), pods=pods, claims=(one,)))
-    assert (_summary(first), first.actions) == (("Unknown", "Running"), (StoreCheckpoint(one),))
-    second = decide(observed(status=running_status(cost=RECORDED), child=child(), pods=pods, claims=(one,)))
-    assert _summary(second) == ("Unknown", "Running")
-    stored = observed(
-        status=running_status(cost=RECORDED), child=child(), pods=pods, claims=(one,), checkpoints=(checkpoint(one),)
-    )
-    last = decide(stored)
-    assert [type(action) for action in last.actions] == [BookSpend, EndRun]
-    assert _summary(last) == ("True", "Completed")
-    assert last.operator_half["latestCheckpointRef"]["name"] == checkpoint(one).metadata.name
-    assert "completionTime" in last.operator_half
-
-
-@pytest.mark.parametrize("claims", [(), (claim(5),), (claim(10, digest="md5:0"),)])
-def test_without_an_accepted_claim_to_its_final_checkpoint_a_job_has_failed(claims: tuple) -> None:
-    """Its pod has ended, so the row can't come any more: to wait would be to wait for ever."""
-    objects = tuple(checkpoint(each) for each in claims if each.step == 5)
-    status = running_status(cost=BOOKED)
-    seen = observed(status=status, child=child(), pods=(ended_pod(0, DONE),), claims=claims, checkpoints=objects)
-    plan = decide(seen)
-    assert _summary(plan) == ("False", "Failed")
-    stalled = conditions(plan)[ConditionType.STALLED]
-    assert stalled["reason"] == "ResultMissing"
-    assert stalled["message"].startswith("committedUri: ")
-    assert stalled["message"].endswith(f'got "{PREFIX}step-10-9d2f0c3e/"')
-
-
-def test_while_the_ledger_is_away_no_job_succeeds_or_fails_by_its_claims() -> None:
-    """The row may be there."""
-    seen = observed(status=running_status(cost=BOOKED), child=child(), pods=(ended_pod(0, DONE),), claims=None)
-    assert _summary(decide(seen)) == ("Unknown", "Running")
 
 
 @pytest.mark.parametrize("pods", [(), (pod(bound_time=None, node_name=None, started=False),)])
@@ -118,51 +67,8 @@ def test_a_start_that_was_cut_off_is_still_on_record(pods: tuple) -> None:
     plan = decide(observed(status=status, child=child(), pods=pods))
     assert (plan.operator_half["attempts"], plan.operator_half["jobRef"]) == (1, {"name": "sums-1"})
     first = plan.operator_half["startTime"]
-    later = decide(observed(status=_next_status(plan), child=child(), pods=pods), now=at(50))
+    later = decide(observed(status=next_status(plan), child=child(), pods=pods), now=at(50))
     assert later.operator_half["startTime"] == first
-
-
-def test_a_job_has_failed_only_when_its_child_can_make_no_more_pods() -> None:
-    """A pod that was deleted before it had a node cost nothing, and its Job may not have noticed yet."""
-    gone = pod(bound_time=None, node_name=None, started=False, phase="Pending", deletion_time=at(0))
-    status = running_status(cost={"spentUSD": "0.0000", "settledUSD": "0.000000"})
-    first = decide(observed(status=status, child=child(), pods=(gone,)))
-    assert (_summary(first), first.actions) == (("Unknown", "Stopping"), ())
-    second = decide(observed(status=_next_status(first), child=child(), pods=(gone,)))
-    assert (_summary(second), second.actions) == (("Unknown", "Stopping"), (DeleteChild(child()), ReleasePod(gone)))
-    last = decide(observed(status=_next_status(second), child=child(deleting=True)))
-    assert _summary(last) == ("False", "Failed")
-
-
-def test_a_verdict_is_on_record_before_the_child_is_stopped() -> None:
-    """The evidence goes with the pod: first Stalled, then the deletion."""
-    waiting = pod(started=False, waiting_reason="ErrImagePull", bound_time=at(-700))
-    first = decide(observed(status=running_status(), child=child(), pods=(waiting,)))
-    assert first.actions == ()
-    assert conditions(first)[ConditionType.STALLED]["reason"] == "ImageUnavailable"
-    assert _summary(first) == ("Unknown", "Stopping")
-    second = decide(observed(status=_next_status(first), child=child(), pods=(waiting,)))
-    assert second.actions == (DeleteChild(child()),)
-
-
-def test_a_failure_repeats_its_cause() -> None:
-    """Succeeded says Failed with the message of Stalled; the pod is released in the pass after."""
-    seen = observed(status=running_status(cost=RECORDED), child=child(), pods=(ended_pod(3, "boom"),))
-    plan = decide(seen)
-    assert _summary(plan) == ("False", "Failed")
-    found = conditions(plan)
-    assert found[ConditionType.STALLED]["message"] == found[ConditionType.SUCCEEDED]["message"]
-    assert found[ConditionType.RECONCILING]["status"] == "False"
-    after = decide(observed(status=_next_status(plan), child=child(), pods=(ended_pod(3, "boom"),)))
-    assert after.actions == (ReleasePod(ended_pod(3, "boom")),)
-
-
-def test_a_model_that_can_never_come_ends_a_job_in_one_pass() -> None:
-    """Nothing was started, so nothing needs to be waited for."""
-    plan = decide(observed(spec={"model": {"checkpoint": {"trainingJob": "sums"}}}))
-    assert plan.actions == (EndRun("CheckpointUnavailable"),)
-    assert _summary(plan) == ("False", "Failed")
-    assert conditions(plan)[ConditionType.STALLED]["reason"] == "CheckpointUnavailable"
 
 
 def test_succeeded_never_returns_to_unknown() -> None:
@@ -170,7 +76,7 @@ def test_succeeded_never_returns_to_unknown() -> None:
     ended = reported(ConditionType.SUCCEEDED, "False", "Failed", "why")
     for around in ({}, {"child": child()}, {"child": child(), "pods": (pod(),)}, {"claims": None}):
         plan = decide(observed(status=running_status(ended, cost=BOOKED), **around))
-        assert _summary(plan) == ("False", "Failed")
+        assert summary_of(plan) == ("False", "Failed")
         assert not any(isinstance(action, StartAttempt) for action in plan.actions)
 
 
@@ -178,25 +84,11 @@ def test_a_closed_job_needs_nothing() -> None:
     """The plan is what is there already: no action, no change."""
     pods = (ended_pod(3, finalizers=()),)
     stopped = decide(observed(status=running_status(cost=RECORDED), child=child(finished=True), pods=pods))
-    status = _next_status(stopped)
+    status = next_status(stopped)
     again = decide(observed(status=status, child=child(finished=True), pods=pods), refresh_cost=True)
     assert again.actions == again.events == ()
-    assert _next_status(again) == status | {"conditions": _next_status(again)["conditions"]}
-    assert {c["type"]: c for c in _next_status(again)["conditions"]} == {c["type"]: c for c in status["conditions"]}
-
-
-def test_a_refused_start_is_said_once_and_tried_again() -> None:
-    """A quota, say: the status names the cause, then every pass tries; once it is made, all is well."""
-    why = 'metadata.name: its pod can\'t be made: exceeded quota (403 Forbidden); got "sums"'
-    first = decide(observed(refusals={"sums-1": why}))
-    assert first.actions == ()
-    assert (_summary(first), "attempts" in first.operator_half) == (("Unknown", "Queued"), False)
-    degraded = conditions(first)[ConditionType.DEGRADED]
-    assert (degraded["status"], degraded["reason"], degraded["message"]) == ("True", "StartRefused", why)
-    second = decide(observed(status=_next_status(first), refusals={"sums-1": why}))
-    assert second.actions == (StartAttempt(1),)
-    made = decide(observed(status=_next_status(second), child=child(), refusals={"sums-1": why}))
-    assert conditions(made)[ConditionType.DEGRADED]["status"] == "False"
+    assert next_status(again) == status | {"conditions": next_status(again)["conditions"]}
+    assert {c["type"]: c for c in next_status(again)["conditions"]} == {c["type"]: c for c in status["conditions"]}
 
 
 def test_a_refused_object_degrades_the_job_and_isnt_complete() -> None:
@@ -252,7 +144,7 @@ def _worlds() -> st.SearchStrategy[Observed]:
 def test_every_plan_is_valid_and_settles_down(seen: Observed) -> None:
     """Any state gives a status that fits the schema; planned again upon itself, it changes nothing more by itself."""
     plan = decide(seen)
-    status = _next_status(plan)
+    status = next_status(plan)
     parsed = TrainingJobStatus.model_validate(status, extra="forbid")
     assert parsed.conditions is not None
     before, after = seen.status.cost, parsed.cost
@@ -269,7 +161,7 @@ def test_every_plan_is_valid_and_settles_down(seen: Observed) -> None:
             claims=seen.claims,
             checkpoints=seen.checkpoints,
         )
-        following = _next_status(decide(seen_again))
+        following = next_status(decide(seen_again))
         settled = _sorted(following) == _sorted(current)
         current = following
         if settled:
