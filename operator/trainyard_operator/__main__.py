@@ -24,7 +24,7 @@ from trainyard_operator.metrics import Metrics
 from trainyard_operator.money.prices import Prices, PricesError, parse_prices
 from trainyard_operator.queue import Controller, Queue
 from trainyard_operator.settings import Settings, SettingsError, read_release_settings, read_settings
-from trainyard_operator.trainingjob.apply import Applier
+from trainyard_operator.trainingjob.apply.applier import Applier
 from trainyard_operator.trainingjob.controller import TrainingJobController
 from trainyard_operator.trainingjob.release import ReleaseError, release
 

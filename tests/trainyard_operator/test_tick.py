@@ -19,7 +19,7 @@ from trainyard_operator.metrics import Metrics
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.queue import Key, Queue
 from trainyard_operator.tick import Tick
-from trainyard_operator.trainingjob.apply import Applier
+from trainyard_operator.trainingjob.apply.applier import Applier
 from trainyard_operator.trainingjob.controller import TrainingJobController
 
 

@@ -31,7 +31,7 @@ from trainyard_operator.metrics import Metrics
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.trainingjob import attempt, invalid, orphans, reconcile
 from trainyard_operator.trainingjob.actions import Plan
-from trainyard_operator.trainingjob.apply import Applier
+from trainyard_operator.trainingjob.apply.applier import Applier
 from trainyard_operator.trainingjob.observe import ClaimsOf, observe
 from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.status import halves

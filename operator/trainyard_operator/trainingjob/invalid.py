@@ -17,7 +17,7 @@ from trainyard_api.kind import ObjectMeta
 from trainyard_api.validation import explain
 from trainyard_operator.cluster.kube import Kube
 from trainyard_operator.cluster.messages import bounded
-from trainyard_operator.trainingjob.apply import write_half
+from trainyard_operator.trainingjob.apply.status import write_half
 from trainyard_operator.trainingjob.status import StatusDraft, halves
 
 
