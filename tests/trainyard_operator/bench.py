@@ -290,6 +290,13 @@ class Bench:
     operator: Operator
     database: Database
 
+    def awake(self) -> Bench:
+        """The same, with its operator running: a test before may have killed it."""
+        process = self.operator.process
+        if process is None or process.poll() is not None:
+            self.operator.start()
+        return self
+
     def submit(self, name: str, **spec: Any) -> dict[str, Any]:
         """Creates a TrainingJob."""
         return self.api.create(TRAINING_JOBS, training_job(name, **spec))

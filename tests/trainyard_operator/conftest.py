@@ -45,7 +45,4 @@ def operator_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 @pytest.fixture
 def bench(operator_bench: Bench) -> Bench:
     """The bench, with its operator running."""
-    process = operator_bench.operator.process
-    if process is None or process.poll() is not None:
-        operator_bench.operator.start()
-    return operator_bench
+    return operator_bench.awake()

@@ -107,7 +107,7 @@ def _namespace_gone(bench: Bench, namespace: str) -> None:
 @pytest.fixture(scope="module")
 def leaving(operator_bench: Bench) -> tuple[str, str]:
     """A namespace with a running job that is told to go while other tests run; its name, and the job's uid."""
-    uid, pod = _running_in(operator_bench, "team-gone", "doomed")
+    uid, pod = _running_in(operator_bench.awake(), "team-gone", "doomed")
     operator_bench.api.delete(NAMESPACES, "team-gone", None)
     _stop_pod(operator_bench, pod, "team-gone")
     until(lambda: _spend(operator_bench, uid) or None, "its spend isn't booked")

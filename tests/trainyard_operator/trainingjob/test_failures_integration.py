@@ -34,7 +34,7 @@ def _kubelet(bench: Bench, name: str, pod: dict[str, Any], **options: Any) -> No
 @pytest.fixture(scope="module")
 def endings(operator_bench: Bench) -> Iterator[dict[str, dict[str, Any]]]:
     """Jobs whose pods have ended in every way there is, keyed by that way."""
-    bench = operator_bench
+    bench = operator_bench.awake()
     refusal = {
         "reason": "UnknownTask",
         "fieldPath": "spec.task.name",
@@ -113,7 +113,7 @@ WAITS = {
 @pytest.fixture(scope="module")
 def waits(operator_bench: Bench) -> dict[str, dict[str, Any]]:
     """Jobs whose pods could not start, with what was reported while they still might."""
-    bench = operator_bench
+    bench = operator_bench.awake()
     pods, early, late = {}, {}, {}
     for name, (reason, message, *_) in WAITS.items():
         image = {"image": "no.example/x:1"} if "image" in name else {}

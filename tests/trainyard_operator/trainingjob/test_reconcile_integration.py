@@ -44,7 +44,7 @@ def _released(bench: Bench, pod: dict[str, Any]) -> dict[str, Any] | None:
 @pytest.fixture(scope="module")
 def finished(operator_bench: Bench) -> dict[str, Any]:
     """A job that has run to its end, with its pod and its checkpoint's URI."""
-    bench = operator_bench
+    bench = operator_bench.awake()
     pod = bench.running("whole-way")
     bench.claim(bench.api.job("whole-way"), 5)
     time.sleep(2)
