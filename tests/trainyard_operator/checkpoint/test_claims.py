@@ -35,6 +35,13 @@ def test_the_highest_step_is_the_latest() -> None:
     assert _review(claims, [checkpoint(each) for each in claims]).latest == claims[1]
 
 
+def test_of_one_step_the_one_with_the_most_updates_is_the_latest() -> None:
+    """Taken between steps it has none; whatever the order of the rows."""
+    claims = [claim(5), *(claim(5, updates=done, uri=f"{PREFIX}step-5-u{done}-9d2f0c3e/") for done in (1, 3, 2))]
+    for rows in (claims, claims[::-1]):
+        assert _review(rows, [checkpoint(each) for each in rows]).latest == claims[2]
+
+
 def test_a_state_in_the_middle_of_a_step_is_newer_than_the_steps_before_it() -> None:
     """Its folder and its object carry the number of updates; without that number it is refused."""
     whole, middle = claim(5), claim(5, updates=2, uri=f"{PREFIX}step-5-u2-9d2f0c3e/")

@@ -47,6 +47,15 @@ def test_a_pod_without_gpus_pays_its_requests() -> None:
     assert bound_rate(TABLE, CPU_ONLY, {}) == rate
 
 
+def test_a_rate_is_rounded_up() -> None:
+    """To six places: of what a pod costs no part is given away."""
+    table = Prices.model_validate({"usdPerCoreHour": "0.000001", "usdPerGiBHour": "0"})
+    for cpu, rate in (("0.1", "0.000001"), ("1", "0.000001"), ("1.000001", "0.000002")):
+        resources = Resources(Decimal(cpu), Decimal(0))
+        assert assumed_rate(table, resources, {}).usd_per_hour == Decimal(rate)
+        assert bound_rate(table, resources, {}).usd_per_hour == Decimal(rate)
+
+
 def test_before_a_start_the_highest_possible_price_is_assumed() -> None:
     """Of all entries that a node could match; a required instance type narrows them."""
     assert assumed_rate(TABLE, TWO_L4, {}).usd_per_hour == 2 * Decimal("0.70") + REST
