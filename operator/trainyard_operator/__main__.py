@@ -18,6 +18,7 @@ import kopf
 from trainyard_operator import handlers, health, tick
 from trainyard_operator.checkpoint.controller import CheckpointController
 from trainyard_operator.cluster import kube
+from trainyard_operator.errors import TrainyardOperatorError
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
@@ -26,7 +27,7 @@ from trainyard_operator.queue import Controller, Queue
 from trainyard_operator.settings import Settings, SettingsError, read_release_settings, read_settings
 from trainyard_operator.trainingjob.apply.applier import Applier
 from trainyard_operator.trainingjob.controller import TrainingJobController
-from trainyard_operator.trainingjob.release import ReleaseError, release
+from trainyard_operator.trainingjob.release import release
 
 log = logging.getLogger("trainyard_operator")
 
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     except (SettingsError, PricesError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except (kube.KubeError, ReleaseError) as error:
+    except TrainyardOperatorError as error:
         sys.stderr.write(f"{error}\n")
         return 1
 

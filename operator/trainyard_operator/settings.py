@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
+from trainyard_operator.errors import TrainyardOperatorError
+
 T = TypeVar("T")
 
 LogFormat = Literal["json", "plain"]
@@ -18,7 +20,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 PullPolicy = Literal["IfNotPresent", "Always", "Never"]
 
 
-class SettingsError(ValueError):
+class SettingsError(TrainyardOperatorError, ValueError):
     """An environment variable is missing or malformed; the text names it, the rule and the value."""
 
 

@@ -15,6 +15,8 @@ import urllib3
 from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
 
+from trainyard_operator.errors import TrainyardOperatorError
+
 _TIMEOUT: Final = (5, 30)
 """Seconds to connect, and to read."""
 _CHUNK: Final = 500
@@ -22,7 +24,7 @@ _APPLY: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
 
 
-class KubeError(Exception):
+class KubeError(TrainyardOperatorError):
     """The API server refused a request, or can't be reached (status 0)."""
 
     def __init__(self, status: int, reason: str, message: str) -> None:
@@ -160,7 +162,7 @@ class Kube:
             response = self._api.call_api(*request, _request_timeout=_TIMEOUT)
             response.read()
         except (client.ApiException, urllib3.exceptions.HTTPError) as error:
-            raise KubeError(0, type(error).__name__, f"API server: can't be reached; got {error}") from error
+            raise KubeError(0, type(error).__name__, f"API server: can't be reached: {error}") from error
         if 200 <= response.status < 300:
             return json.loads(response.data)
         raise _refusal(response.status, response.data)
@@ -179,7 +181,7 @@ def connect() -> Kube:
         try:
             config.load_kube_config(client_configuration=settings)
         except ConfigException as error:
-            raise KubeError(0, "NoConfiguration", f"KUBECONFIG: no cluster to connect to; got {error}") from None
+            raise KubeError(0, "NoConfiguration", f"KUBECONFIG: no cluster to connect to: {error}") from None
     settings.connection_pool_maxsize = 32
     settings.retries = 0
     return Kube(client.ApiClient(settings))

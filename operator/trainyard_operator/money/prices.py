@@ -13,10 +13,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from trainyard_operator.errors import TrainyardOperatorError
+
 Price = Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=6)]
 
 
-class PricesError(ValueError):
+class PricesError(TrainyardOperatorError, ValueError):
     """The price file can't be used; the text names the field, the rule and the value."""
 
 

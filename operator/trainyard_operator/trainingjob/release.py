@@ -14,6 +14,7 @@ from typing import Any, Final
 from trainyard_api import names
 from trainyard_operator.cluster.kube import DEPLOYMENTS, PODS, TRAINING_JOBS, Kind, Kube, KubeError
 from trainyard_operator.cluster.reader import SELECTORS
+from trainyard_operator.errors import TrainyardOperatorError
 from trainyard_operator.settings import ReleaseSettings
 
 log = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ _WAIT_SECONDS: Final = 120
 _ATTEMPTS: Final = 5
 
 
-class ReleaseError(Exception):
+class ReleaseError(TrainyardOperatorError):
     """The operator can't be stopped, or an object can't be released; the text says which."""
 
 
