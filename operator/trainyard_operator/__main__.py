@@ -1,4 +1,4 @@
-"""Entry point: `python -m trainyard_operator` runs the operator; with `release` it lets everything go.
+"""Runs the operator: `python -m trainyard_operator`; with `release` it lets everything go.
 
 Place in the data's way: before all of it. Reads settings and prices, joins the parts, and hands over to kopf's event
 loop.

@@ -28,7 +28,7 @@ class Backoffs:
 
 
 def registry(queue: Queue, health: Health) -> kopf.OperatorRegistry:
-    """All handlers of the operator."""
+    """Makes all handlers of the operator."""
     found = kopf.OperatorRegistry()
 
     @kopf.on.startup(registry=found)

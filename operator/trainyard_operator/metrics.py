@@ -64,7 +64,7 @@ class Metrics:
         self._jobs.steps = {**self._jobs.steps, row.run_uid: row}
 
     def forget_steps(self, running: set[str]) -> None:
-        """Shows no longer what runs measured that have ended."""
+        """Forgets what was measured of runs that have ended."""
         self._jobs.steps = {uid: row for uid, row in self._jobs.steps.items() if uid in running}
 
     def step_done(self, timing: StepRow) -> None:

@@ -43,19 +43,19 @@ class Controller(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """The kind of object."""
+        """Names the kind of object."""
 
     @property
     def watches(self) -> Sequence[Watch]:
-        """Events that ask for a pass."""
+        """Lists the events that ask for a pass."""
 
     @property
     def lists(self) -> Sequence[Kind]:
-        """What a tick lists to judge its objects, in this order."""
+        """Names what a tick lists to judge the objects, in this order."""
 
     @property
     def chores(self) -> Sequence[Callable[[ClusterListing], Awaitable[None]]]:
-        """What is done once a tick about all objects together, after they were judged."""
+        """Lists what is done once a tick about all objects together, after they were judged."""
 
     async def judge(self, listing: ClusterListing) -> Callable[[Body], Awaitable[bool]]:
         """Prepares for a listing; the result tells of an object in it whether a pass would write anything."""

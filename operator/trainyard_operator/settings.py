@@ -66,7 +66,7 @@ class ReleaseSettings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The operator's settings from its environment.
+    """Reads the operator's settings from its environment.
 
     Raises:
         SettingsError: a variable is missing or malformed.
@@ -90,7 +90,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def read_release_settings(environment: Mapping[str, str]) -> ReleaseSettings:
-    """The settings of the uninstall step from its environment.
+    """Reads the settings of the uninstall step from its environment.
 
     Raises:
         SettingsError: a variable is missing.

@@ -36,12 +36,12 @@ class ClaimsReview:
 
     @property
     def complete(self) -> bool:
-        """Whether every accepted claim is a Ready object."""
+        """Tells whether every accepted claim is a Ready object."""
         return not self.to_create and not self.to_fill
 
     @property
     def latest(self) -> Claim | None:
-        """The stored one with the highest step."""
+        """Picks the stored one with the highest step, of one step the one with the most updates."""
         return max(
             self.stored,
             key=lambda claim: (claim.step, claim.updates or 0, claim.attempt, claim.committed_time),

@@ -27,7 +27,7 @@ REWARD_METRIC: Final = "reward_mean"
 
 
 def checkpoint_body(claim: Claim, storage: Storage, *, namespace: str, job: str, job_uid: str) -> dict[str, Any]:
-    """The Checkpoint object for a claim, without its status."""
+    """Builds the Checkpoint object of a claim, without its status."""
     return {
         "apiVersion": API_VERSION,
         "kind": "Checkpoint",
@@ -43,7 +43,7 @@ def checkpoint_body(claim: Claim, storage: Storage, *, namespace: str, job: str,
 def claimed_status(
     claim: Claim, *, job: str, job_uid: str, parent: str | None, generation: int, now: datetime
 ) -> dict[str, Any]:
-    """The status of a Checkpoint that stands for a claim.
+    """Builds the status of a Checkpoint that stands for a claim.
 
     Args:
         claim: the row.
@@ -73,7 +73,7 @@ def claimed_status(
 
 
 def imported_status(checkpoint: Checkpoint, now: datetime) -> dict[str, Any]:
-    """The status of a Checkpoint that a person made for files that lie in a bucket."""
+    """Builds the status of a Checkpoint that a person made for files that lie in a bucket."""
     message = "Imported as it is; a trainer that loads it checks the digest."
     return {
         "conditions": [_ready(Reason.IMPORTED, message, checkpoint.metadata.generation, now)],

@@ -16,7 +16,7 @@ from trainyard_operator.cluster.ownership import owner_reference
 
 
 def access_bodies(job: TrainingJob) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """ServiceAccount, Role and RoleBinding of one job."""
+    """Builds ServiceAccount, Role and RoleBinding of one job."""
     name = names.trainer_account(job.metadata.name)
     metadata = {
         "name": name,

@@ -15,7 +15,7 @@ def now() -> datetime:
 
 
 def parse_time(text: str) -> datetime:
-    """A point in time from RFC 3339.
+    """Reads a point in time from RFC 3339.
 
     Raises:
         ValueError: it is no such text.
@@ -24,5 +24,5 @@ def parse_time(text: str) -> datetime:
 
 
 def format_time(moment: datetime) -> str:
-    """RFC 3339 in UTC with whole seconds."""
+    """Writes a point in time as RFC 3339, in UTC and whole seconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -31,7 +31,7 @@ class EventNote:
 
 
 def of_conditions(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, Mapping[str, Any]]) -> list[EventNote]:
-    """One event per condition that has become news."""
+    """Makes one event for each condition that has become news."""
     notes = []
     summary, former = after.get(ConditionType.SUCCEEDED, {}), before.get(ConditionType.SUCCEEDED, {})
     if summary.get("reason") != former.get("reason"):

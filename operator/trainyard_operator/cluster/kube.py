@@ -35,7 +35,7 @@ class KubeError(TrainyardOperatorError):
 
     @property
     def conflict(self) -> bool:
-        """The object has changed since it was read, or exists already."""
+        """Tells whether the object has changed since it was read, or exists already."""
         return self.status == 409
 
 
@@ -48,12 +48,12 @@ class Kind:
 
     @property
     def group_version(self) -> tuple[str, str]:
-        """Group and version; the core's group has no name."""
+        """Splits the prefix into group and version; the core's group has no name."""
         *_, group, version = self.prefix.split("/")
         return ("" if group == "api" else group), version
 
     def path(self, namespace: str | None, name: str | None = None, subresource: str | None = None) -> str:
-        """The URL's path of a collection, an object or its subresource; no namespace: all, or none has one."""
+        """Builds the path of a collection, an object or its subresource; no namespace means all, or none has one."""
         parts = [self.prefix]
         if namespace is not None:
             parts += ["namespaces", namespace]
@@ -81,7 +81,7 @@ class Kube:
         self._api = api
 
     async def get(self, path: str) -> dict[str, Any] | None:
-        """The object at a path; None where there is none."""
+        """Reads the object at a path; None where there is none."""
         try:
             return await self._request("GET", path)
         except KubeError as error:
@@ -90,7 +90,7 @@ class Kube:
             raise
 
     async def list_objects(self, kind: Kind, namespace: str | None, selector: str = "") -> list[dict[str, Any]]:
-        """All objects of a kind, in a namespace or everywhere, that a label selector matches."""
+        """Lists the objects of a kind that a label selector matches, in a namespace or everywhere."""
         items: list[dict[str, Any]] = []
         token = ""
         while True:
@@ -108,7 +108,7 @@ class Kube:
         return await self._request("POST", path, body=body)
 
     async def apply(self, path: str, body: dict[str, Any], manager: str) -> dict[str, Any]:
-        """Server-side apply by a field manager; `metadata.resourceVersion` in the body makes it compare-and-swap."""
+        """Applies a field manager's part of an object; one with a resourceVersion, only to that version."""
         query = [("fieldManager", manager), ("force", "true")]
         return await self._request("PATCH", path, body=body, query=query, content_type=_APPLY)
 
@@ -169,7 +169,7 @@ class Kube:
 
 
 def connect() -> Kube:
-    """The API server of this pod, or of the kubeconfig of this machine.
+    """Connects to the API server of this pod, or of this machine's kubeconfig.
 
     Raises:
         KubeError: there is neither.

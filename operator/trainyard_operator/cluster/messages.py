@@ -14,17 +14,17 @@ _MAX_EVENT_NOTE: Final = 1000
 
 
 def at_field(path: str, rule: str, value: str) -> str:
-    """`<path>: <rule>; got "<value>"`, with control characters of the value escaped."""
+    """Writes `<path>: <rule>; got "<value>"`, with control characters of the value escaped."""
     return bounded(f"{path}: {rule}; got {json.dumps(value, ensure_ascii=False)}")
 
 
 def bounded(text: str, limit: int = MAX_MESSAGE) -> str:
-    """The text, cut where it is longer than the API takes."""
+    """Cuts a text where it is longer than the API takes."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
 def event_note(text: str) -> str:
-    """The text, cut to what an event takes (1 kB)."""
+    """Cuts a text to what an event takes, 1,000 bytes."""
     cut = text
     while len(cut.encode()) > _MAX_EVENT_NOTE:
         cut = cut[: len(cut) - 16]

@@ -12,7 +12,7 @@ from trainyard_api.training_job import TrainingJob
 
 
 def owner_reference(job: TrainingJob) -> dict[str, Any]:
-    """The reference by which a TrainingJob controls what is made for it."""
+    """Builds the reference by which a TrainingJob controls what is made for it."""
     return {
         "apiVersion": API_VERSION,
         "kind": "TrainingJob",

@@ -69,28 +69,28 @@ class PodView:
 
     @property
     def bound(self) -> bool:
-        """Whether it has been given a node."""
+        """Tells whether it has been given a node."""
         return self.bound_time is not None
 
     @property
     def terminal(self) -> bool:
-        """Whether its phase says that it is over."""
+        """Tells whether its phase says that it is over."""
         return self.phase in {"Succeeded", "Failed"}
 
     @property
     def ended(self) -> bool:
-        """Whether it runs no more and never will again, as far as the cluster knows."""
+        """Tells whether it runs no more and never will again, as far as the cluster knows."""
         gone = self.force_deleted or (self.deletion_time is not None and not self.bound)
         return self.terminal or self.exit_code is not None or gone
 
     @property
     def held(self) -> bool:
-        """Whether it waits for us to book it."""
+        """Tells whether it waits for us to book it."""
         return names.ACCOUNTING_FINALIZER in self.finalizers
 
 
 def read_pod(body: Mapping[str, Any]) -> PodView:
-    """The facts of a pod object from the API server.
+    """Reads the facts of a pod from its object.
 
     What happened is read of the trainer's container; requests and the end, of all: a cluster may have added others.
 

@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 def event_body(job: TrainingJob, note: EventNote, now: datetime) -> dict[str, Any]:
-    """The events.k8s.io/v1 object."""
+    """Builds the events.k8s.io/v1 object."""
     metadata = job.metadata
     said = "\0".join((metadata.uid, str(metadata.generation), note.reason, note.note))
     return {

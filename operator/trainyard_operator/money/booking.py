@@ -105,7 +105,7 @@ def keep_books(
 
 
 def amount_of(pod: OpenPod, now: datetime) -> Decimal:
-    """US dollars of a pod to its end, or to now while it has none."""
+    """Computes the US dollars of a pod to its end, or to now while it has none."""
     end = parse_time(pod.end_time) if pod.end_time else now
     return pod_cost(parse_time(pod.bound_time), end, Decimal(pod.rate_per_hour_usd))
 

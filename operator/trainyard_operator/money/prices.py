@@ -53,7 +53,7 @@ class Prices(_Entry):
 
 
 def parse_prices(text: str) -> Prices:
-    """The table in the text of a YAML file.
+    """Reads the table from the text of a YAML file.
 
     Raises:
         PricesError: it isn't YAML, or a field is missing, unknown or malformed.

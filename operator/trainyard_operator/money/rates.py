@@ -41,7 +41,7 @@ class Rate:
 def assumed_rate(
     prices: Prices, resources: Resources, node_selector: Mapping[str, str], *, read_nodes: bool = True
 ) -> Rate:
-    """The highest rate that a pod could get on any node that it may run on."""
+    """Finds the highest rate that a pod could get on any node that it may run on."""
     entries = [
         entry
         for entry in _entries_of(prices, resources, read_nodes=read_nodes)
@@ -52,7 +52,7 @@ def assumed_rate(
 
 
 def bound_rate(prices: Prices, resources: Resources, node_labels: Mapping[str, str] | None) -> Rate:
-    """The rate of a pod on its node; of equally specific entries the highest.
+    """Finds the rate of a pod on its node; of equally specific entries the highest counts.
 
     Args:
         prices: the table.
@@ -76,18 +76,18 @@ def bound_rate(prices: Prices, resources: Resources, node_labels: Mapping[str, s
 
 
 def pod_cost(bound: datetime, end: datetime, usd_per_hour: Decimal) -> Decimal:
-    """US dollars, to six places, of a pod from `bound` to `end`; nothing for an end before its beginning."""
+    """Computes the US dollars of a pod, to six places; an end before its beginning costs nothing."""
     seconds = Decimal(max(0, int((end - bound).total_seconds())))
     return (usd_per_hour * seconds / 3600).quantize(CENT_PARTS)
 
 
 def end_of_billing(bound: datetime, finished: datetime | None, first_seen_ended: datetime) -> datetime:
-    """When a pod stopped costing money: its last container's end, but not after we saw it, nor before its beginning."""
+    """Finds when a pod stopped costing money: at its last container's end, but not after we saw that."""
     return max(bound, min(finished or first_seen_ended, first_seen_ended))
 
 
 def missing_price(resources: Resources) -> str:
-    """The message for a GPU that no entry prices."""
+    """Writes the message for a GPU that no entry prices."""
     return (
         "spec.trainer.gpus.product: no price for this product in the operator's price table (chart value prices.gpus), "
         f'so its cost would be unknown; got "{resources.gpu_product}"'
@@ -95,7 +95,7 @@ def missing_price(resources: Resources) -> str:
 
 
 def node_selector_of(gpu_product: str | None, node_selector: Mapping[str, str]) -> dict[str, str]:
-    """Node labels that a pod requires: the user's, and its GPU's product."""
+    """Joins the node labels that a pod requires: the user's, and its GPU's product."""
     gpu = {} if gpu_product is None else {names.GPU_PRODUCT_NODE_LABEL: gpu_product}
     return {**node_selector, **gpu}
 

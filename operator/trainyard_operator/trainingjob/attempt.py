@@ -39,12 +39,12 @@ class AttemptView:
 
 
 def has_ended(observed: Observed) -> bool:
-    """Whether `Succeeded` has left Unknown, which it does once."""
+    """Tells whether `Succeeded` has left Unknown, which it does once."""
     return bool(observed.reported(ConditionType.SUCCEEDED).get("status", "Unknown") != "Unknown")
 
 
 def is_closed(observed: Observed) -> bool:
-    """Whether nothing is left to do: the job has ended, its pods are booked and released, its child makes no more."""
+    """Tells whether nothing is left to do: the job ended, its pods are released, its child makes no more."""
     cost = observed.status.cost
     alive = {pod.uid for pod in observed.pods}
     booked = cost is None or not (cost.open_pods or any(pod.uid not in alive for pod in cost.settled_pods or []))
@@ -54,7 +54,7 @@ def is_closed(observed: Observed) -> bool:
 
 
 def look(observed: Observed, run: Run, now: datetime) -> AttemptView:
-    """Where the attempt stands."""
+    """Finds where the attempt stands."""
     child, known = observed.child, observed.status.pod_ref
     mine = [pod for pod in observed.pods if pod.attempt == observed.attempt]
     pod = next((p for p in mine if known is not None and p.uid == known.uid), None)
@@ -99,12 +99,12 @@ def start_fields(observed: Observed, now: datetime) -> dict[str, Any]:
 
 
 def tidy(observed: Observed) -> Finding:
-    """Cleans up after a job that has ended: a child that could still make pods goes, booked pods are released."""
+    """Plans what remains of a job that has ended: a child that could make pods goes, booked pods are released."""
     return Finding(actions=(*stop_if_alive(observed), *releases(observed)))
 
 
 def stop_if_alive(observed: Observed) -> tuple[Action, ...]:
-    """Deletes the child Job where it has a pod that goes on, or could make another.
+    """Plans to delete the child Job where it has a pod that goes on, or could make another.
 
     One whose pod has run to its end makes no more (backoffLimit 0), and is kept with the pod's log. The kubelet may
     report the container's end some time before the pod's phase, so the phase alone doesn't tell; a pod that is gone
@@ -119,7 +119,7 @@ def stop_if_alive(observed: Observed) -> tuple[Action, ...]:
 
 
 def releases(observed: Observed) -> tuple[Action, ...]:
-    """Pods that are booked, or never cost anything and are gone, lose our finalizer."""
+    """Plans the release of pods that are booked, or are gone and never cost anything."""
     cost = observed.status.cost
     booked = {pod.uid for pod in (cost.settled_pods or [] if cost else [])}
     free = (p for p in observed.pods if p.held and (p.uid in booked or (p.ended and not p.bound)))
@@ -127,7 +127,7 @@ def releases(observed: Observed) -> tuple[Action, ...]:
 
 
 def _recorded(observed: Observed) -> Outcome | None:
-    """A verdict that an earlier pass has written; it stands, whatever becomes of the evidence."""
+    """Reads the verdict that an earlier pass has written; it stands, whatever becomes of the evidence."""
     stalled = observed.reported(ConditionType.STALLED)
     return Outcome(stalled["reason"], stalled.get("message", "")) if stalled.get("status") == "True" else None
 

@@ -50,7 +50,7 @@ class Rendering:
 
 
 def child_job_body(job: TrainingJob, rendering: Rendering) -> dict[str, Any]:
-    """The batch/v1 Job of one attempt."""
+    """Builds the batch/v1 Job of one attempt."""
     metadata = job.metadata
     labels = names.job_labels(metadata.name, metadata.uid, rendering.attempt)
     return {
@@ -77,7 +77,7 @@ def child_job_body(job: TrainingJob, rendering: Rendering) -> dict[str, Any]:
 
 
 def read_child(body: dict[str, Any], job_uid: str) -> ChildView:
-    """What the operator reads of a Job that has the child's name."""
+    """Reads the facts of a Job that has the child's name."""
     metadata = body["metadata"]
     owners = metadata.get("ownerReferences", ())
     text = metadata.get("annotations", {}).get(RUN_CONFIG_ANNOTATION)
@@ -147,7 +147,7 @@ def _container(job: TrainingJob, rendering: Rendering) -> dict[str, Any]:
 
 
 def _resources(spec: TrainingJobSpec) -> dict[str, Any]:
-    """No CPU limit: throttling would slow a pod that pays for its core, and protects nobody that requests don't."""
+    """Sets no CPU limit: it would slow a pod that pays for its core, and protects nobody that requests don't."""
     requests = {"cpu": spec.trainer.cpu, "memory": spec.trainer.memory}
     limits = {"memory": spec.trainer.memory}
     if spec.trainer.gpus is not None:

@@ -70,7 +70,7 @@ class TrainingJobController:
 
     @property
     def chores(self) -> Sequence[Callable[[ClusterListing], Awaitable[None]]]:
-        """What is done once a tick: orphans are settled, steps counted, jobs that are gone forgotten."""
+        """Settles orphans, counts steps, forgets jobs that are gone, and shows the others, once a tick."""
         return (self._settle_orphans, self._count_steps, self.forget, self._show)
 
     async def judge(self, listing: ClusterListing) -> Callable[[Body], Awaitable[bool]]:

@@ -38,7 +38,7 @@ _STOPPING: Final = (
 
 
 def overdue(observed: Observed, now: datetime) -> bool:
-    """Whether the pods of a deleted job have been waited for long enough."""
+    """Tells whether the pods of a deleted job have been waited for long enough."""
     asked = observed.metadata.deletion_timestamp
     grace = timedelta(seconds=observed.spec.checkpoints.stop_grace_seconds)
     return asked is not None and now >= parse_time(asked) + grace + MARGIN
@@ -80,7 +80,7 @@ def _stop(observed: Observed) -> tuple[Action, ...]:
 
 
 def _has_nothing_to_settle(observed: Observed) -> bool:
-    """Whether the ledger holds all of it already, or nothing was ever begun."""
+    """Tells whether the ledger holds all of it already, or nothing was ever begun."""
     cost, began = observed.status.cost, observed.status.attempts or observed.child or observed.pods
     return (attempt.has_ended(observed) or not began) and not (cost and cost.open_pods)
 

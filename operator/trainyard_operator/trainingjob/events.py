@@ -12,7 +12,7 @@ from trainyard_operator.trainingjob.actions import Action, StartAttempt, StoreCh
 
 
 def of_actions(actions: tuple[Action, ...]) -> list[EventNote]:
-    """One event per action that a person may want to see."""
+    """Makes one event for each action that a person may want to see."""
     notes = []
     for action in actions:
         match action:

@@ -122,12 +122,12 @@ TABLE: Final = (
 
 
 def classify(exit_code: int | None, signs: frozenset[Sign], *, stop_asked: bool) -> Ending:
-    """The row of the table for an attempt that has ended."""
+    """Finds the row of the table for an attempt that has ended."""
     return next(row for row in TABLE if _matches(row, exit_code, signs, stop_asked=stop_asked))
 
 
 def rows() -> list[dict[str, str]]:
-    """The table as text, one dictionary of equal keys per row, in order."""
+    """Writes the table as text: one dictionary of equal keys for each row, in order."""
     return [
         {
             "Exit code": "any" if row.exit_code is None else f"{row.exit_code.value} ({row.exit_code.name.lower()})",

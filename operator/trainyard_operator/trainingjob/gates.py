@@ -54,7 +54,7 @@ class Gate:
 
 
 def before_start(observed: Observed, prices: Prices, *, read_nodes: bool, begun: bool) -> Gate:
-    """The gates of the next start; once an attempt has begun, only the ledger's is looked at."""
+    """Looks at the gates of the next start; once an attempt has begun, only at the ledger's."""
     ledger = () if observed.claims is not None else (Problem(Reason.DATABASE_UNAVAILABLE, NO_LEDGER),)
     if begun:
         return Gate(Finding(problems=ledger), message="begun")
@@ -77,7 +77,7 @@ def before_start(observed: Observed, prices: Prices, *, read_nodes: bool, begun:
 
 
 def resources_of(spec: TrainingJobSpec) -> Resources:
-    """What the trainer pod will request."""
+    """Computes what the trainer pod will request."""
     gpus = spec.trainer.gpus
     return Resources(
         cpu=parse_quantity(spec.trainer.cpu),

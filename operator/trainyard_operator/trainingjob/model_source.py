@@ -51,7 +51,7 @@ Resolution = Pinned | Waiting | Never
 
 
 def checkpoint_name(source: CheckpointSource, job: TrainingJob | None) -> str | None:
-    """Name of the Checkpoint that the reference means now; None while that is open."""
+    """Names the Checkpoint that the reference means now; None while that is open."""
     if source.name is not None:
         return source.name
     if job is None or not _has_ended(job) or job.status is None or job.status.latest_checkpoint_ref is None:
@@ -60,7 +60,7 @@ def checkpoint_name(source: CheckpointSource, job: TrainingJob | None) -> str | 
 
 
 def resolve(source: CheckpointSource, view: SourceView, own_name: str, name_path: str = f"{_PATH}.name") -> Resolution:
-    """What the reference leads to.
+    """Follows the reference.
 
     Args:
         source: the reference.
@@ -87,7 +87,7 @@ def resolve(source: CheckpointSource, view: SourceView, own_name: str, name_path
 
 
 def recheck(reference: ModelReference, checkpoint: Checkpoint | None, path: str = _PATH) -> Never | None:
-    """Why a pinned checkpoint can no longer be used; None while it can. `path` is the field that led to it."""
+    """Says why a pinned checkpoint can no longer be used, None while it can; `path` is the field that led to it."""
     if checkpoint is not None and checkpoint.metadata.uid == reference.uid:
         return None
     return Never(at_field(path, "the pinned Checkpoint was deleted before the start", reference.checkpoint))

@@ -90,7 +90,7 @@ async def observe(
 
 
 def own_pods(bodies: list[dict[str, Any]], job: TrainingJob) -> tuple[PodView, ...]:
-    """The pods that the Job controller made for a run; others may carry its labels too."""
+    """Picks the pods that the Job controller made for a run; others may carry its labels too."""
     cost = job.status.cost if job.status else None
     known = {entry.uid for entry in (cost.open_pods or [] if cost else [])}
     pods = []

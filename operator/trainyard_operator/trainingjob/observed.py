@@ -65,31 +65,31 @@ class Observed:
 
     @property
     def metadata(self) -> ObjectMeta:
-        """The job's metadata."""
+        """Returns the job's metadata."""
         return self.job.metadata
 
     @property
     def spec(self) -> TrainingJobSpec:
-        """What is asked for."""
+        """Returns what is asked for."""
         return self.job.spec
 
     @property
     def status(self) -> TrainingJobStatus:
-        """What was reported last."""
+        """Returns what was reported last."""
         return self.job.status or TrainingJobStatus()
 
     @property
     def attempt(self) -> int:
-        """Number of the current attempt, from 1, whether it has begun or not."""
+        """Returns the number of the current attempt, from 1, whether it has begun or not."""
         return max(1, self.status.attempts or 0)
 
     def reported(self, kind: ConditionType) -> Mapping[str, Any]:
-        """A condition as it was last written; empty where it never was."""
+        """Finds a condition as it was last written; empty where it never was."""
         return next((c for c in self.raw_status.get("conditions") or [] if c["type"] == kind), {})
 
     @property
     def account(self) -> Account:
-        """What is billed to this job."""
+        """Collects what is billed to this job."""
         progress = self.status.progress
         return Account(
             raw=self.raw_status.get("cost") or {},
@@ -101,7 +101,7 @@ class Observed:
         )
 
     def review_claims(self) -> ClaimsReview:
-        """What follows from the run's claims; from no claim where the ledger couldn't be read."""
+        """Reviews the run's claims; none where the ledger couldn't be read."""
         return review(
             self.claims or (),
             self.checkpoints,

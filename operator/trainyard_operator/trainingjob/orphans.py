@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 def orphans_in(bodies: Iterable[dict[str, Any]], job_uids: set[str]) -> list[PodView]:
-    """Ended pods that we hold and whose job isn't among these.
+    """Finds the ended pods that we hold and whose job isn't among these.
 
     Args:
         bodies: pods.

@@ -66,12 +66,12 @@ class Run:
 
     @property
     def trains_nothing(self) -> bool:
-        """Whether it only evaluates, and leaves results instead of a checkpoint."""
+        """Tells whether it only evaluates, and leaves results instead of a checkpoint."""
         return self.spec.algorithm.type == "Evaluation"
 
 
 def judge_end(pod: PodView | None, run: Run, *, stop_asked: bool) -> Outcome:
-    """The outcome of an attempt whose pod has ended, or is gone (None)."""
+    """Judges an attempt whose pod has ended, or is gone (None)."""
     if pod is None or pod.exit_code is None:
         signs = {Sign.GONE} if pod is None or not pod.terminal else set()
         if pod is not None and pod.disruption is not None:
@@ -99,14 +99,17 @@ def judge_end(pod: PodView | None, run: Run, *, stop_asked: bool) -> Outcome:
 
 
 def unclaimed(outcome: Outcome) -> Outcome:
-    """What becomes of a success whose checkpoint the ledger lacks: user code may write any message and exit 0."""
+    """Turns a success whose checkpoint the ledger lacks into a failure: user code may write any message and exit 0."""
     uri = outcome.committed_uri or "nothing"
     rule = "the ledger must hold a claim to it that was accepted"
     return Outcome(Reason.RESULT_MISSING, at_field("committedUri", rule, uri))
 
 
 def judge_start(pod: PodView, run: Run, now: datetime) -> tuple[Outcome | None, Outcome | None]:
-    """What keeps a bound pod from starting: (the attempt's end, or None; trouble that may still resolve, or None)."""
+    """Finds what keeps a bound pod from starting.
+
+    Returns: the attempt's end, or None; and trouble that may still resolve, or None.
+    """
     if pod.started or pod.ended or pod.bound_time is None:
         return None, None
     late = now >= pod.bound_time + timedelta(seconds=run.spec.trainer.start_deadline_seconds)
@@ -136,7 +139,7 @@ def _waiting(pod: PodView, run: Run) -> tuple[Sign, str]:
 
 
 def _files_to_come(spec: TrainingJobSpec) -> str:
-    """What a container that isn't made may wait for: of a ConfigMap that isn't there, only the pod's events tell."""
+    """Names what a container that isn't made may wait for: only the pod's events tell which ConfigMap isn't there."""
     named = [f"{mount.source.name} with the key {mount.source.key}" for mount in mounts_of(spec.task)]
     return bounded(f"; ConfigMaps of spec.task must exist: {', '.join(named)}", 600) if named else ""
 

@@ -24,17 +24,17 @@ class FileMount:
     folder: str
 
     def volume(self) -> dict[str, Any]:
-        """As an item of a pod's `volumes`."""
+        """Builds the item of a pod's `volumes`."""
         item = {"key": self.source.key, "path": self.source.key}
         return {"name": self.name, "configMap": {"name": self.source.name, "items": [item]}}
 
     def mount(self) -> dict[str, Any]:
-        """As an item of a container's `volumeMounts`."""
+        """Builds the item of a container's `volumeMounts`."""
         return {"name": self.name, "mountPath": self.folder, "readOnly": True}
 
 
 def mounts_of(task: TaskSpec) -> list[FileMount]:
-    """The files of ConfigMaps that a task needs."""
+    """Lists the files of ConfigMaps that a task needs."""
     mounts = [] if task.module is None else [FileMount("task-module", task.module, names.MODULE_DIRECTORY)]
     for name in ("train", "validation", "test") if task.data is not None else ():
         source = getattr(task.data, name)

@@ -27,14 +27,14 @@ class SecretUse:
     """The manifest's field that leads to it."""
 
     def entry(self) -> dict[str, Any]:
-        """As an item of a container's `env`."""
+        """Builds the item of a container's `env`."""
         return {"name": self.variable, "valueFrom": {"secretKeyRef": {"name": self.secret, "key": self.key}}}
 
 
 def secrets_of(
     spec: TrainingJobSpec, pinned: Checkpoint | None = None, baseline: Checkpoint | None = None
 ) -> list[SecretUse]:
-    """Every Secret of a trainer pod.
+    """Lists every Secret of a trainer pod.
 
     Args:
         spec: what is asked for.

@@ -38,7 +38,7 @@ def show(observed: Observed, reviewed: ClaimsReview) -> Finding:
 
 
 def evaluation(observed: Observed, final: Claim | None) -> tuple[CopyEvaluation, ...]:
-    """What is copied onto a Checkpoint at a run's end: onto its last one, or onto the one that it only evaluated."""
+    """Plans to copy the evaluation onto a Checkpoint: the run's last one, or the one that it only evaluated."""
     progress, measured = observed.status.progress, observed.status.model_ref
     if progress is None or progress.evaluation is None:
         return ()

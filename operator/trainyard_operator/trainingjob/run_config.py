@@ -29,7 +29,7 @@ from trainyard_api.training_job_status import ModelReference, TrainingJobStatus
 def run_config_text(
     job: TrainingJob, attempt: int, pinned: Checkpoint | None, baseline: Checkpoint | None = None
 ) -> str:
-    """The JSON text that a trainer pod reads.
+    """Writes the JSON text that a trainer pod reads.
 
     Args:
         job: the TrainingJob.
@@ -67,12 +67,12 @@ def run_config_text(
 
 
 def config_map_name(job: str, attempt: int, text: str) -> str:
-    """Name of the ConfigMap that carries a text."""
+    """Names the ConfigMap that carries a text."""
     return names.run_config_map(job, attempt, hashlib.sha256(text.encode()).hexdigest())
 
 
 def config_map_body(name: str, text: str, child: dict[str, Any]) -> dict[str, Any]:
-    """The immutable ConfigMap, owned by the child Job.
+    """Builds the immutable ConfigMap, owned by the child Job.
 
     Args:
         name: of the ConfigMap.

@@ -41,10 +41,6 @@ class StatusDraft:
         else:
             self._fields[name] = value
 
-    def get(self, name: str) -> Any:
-        """A field in its wire form; None where it is absent."""
-        return self._fields.get(name)
-
     def condition(self, kind: ConditionType, status: bool | None, reason: Reason | str, message: str = "") -> None:
         """Sets a condition; its transition time changes only with its status.
 
@@ -67,16 +63,16 @@ class StatusDraft:
         }
 
     def conditions(self) -> dict[str, dict[str, Any]]:
-        """All conditions by type."""
+        """Copies all conditions, by type."""
         return copy.deepcopy(self._conditions)
 
     def operator_half(self) -> dict[str, Any]:
-        """What the operator's own field manager applies."""
+        """Builds what the operator's own field manager applies."""
         fields = {name: value for name, value in self._fields.items() if name not in _BUDGET_FIELDS}
         return fields | {"conditions": self._conditions_of(budget=False)}
 
     def budget_half(self) -> dict[str, Any]:
-        """What the budget's field manager applies."""
+        """Builds what the budget's field manager applies."""
         fields = {name: value for name, value in self._fields.items() if name in _BUDGET_FIELDS}
         conditions = self._conditions_of(budget=True)
         return fields | ({"conditions": conditions} if conditions else {})
@@ -87,7 +83,7 @@ class StatusDraft:
 
 
 def halves(observed: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The operator's and the budget's half of a status as it is, to compare with a draft's."""
+    """Splits a status as it is into the operator's and the budget's half, to compare with a draft's."""
     fields = {name: value for name, value in observed.items() if name not in {_PODS_FIELD, "conditions"}}
     conditions = sorted(observed.get("conditions") or [], key=lambda entry: str(entry["type"]))
     budget = {name: value for name, value in fields.items() if name in _BUDGET_FIELDS}

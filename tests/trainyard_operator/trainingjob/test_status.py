@@ -67,7 +67,7 @@ def test_a_draft_never_changes_what_was_observed() -> None:
     before = str(BEFORE)
     draft = _draft(9)
     draft.put("novel", None)
-    draft.get("cost")["spentUSD"] = "9"
+    draft.budget_half()["cost"]["spentUSD"] = "9"
     draft.condition(ConditionType.SUCCEEDED, True, Reason.COMPLETED)
     assert str(BEFORE) == before
     assert "novel" not in draft.operator_half()
