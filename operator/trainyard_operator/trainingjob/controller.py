@@ -11,7 +11,8 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, Protocol
 
 import pydantic
 
@@ -31,7 +32,6 @@ from trainyard_operator.metrics import Metrics
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.trainingjob import attempt, invalid, orphans, reconcile
 from trainyard_operator.trainingjob.actions import Plan
-from trainyard_operator.trainingjob.apply.applier import Applier
 from trainyard_operator.trainingjob.observe import ClaimsOf, observe
 from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.status import halves
@@ -42,13 +42,23 @@ COST_SECONDS: Final = 30.0
 """Time between two writes of a cost that only time has changed."""
 
 
+class Hands(Protocol):
+    """What carries plans out: `apply/applier.py`."""
+
+    refusals: dict[str, dict[str, str]]
+    """Run uid → checkpoint URI, or name of a child Job → why it couldn't be made."""
+
+    async def carry_out(self, observed: Observed, plan: Plan, now: datetime) -> bool:
+        """Does what the plan says; returns whether anything was written."""
+
+
 @dataclass
 class TrainingJobController:
     """Passes over TrainingJobs."""
 
     kube: Kube
     ledger: Ledger
-    applier: Applier
+    applier: Hands
     prices: Prices
     trainer_image: str
     """Image of pods whose spec names none."""

@@ -15,9 +15,9 @@ from trainyard_api import names
 from trainyard_api.conditions import ConditionType, Reason
 from trainyard_api.kind import ObjectMeta
 from trainyard_api.validation import explain
-from trainyard_operator.cluster.kube import Kube
+from trainyard_operator.cluster.kube import TRAINING_JOBS, Kube
 from trainyard_operator.cluster.messages import bounded
-from trainyard_operator.trainingjob.apply.status import write_half
+from trainyard_operator.cluster.status import apply_status
 from trainyard_operator.trainingjob.status import StatusDraft, halves
 
 
@@ -32,4 +32,13 @@ async def report(kube: Kube, body: dict[str, Any], error: pydantic.ValidationErr
     draft.condition(ConditionType.DEGRADED, True, Reason.INVALID_SPEC, message)
     if draft.operator_half() != halves(body.get("status", {}))[0]:
         metadata = ObjectMeta.model_validate(body["metadata"])
-        await write_half(kube, metadata, metadata.resource_version, draft.operator_half(), names.OPERATOR_MANAGER)
+        await apply_status(
+            kube,
+            TRAINING_JOBS,
+            "TrainingJob",
+            namespace=metadata.namespace,
+            name=metadata.name,
+            version=metadata.resource_version,
+            status=draft.operator_half(),
+            manager=names.OPERATOR_MANAGER,
+        )

@@ -5,11 +5,7 @@ Place in the data's way: from station 2 to station 11. What it says was decided 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from trainyard_api import names
-from trainyard_api.kind import ObjectMeta
 from trainyard_operator.cluster.kube import TRAINING_JOBS, Kube
 from trainyard_operator.cluster.status import apply_status
 from trainyard_operator.trainingjob.actions import Plan
@@ -32,24 +28,15 @@ async def write(kube: Kube, observed: Observed, plan: Plan, version: str) -> boo
     ):
         if before == after:
             continue
-        version = await write_half(kube, observed.metadata, version, after, manager)
+        version = await apply_status(
+            kube,
+            TRAINING_JOBS,
+            "TrainingJob",
+            namespace=observed.metadata.namespace,
+            name=observed.metadata.name,
+            version=version,
+            status=after,
+            manager=manager,
+        )
         wrote = True
     return wrote
-
-
-async def write_half(kube: Kube, metadata: ObjectMeta, version: str, half: Mapping[str, Any], manager: str) -> str:
-    """Applies one half to the version that was observed; returns the version that it made.
-
-    Raises:
-        KubeError: it was refused; a conflict where the object has changed since.
-    """
-    return await apply_status(
-        kube,
-        TRAINING_JOBS,
-        "TrainingJob",
-        namespace=metadata.namespace,
-        name=metadata.name,
-        version=version,
-        status=half,
-        manager=manager,
-    )
