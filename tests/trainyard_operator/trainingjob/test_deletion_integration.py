@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.trainyard_operator.bench import NAMESPACE, ROOT, Bench, condition, training_job
-from tests.waiting import GUARD_SECONDS, until
+from tests.trainyard_operator.bench import NAMESPACE, Bench, condition, training_job
+from tests.waiting import until
 from trainyard_api import names
-from trainyard_operator.cluster.kube import CHECKPOINTS, DEPLOYMENTS, JOBS, NAMESPACES, PODS, TRAINING_JOBS
+from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, NAMESPACES, PODS, TRAINING_JOBS
 
 pytestmark = pytest.mark.integration
 
@@ -170,41 +166,3 @@ def test_a_pod_that_outlives_its_job_is_booked_and_released(bench: Bench) -> Non
     rows = _spend(bench, uid)
     assert len(rows) == 1
     assert rows[0][0] > Decimal(0)
-
-
-def test_release_stops_the_operator_and_lets_everything_go(bench: Bench) -> None:
-    """`release` scales the Deployment away, then takes our finalizers off jobs and pods; their objects stay."""
-    bench.running("kept")
-    bench.operator.kill()
-    labels = {"app": "trainyard"}
-    container = {"name": "operator", "image": "operator:1"}
-    deployment = {
-        "metadata": {"name": "trainyard"},
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
-        },
-    }
-    bench.api.create(DEPLOYMENTS, deployment, "trainyard-system")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{ROOT / 'crds'}:{ROOT / 'operator'}",
-        "KUBECONFIG": str(bench.api.kubeconfig),
-        "TRAINYARD_OPERATOR_NAMESPACE": "trainyard-system",
-        "TRAINYARD_OPERATOR_DEPLOYMENT": "trainyard",
-    }
-    command = [sys.executable, "-m", "trainyard_operator", "release"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=GUARD_SECONDS, check=False)
-    assert done.returncode == 0, done.stderr
-    found = bench.api.get(DEPLOYMENTS, "trainyard", "trainyard-system")
-    assert found is not None
-    assert found["spec"]["replicas"] == 0
-    held = [*bench.api.items(TRAINING_JOBS), *bench.api.items(PODS)]
-    assert not any("trainyard.dev/" in json.dumps(body["metadata"].get("finalizers", [])) for body in held)
-    assert bench.api.get(TRAINING_JOBS, "kept") is not None
-    bench.operator.start()
-    until(
-        lambda: True if bench.api.job("kept")["metadata"].get("finalizers") else None,
-        "a reinstalled operator doesn't take the job up again",
-    )
