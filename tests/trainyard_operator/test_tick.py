@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ from tests.trainyard_operator.builders import JOBS_POD_BODY, UID, checkpoint, cl
 from trainyard_operator.checkpoint.controller import CheckpointController
 from trainyard_operator.cluster import kube
 from trainyard_operator.cluster.kube import CHECKPOINTS, TRAINING_JOBS, Kind, KubeError
+from trainyard_operator.cluster.listing import ClusterListing
+from trainyard_operator.cluster.watch import Watch
+from trainyard_operator.handlers import registry
 from trainyard_operator.health import Health
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
 from trainyard_operator.money.prices import Prices
-from trainyard_operator.queue import Key, Queue
+from trainyard_operator.queue import Controller, Key, Queue
 from trainyard_operator.tick import Tick
 from trainyard_operator.trainingjob.apply.applier import Applier
 from trainyard_operator.trainingjob.controller import TrainingJobController
@@ -53,7 +57,7 @@ class Asked(Queue):
 class Rig:
     """A tick over a server, with a ledger that is away."""
 
-    def __init__(self, server: Any, directory: Path) -> None:
+    def __init__(self, server: Any, directory: Path, *others: Controller) -> None:
         ledger, metrics, self.health = Ledger(directory / "dsn"), Metrics(), Health(5)
         self.applier = Applier(server, ledger, "image", "Never")
         self.jobs = TrainingJobController(
@@ -66,7 +70,8 @@ class Rig:
             metrics=metrics,
             steps=Steps(ledger, metrics),
         )
-        self.queue = Asked({TRAINING_JOBS: self.jobs, CHECKPOINTS: CheckpointController(server)}, metrics)
+        controllers: tuple[Controller, ...] = (self.jobs, CheckpointController(server), *others)
+        self.queue = Asked({controller.kind: controller for controller in controllers}, metrics)
         self.tick = Tick(self.queue, server, ledger, self.health, (), 5)
 
     def once(self) -> set[Key]:
@@ -100,3 +105,50 @@ def test_what_is_remembered_of_a_job_goes_with_it(tmp_path: Path) -> None:
         rig.jobs._cost_written[uid] = 1.0
     rig.once()
     assert list(rig.applier.refusals) == list(rig.jobs._cost_written) == [UID]
+
+
+SWEEPS = Kind("/apis/example.dev/v1", "sweeps")
+
+
+class Sweeps:
+    """A kind that this operator doesn't have."""
+
+    kind = SWEEPS
+    watches = (Watch(SWEEPS),)
+    lists = (SWEEPS,)
+
+    def __init__(self) -> None:
+        self.seen: list[list[dict[str, Any]]] = []
+        self.chores = (self._note,)
+
+    async def judge(self, _: ClusterListing) -> Callable[[dict[str, Any]], Awaitable[bool]]:
+        """Every one of an even number needs a pass."""
+
+        async def is_needed(body: dict[str, Any]) -> bool:
+            return body["spec"]["number"] % 2 == 0
+
+        return is_needed
+
+    async def reconcile(self, namespace: str, name: str) -> None:
+        """Never called: the queue is only asked."""
+
+    async def _note(self, listing: ClusterListing) -> None:
+        self.seen.append(listing.objects(SWEEPS))
+
+
+def test_another_kind_is_one_more_controller(tmp_path: Path) -> None:
+    """It is listed, judged, asked for and watched like the others; tick and queue stay as they are."""
+    server, sweeps = Server(), Sweeps()
+    server.lists[SWEEPS] = [
+        {
+            "metadata": {"name": f"sweep-{number}", "namespace": "team-a", "uid": f"{number}", "resourceVersion": "9"},
+            "spec": {"number": number},
+        }
+        for number in range(3)
+    ]
+    rig = Rig(server, tmp_path, sweeps)
+    asked = {key.name for key in rig.once() if key.kind is SWEEPS}
+    assert asked == {"sweep-0", "sweep-2"}
+    assert sweeps.seen == [server.lists[SWEEPS]]
+    selectors = {handler.selector for handler in registry(rig.queue, rig.health)._watching.get_all_handlers()}
+    assert "sweeps" in {str(selector and selector.any_name) for selector in selectors}
