@@ -21,7 +21,7 @@ from trainyard_operator.cluster import clock
 from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, PODS, TRAINING_JOBS, Kube, KubeError
 from trainyard_operator.cluster.listing import ClusterListing
 from trainyard_operator.cluster.post import post_events
-from trainyard_operator.cluster.reader import Body, LiveReader
+from trainyard_operator.cluster.reader import Body, ClusterReader, LiveReader
 from trainyard_operator.cluster.watch import Watch
 from trainyard_operator.ledger import claims
 from trainyard_operator.ledger.connection import Ledger
@@ -81,7 +81,7 @@ class TrainingJobController:
     @property
     def chores(self) -> Sequence[Callable[[ClusterListing], Awaitable[None]]]:
         """Settles orphans, counts steps, forgets jobs that are gone, and shows the others, once a tick."""
-        return (self._settle_orphans, self._count_steps, self.forget, self._show)
+        return (self._settle_orphans, self._count_steps, self._forget, self._show)
 
     async def judge(self, listing: ClusterListing) -> Callable[[Body], Awaitable[bool]]:
         """Reads the claims of all open jobs at once; the result tells whether a pass would write anything."""
@@ -129,14 +129,7 @@ class TrainingJobController:
             self.metrics.job_changed(observed.raw_status, plan.operator_half)
             await post_events(self.kube, observed.job, plan.events, now)
 
-    async def forget(self, listing: ClusterListing) -> None:
-        """Drops what is remembered of runs that are gone."""
-        alive = listing.uids(TRAINING_JOBS)
-        for memory in (self._cost_written, self.applier.refusals):
-            for uid in [uid for uid in memory if uid not in alive]:
-                del memory[uid]
-
-    async def _observe(self, reader: LiveReader | ClusterListing, claims_of: ClaimsOf, body: Body) -> Observed:
+    async def _observe(self, reader: ClusterReader, claims_of: ClaimsOf, body: Body) -> Observed:
         refusals = self.applier.refusals.get(body["metadata"]["uid"], {})
         return await observe(reader, claims_of, body, read_nodes=self.read_nodes, refusals=refusals)
 
@@ -169,6 +162,13 @@ class TrainingJobController:
     async def _count_steps(self, listing: ClusterListing) -> None:
         with contextlib.suppress(LedgerUnavailable):
             await self.steps.count(_open_uids(listing))
+
+    async def _forget(self, listing: ClusterListing) -> None:
+        """Drops what is remembered of runs that are gone."""
+        alive = listing.uids(TRAINING_JOBS)
+        for memory in (self._cost_written, self.applier.refusals):
+            for uid in [uid for uid in memory if uid not in alive]:
+                del memory[uid]
 
     async def _show(self, listing: ClusterListing) -> None:
         self.metrics.listed(listing.objects(TRAINING_JOBS))
