@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -43,6 +44,40 @@ def test_import_contracts_hold() -> None:
     done = subprocess.run([str(linter), "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broken" in done.stdout
+
+
+PLANTED = {
+    "operator/trainyard_operator/cluster/clock.py": "from trainyard_operator.trainingjob import status",
+    "operator/trainyard_operator/trainingjob/gates.py": (
+        "import typing\nif typing.TYPE_CHECKING:\n    from trainyard_operator.cluster.kube import Kube"
+    ),
+    "operator/trainyard_operator/tick.py": "import kopf",
+}
+
+
+def test_a_planted_import_against_the_direction_breaks_a_contract(tmp_path: Path) -> None:
+    """Also one for type checkers alone."""
+    folders = ("crds", "operator", "trainer_image", "hack")
+    for folder in folders:
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for name, line in PLANTED.items():
+        with (tmp_path / name).open("a") as file:
+            file.write(f"\n{line}\n")
+    linter = Path(sys.executable).parent / "lint-imports"
+    paths = os.pathsep.join(str(tmp_path / folder) for folder in (*folders[:3], "."))
+    done = subprocess.run(
+        [str(linter), "--no-cache"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0, done.stdout
+    said = " ".join(done.stdout.split())
+    for contract in ("no kind knows the queue", "no ledger's login, no kopf", "handlers and its entry know kopf"):
+        assert f"{contract} BROKEN" in said, contract
 
 
 def test_operator_loads_neither_torch_nor_s3() -> None:

@@ -1,4 +1,4 @@
-"""Entry point: `python -m trainyard_operator` runs the operator; with `release` it lets everything go.
+"""Runs the operator: `python -m trainyard_operator`; with `release` it lets everything go.
 
 Place in the data's way: before all of it. Reads settings and prices, joins the parts, and hands over to kopf's event
 loop.
@@ -11,19 +11,23 @@ import contextlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import kopf
 
-from trainyard_operator import handlers, health, kube, tick
-from trainyard_operator.apply import Applier
+from trainyard_operator import handlers, health, tick
+from trainyard_operator.checkpoint.controller import CheckpointController
+from trainyard_operator.cluster import kube
+from trainyard_operator.errors import TrainyardOperatorError
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
-from trainyard_operator.passes import Passes
-from trainyard_operator.prices import PricesError, parse_prices
-from trainyard_operator.release import ReleaseError, release
+from trainyard_operator.money.prices import Prices, PricesError, parse_prices
+from trainyard_operator.queue import Controller, Queue
 from trainyard_operator.settings import Settings, SettingsError, read_release_settings, read_settings
+from trainyard_operator.trainingjob.apply.applier import Applier
+from trainyard_operator.trainingjob.controller import TrainingJobController
+from trainyard_operator.trainingjob.release import release
 
 log = logging.getLogger("trainyard_operator")
 
@@ -41,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     except (SettingsError, PricesError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    except (kube.KubeError, ReleaseError) as error:
+    except TrainyardOperatorError as error:
         sys.stderr.write(f"{error}\n")
         return 1
 
@@ -57,17 +61,17 @@ async def _operate(settings: Settings) -> int:
     _log(settings)
     prices = parse_prices(settings.prices_file.read_text(encoding="utf-8"))
     api, ledger, metrics = kube.connect(), Ledger(settings.dsn_file), Metrics()
-    applier = Applier(api, ledger, settings.trainer_image, settings.image_pull_policy)
-    passes = Passes(api, ledger, applier, prices, settings, metrics)
+    queue = Queue(_controllers(api, ledger, prices, settings, metrics), metrics)
     state = health.Health(settings.tick_seconds)
     health_server = health.serve(state, settings.health_port)
     metrics_server, _ = metrics.serve(settings.metrics_port)
-    ticking = asyncio.create_task(tick.Tick(passes, state, Steps(ledger, metrics)).run(), name="tick")
+    every = tick.Tick(queue, api, ledger, state, settings.watch_namespaces, settings.tick_seconds)
+    ticking = asyncio.create_task(every.run(), name="tick")
     try:
         # kopf looks for its resources once: they must be served by then.
-        await _until_served(api, settings)
+        await _until_served(api, queue.controllers, settings)
         await kopf.operator(
-            registry=handlers.registry(passes, state),
+            registry=handlers.registry(queue, state),
             standalone=True,
             clusterwide=not settings.watch_namespaces,
             namespaces=settings.watch_namespaces,
@@ -76,18 +80,36 @@ async def _operate(settings: Settings) -> int:
         ticking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await ticking
-        await passes.settle()
+        await queue.settle()
         await ledger.close()
         health_server.shutdown()
         metrics_server.shutdown()
     return 0
 
 
-async def _until_served(api: kube.Kube, settings: Settings) -> None:
+def _controllers(
+    api: kube.Kube, ledger: Ledger, prices: Prices, settings: Settings, metrics: Metrics
+) -> dict[kube.Kind, Controller]:
+    """Makes one controller for each kind that this operator looks after."""
+    jobs = TrainingJobController(
+        kube=api,
+        ledger=ledger,
+        applier=Applier(api, ledger, settings.trainer_image, settings.image_pull_policy),
+        prices=prices,
+        trainer_image=settings.trainer_image,
+        read_nodes=settings.read_nodes,
+        metrics=metrics,
+        steps=Steps(ledger, metrics),
+    )
+    controllers: list[Controller] = [jobs, CheckpointController(api)]
+    return {controller.kind: controller for controller in controllers}
+
+
+async def _until_served(api: kube.Kube, kinds: Iterable[kube.Kind], settings: Settings) -> None:
     namespace = settings.watch_namespaces[0] if settings.watch_namespaces else None
     while True:
         try:
-            for kind in (kube.TRAINING_JOBS, kube.CHECKPOINTS):
+            for kind in kinds:
                 await api.list_objects(kind, namespace)
         except kube.KubeError as error:
             log.warning("API server: waiting for the kinds of trainyard.dev; %s", error)

@@ -1,4 +1,4 @@
-"""kopf's handlers: each turns an event of the watch into a request for a pass, and decides nothing.
+"""kopf's handlers: each turns an event of a watch into a request for a pass, and decides nothing.
 
 Place in the data's way: station 2, its triggers. Only low-level event handlers, so that kopf keeps no state of its own
 in anybody's annotations and adds no finalizer.
@@ -7,18 +7,17 @@ in anybody's annotations and adds no finalizer.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from typing import Any
 
 import kopf
 
 from trainyard_api import names
 from trainyard_api.fields import API_GROUP
+from trainyard_operator.cluster.kube import Kind
+from trainyard_operator.cluster.reader import SELECTORS
+from trainyard_operator.cluster.watch import Watch
 from trainyard_operator.health import Health
-from trainyard_operator.passes import Passes
-from trainyard_operator.world import MANAGED
-
-_VERSION = "v1alpha1"
+from trainyard_operator.queue import Key, Queue
 
 
 class Backoffs:
@@ -28,8 +27,8 @@ class Backoffs:
         return (pause * random.uniform(0.5, 1.5) for pause in (1, 2, 4, 8, 15, 30))  # noqa: S311 - no secret
 
 
-def registry(passes: Passes, health: Health) -> kopf.OperatorRegistry:
-    """All handlers of the operator."""
+def registry(queue: Queue, health: Health) -> kopf.OperatorRegistry:
+    """Makes all handlers of the operator."""
     found = kopf.OperatorRegistry()
 
     @kopf.on.startup(registry=found)
@@ -40,25 +39,24 @@ def registry(passes: Passes, health: Health) -> kopf.OperatorRegistry:
     def login(**kwargs: Any) -> Any:
         return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
-    @kopf.on.event(API_GROUP, _VERSION, "trainingjobs", registry=found)
-    async def training_job(namespace: str | None, name: str | None, body: kopf.Body, **_: Any) -> None:
-        health.watched(body["metadata"]["uid"], body["metadata"]["resourceVersion"])
-        passes.ask(str(namespace), str(name))
-
-    # One function for each kind: kopf tells handlers apart by their function.
-    @kopf.on.event("batch", "v1", "jobs", labels={names.JOB_LABEL: kopf.PRESENT}, registry=found)
-    async def child_job(namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
-        passes.ask(str(namespace), labels[names.JOB_LABEL])
-
-    @kopf.on.event("", "v1", "pods", labels={names.JOB_LABEL: kopf.PRESENT}, registry=found)
-    async def pod(namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
-        passes.ask(str(namespace), labels[names.JOB_LABEL])
-
-    @kopf.on.event(API_GROUP, _VERSION, "checkpoints", labels={names.JOB_LABEL: kopf.PRESENT}, registry=found)
-    async def checkpoint(namespace: str | None, labels: Mapping[str, str], **_: Any) -> None:
-        passes.ask(str(namespace), labels[names.JOB_LABEL])
-
+    for controller in queue.controllers.values():
+        for watch in controller.watches:
+            _ask_when_seen(found, controller.kind, watch, queue, health)
     return found
+
+
+def _ask_when_seen(found: kopf.OperatorRegistry, kind: Kind, watch: Watch, queue: Queue, health: Health) -> None:
+    """Adds a handler of its own: kopf tells handlers apart by their function."""
+    labels = None if watch.label is None else {watch.label: kopf.PRESENT}
+
+    @kopf.on.event(*watch.kind.group_version, watch.kind.plural, labels=labels, registry=found)
+    async def seen(namespace: str | None, name: str | None, body: kopf.Body, **_: Any) -> None:
+        metadata = body["metadata"]
+        if watch.label is None:
+            health.watched(metadata["uid"], metadata["resourceVersion"])
+            queue.ask(Key(kind, str(namespace), str(name)))
+        else:
+            queue.ask(Key(kind, str(namespace), metadata["labels"][watch.label]))
 
 
 def _configure(settings: kopf.OperatorSettings) -> None:
@@ -70,8 +68,8 @@ def _configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.connect_timeout = 30
     settings.watching.reconnect_backoff = 1
     settings.watching.chunk_size = 500
-    settings.watching.label_selectors["jobs"] = MANAGED
-    settings.watching.label_selectors["pods"] = MANAGED
+    for kind, selector in SELECTORS.items():
+        settings.watching.label_selectors[kind.plural] = selector
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 5
     settings.networking.error_backoffs = Backoffs()

@@ -27,7 +27,7 @@ class Health:
         self.listed = False
 
     def ticked(self, versions: dict[str, str]) -> None:
-        """A tick has ended.
+        """Notes that a tick has ended.
 
         Args:
             versions: uid → resourceVersion of every TrainingJob that it listed.
@@ -47,11 +47,11 @@ class Health:
         self._watched = {uid: version for uid, version in self._watched.items() if uid in versions}
 
     def watched(self, uid: str, version: str) -> None:
-        """The watch has brought a version of a TrainingJob."""
+        """Notes a version of a TrainingJob that the watch has brought."""
         self._watched[uid] = version
 
     def trouble(self) -> str | None:
-        """Why this process should be restarted; None: it is alive."""
+        """Says why this process should be restarted; None: it is alive."""
         now = time.monotonic()
         if now - self._last_tick > self._tick_limit:
             return f"tick: the last one ended {now - self._last_tick:.0f} s ago, limit {self._tick_limit:.0f} s"
@@ -61,7 +61,7 @@ class Health:
         return None
 
     def waiting(self) -> str | None:
-        """What this process waits for before it can work; None: it is ready."""
+        """Says what this process waits for before it can work; None: it is ready."""
         if not self.migrated:
             return "database: not migrated yet"
         return None if self.listed else "API server: jobs not listed yet"
@@ -82,7 +82,7 @@ def serve(health: Health, port: int) -> http.server.ThreadingHTTPServer:
             self.wfile.write(text)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class calls it so
-            """Probes aren't news."""
+            """Logs nothing: probes aren't news."""
 
     server = http.server.ThreadingHTTPServer(("", port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True, name="health").start()

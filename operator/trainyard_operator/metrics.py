@@ -17,9 +17,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from trainyard_api.conditions import ConditionType
-from trainyard_operator.clock import parse_time
+from trainyard_operator.cluster.clock import parse_time
 from trainyard_operator.ledger.rows import StepRow
-from trainyard_operator.plan import Observed, Plan
 
 _HOURS: Final = 3600.0
 _DURATIONS: Final = tuple(_HOURS * hours for hours in (1 / 60, 1 / 12, 0.5, 1, 2, 4, 8, 24, 72, 168))
@@ -65,7 +64,7 @@ class Metrics:
         self._jobs.steps = {**self._jobs.steps, row.run_uid: row}
 
     def forget_steps(self, running: set[str]) -> None:
-        """Shows no longer what runs measured that have ended."""
+        """Forgets what was measured of runs that have ended."""
         self._jobs.steps = {uid: row for uid, row in self._jobs.steps.items() if uid in running}
 
     def step_done(self, timing: StepRow) -> None:
@@ -95,17 +94,20 @@ class Metrics:
         self._passes.labels(result).inc()
         self._pass_seconds.observe(seconds)
 
-    def pass_wrote(self, observed: Observed, plan: Plan) -> None:
-        """Counts what a pass has changed in a job's life."""
-        before = observed.reported(ConditionType.SUCCEEDED)
-        conditions: list[dict[str, Any]] = plan.operator_half.get("conditions", [])
-        after = next((c for c in conditions if c["type"] == ConditionType.SUCCEEDED), {})
+    def job_changed(self, former: Mapping[str, Any], status: Mapping[str, Any]) -> None:
+        """Counts what a pass has changed in a job's life.
+
+        Args:
+            former: the TrainingJob's status before the pass, in its wire form.
+            status: the operator's part of it after the pass.
+        """
+        before, after = _summary(former), _summary(status)
         if not before and after:
             self._created.inc()
         if before.get("status", "Unknown") != "Unknown" or after.get("status", "Unknown") == "Unknown":
             return
         (self._completed if after["status"] == "True" else self._failed).inc()
-        start, end = plan.operator_half.get("startTime"), plan.operator_half.get("completionTime")
+        start, end = status.get("startTime"), status.get("completionTime")
         if start and end:
             self._duration.observe((parse_time(end) - parse_time(start)).total_seconds())
 
@@ -125,10 +127,7 @@ class _JobCollector(Collector):
         active = 0
         for body in self.bodies:
             status, metadata = body.get("status", {}), body["metadata"]
-            summary: dict[str, Any] = next(
-                (c for c in status.get("conditions", ()) if c["type"] == ConditionType.SUCCEEDED), {}
-            )
-            active += summary.get("status", "Unknown") == "Unknown"
+            active += _summary(status).get("status", "Unknown") == "Unknown"
             key = [metadata["namespace"], metadata["name"]]
             if "spentUSD" in status.get("cost", {}):
                 usage.add_metric(key, float(status["cost"]["spentUSD"]))
@@ -148,3 +147,7 @@ class _JobCollector(Collector):
             for name, value in {**row.measurements, "step": row.step}.items():
                 family.add_metric([row.namespace, row.name, name], value)
         return family
+
+
+def _summary(status: Mapping[str, Any]) -> dict[str, Any]:
+    return next((c for c in status.get("conditions") or () if c["type"] == ConditionType.SUCCEEDED), {})

@@ -1,7 +1,7 @@
 """The operator's own settings: environment variables, typed, each with its default.
 
 Place in the data's way: read once, by `__main__`, before anything runs; all else is given what it needs. No I/O but
-reading the environment. Prices are data, not settings: `prices.py` reads them from the file named here.
+reading the environment. Prices are data, not settings: `money/prices.py` reads them from the file named here.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar, cast
 
+from trainyard_operator.errors import TrainyardOperatorError
+
 T = TypeVar("T")
 
 LogFormat = Literal["json", "plain"]
@@ -18,7 +20,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 PullPolicy = Literal["IfNotPresent", "Always", "Never"]
 
 
-class SettingsError(ValueError):
+class SettingsError(TrainyardOperatorError, ValueError):
     """An environment variable is missing or malformed; the text names it, the rule and the value."""
 
 
@@ -31,7 +33,7 @@ class Settings:
     image_pull_policy: PullPolicy
     """TRAINYARD_IMAGE_PULL_POLICY: of trainer pods. Default: IfNotPresent."""
     prices_file: Path
-    """TRAINYARD_PRICES_FILE: YAML, see `prices.py`. Default: /etc/trainyard/prices/prices.yaml."""
+    """TRAINYARD_PRICES_FILE: YAML, see `money/prices.py`. Default: /etc/trainyard/prices/prices.yaml."""
     dsn_file: Path
     """TRAINYARD_DSN_FILE: a file that holds the operator's Postgres DSN. Default: /etc/trainyard/database/dsn."""
     watch_namespaces: tuple[str, ...]
@@ -64,7 +66,7 @@ class ReleaseSettings:
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
-    """The operator's settings from its environment.
+    """Reads the operator's settings from its environment.
 
     Raises:
         SettingsError: a variable is missing or malformed.
@@ -88,7 +90,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
 
 
 def read_release_settings(environment: Mapping[str, str]) -> ReleaseSettings:
-    """The settings of the uninstall step from its environment.
+    """Reads the settings of the uninstall step from its environment.
 
     Raises:
         SettingsError: a variable is missing.

@@ -1,45 +1,44 @@
-"""The tick: one look at everything, every few seconds, however many jobs there are.
+"""The tick: one look at everything, every few seconds, however many objects there are.
 
 Place in the data's way: stations 2 and 12. Catches what a watch has missed, and what only time changes: cost,
-deadlines. It asks for passes and never writes a TrainingJob itself; a job that needs nothing costs no request.
+deadlines. It asks for passes and writes no object itself; one that needs nothing costs no request.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-import pydantic
-
-from trainyard_api.checkpoint import Checkpoint
-from trainyard_operator.apply import write_checkpoint_status
-from trainyard_operator.checkpoints import imported_status, is_orphan_import
+from trainyard_operator.cluster.kube import Kube, KubeError
+from trainyard_operator.cluster.listing import ClusterListing, list_all
+from trainyard_operator.cluster.reader import Body
 from trainyard_operator.health import Health
-from trainyard_operator.kube import KubeError
 from trainyard_operator.ledger import migrate
+from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.errors import LedgerUnavailable
-from trainyard_operator.ledger.steps import Steps
-from trainyard_operator.orphans import orphans_in, settle_orphan
-from trainyard_operator.passes import Passes
-from trainyard_operator.world import Body, ListedWorld, Lists, World, list_all
+from trainyard_operator.queue import Controller, Key, Queue
 
 log = logging.getLogger(__name__)
 
 _BREATH = 20
-"""Jobs between two moments at which other tasks may run."""
+"""Objects between two moments at which other tasks may run."""
 
 
 @dataclass
 class Tick:
-    """Looks at all jobs, again and again."""
+    """Looks at all objects, again and again."""
 
-    passes: Passes
+    queue: Queue
+    kube: Kube
+    ledger: Ledger
     health: Health
-    steps: Steps
+    namespaces: tuple[str, ...]
+    """Empty: all of them."""
+    seconds: float
+    """From the beginning of a tick to the next one's."""
 
     async def run(self) -> None:
         """Ticks until cancelled; a tick that fails is logged, and liveness notices if all do."""
@@ -54,72 +53,50 @@ class Tick:
                 # A defect must not end the loop silently: it is logged with its trace and liveness stops being renewed.
                 log.exception("tick: failed")
             seconds = time.monotonic() - begun
-            self.passes.metrics.tick_done(seconds)
-            await asyncio.sleep(max(0.1, self.passes.settings.tick_seconds - seconds))
+            self.queue.metrics.tick_done(seconds)
+            await asyncio.sleep(max(0.1, self.seconds - seconds))
 
     async def once(self) -> None:
-        """One look at everything.
+        """Looks at everything once.
 
         Raises:
             KubeError: a list failed.
         """
-        passes = self.passes
-        lists = await list_all(passes.kube, passes.ledger, passes.settings.watch_namespaces)
-        world = ListedWorld(lists, passes.live)
-        for number, ((namespace, name), body) in enumerate(lists.jobs.items()):
-            if await self._is_needed(body, world):
-                passes.ask(namespace, name)
+        controllers = list(self.queue.controllers.values())
+        kinds = dict.fromkeys(kind for controller in controllers for kind in controller.lists)
+        listing = await list_all(self.kube, kinds, self.namespaces)
+        for controller in controllers:
+            await self._ask(controller, listing)
+        for controller in controllers:
+            for chore in controller.chores:
+                await chore(listing)
+        watched = {watch.kind for each in controllers for watch in each.watches if watch.label is None}
+        bodies = (body for kind in watched for body in listing.objects(kind))
+        self.health.ticked({body["metadata"]["uid"]: body["metadata"]["resourceVersion"] for body in bodies})
+
+    async def _ask(self, controller: Controller, listing: ClusterListing) -> None:
+        is_needed = await controller.judge(listing)
+        for number, body in enumerate(listing.objects(controller.kind)):
+            key = Key(controller.kind, body["metadata"]["namespace"], body["metadata"]["name"])
+            if not self.queue.is_running(key) and await _is_needed(is_needed, body, key):
+                self.queue.ask(key)
             if number % _BREATH == 0:
                 await asyncio.sleep(0)
-        uids = {body["metadata"]["uid"] for body in lists.jobs.values()}
-        await self._orphans(lists, uids)
-        if lists.claims is not None:
-            with contextlib.suppress(LedgerUnavailable):
-                await self.steps.count(lists.claims)
-        for body in lists.checkpoints.values():
-            await self.look_at_checkpoint(body, uids)
-        passes.forget(uids)
-        passes.metrics.listed(lists.jobs.values())
-        self.health.ticked({b["metadata"]["uid"]: b["metadata"]["resourceVersion"] for b in lists.jobs.values()})
-
-    async def _is_needed(self, body: Body, world: World) -> bool:
-        try:
-            return await self.passes.is_needed(body, world)
-        except Exception:
-            # Whatever one job's state provokes must not hide all others from the tick; its own pass says how it goes.
-            log.exception("%s/%s: can't be judged from lists", body["metadata"]["namespace"], body["metadata"]["name"])
-            return True
-
-    async def look_at_checkpoint(self, body: Body, job_uids: set[str]) -> None:
-        """Reports on a Checkpoint that a person has made; those of a living job are its own pass's."""
-        if body.get("status", {}).get("conditions"):
-            return  # nearly all of them: not worth parsing at every tick
-        try:
-            checkpoint = Checkpoint.model_validate(body)
-            if is_orphan_import(checkpoint, job_uids):
-                await write_checkpoint_status(self.passes.kube, body, imported_status(checkpoint, _now()))
-        except (KubeError, pydantic.ValidationError) as error:
-            log.warning("checkpoint %s/%s: %s", body["metadata"]["namespace"], body["metadata"]["name"], error)
-
-    async def _orphans(self, lists: Lists, job_uids: set[str]) -> None:
-        passes = self.passes
-        for pod in orphans_in(lists.pods, job_uids):
-            try:
-                await settle_orphan(
-                    passes.kube, passes.ledger, passes.prices, pod, _now(), read_nodes=passes.settings.read_nodes
-                )
-            except (KubeError, LedgerUnavailable) as error:
-                log.warning("orphan %s/%s: %s", pod.namespace, pod.name, error)
 
     async def _migrate(self) -> None:
         if not self.health.migrated:
             try:
-                count = await migrate.bring_up_to_date(self.passes.ledger)
+                count = await migrate.bring_up_to_date(self.ledger)
             except LedgerUnavailable:
                 return  # the ledger has logged it; jobs that run are looked after all the same
             self.health.migrated = True
             log.info("database: %d migrations applied", count)
 
 
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
+async def _is_needed(judge: Callable[[Body], Awaitable[bool]], body: Body, key: Key) -> bool:
+    try:
+        return await judge(body)
+    except Exception:
+        # Whatever one object's state provokes must not hide all others from the tick; its own pass says how it goes.
+        log.exception("%s: can't be judged from lists", key)
+        return True

@@ -18,7 +18,7 @@ from tests.contract.server import Server
 from tests.waiting import until
 from trainyard_api.training_job import parse_training_job
 from trainyard_api.training_job_status import TrainingJobStatus
-from trainyard_operator.access import access_bodies
+from trainyard_operator.cluster.access import access_bodies
 
 pytestmark = pytest.mark.integration
 

@@ -22,7 +22,7 @@ from tests.trainyard_operator.bench import Api, Bench, Operator, condition, rule
 from tests.trainyard_operator.conftest import free_ports
 from tests.waiting import GUARD_SECONDS, until
 from trainyard_api import names
-from trainyard_operator.kube import NAMESPACES, PODS, TRAINING_JOBS
+from trainyard_operator.cluster.kube import NAMESPACES, PODS, TRAINING_JOBS
 
 pytestmark = pytest.mark.integration
 

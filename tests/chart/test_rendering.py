@@ -10,7 +10,7 @@ import yaml
 
 from hack.generate.crd import KEEP
 from tests.chart.rendering import CHART, ROOT, Values, flags, helm, objects, of_kind, pods, template
-from trainyard_operator.prices import parse_prices
+from trainyard_operator.money.prices import parse_prices
 from trainyard_operator.settings import read_release_settings, read_settings
 
 pytestmark = pytest.mark.integration

@@ -23,8 +23,8 @@ from kubernetes import client, config
 from tests.servers import Database
 from tests.waiting import GUARD_SECONDS, until
 from trainyard_api import names
-from trainyard_operator import kube
-from trainyard_operator.kube import CHECKPOINTS, NODES, PODS, TRAINING_JOBS, Kind, Kube, KubeError
+from trainyard_operator.cluster import kube
+from trainyard_operator.cluster.kube import CHECKPOINTS, NODES, PODS, TRAINING_JOBS, Kind, Kube, KubeError
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "team-a"
@@ -289,6 +289,13 @@ class Bench:
     api: Api
     operator: Operator
     database: Database
+
+    def awake(self) -> Bench:
+        """The same, with its operator running: a test before may have killed it."""
+        process = self.operator.process
+        if process is None or process.poll() is not None:
+            self.operator.start()
+        return self
 
     def submit(self, name: str, **spec: Any) -> dict[str, Any]:
         """Creates a TrainingJob."""

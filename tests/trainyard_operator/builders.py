@@ -11,12 +11,13 @@ from trainyard_api import names
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.conditions import ConditionType
 from trainyard_api.training_job import TrainingJob
-from trainyard_operator import reconcile
+from trainyard_operator.cluster.pod import PodView, Resources
 from trainyard_operator.ledger.rows import Claim
-from trainyard_operator.outcome import Run
-from trainyard_operator.plan import ChildView, Observed, Plan
-from trainyard_operator.pod import PodView, Resources
-from trainyard_operator.prices import Prices
+from trainyard_operator.money.prices import Prices
+from trainyard_operator.trainingjob import reconcile
+from trainyard_operator.trainingjob.actions import Plan
+from trainyard_operator.trainingjob.observed import ChildView, Observed
+from trainyard_operator.trainingjob.outcome import Run
 
 NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 UID = "5b1c0b2e-0000-4000-8000-000000000001"
@@ -211,10 +212,22 @@ def observed(
 def decide(seen: Observed, *, now: datetime = NOW, refresh_cost: bool = False, prices: Prices = TABLE) -> Plan:
     """The plan for an observation."""
     context = reconcile.Context(prices, IMAGE, read_nodes=True, now=now, refresh_cost=refresh_cost)
-    return reconcile.plan(seen, context)
+    return reconcile.decide(seen, context)
 
 
 def conditions(plan: Plan) -> dict[str, dict[str, Any]]:
     """All conditions of a plan by type."""
     both = (*plan.operator_half.get("conditions", ()), *plan.budget_half.get("conditions", ()))
     return {entry["type"]: entry for entry in both}
+
+
+def summary_of(plan: Plan) -> tuple[str, str]:
+    """Status and reason of `Succeeded` after a plan."""
+    found = conditions(plan)[ConditionType.SUCCEEDED]
+    return found["status"], found["reason"]
+
+
+def next_status(plan: Plan) -> dict[str, Any]:
+    """The status that a plan writes."""
+    both = [*plan.operator_half["conditions"], *plan.budget_half.get("conditions", [])]
+    return {**plan.operator_half, **plan.budget_half, "conditions": both}

@@ -11,7 +11,7 @@ import pytest
 from hack.cluster.controlplane import control_plane
 from tests.servers import Database, postgres
 from tests.trainyard_operator.bench import NAMESPACE, Api, Bench, Operator, install_crds, restricted_kubeconfig
-from trainyard_operator.kube import NAMESPACES
+from trainyard_operator.cluster.kube import NAMESPACES
 
 
 def free_ports(count: int) -> list[int]:
@@ -45,7 +45,4 @@ def operator_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 @pytest.fixture
 def bench(operator_bench: Bench) -> Bench:
     """The bench, with its operator running."""
-    process = operator_bench.operator.process
-    if process is None or process.poll() is not None:
-        operator_bench.operator.start()
-    return operator_bench
+    return operator_bench.awake()

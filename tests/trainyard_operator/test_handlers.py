@@ -9,7 +9,7 @@ import pytest
 from tests.trainyard_operator.bench import NAMESPACE, Bench
 from tests.waiting import until
 from trainyard_api import names
-from trainyard_operator.kube import JOBS, TRAINING_JOBS
+from trainyard_operator.cluster.kube import JOBS, TRAINING_JOBS
 
 pytestmark = pytest.mark.integration
 

@@ -6,10 +6,9 @@ from typing import Any
 
 from prometheus_client import generate_latest
 
-from tests.trainyard_operator.builders import job_body, observed, reported, running_status, time_text
+from tests.trainyard_operator.builders import job_body, reported, running_status, time_text
 from trainyard_api.conditions import ConditionType
 from trainyard_operator.metrics import Metrics
-from trainyard_operator.plan import Plan
 
 
 def _samples(metrics: Metrics) -> dict[str, float]:
@@ -17,8 +16,8 @@ def _samples(metrics: Metrics) -> dict[str, float]:
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
 
 
-def _plan(status: str, reason: str, **fields: Any) -> Plan:
-    return Plan(operator_half={"conditions": [reported(ConditionType.SUCCEEDED, status, reason)]} | fields)
+def _status(status: str, reason: str, **fields: Any) -> dict[str, Any]:
+    return {"conditions": [reported(ConditionType.SUCCEEDED, status, reason)]} | fields
 
 
 def test_usage_and_limit_are_the_statuss_and_go_with_the_job() -> None:
@@ -38,14 +37,14 @@ def test_usage_and_limit_are_the_statuss_and_go_with_the_job() -> None:
 def test_a_job_is_counted_once_at_its_beginning_and_once_at_its_end() -> None:
     """With the time from its first attempt to its end."""
     metrics = Metrics()
-    running = observed(status=running_status(reported(ConditionType.SUCCEEDED, "Unknown", "Running")))
-    ended = observed(status=running_status(reported(ConditionType.SUCCEEDED, "True", "Completed")))
+    running = running_status(reported(ConditionType.SUCCEEDED, "Unknown", "Running"))
+    ended = running_status(reported(ConditionType.SUCCEEDED, "True", "Completed"))
     times = {"startTime": time_text(-100), "completionTime": time_text(0)}
-    metrics.pass_wrote(observed(), _plan("Unknown", "Starting"))
-    metrics.pass_wrote(running, _plan("Unknown", "Running"))
-    metrics.pass_wrote(running, _plan("True", "Completed", **times))
-    metrics.pass_wrote(ended, _plan("True", "Completed", **times))
-    metrics.pass_wrote(running, _plan("False", "Failed"))
+    metrics.job_changed({}, _status("Unknown", "Starting"))
+    metrics.job_changed(running, _status("Unknown", "Running"))
+    metrics.job_changed(running, _status("True", "Completed", **times))
+    metrics.job_changed(ended, _status("True", "Completed", **times))
+    metrics.job_changed(running, _status("False", "Failed"))
     samples = _samples(metrics)
     assert samples["training_jobs_created_total"] == 1
     assert samples["training_jobs_completed_total"] == 1

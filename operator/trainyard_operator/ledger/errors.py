@@ -9,8 +9,10 @@ Place in the data's way: station 10. `Ledger.run` raises `LedgerUnavailable` alo
 
 from __future__ import annotations
 
+from trainyard_operator.errors import TrainyardOperatorError
 
-class LedgerError(Exception):
+
+class LedgerError(TrainyardOperatorError):
     """The ledger can't be used; the text holds no password."""
 
 

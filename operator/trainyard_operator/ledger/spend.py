@@ -10,7 +10,7 @@ from typing import Final
 
 from trainyard_api.ledger import POD_SPEND, SpendRow
 from trainyard_api.training_job_status import OpenPod
-from trainyard_operator.clock import parse_time
+from trainyard_operator.cluster.clock import parse_time
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.statements import insert, statement, values
 

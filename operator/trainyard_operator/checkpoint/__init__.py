@@ -1,0 +1,1 @@
+"""Checkpoint: claims of trainers, and the objects that stand for committed files."""

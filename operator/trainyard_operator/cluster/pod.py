@@ -1,0 +1,178 @@
+"""What the operator reads of a trainer pod.
+
+Place in the data's way: from station 4 back to station 2. One function turns the API's object into the facts that
+policies ask for. Nothing here decides what they mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from trainyard_api import names
+from trainyard_api.quantities import GIB, parse_quantity
+from trainyard_operator.cluster.clock import parse_time
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a pod asks for and is charged for."""
+
+    cpu: Decimal
+    """Cores."""
+    memory_gib: Decimal
+    """GiB."""
+    gpus: int = 0
+    """GPUs."""
+    gpu_product: str | None = None
+    """Product of the GPUs."""
+
+
+@dataclass(frozen=True)
+class PodView:
+    """A trainer pod at one moment."""
+
+    uid: str
+    name: str
+    namespace: str
+    resource_version: str
+    job_name: str
+    job_uid: str
+    attempt: int
+    finalizers: tuple[str, ...]
+    resources: Resources
+    created_time: datetime
+    deletion_time: datetime | None = None
+    """When its grace is over, once deletion was asked for."""
+    force_deleted: bool = False
+    """Deleted with no grace: by a person, or because its node is gone."""
+    node_name: str | None = None
+    phase: str = "Pending"
+    bound_time: datetime | None = None
+    unschedulable: str | None = None
+    """The scheduler's message."""
+    started: bool = False
+    """Whether its container has ever run."""
+    waiting_reason: str | None = None
+    waiting_message: str = ""
+    exit_code: int | None = None
+    out_of_memory: bool = False
+    termination_text: str | None = None
+    finished_time: datetime | None = None
+    """When its last container ended."""
+    disruption: str | None = None
+    """Message of the condition DisruptionTarget."""
+    status_message: str = ""
+
+    @property
+    def bound(self) -> bool:
+        """Tells whether it has been given a node."""
+        return self.bound_time is not None
+
+    @property
+    def terminal(self) -> bool:
+        """Tells whether its phase says that it is over."""
+        return self.phase in {"Succeeded", "Failed"}
+
+    @property
+    def ended(self) -> bool:
+        """Tells whether it runs no more and never will again, as far as the cluster knows."""
+        gone = self.force_deleted or (self.deletion_time is not None and not self.bound)
+        return self.terminal or self.exit_code is not None or gone
+
+    @property
+    def held(self) -> bool:
+        """Tells whether it waits for us to book it."""
+        return names.ACCOUNTING_FINALIZER in self.finalizers
+
+
+def read_pod(body: Mapping[str, Any]) -> PodView:
+    """Reads the facts of a pod from its object.
+
+    What happened is read of the trainer's container; requests and the end, of all: a cluster may have added others.
+
+    Raises:
+        KeyError, ValueError: it isn't a pod that this operator made.
+    """
+    metadata, spec, status = body["metadata"], body["spec"], body.get("status", {})
+    labels = metadata.get("labels", {})
+    conditions = {entry["type"]: entry for entry in status.get("conditions", ())}
+    deletion = metadata.get("deletionTimestamp")
+    return PodView(
+        uid=metadata["uid"],
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        resource_version=metadata["resourceVersion"],
+        job_name=labels[names.JOB_LABEL],
+        job_uid=labels[names.JOB_UID_LABEL],
+        attempt=int(labels[names.ATTEMPT_LABEL]),
+        finalizers=tuple(metadata.get("finalizers", ())),
+        resources=_resources(spec),
+        created_time=parse_time(metadata["creationTimestamp"]),
+        deletion_time=parse_time(deletion) if deletion else None,
+        force_deleted=bool(deletion) and metadata.get("deletionGracePeriodSeconds") == 0 and bool(spec.get("nodeName")),
+        node_name=spec.get("nodeName"),
+        phase=status.get("phase", "Pending"),
+        bound_time=_bound_time(metadata, spec, status, conditions),
+        unschedulable=_message_if(conditions.get("PodScheduled"), status="False"),
+        disruption=_message_if(conditions.get("DisruptionTarget"), status="True"),
+        status_message=": ".join(part for part in (status.get("reason"), status.get("message")) if part),
+        **_container(status),
+    )
+
+
+def _resources(spec: Mapping[str, Any]) -> Resources:
+    if not any(entry["name"] == names.TRAINER_CONTAINER for entry in spec["containers"]):
+        raise ValueError(f"spec.containers: must hold {names.TRAINER_CONTAINER}")
+    requests = [entry.get("resources", {}).get("requests", {}) for entry in spec["containers"]]
+    return Resources(
+        cpu=sum((parse_quantity(each.get("cpu", "0")) for each in requests), Decimal(0)),
+        memory_gib=sum((parse_quantity(each.get("memory", "0")) for each in requests), Decimal(0)) / GIB,
+        gpus=sum(int(each.get(names.GPU_RESOURCE, "0")) for each in requests),
+        gpu_product=spec.get("nodeSelector", {}).get(names.GPU_PRODUCT_NODE_LABEL),
+    )
+
+
+def _bound_time(
+    metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping[str, Any], conditions: Mapping[str, Any]
+) -> datetime | None:
+    scheduled = conditions.get("PodScheduled", {})
+    if scheduled.get("status") == "True" and scheduled.get("lastTransitionTime"):
+        return parse_time(scheduled["lastTransitionTime"])
+    # A pod may be bound without the scheduler, and then has no such condition.
+    return parse_time(status.get("startTime") or metadata["creationTimestamp"]) if spec.get("nodeName") else None
+
+
+def _message_if(condition: Mapping[str, Any] | None, *, status: str) -> str | None:
+    if condition is None or condition["status"] != status:
+        return None
+    return condition.get("message") or condition.get("reason") or ""
+
+
+def _container(status: Mapping[str, Any]) -> dict[str, Any]:
+    containers = status.get("containerStatuses", ())
+    trainer = next((entry for entry in containers if entry["name"] == names.TRAINER_CONTAINER), None)
+    if trainer is None:
+        return {}
+    state = trainer.get("state", {})
+    waiting, ended = state.get("waiting"), state.get("terminated")
+    facts: dict[str, Any] = {"started": "running" in state or ended is not None}
+    if waiting is not None:
+        facts |= {"waiting_reason": waiting.get("reason"), "waiting_message": waiting.get("message", "")}
+    if ended is not None:
+        facts |= {
+            "exit_code": ended["exitCode"],
+            "out_of_memory": ended.get("reason") == "OOMKilled",
+            "termination_text": ended.get("message"),
+            "finished_time": _last_end(containers),
+        }
+    return facts
+
+
+def _last_end(containers: Iterable[Mapping[str, Any]]) -> datetime | None:
+    states = (entry.get("state", {}).get("terminated", {}) for entry in containers)
+    ends = [parse_time(state["finishedAt"]) for state in states if state.get("finishedAt")]
+    return max(ends, default=None)

@@ -1,0 +1,1 @@
+"""Money: prices, rates, and the books of what pods have cost."""

@@ -1,0 +1,1 @@
+"""TrainingJob: the kind that trains; observed, decided about, acted on."""

@@ -1,0 +1,136 @@
+"""Starting an attempt: ledger rows, rights, child Job, run config.
+
+Place in the data's way: from station 2 to station 3. Each step may find itself done by a pass that was cut off.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from trainyard_api import names
+from trainyard_api.kind import ObjectMeta
+from trainyard_operator.cluster.access import access_bodies
+from trainyard_operator.cluster.kube import (
+    CONFIG_MAPS,
+    JOBS,
+    ROLE_BINDINGS,
+    ROLES,
+    SERVICE_ACCOUNTS,
+    Kind,
+    Kube,
+    KubeError,
+)
+from trainyard_operator.cluster.messages import at_field
+from trainyard_operator.ledger import runs
+from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.trainingjob.child_job import Rendering, child_job_body
+from trainyard_operator.trainingjob.observed import ChildView, Observed
+from trainyard_operator.trainingjob.run_config import config_map_body, config_map_name, run_config_text
+
+
+@dataclass(frozen=True)
+class Images:
+    """Which image pods run, and when it is pulled."""
+
+    default: str
+    """Where the spec names none."""
+    pull_policy: str
+
+
+async def start(
+    kube: Kube, ledger: Ledger, images: Images, observed: Observed, attempt: int, *, refused: dict[str, str]
+) -> None:
+    """Starts an attempt, and remembers a refusal that a person may have to mend, as a quota.
+
+    Args:
+        kube: the API server.
+        ledger: the operator's login.
+        images: what pods run.
+        observed: the job.
+        attempt: number of the attempt.
+        refused: what is remembered of this run; the pass that is refused ends without a status, the next one says it.
+
+    Raises:
+        KubeError: a request failed.
+        LedgerUnavailable: the rows could not be written.
+    """
+    metadata = observed.metadata
+    child_name = names.child_job(metadata.name, attempt)
+    try:
+        await _start(kube, ledger, images, observed, attempt)
+    except KubeError as error:
+        if 400 <= error.status < 500 and error.status not in {409, 429}:
+            refused[child_name] = at_field("metadata.name", f"its pod can't be made: {error}", metadata.name)
+        raise
+    refused.pop(child_name, None)
+
+
+async def ensure_run_config(kube: Kube, namespace: str, child: ChildView) -> bool:
+    """Makes the ConfigMap that a child Job mounts, where it isn't there; returns whether it was made.
+
+    Raises:
+        KubeError: a request failed.
+    """
+    if child.run_config is None:
+        return False
+    name, text = child.run_config
+    if await kube.get(CONFIG_MAPS.path(namespace, name)) is not None:
+        return False
+    body = await kube.get(JOBS.path(namespace, child.name))
+    if body is None or body["metadata"]["uid"] != child.uid:
+        return False
+    await _create_once(kube, CONFIG_MAPS.path(namespace), config_map_body(name, text, body))
+    return True
+
+
+async def _start(kube: Kube, ledger: Ledger, images: Images, observed: Observed, attempt: int) -> None:
+    metadata, namespace = observed.metadata, observed.metadata.namespace
+    # The row first: from here on trainers of an earlier attempt are refused.
+    await runs.begin_attempt(
+        ledger,
+        run_uid=metadata.uid,
+        namespace=namespace,
+        name=metadata.name,
+        attempt=attempt,
+        job_name=names.child_job(metadata.name, attempt),
+        tags=observed.spec.tags,
+    )
+    access = zip((SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS), access_bodies(observed.job), strict=True)
+    await asyncio.gather(*(grant(kube, kind, body, metadata) for kind, body in access))
+    text = run_config_text(observed.job, attempt, observed.pinned, observed.baseline)
+    config_map = config_map_name(metadata.name, attempt, text)
+    rendering = Rendering(
+        attempt, images.default, images.pull_policy, config_map, text, observed.pinned, observed.baseline
+    )
+    child = await kube.create(JOBS.path(namespace), child_job_body(observed.job, rendering))
+    await _create_once(kube, CONFIG_MAPS.path(namespace), config_map_body(config_map, text, child))
+
+
+async def grant(kube: Kube, kind: Kind, body: dict[str, Any], metadata: ObjectMeta) -> None:
+    """Applies an account, or a right, of a job's pods.
+
+    Raises:
+        KubeError: a request failed; `NameConflict` where somebody else's object has this name.
+    """
+    path = kind.path(metadata.namespace, body["metadata"]["name"])
+    existing = await kube.get(path)
+    if existing is not None:
+        owners = existing["metadata"].get("ownerReferences", ())
+        owner: dict[str, Any] = next((entry for entry in owners if entry.get("controller")), {})
+        if owner.get("uid") != metadata.uid:
+            # An account of somebody else's may have rights that user code must not get. What a former job of this name
+            # has left is being collected.
+            former = (owner.get("kind"), owner.get("name")) == ("TrainingJob", metadata.name)
+            words = f'{kind.plural} "{body["metadata"]["name"]}" exists and isn\'t controlled by this TrainingJob'
+            raise KubeError(409 if former else 422, "NameConflict", words)
+    await kube.apply(path, body, names.OPERATOR_MANAGER)
+
+
+async def _create_once(kube: Kube, path: str, body: dict[str, Any]) -> None:
+    try:
+        await kube.create(path, body)
+    except KubeError as error:
+        if not error.conflict:
+            raise

@@ -1,0 +1,113 @@
+"""What a pass over a TrainingJob has seen.
+
+Place in the data's way: station 2, between observing and deciding. Frozen data only: `observe.py` fills it, decisions
+read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainyard_api.checkpoint import Checkpoint
+from trainyard_api.conditions import ConditionType
+from trainyard_api.kind import ObjectMeta
+from trainyard_api.training_job import TrainingJob
+from trainyard_api.training_job_spec import TrainingJobSpec
+from trainyard_api.training_job_status import Cost, TrainingJobStatus
+from trainyard_operator.checkpoint.claims import ClaimsReview, review
+from trainyard_operator.cluster.pod import PodView
+from trainyard_operator.ledger.rows import Claim
+from trainyard_operator.money.booking import Account
+from trainyard_operator.trainingjob.model_source import SourceView
+
+
+@dataclass(frozen=True)
+class ChildView:
+    """The batch/v1 Job of the current attempt, or a stranger's Job of that name."""
+
+    name: str
+    uid: str
+    ours: bool
+    """Controlled by this very TrainingJob."""
+    deleting: bool = False
+    finished: bool = False
+    """Has the condition Complete or Failed."""
+    run_config: tuple[str, str] | None = None
+    """Name and text of the ConfigMap that it mounts."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A TrainingJob and everything around it at one moment; the job was read first, all else after it."""
+
+    job: TrainingJob
+    raw_status: Mapping[str, Any]
+    child: ChildView | None = None
+    pods: tuple[PodView, ...] = ()
+    """Every pod of this run."""
+    node_labels: Mapping[str, Mapping[str, str] | None] = field(default_factory=dict)
+    """Pod uid → labels of its node, for pods that have just been bound; None where nodes may not be read."""
+    checkpoints: tuple[Checkpoint, ...] = ()
+    """Checkpoint objects of this run."""
+    claims: tuple[Claim, ...] | None = ()
+    """The run's rows; None: the ledger couldn't be read."""
+    source: SourceView = field(default_factory=SourceView)
+    """What spec.model.checkpoint leads to, while it isn't pinned."""
+    pinned: Checkpoint | None = None
+    """The pinned Checkpoint, while no attempt has begun."""
+    baseline: Checkpoint | None = None
+    """The Checkpoint that spec.evaluation.baseline names, or the one that is pinned, while no attempt has begun."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """Checkpoint URI, or name of a child Job → why it couldn't be made in an earlier pass."""
+    namespace_terminating: bool = False
+
+    @property
+    def metadata(self) -> ObjectMeta:
+        """Returns the job's metadata."""
+        return self.job.metadata
+
+    @property
+    def spec(self) -> TrainingJobSpec:
+        """Returns what is asked for."""
+        return self.job.spec
+
+    @property
+    def status(self) -> TrainingJobStatus:
+        """Returns what was reported last."""
+        return self.job.status or TrainingJobStatus()
+
+    @property
+    def attempt(self) -> int:
+        """Returns the number of the current attempt, from 1, whether it has begun or not."""
+        return max(1, self.status.attempts or 0)
+
+    def reported(self, kind: ConditionType) -> Mapping[str, Any]:
+        """Finds a condition as it was last written; empty where it never was."""
+        return next((c for c in self.raw_status.get("conditions") or [] if c["type"] == kind), {})
+
+    @property
+    def account(self) -> Account:
+        """Collects what is billed to this job."""
+        progress = self.status.progress
+        return Account(
+            raw=self.raw_status.get("cost") or {},
+            cost=self.status.cost or Cost(),
+            pods=self.pods,
+            node_labels=self.node_labels,
+            grace_seconds=self.spec.checkpoints.stop_grace_seconds,
+            remaining_seconds=progress.estimated_remaining_seconds if progress is not None else None,
+        )
+
+    def review_claims(self) -> ClaimsReview:
+        """Reviews the run's claims; none where the ledger couldn't be read."""
+        return review(
+            self.claims or (),
+            self.checkpoints,
+            self.spec.checkpoints.storage,
+            namespace=self.metadata.namespace,
+            job=self.metadata.name,
+            job_uid=self.metadata.uid,
+            attempts=self.attempt,
+        )

@@ -1,0 +1,141 @@
+"""Claims about the books: what is open, what is settled, and in which order."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from tests.trainyard_operator.builders import (
+    NOW,
+    POD_UID,
+    TABLE,
+    at,
+    ended_pod,
+    observed,
+    open_pod,
+    pod,
+    running_status,
+    time_text,
+)
+from trainyard_api.training_job_status import Cost
+from trainyard_operator.money.booking import Books, keep_books
+from trainyard_operator.trainingjob.observed import Observed
+
+
+def _books(seen: Observed, *, ledger_up: bool = True, refresh: bool = False, **more: Any) -> Books:
+    return keep_books(seen.account, TABLE, NOW, ledger_up=ledger_up, refresh=refresh, **more)
+
+
+def _status(**cost: Any) -> dict[str, Any]:
+    return running_status(cost={"spentUSD": "0.0100", "settledUSD": "0.000000"} | cost)
+
+
+def test_a_job_begins_at_zero() -> None:
+    """Shown from the first pass on."""
+    assert _books(observed()).cost == {"spentUSD": "0.0000", "settledUSD": "0.000000"}
+
+
+def test_a_bound_pod_is_opened_with_its_rate() -> None:
+    """From its PodScheduled transition, at the price of its node."""
+    books = _books(observed(pods=(pod(),), node_labels={POD_UID: {}}))
+    assert books.cost["openPods"] == [open_pod()]
+    assert books.cost["ratePerHourUSD"] == "1.500000"
+    assert books.changed
+    assert _books(observed(pods=(pod(bound_time=None),))).open_pods == ()
+
+
+def test_live_cost_is_settled_plus_time_times_rate() -> None:
+    """100 s at $1.50 per hour on top of what is settled, rounded up as shown."""
+    seen = observed(status=_status(settledUSD="1.000001", openPods=[open_pod()]), pods=(pod(),))
+    assert _books(seen, refresh=True).cost["spentUSD"] == "1.0417"
+
+
+def test_the_shown_sum_never_falls() -> None:
+    """A high-water mark, whatever is computed."""
+    seen = observed(status=_status(spentUSD="9.0000", openPods=[open_pod()]), pods=(pod(),))
+    assert _books(seen, refresh=True).cost["spentUSD"] == "9.0000"
+
+
+def test_time_alone_changes_nothing_until_a_new_sum_is_due() -> None:
+    """What is there is kept to the letter, unknown fields included."""
+    status = _status(openPods=[open_pod()], novel=1)
+    seen = observed(status=status, pods=(pod(),))
+    books = _books(seen)
+    assert (books.cost, books.changed) == (status["cost"], False)
+    assert _books(seen, refresh=True).cost["novel"] == 1
+
+
+def test_an_end_is_recorded_before_it_is_booked() -> None:
+    """First pass: the end time. Second pass: row, sum and uid. The amount follows from what the status holds."""
+    first = _books(observed(status=_status(openPods=[open_pod()]), pods=(ended_pod(1),)))
+    assert first.cost["openPods"] == [open_pod(end=-10)]
+    assert first.to_book == ()
+    second = _books(observed(status=_status(openPods=[open_pod(end=-10)]), pods=(ended_pod(1),)))
+    assert [(b.pod.uid, b.amount, b.required) for b in second.to_book] == [(POD_UID, Decimal("0.037500"), True)]
+    assert (second.cost["settledUSD"], second.cost["settledPods"]) == ("0.037500", [{"uid": POD_UID}])
+    assert "openPods" not in second.cost
+
+
+def test_a_repeated_booking_has_the_same_amount() -> None:
+    """However late, and even if the pod's own times were to change."""
+    status = _status(openPods=[open_pod(end=-10)])
+    changed = ended_pod(1, finished_time=at(-50))
+    for pods in ((ended_pod(1),), (changed,), ()):
+        assert _books(observed(status=status, pods=pods)).to_book[0].amount == Decimal("0.037500")
+
+
+def test_without_the_ledger_an_ended_pod_stands_still() -> None:
+    """It stays open, costs no more, and isn't settled."""
+    seen = observed(status=_status(openPods=[open_pod(end=-10)]), pods=(ended_pod(1),))
+    books = _books(seen, ledger_up=False, refresh=True)
+    assert (books.to_book, len(books.open_pods)) == ((), 1)
+    assert books.cost["settledUSD"] == "0.000000"
+    assert Decimal(books.cost["spentUSD"]) == Decimal("0.0375")
+
+
+def test_a_pod_that_is_gone_without_a_word_ends_when_that_is_seen() -> None:
+    """Nothing else is known of it."""
+    books = _books(observed(status=_status(openPods=[open_pod()])))
+    assert books.open_pods[0].end_time == time_text(0)
+
+
+def test_a_container_cant_end_after_we_saw_its_end() -> None:
+    """A node's clock that is ahead costs nobody money."""
+    seen = observed(status=_status(openPods=[open_pod()]), pods=(ended_pod(1, finished_time=at(500)),))
+    assert _books(seen).open_pods[0].end_time == time_text(0)
+
+
+def test_a_settled_pod_is_never_opened_again_and_forgotten_when_gone() -> None:
+    """Its uid stays as long as its object, so that it can't be billed twice."""
+    status = _status(settledUSD="0.037500", settledPods=[{"uid": POD_UID}])
+    still = _books(observed(status=status, pods=(ended_pod(1),)))
+    assert (still.changed, still.open_pods) == (False, ())
+    gone = _books(observed(status=status))
+    assert "settledPods" not in gone.cost
+    assert gone.cost["settledUSD"] == "0.037500"
+
+
+def test_a_projection_needs_a_running_pod_and_its_report() -> None:
+    """An hour at the present rate on top of what is spent."""
+    status = _status(openPods=[open_pod()]) | {"progress": {"estimatedRemainingSeconds": 3600}}
+    assert _books(observed(status=status, pods=(pod(),)), refresh=True).cost["projectedUSD"] == "1.5417"
+    ended = _books(observed(status=status, pods=(ended_pod(1),)), refresh=True)
+    assert "projectedUSD" not in ended.cost
+
+
+def test_a_namespace_that_goes_is_settled_at_once() -> None:
+    """To the end of the pod's grace, without waiting for status or ledger."""
+    seen = observed(status=_status(openPods=[open_pod()]), pods=(pod(deletion_time=at(5)),))
+    books = _books(seen, ledger_up=False, close_now=True, at_once=True)
+    assert books.open_pods == ()
+    assert [(b.pod.end_time, b.required) for b in books.to_book] == [(time_text(5), False)]
+
+
+def test_the_books_fit_the_schema() -> None:
+    """Every form that they take."""
+    for seen in (
+        observed(),
+        observed(pods=(pod(),), node_labels={POD_UID: {}}),
+        observed(status=_status(openPods=[open_pod(end=-10)]), pods=(ended_pod(1),)),
+    ):
+        Cost.model_validate(_books(seen, refresh=True).cost, extra="forbid")

@@ -1,0 +1,94 @@
+"""Claims about what must hold before a start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.trainyard_operator.builders import TABLE, checkpoint, claim, observed, running_status
+from trainyard_api.conditions import ConditionType
+from trainyard_operator.money.prices import Prices
+from trainyard_operator.trainingjob.gates import Gate, before_start, resources_of
+from trainyard_operator.trainingjob.model_source import SourceView
+
+GPU = {"trainer": {"gpus": {"product": "X", "count": 2}}}
+FROM_CHECKPOINT = {"model": {"checkpoint": {"name": "mine"}}}
+
+
+def _gate(prices: Prices = TABLE, *, begun: bool = False, **around: Any) -> Gate:
+    return before_start(observed(**around), prices, read_nodes=True, begun=begun)
+
+
+def _reported(gate: Gate) -> dict[str, tuple[str, str]]:
+    return {found.kind: (str(found.status), found.reason) for found in gate.finding.conditions}
+
+
+def test_with_model_price_and_ledger_the_gate_is_open() -> None:
+    """And it says so in the conditions."""
+    gate = _gate()
+    assert gate.open
+    assert _reported(gate) == {"ModelAvailable": ("True", "FromSpec"), "CostKnown": ("True", "Priced")}
+
+
+def test_an_unknown_price_refuses_the_start_unless_it_is_allowed() -> None:
+    """Either way CostKnown is False and names the product."""
+    refused = _gate(spec=GPU)
+    assert not refused.open
+    assert refused.message.endswith('got "X"')
+    allowed = _gate(TABLE.model_copy(update={"unknown_price": "Allow"}), spec=GPU)
+    assert allowed.open
+    for gate in (refused, allowed):
+        assert _reported(gate)[ConditionType.COST_KNOWN] == ("False", "NoPrice")
+
+
+def test_without_the_ledger_nothing_begins() -> None:
+    """A run that isn't in it would fence no predecessor."""
+    gate = _gate(claims=None)
+    assert not gate.open
+    assert [p.reason for p in gate.finding.problems] == ["DatabaseUnavailable"]
+    assert [p.reason for p in _gate(claims=None, begun=True).finding.problems] == ["DatabaseUnavailable"]
+
+
+def test_a_checkpoint_is_pinned_first_and_started_from_in_a_later_pass() -> None:
+    """So that what is started from is always what the status holds."""
+    ready = checkpoint(claim(), name="mine")
+    found = _gate(spec=FROM_CHECKPOINT, source=SourceView(checkpoint=ready))
+    assert not found.open
+    assert "modelRef" in found.finding.fields
+    pinned = running_status(modelRef=found.finding.fields["modelRef"])
+    assert _gate(spec=FROM_CHECKPOINT, status=pinned, pinned=ready).open
+
+
+def test_a_checkpoint_that_isnt_there_is_waited_for_or_given_up() -> None:
+    """Waiting closes the gate; never ends the job."""
+    waiting = _gate(spec=FROM_CHECKPOINT)
+    assert (waiting.open, waiting.final) == (False, None)
+    assert _reported(waiting)[ConditionType.MODEL_AVAILABLE] == ("False", "WaitingForCheckpoint")
+    reference = {"checkpoint": "mine", "uid": "gone", "digest": claim().digest}
+    gone = _gate(spec=FROM_CHECKPOINT, status=running_status(modelRef=reference))
+    assert gone.final is not None
+    assert gone.final.reason == "CheckpointUnavailable"
+
+
+def test_an_evaluation_waits_for_both_checkpoints() -> None:
+    """The baseline is pinned like the model, reported by a condition of its own, and named by its own field."""
+    spec = {"algorithm": {"type": "Evaluation"}, "evaluation": {"baseline": {"checkpoint": "other"}}}
+    waiting = _gate(spec=spec)
+    assert not waiting.open
+    assert waiting.message.startswith("spec.evaluation.baseline.checkpoint: waiting")
+    assert _reported(waiting)[ConditionType.BASELINE_AVAILABLE] == ("False", "WaitingForCheckpoint")
+    ready = checkpoint(claim(), name="other")
+    found = _gate(spec=spec, baseline=ready)
+    pinned = running_status(baselineRef=found.finding.fields["baselineRef"])
+    assert _gate(spec=spec, status=pinned, baseline=ready).open
+    assert _gate(spec=spec, status=pinned).final is not None
+
+
+def test_once_begun_prices_are_looked_at_no_more() -> None:
+    """A table that changes under a running pod doesn't unsettle its rate."""
+    assert _reported(_gate(spec=GPU, begun=True)) == {}
+
+
+def test_the_pods_requests_are_the_specs() -> None:
+    """Cores, GiB, GPUs."""
+    found = resources_of(observed(spec={"trainer": GPU["trainer"] | {"cpu": "500m", "memory": "512Mi"}}).spec)
+    assert (str(found.cpu), float(found.memory_gib), found.gpus, found.gpu_product) == ("0.500", 0.5, 2, "X")

@@ -1,0 +1,30 @@
+"""Claims about the Secrets that a pod is given."""
+
+from __future__ import annotations
+
+from tests.trainyard_operator.builders import checkpoint, claim, job
+from trainyard_api import names
+from trainyard_operator.trainingjob.pod_secrets import secrets_of
+
+
+def test_every_secret_is_named_by_the_field_that_leads_to_it() -> None:
+    """So that an error about a missing one names a field of the manifest."""
+    token = {"repository": "a/b", "revision": "0" * 40, "secretRef": {"name": "hub"}}
+    uses = {use.variable: use for use in secrets_of(job(model={"huggingFace": token}).spec)}
+    assert uses[names.ENV_DATABASE_DSN].field_path == "spec.database.secretRef.name"
+    assert uses[names.ENV_CHECKPOINTS_ACCESS_KEY].field_path == "spec.checkpoints.storage.s3.secretRef.name"
+    hub = uses[names.ENV_HUB_TOKEN]
+    assert (hub.secret, hub.key, hub.field_path) == (
+        "hub",
+        names.HUB_TOKEN_KEY,
+        "spec.model.huggingFace.secretRef.name",
+    )
+
+
+def test_a_checkpoints_secret_is_that_of_its_own_storage() -> None:
+    """The model's and the baseline's may be another job's; each is told by the field that refers to it."""
+    made = checkpoint(claim())
+    uses = {use.variable: use for use in secrets_of(job().spec, pinned=made, baseline=made)}
+    assert uses[names.ENV_MODEL_ACCESS_KEY].field_path == "spec.model.checkpoint"
+    assert uses[names.ENV_BASELINE_SECRET_KEY].field_path == "spec.evaluation.baseline.checkpoint"
+    assert names.ENV_MODEL_ACCESS_KEY not in {use.variable for use in secrets_of(job().spec)}
