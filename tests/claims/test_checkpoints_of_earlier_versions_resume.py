@@ -1,8 +1,8 @@
 """Resumes checkpoints that an earlier version wrote, and compares the end with the one that version itself reached.
 
 Each fixture holds a manifest, the run's folder, the final weights, and `digests.json`: the commit that wrote it, the
-machine, and a digest of each file and each part of the state at the end. Fixtures are never made anew: a version that
-can't read them can't read what users have.
+machine, the measured numbers of the last step, and a digest of each file and each other part of the state at the end.
+Fixtures are never made anew: a version that can't read them can't read what users have.
 """
 
 from __future__ import annotations
@@ -72,15 +72,20 @@ def finish(folder: Path, **variables: str) -> Path:
     return newest
 
 
+def state_of(folder: Path) -> dict[str, Any]:
+    """Reads a checkpoint's state, in which nothing but tensors and plain types may be."""
+    return torch.load(folder / "trainer_state.pt", weights_only=True)
+
+
 def digests(last: Path, home: Path) -> dict[str, str]:
-    """Returns the SHA-256 of each file and each part of the state, without times and without paths of this machine."""
+    """Returns the SHA-256 of each file and part of the state, without times, measured numbers and local paths."""
     files = {
         path.relative_to(last).as_posix(): path.read_bytes().replace(str(home).encode(), HOME.encode())
         for path in sorted(last.rglob("*"))
         if path.is_file() and path.name not in CHANGES_BY_NATURE
     }
-    state = torch.load(last / "trainer_state.pt", weights_only=True)
-    position = {f"position.{name}": part for name, part in state.pop("position").items()}
+    state = state_of(last)
+    position = {f"position.{name}": part for name, part in state.pop("position").items() if name != "metrics"}
     parts = {f"state: {name}": b"".join(_bytes(part)) for name, part in (state | position).items()}
     return {name: hashlib.sha256(content).hexdigest() for name, content in (files | parts).items()}
 
@@ -121,6 +126,7 @@ def test_an_earlier_version_s_checkpoint_goes_on_to_its_own_end(tmp_path: Path, 
     last = finish(folder)
     if machine() == recorded["machine"]:
         assert digests(last, folder) == recorded["digests"]
+        assert recorded["numbers"].items() <= state_of(last)["position"]["metrics"].items()
     assert apart(last, name) <= MOST_APART
 
 
@@ -133,7 +139,7 @@ def test_another_processor_s_end_is_nearly_the_same(tmp_path: Path) -> None:
 def test_the_checkpoints_are_what_they_are_called() -> None:
     """Finds a batch between two updates with the loss's earlier name, an adapter without its base, and whole steps."""
     (update,) = FIXTURES.glob("phase_update/out/*/*/*/step-*")
-    state = torch.load(update / "trainer_state.pt", weights_only=True)
+    state = state_of(update)
     assert len(state["position"]["batch"]["outcomes"]) == 3
     assert json.loads((update.parent / "run.json").read_text())["algorithm"]["grpo"]["loss"] == "DR_GRPO"
     (adapter,) = FIXTURES.glob("lora/out/*/*/*/step-*")
@@ -141,5 +147,5 @@ def test_the_checkpoints_are_what_they_are_called() -> None:
     assert not (adapter / "model.safetensors").exists()
     for name in ("between_steps", "sft"):
         (between,) = FIXTURES.glob(f"{name}/out/*/*/*/step-*")
-        position = torch.load(between / "trainer_state.pt", weights_only=True)["position"]
+        position = state_of(between)["position"]
         assert (position["batch"], position["step"] > 0) == (None, True)
