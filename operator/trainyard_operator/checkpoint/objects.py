@@ -19,7 +19,7 @@ from trainyard_api.model_source import Storage
 from trainyard_operator.cluster.clock import format_time
 from trainyard_operator.ledger.rows import Claim
 
-_METRIC_NAME: Final = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,62}$")
+_METRIC_NAME: Final = re.compile(r"^[A-Za-z_][A-Za-z0-9_./-]{0,62}$")
 _NUMBER: Final = re.compile(r"^-?[0-9]+(\.[0-9]+)?$")
 _MAX_METRICS: Final = 32
 REWARD_METRIC: Final = "reward_mean"

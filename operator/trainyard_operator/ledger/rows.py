@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from trainyard_api import names
 
-_MEASUREMENT: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_MEASUREMENT: Final = re.compile(r"[a-z][a-z0-9_/]{0,62}")
 _LARGEST: Final = 1e300
 _MOST_MEASUREMENTS: Final = 64
 

@@ -42,7 +42,12 @@ def test_each_step_is_counted_once_from_when_this_process_began(database: Databa
         _step(database, 0, '{"step_seconds": 100, "rollout_seconds": 50, "update_seconds": 40}')
         await steps.count([UID])
         _step(database, 1, '{"step_seconds": 2.5, "rollout_seconds": 1.5, "update_seconds": 0.5}')
-        _step(database, 2, '{"step_seconds": 3.5}', '{"reward_mean": 0.5, "no word": 1, "kl": "text", "step": 7}')
+        _step(
+            database,
+            2,
+            '{"step_seconds": 3.5}',
+            '{"reward_mean": 0.5, "no word": 1, "kl": "text", "step": 7, "clip_ratio/low_mean": 0.25}',
+        )
         await steps.count([UID])
         await steps.count([UID])
         shown.append(_shown(metrics))
@@ -56,4 +61,5 @@ def test_each_step_is_counted_once_from_when_this_process_began(database: Databa
     }
     assert values == {"iteration": 6.0, "trajectory_generation": 1.5, "policy_update": 0.5}
     assert metrics.registry.get_sample_value("training_iteration_duration_seconds_count") == 2
-    assert shown == [{"reward_mean": 0.5, "step": 2.0}, {}], "the newest step of a running job, numbers by plain names"
+    measured = {"reward_mean": 0.5, "clip_ratio/low_mean": 0.25, "step": 2.0}
+    assert shown == [measured, {}], "the newest step of a running job, numbers by plain names"
