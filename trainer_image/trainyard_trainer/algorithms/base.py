@@ -87,6 +87,15 @@ class Algorithm(Protocol):
         """Copy the state of now: after `step` finished steps and `updates` of the next one's."""
 
 
+def no_batch(state: Mapping[str, Any]) -> Batch:
+    """Refuse a batch, for a type whose steps are never left between two updates.
+
+    Raises:
+        ValueError: always.
+    """
+    raise ValueError(f"must hold no batch of an unfinished step; got one with {sorted(state)}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyAlgorithm:
     """What algorithms that train a policy have in common.

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from trainyard_api.algorithm import SFTConfig
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.algorithms.base import Batch, PolicyAlgorithm
+from trainyard_trainer.algorithms.base import Batch, PolicyAlgorithm, no_batch
 from trainyard_trainer.algorithms.metrics import sft_values
 from trainyard_trainer.algorithms.not_finite import Suspects, require_finite
 from trainyard_trainer.chat.renderer import Renderer
@@ -77,12 +77,8 @@ class SFT(PolicyAlgorithm):
 
     @staticmethod
     def batch_from_state(state: Mapping[str, Any]) -> Batch:
-        """Refuse what another algorithm kept.
-
-        Raises:
-            ValueError: always; a step of one update keeps no batch.
-        """
-        raise ValueError(f"a step of supervised fine-tuning keeps no batch; got one with {sorted(state)}")
+        """Refuse what another algorithm kept."""
+        return no_batch(state)
 
 
 def demonstration_rows(demonstrations: Sequence[Sequence[DemonstrationTurn]], renderer: Renderer) -> list[Row]:

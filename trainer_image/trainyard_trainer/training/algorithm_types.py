@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from trainyard_api.algorithm import Algorithm as AlgorithmSpec
-from trainyard_trainer.algorithms.base import Algorithm, Batch
+from trainyard_trainer.algorithms.base import Algorithm, Batch, no_batch
 from trainyard_trainer.algorithms.grpo import GRPO
 from trainyard_trainer.algorithms.sft import SFT
 from trainyard_trainer.training.components import Components
@@ -54,6 +54,7 @@ def _sft(spec: AlgorithmSpec, components: Components) -> Algorithm:
 BATCH_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Batch]]] = {
     "GRPO": GRPO.batch_from_state,
     "SFT": SFT.batch_from_state,
+    "Evaluation": no_batch,
 }
 """How each type reads the batch of a step that isn't finished."""
 _MAKERS: Final[Mapping[str, Callable[[AlgorithmSpec, Components], Algorithm]]] = {"GRPO": _grpo, "SFT": _sft}
