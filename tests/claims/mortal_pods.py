@@ -23,7 +23,7 @@ from typing import Any
 _SAMPLING = "trainyard_trainer.sampling.in_process"
 EDGES: Mapping[str, str] = {
     "decode": f"{_SAMPLING}.slot_decoder:SlotDecoder.advance",
-    "reward": "trainyard_trainer.training.train:score",
+    "reward": "trainyard_trainer.algorithms.grpo:score",
     "update": "trainyard_trainer.policy.torch_policy:TorchPolicy.update",
     "record": "trainyard_trainer.ledger.postgres:PostgresLedger.record_step",
     "validate": "trainyard_trainer.ledger.postgres:PostgresLedger.record_evaluation",
