@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from tests.trainyard_trainer.saved_models import write_files
+from tests.trainyard_trainer.saved_models import contents, write_files
 from trainyard_api.model_source import ScratchModel
 from trainyard_trainer.algorithms.sft import SFT_LOSS
 from trainyard_trainer.models.load import LoadedModel, scratch
@@ -75,4 +75,4 @@ def gradient(of: TorchPolicy) -> torch.Tensor:
 
 def write(snapshot: Snapshot, folder: Path) -> Path:
     """A snapshot's transformers files in a folder."""
-    return write_files(snapshot.files, folder)
+    return write_files(contents(snapshot.files), folder)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import torch
 
@@ -15,8 +17,9 @@ from trainyard_api.checkpoint_manifest import canonical_json, digest_of
 from trainyard_api.run_config import RunIdentity
 from trainyard_trainer.checkpoints.files import Origin, write_checkpoint
 from trainyard_trainer.models.char_tokenizer import char_tokenizer
+from trainyard_trainer.models.export import model_files
 from trainyard_trainer.models.load import LoadedModel
-from trainyard_trainer.sinks import SavedCheckpoint, Snapshot
+from trainyard_trainer.sinks import SavedCheckpoint, Snapshot, SnapshotFile
 from trainyard_trainer.storage.storage import Storage
 from trainyard_trainer.storage.storage_folder import FolderStorage
 
@@ -32,6 +35,41 @@ def save_family(family: str, folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+class InMemory:
+    """A snapshot's file in host memory; `closed` once it was discarded."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self.size_bytes = len(content)
+        self.closed = False
+
+    def open(self) -> BinaryIO:
+        assert not self.closed
+        return io.BytesIO(self._content)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def in_memory(files: Mapping[str, bytes]) -> dict[str, InMemory]:
+    """Files as a snapshot has them."""
+    return {path: InMemory(content) for path, content in files.items()}
+
+
+def contents(files: Mapping[str, SnapshotFile]) -> dict[str, bytes]:
+    """All bytes of a snapshot's files."""
+    found = {}
+    for path, file in files.items():
+        with file.open() as stream:
+            found[path] = stream.read()
+    return found
+
+
+def model_bytes(loaded: LoadedModel, *, final: bool = True) -> dict[str, bytes]:
+    """All bytes of a model's files."""
+    return contents(model_files(loaded, final=final))
+
+
 def write_files(files: Mapping[str, bytes], folder: Path) -> Path:
     """Files by their paths below a folder."""
     for name, content in files.items():
@@ -44,7 +82,7 @@ def save_checkpoint(output: Path, job: str, uid: str, step: int, updates: int | 
     """A committed checkpoint of a run, with a file that is no model."""
     identity = RunIdentity(namespace="team-a", name=job, uid=uid, attempt=1)
     origin = Origin(identity, uid, names.run_prefix("", "team-a", job, uid), None)
-    snapshot = Snapshot(step, step, {"model.safetensors": b"x"}, {}, {}, updates)
+    snapshot = Snapshot(step, step, in_memory({"model.safetensors": b"x"}), {}, {}, updates)
     return write_checkpoint(FolderStorage(output), origin, snapshot)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
 from trainyard_api.progress import Progress, ReportedEvaluation
 from trainyard_trainer.trajectory import Trajectory
@@ -60,25 +60,42 @@ class Ended:
     results_digest: str | None = None
 
 
+class SnapshotFile(Protocol):
+    """A file of a snapshot: a copy, of which no byte changes any more."""
+
+    size_bytes: int
+
+    def open(self) -> BinaryIO:
+        """Open a stream of all bytes, which can seek; several may be read at a time."""
+
+    def close(self) -> None:
+        """Free what the file takes; it can't be opened from now on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything of a state, copied to host memory: training may go on while it is written.
+    """Holds a copy of a state: training may go on while it is written.
 
     `step` counts finished steps; `updates` is None between steps, else the number of updates done of the next one.
     `files` are the transformers files (safetensors, config, tokenizer) by path, and those of an adapter below
-    `adapter/`; `trainer_state` is what a continuation needs besides (optimizer, counters, the scored batch of an
-    unfinished step), as a dict that `torch.save` can write. `adapter_base` is the digest of the weights that an adapter
-    belongs to, `copy_seconds` what the copying took.
+    `adapter/`, read as streams. `trainer_state` is what a continuation needs besides (optimizer, counters, the scored
+    batch of an unfinished step): a dict in host memory that `torch.save` can write. `adapter_base` is the digest of the
+    weights that an adapter belongs to, `copy_seconds` what the copying took.
     """
 
     step: int
     policy_version: int
-    files: Mapping[str, bytes]
+    files: Mapping[str, SnapshotFile]
     trainer_state: Mapping[str, Any]
     metrics: Mapping[str, str]
     updates: int | None = None
     adapter_base: str | None = None
     copy_seconds: float = 0.0
+
+    def discard(self) -> None:
+        """Free what the files take; they can't be read from now on."""
+        for file in self.files.values():
+            file.close()
 
 
 class Ledger(Protocol):
@@ -109,7 +126,7 @@ class Reporter(Protocol):
 
 
 class Checkpointer(Protocol):
-    """Where snapshots become checkpoints, beside training, one in flight."""
+    """Writes snapshots as checkpoints beside training, one at a time, and discards each when it is done with it."""
 
     def save(self, snapshot: Snapshot) -> None:
         """Begin to write a snapshot; waits for the one before. A state already committed isn't written again."""

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests import servers
-from tests.trainyard_trainer.saved_models import commit_manifest
+from tests.trainyard_trainer.saved_models import commit_manifest, in_memory
 from trainyard_api.checkpoint_manifest import CheckpointManifest, canonical_json, digest_of
 from trainyard_api.model_source import S3Location, SecretReference
 from trainyard_api.names import checkpoint_folder
@@ -36,9 +36,12 @@ ORIGIN = Origin(RUN, "abcdef01-2345", "demo/team-a/calculator/11111111-2222/", "
 FOLDER = ORIGIN.prefix + "step-3-abcdef01/"
 
 
+FILES = {"model.safetensors": b"weights" * 1000, "tokenizer/vocab.json": b"{}"}
+
+
 def snapshot(step: int = 3) -> Snapshot:
     """A state of two files and a tensor."""
-    files = {"model.safetensors": b"weights" * 1000, "tokenizer/vocab.json": b"{}"}
+    files = in_memory(FILES)
     return Snapshot(step, step, files, {"moments": torch.arange(4.0), "step": step}, {"reward": "0.5"})
 
 
@@ -77,7 +80,7 @@ def test_what_is_saved_can_be_loaded(storage: FolderStorage, into: Path) -> None
     assert saved.uri == storage.uri(FOLDER)
     assert (saved.step, saved.parent_uri, saved.metrics) == (3, "s3://bucket/parent/", {"reward": "0.5"})
     assert (manifest.training_job, manifest.run_uid, manifest.attempt, manifest.step) == ("calculator", RUN.uid, 1, 3)
-    assert {path: (into / path).read_bytes() for path in snapshot().files} == snapshot().files
+    assert {path: (into / path).read_bytes() for path in FILES} == FILES
     state = torch.load(into / "trainer_state.pt", weights_only=True)
     assert torch.equal(state["moments"], torch.arange(4.0))
     assert saved.size_bytes == sum(path.stat().st_size for path in into.rglob("*") if path.is_file())
@@ -165,7 +168,7 @@ def test_a_commit_whose_reply_was_lost_counts(storage: FolderStorage, into: Path
 
 def test_a_path_that_climbs_out_is_refused(storage: FolderStorage) -> None:
     """Before anything is written."""
-    bad = Snapshot(1, 1, {"../escape": b""}, {}, {})
+    bad = Snapshot(1, 1, in_memory({"../escape": b""}), {}, {})
     with pytest.raises(ValueError, match="path"):
         write_checkpoint(storage, ORIGIN, bad)
     assert list(storage.list("")) == []

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.trainyard_trainer.saved_models import commit_manifest
+from tests.trainyard_trainer.saved_models import commit_manifest, in_memory
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.algorithms.scored_batch import ScoredBatch
@@ -42,7 +42,9 @@ def write(
     """A committed state; `members` are others of the trainer's state than it writes."""
     content = f"weights of {step}/{updates}".encode()
     state = {"position": TrainState(step=step).to_state(), "moments": torch.ones(2)} | members
-    return write_checkpoint(storage, origin, Snapshot(step, step, {"model.safetensors": content}, state, {}, updates))
+    return write_checkpoint(
+        storage, origin, Snapshot(step, step, in_memory({"model.safetensors": content}), state, {}, updates)
+    )
 
 
 def found(storage: FolderStorage, into: Path, **options: Any) -> tuple[int, int | None, bytes] | None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
+import torch
 
 from tests.trainyard_trainer.clock import Clock
+from tests.trainyard_trainer.saved_models import in_memory
 from tests.waiting import GUARD_SECONDS
 from trainyard_api.run_config import RunIdentity
 from trainyard_trainer.checkpoints import writer as checkpoint_writer
@@ -24,7 +28,7 @@ ORIGIN = Origin(RunIdentity(namespace="n", name="j", uid="u-1", attempt=1), "pod
 
 def snapshot(step: int, updates: int | None = None) -> Snapshot:
     """A state of one file."""
-    return Snapshot(step, step, {"model.safetensors": b"w"}, {}, {}, updates)
+    return Snapshot(step, step, in_memory({"model.safetensors": b"w"}), {}, {}, updates)
 
 
 def nothing(_: SavedCheckpoint) -> None:
@@ -39,7 +43,7 @@ class SlowFolder(FolderStorage):
         self.go_on = threading.Event()
         self._slow = slow
 
-    def put(self, key: str, content: bytes | Path) -> None:
+    def put(self, key: str, content: bytes | BinaryIO) -> None:
         """Wait, then write."""
         if self._slow in key:
             assert self.go_on.wait(GUARD_SECONDS)
@@ -52,6 +56,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(checkpoint_writer, "time", clock)
     return clock
+
+
+def discarded(one: Snapshot) -> bool:
+    """Whether a snapshot's space was given back."""
+    return all(file.closed for file in one.files.values())
 
 
 def test_training_goes_on_while_a_checkpoint_is_written(tmp_path: Path) -> None:
@@ -274,3 +283,49 @@ def test_a_pod_that_was_succeeded_commits_nothing(tmp_path: Path) -> None:
         writer.finish()
     assert list(tmp_path.rglob("manifest.json"))
     assert not list(tmp_path.rglob("COMMIT"))
+
+
+def test_a_snapshot_is_discarded_once_it_is_written(tmp_path: Path) -> None:
+    """Not before, and not by waiting for the next: its copy takes disk and memory."""
+    storage, moments = SlowFolder(tmp_path), torch.ones(2)
+    given, in_memory_too = replace(snapshot(1), trainer_state={"moments": moments}), weakref.ref(moments)
+    writer = CheckpointWriter(storage, ORIGIN, nothing, nothing)
+    writer.save(given)
+    upload = writer._in_flight
+    assert upload is not None
+    assert not discarded(given)
+    storage.go_on.set()
+    upload.join(GUARD_SECONDS)
+    assert discarded(given)
+    del given, moments
+    assert in_memory_too() is None
+
+
+def test_a_snapshot_that_needs_no_writing_is_discarded(tmp_path: Path) -> None:
+    """Its state is committed, or on its way."""
+    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, nothing, nothing)
+    writer.save(snapshot(1))
+    saved, at_the_stop = snapshot(1), snapshot(1)
+    writer.save(saved)
+    assert discarded(saved)
+    writer.save_last(at_the_stop)
+    assert discarded(at_the_stop)
+
+    storage, beside = SlowFolder(tmp_path), snapshot(2)
+    writer = CheckpointWriter(storage, ORIGIN, nothing, nothing)
+    writer.save(snapshot(2))
+    threading.Timer(0.1, storage.go_on.set).start()
+    writer.save_last(beside)
+    assert discarded(beside)
+
+
+def test_a_snapshot_that_can_not_be_written_is_discarded(tmp_path: Path) -> None:
+    """The storage fails while it is written, or failed at the one before."""
+    (tmp_path / "n").write_text("a file where a folder must be")
+    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, nothing, nothing)
+    first, second = snapshot(1), snapshot(2)
+    writer.save(first)
+    with pytest.raises(OSError, match="n"):
+        writer.save(second)
+    assert discarded(first)
+    assert discarded(second)

@@ -10,7 +10,14 @@ import pytest
 import torch
 
 from tests.trainyard_trainer.hub_server import REPOSITORY, REVISION, Hub, serving
-from tests.trainyard_trainer.saved_models import logits, save_family, train_a_little, write_files
+from tests.trainyard_trainer.saved_models import (
+    in_memory,
+    logits,
+    model_bytes,
+    save_family,
+    train_a_little,
+    write_files,
+)
 from trainyard_api.algorithm import Algorithm, LoRA
 from trainyard_api.model_source import HubModel, S3Location, ScratchModel, SecretReference
 from trainyard_api.run_config import Folder, PinnedCheckpoint, RunIdentity, RunModel, RunStorage
@@ -19,7 +26,6 @@ from trainyard_trainer.checkpoints.files import Origin, write_checkpoint
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models import lora
 from trainyard_trainer.models.base_model import load_saved
-from trainyard_trainer.models.export import model_files
 from trainyard_trainer.models.first_model import fetch_model, load_first
 from trainyard_trainer.models.load import LoadedModel, load_folder
 from trainyard_trainer.sinks import Snapshot
@@ -48,14 +54,16 @@ class Place:
     def checkpoint(self, files: dict[str, bytes], step: int) -> RunModel:
         """A committed checkpoint of these files, as a model source."""
         origin = Origin(RunIdentity(namespace="n", name="j", uid="u", attempt=1), "pod-uid-1", "n/j/u/", None)
-        saved = write_checkpoint(FolderStorage(self.root / "bucket"), origin, Snapshot(step, 1, files, {}, {}))
+        saved = write_checkpoint(
+            FolderStorage(self.root / "bucket"), origin, Snapshot(step, 1, in_memory(files), {}, {})
+        )
         return RunModel(checkpoint=PinnedCheckpoint(uri=saved.uri, digest=saved.digest, storage=self.storage))
 
     def adapted(self, source: RunModel | None) -> tuple[LoadedModel, RunModel]:
         """A model with an adapter that has learned something, and its checkpoint."""
         loaded = lora.apply(load_folder(self.base), SETTINGS, 0, source)
         train_a_little(loaded)
-        return loaded, self.checkpoint(model_files(loaded, final=False), step=2)
+        return loaded, self.checkpoint(model_bytes(loaded, final=False), step=2)
 
     def first(self, source: RunModel, cache: str, settings: LoRA | None = None) -> LoadedModel:
         """What a run begins with, by the way a pod takes."""
@@ -86,12 +94,12 @@ def test_the_base_of_a_folder_is_read_where_it_lies(place: Place) -> None:
 
 def test_the_base_of_a_checkpoint_comes_from_the_same_storage(place: Place) -> None:
     """With its digests verified; a chain of adapters keeps naming the first base."""
-    source = place.checkpoint(model_files(load_folder(place.base)), step=1)
+    source = place.checkpoint(model_bytes(load_folder(place.base)), step=1)
     loaded, checkpoint = place.adapted(source)
     continued = place.first(checkpoint, "again", SETTINGS)
     assert torch.equal(logits(continued), logits(loaded))
     train_a_little(continued)
-    further = place.checkpoint(model_files(continued, final=False), step=3)
+    further = place.checkpoint(model_bytes(continued, final=False), step=3)
     assert torch.equal(logits(place.first(further, "further", SETTINGS)), logits(continued))
 
 
@@ -140,7 +148,7 @@ def test_a_base_that_this_job_can_not_read_is_refused(place: Place, described: s
 def test_the_last_checkpoint_needs_no_base(place: Place) -> None:
     """It holds the merged model, which a new adapter may be put on; of any kind."""
     loaded, _ = place.adapted(None)
-    final = place.checkpoint(model_files(loaded, final=True), step=9)
+    final = place.checkpoint(model_bytes(loaded, final=True), step=9)
     again = place.first(final, "again", LoRA(rank=2, alpha=4))
     assert torch.allclose(logits(again), logits(loaded), atol=1e-5)
     assert again.adapter is not None
@@ -150,7 +158,7 @@ def test_the_last_checkpoint_needs_no_base(place: Place) -> None:
 def test_an_adapters_folder_without_its_base_is_not_found(place: Place) -> None:
     """A path in the container is read as it is: nothing is fetched for it."""
     loaded, _ = place.adapted(RunModel(path=str(place.root / "gone")))
-    folder = write_files(model_files(loaded, final=False), place.root / "adapter-alone")
+    folder = write_files(model_bytes(loaded, final=False), place.root / "adapter-alone")
     with pytest.raises(RefusedError, match=r"spec\.model\.path: .*gone.* isn't here") as caught:
         load_saved(folder, field_path="spec.model.path")
     assert caught.value.reason is TerminationReason.MODEL_NOT_FOUND
@@ -160,7 +168,7 @@ def test_an_adapters_folder_without_its_base_is_not_found(place: Place) -> None:
 def test_an_adapter_without_its_settings_is_unsuitable(place: Place, content: bytes | None) -> None:
     """Peft's file must say rank, scale and layers."""
     loaded, _ = place.adapted(RunModel(path=str(place.base)))
-    files = model_files(loaded, final=False)
+    files = model_bytes(loaded, final=False)
     del files["adapter/adapter_config.json"]
     folder = write_files(files | ({"adapter/adapter_config.json": content} if content else {}), place.root / "alone")
     with pytest.raises(RefusedError, match=r"adapter_config\.json") as caught:
@@ -173,7 +181,7 @@ def test_an_adapter_of_which_a_weight_is_no_number_is_unsuitable(place: Place) -
     loaded = lora.apply(load_folder(place.base), SETTINGS, 0, RunModel(path=str(place.base)))
     with torch.no_grad():
         next(iter(lora.weights(loaded).values())).fill_(float("nan"))
-    source = place.checkpoint(model_files(loaded, final=False), step=2)
+    source = place.checkpoint(model_bytes(loaded, final=False), step=2)
     for settings in (SETTINGS, None):
         with pytest.raises(RefusedError, match=r"must hold finite weights; .*lora") as caught:
             place.first(source, f"cache-{settings is None}", settings)

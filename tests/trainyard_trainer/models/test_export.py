@@ -13,7 +13,15 @@ from pydantic import TypeAdapter
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.trainyard_trainer.families import FAMILIES
-from tests.trainyard_trainer.saved_models import ALPHABET, ROWS, logits, save_family, train_a_little, write_files
+from tests.trainyard_trainer.saved_models import (
+    ALPHABET,
+    ROWS,
+    logits,
+    model_bytes,
+    save_family,
+    train_a_little,
+    write_files,
+)
 from trainyard_api.algorithm import LoRA
 from trainyard_api.checkpoint_manifest import RelativePath
 from trainyard_api.model_source import HubModel, SecretReference
@@ -21,7 +29,7 @@ from trainyard_api.run_config import RunModel
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models import lora
-from trainyard_trainer.models.export import model_files, take_weights
+from trainyard_trainer.models.export import take_weights
 from trainyard_trainer.models.load import LoadedModel, load_folder
 
 SETTINGS = LoRA(rank=4, alpha=8)
@@ -48,7 +56,7 @@ def test_every_family_survives_the_way_through_files(tmp_path: Path, family: str
     """All weights trained: what is loaded again says the same, bit for bit."""
     loaded = load_folder(save_family(family, tmp_path / "base"))
     train_a_little(loaded, steps=1)
-    files = model_files(loaded)
+    files = model_bytes(loaded)
     assert ROOT | {"model.safetensors"} == files.keys()
     again = load_folder(write_files(files, tmp_path / "saved"))
     assert torch.equal(logits(again), logits(loaded))
@@ -61,7 +69,7 @@ def test_every_family_survives_the_way_through_files(tmp_path: Path, family: str
 def test_the_last_checkpoint_of_an_adapter_is_a_model(tmp_path: Path, family: str) -> None:
     """Transformers loads it as it is, merged; tied embeddings, transposed layers and experts too."""
     loaded = adapted(save_family(family, tmp_path / "base"))
-    saved = write_files(model_files(loaded, final=True), tmp_path / "saved")
+    saved = write_files(model_bytes(loaded, final=True), tmp_path / "saved")
     model, report = AutoModelForCausalLM.from_pretrained(saved, output_loading_info=True, local_files_only=True)
     assert not any(report.values())
     trained = logits(loaded)
@@ -75,15 +83,15 @@ def test_saving_changes_nothing_that_is_trained(folder: Path) -> None:
     """Bit for bit, and the same files come out again."""
     loaded = adapted(folder)
     before = copy.deepcopy(loaded.model.state_dict())
-    files = model_files(loaded, final=True)
+    files = model_bytes(loaded, final=True)
     assert all(torch.equal(tensor, before[name]) for name, tensor in loaded.model.state_dict().items())
-    assert model_files(loaded, final=True) == files
+    assert model_bytes(loaded, final=True) == files
 
 
 def test_on_the_way_only_the_adapter_is_saved(folder: Path) -> None:
     """With config and tokenizer, and no weights but its own; every path is one that a manifest may hold."""
     loaded = adapted(folder)
-    files, final = model_files(loaded, final=False), model_files(loaded, final=True)
+    files, final = model_bytes(loaded, final=False), model_bytes(loaded, final=True)
     assert files.keys() == ROOT | ADAPTER
     assert final.keys() == files.keys() | {"model.safetensors"}
     assert sum(map(len, files.values())) < sum(map(len, final.values()))
@@ -95,7 +103,7 @@ def test_on_the_way_only_the_adapter_is_saved(folder: Path) -> None:
 def test_the_adapters_folder_is_one_of_peft(tmp_path: Path, folder: Path) -> None:
     """Peft itself puts it on the base."""
     loaded = adapted(folder)
-    saved = write_files(model_files(loaded, final=False), tmp_path / "saved")
+    saved = write_files(model_bytes(loaded, final=False), tmp_path / "saved")
     model = PeftModel.from_pretrained(load_folder(folder).model, saved / "adapter").eval()
     with torch.no_grad():
         assert torch.equal(model(input_ids=ROWS, use_cache=False).logits, logits(loaded))
@@ -103,7 +111,7 @@ def test_the_adapters_folder_is_one_of_peft(tmp_path: Path, folder: Path) -> Non
 
 def test_an_adapters_files_say_where_its_base_is(folder: Path) -> None:
     """A repository by name, for peft and for us; never a folder of this machine unless the manifest named it."""
-    files = model_files(adapted(folder, RunModel(hugging_face=HUB)), final=False)
+    files = model_bytes(adapted(folder, RunModel(hugging_face=HUB)), final=False)
     config, base = (json.loads(files[f"adapter/{name}.json"]) for name in ("adapter_config", "base"))
     assert (config["base_model_name_or_path"], config["revision"]) == ("lab/tiny", "a" * 40)
     assert base["model"]["huggingFace"] == {
@@ -113,13 +121,13 @@ def test_an_adapters_files_say_where_its_base_is(folder: Path) -> None:
     }
     assert config["target_modules"] == sorted(config["target_modules"])
     assert str(folder).encode() not in b"".join(files.values())
-    assert json.loads(model_files(adapted(folder), final=False)["adapter/base.json"]).keys() == {"digest"}
+    assert json.loads(model_bytes(adapted(folder), final=False)["adapter/base.json"]).keys() == {"digest"}
 
 
 def test_an_adapter_is_taken_back_bit_for_bit(tmp_path: Path, folder: Path) -> None:
     """Over the first weights that the run's seed drew."""
     loaded = adapted(folder)
-    saved = write_files(model_files(loaded, final=False), tmp_path / "saved")
+    saved = write_files(model_bytes(loaded, final=False), tmp_path / "saved")
     taken = take_weights(lora.apply(load_folder(folder), SETTINGS, 0), saved)
     assert all(torch.equal(tensor, lora.weights(loaded)[name]) for name, tensor in lora.weights(taken).items())
     assert torch.equal(logits(taken), logits(loaded))
@@ -129,7 +137,7 @@ def test_what_an_adapter_went_on_from_is_saved_and_held_to(tmp_path: Path, folde
     """A run that began with an adapter keeps it frozen; it goes on only where it began with the same."""
     began = lora.apply(adapted(folder), SETTINGS, 0)
     train_a_little(began)
-    files = model_files(began, final=False)
+    files = model_bytes(began, final=False)
     assert files.keys() == ROOT | ADAPTER | {
         "adapter/reference/adapter_config.json",
         "adapter/reference/adapter_model.safetensors",
@@ -152,7 +160,7 @@ def _begun_elsewhere(folder: Path) -> LoadedModel:
 def test_a_base_that_has_changed_is_refused(tmp_path: Path, folder: Path) -> None:
     """By its digest, for the adapter would make another model of it."""
     loaded = adapted(folder)
-    saved = write_files(model_files(loaded, final=False), tmp_path / "saved")
+    saved = write_files(model_bytes(loaded, final=False), tmp_path / "saved")
     other = lora.apply(load_folder(save_family("qwen3", tmp_path / "other", seed=1)), SETTINGS, 0)
     before = copy.deepcopy(other.model.state_dict())
     with pytest.raises(RefusedError, match="digest") as caught:
@@ -177,7 +185,7 @@ def test_broken_files_of_an_adapter_are_unsuitable(
     tmp_path: Path, folder: Path, name: str, content: bytes | None
 ) -> None:
     """Torn, empty, or not there."""
-    files = model_files(adapted(folder), final=False)
+    files = model_bytes(adapted(folder), final=False)
     del files[name]
     saved = write_files(files | ({} if content is None else {name: content}), tmp_path / "saved")
     with pytest.raises(RefusedError) as caught:

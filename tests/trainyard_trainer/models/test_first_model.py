@@ -9,7 +9,7 @@ import torch
 
 from tests import servers
 from tests.trainyard_trainer.hub_server import REPOSITORY, REVISION, Hub, serving
-from tests.trainyard_trainer.saved_models import logits, save_family
+from tests.trainyard_trainer.saved_models import in_memory, logits, save_family
 from trainyard_api.algorithm import Algorithm
 from trainyard_api.model_source import HubModel, S3Location, ScratchModel, SecretReference
 from trainyard_api.run_config import Folder, PinnedCheckpoint, RunIdentity, RunModel, RunStorage
@@ -40,7 +40,7 @@ def test_a_pinned_checkpoint_is_copied_and_verified(tmp_path: Path) -> None:
     """With the digest that the run was pinned to; another one is refused."""
     storage = FolderStorage(tmp_path / "bucket")
     origin = Origin(RunIdentity(namespace="n", name="j", uid="u", attempt=1), "pod-uid-1", "n/j/u/", None)
-    saved = write_checkpoint(storage, origin, Snapshot(1, 1, {"config.json": b"{}"}, {}, {}))
+    saved = write_checkpoint(storage, origin, Snapshot(1, 1, in_memory({"config.json": b"{}"}), {}, {}))
     where = RunStorage(folder=Folder(directory=str(tmp_path / "bucket")))
 
     pinned = PinnedCheckpoint(uri=saved.uri, digest=saved.digest, storage=where)

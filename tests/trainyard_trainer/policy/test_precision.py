@@ -11,6 +11,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from tests.trainyard_trainer.heads import SIZES, random_model
 from tests.trainyard_trainer.policies import ROWS, gradient, policy, weights, write
+from tests.trainyard_trainer.saved_models import contents
 from trainyard_api.algorithm import Precision
 from trainyard_trainer.algorithms.sft import SFT_LOSS
 from trainyard_trainer.models.load import LoadedModel
@@ -79,7 +80,7 @@ def test_a_continuation_is_bit_for_bit(tmp_path: Path) -> None:
     first = str(chosen.reference_score(ROWS))
     chosen.update(ROWS, SFT_LOSS)
     snapshot = chosen.snapshot(1, {})
-    assert {tensor.dtype for tensor in load(snapshot.files["model.safetensors"]).values()} == {torch.float32}
+    assert {tensor.dtype for tensor in load(contents(snapshot.files)["model.safetensors"]).values()} == {torch.float32}
     moments = snapshot.trainer_state["optimizer"]["state"][0]
     assert moments["exp_avg"].dtype == moments["exp_avg_sq"].dtype == torch.float32
     successor = policy(precision=BF16, keep_reference=True)

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.trainyard_trainer import policies
 from tests.trainyard_trainer.policies import ROWS, gradient, policy, row, times, weights, write
+from tests.trainyard_trainer.saved_models import contents
 from trainyard_trainer.algorithms.sft import SFT_LOSS
 from trainyard_trainer.numbers import value_of
 from trainyard_trainer.policy.loss import Loss, LossInputs, TokenLosses
@@ -184,8 +185,8 @@ def test_a_snapshot_does_not_change_while_training_goes_on() -> None:
     chosen.update(ROWS, SFT_LOSS)
     snapshot = chosen.snapshot(1, {})
     average = snapshot.trainer_state["optimizer"]["state"][0]["exp_avg"]
-    kept, files = average.clone(), dict(snapshot.files)
+    kept, files = average.clone(), contents(snapshot.files)
     chosen.update(ROWS, SFT_LOSS)
     assert torch.equal(average, kept)
-    assert snapshot.files == files
-    assert chosen.snapshot(2, {}).files["model.safetensors"] != files["model.safetensors"]
+    assert contents(snapshot.files) == files
+    assert contents(chosen.snapshot(2, {}).files)["model.safetensors"] != files["model.safetensors"]

@@ -31,12 +31,13 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path):
 
 
 def test_what_is_put_can_be_got(storage: Storage, tmp_path: Path) -> None:
-    """Bytes and files come back as they were, small ones and those sent in parts."""
+    """Bytes and streams come back as they were, small ones and those sent in parts."""
     big = tmp_path / "big"
     big.write_bytes(bytes(range(256)) * 80_000)
     storage.put("a/small", b"hello")
     storage.put("a/empty", b"")
-    storage.put("a/big", big)
+    with big.open("rb") as stream:
+        storage.put("a/big", stream)
 
     assert storage.get("a/small") == b"hello"
     assert storage.get("a/empty") == b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -14,8 +15,15 @@ def test_a_write_that_fails_leaves_the_former_content_and_no_scrap(tmp_path: Pat
     """The source ends with an error half way: readers see the old file, and nothing else."""
     storage = FolderStorage(tmp_path)
     storage.put("key", b"old")
-    with pytest.raises(FileNotFoundError):
-        storage.put("key", tmp_path / "nowhere")
+
+    class Torn(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise OSError("the disk is gone")
+            return super().read(size)
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        storage.put("key", Torn(b"new" * 2**20))
     assert storage.get("key") == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
 

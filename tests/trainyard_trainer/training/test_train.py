@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from tests.trainyard_trainer import small
+from tests.trainyard_trainer.saved_models import contents
 from tests.trainyard_trainer.small import Outside
 from trainyard_api.run_config import RunConfig
 from trainyard_api.termination import TerminationReason
@@ -38,7 +39,7 @@ def go(outside: Outside, config: RunConfig, resumed: Any = None) -> TrainState:
 
 def weights(snapshot: Snapshot) -> bytes:
     """A snapshot's weights."""
-    return snapshot.files["model.safetensors"]
+    return contents(snapshot.files)["model.safetensors"]
 
 
 def assert_same_end(one: Outside, other: Outside) -> None:

@@ -7,17 +7,16 @@ deletes, and nothing here decides when a checkpoint is due.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import re
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import torch
 from pydantic import ValidationError
@@ -26,8 +25,9 @@ from trainyard_api.checkpoint_manifest import CheckpointManifest, Commit, FileEn
 from trainyard_api.names import COMMIT_FILE, MANIFEST_FILE, checkpoint_folder
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
+from trainyard_trainer.checkpoints.snapshot_files import copy_files
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.sinks import SavedCheckpoint, Snapshot
+from trainyard_trainer.sinks import SavedCheckpoint, Snapshot, SnapshotFile
 from trainyard_trainer.storage.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ TRAINER_STATE_FILE: Final = "trainer_state.pt"
 _FIELD: Final = "spec.model.checkpoint"
 _BROKEN: Final = frozenset({TerminationReason.CHECKPOINT_NOT_FOUND, TerminationReason.DIGEST_MISMATCH})
 """What is refused of a checkpoint; anything else is of the storage itself, and says nothing of the files in it."""
+_CHUNK_BYTES: Final = 2**20
 _SHOWN_CHARACTERS: Final = 256
 """Most characters that are told of what a library said."""
 
@@ -105,7 +106,7 @@ def write_checkpoint(
     given_up: Callable[[], bool] = lambda: False,
     fence: Callable[[], None] = lambda: None,
 ) -> SavedCheckpoint:
-    """Write a snapshot's files and commit them.
+    """Write a snapshot's files, as streams, and commit them; the snapshot stays as it is.
 
     Args:
         storage: where to.
@@ -124,16 +125,18 @@ def write_checkpoint(
         if given_up():
             raise AbandonedError(storage.uri(folder))
 
-    entries = []
-    for path, content in snapshot.files.items():
+    def put(path: str, file: SnapshotFile) -> FileEntry:
         go_on()
-        # The entry first: it refuses paths that readers would refuse.
-        entries.append(FileEntry(path=path, size_bytes=len(content), sha256=hashlib.sha256(content).hexdigest()))
-        storage.put(folder + path, content)
-    with _trainer_state(snapshot) as file:
-        go_on()
-        entries.append(FileEntry(path=TRAINER_STATE_FILE, size_bytes=file.stat().st_size, sha256=_sha256(file)))
-        storage.put(folder + TRAINER_STATE_FILE, file)
+        with file.open() as stream:
+            # The entry first: it refuses paths that readers would refuse.
+            entry = FileEntry(path=path, size_bytes=file.size_bytes, sha256=_sha256(stream))
+        with file.open() as stream:
+            storage.put(folder + path, stream)
+        return entry
+
+    entries = [put(path, file) for path, file in snapshot.files.items()]
+    with contextlib.closing(_trainer_state(snapshot)) as state:
+        entries.append(put(TRAINER_STATE_FILE, state))
     manifest = _manifest(origin, snapshot, entries)
     text = canonical_json(manifest.to_wire())
     digest = digest_of(text)
@@ -195,7 +198,8 @@ def load_checkpoint(storage: Storage, uri: str, expected_digest: str, into: Path
             raise _mismatch("manifest.json must not name a file and a folder alike", entry.path) from error
         except FileNotFoundError as error:
             raise _mismatch(f"every file of manifest.json must lie in {uri}", f"no {entry.path}") from error
-        size, sha256 = target.stat().st_size, _sha256(target)
+        with target.open("rb") as file:
+            size, sha256 = target.stat().st_size, _sha256(file)
         if (size, sha256) != (entry.size_bytes, entry.sha256):
             raise _mismatch(
                 f"{entry.path} must have {entry.size_bytes} bytes with SHA-256 {entry.sha256}, as manifest.json says",
@@ -287,15 +291,14 @@ def _mismatch(rule: str, got: str) -> RefusedError:
     return RefusedError(TerminationReason.DIGEST_MISMATCH, rule, field_path=_FIELD, value=got)
 
 
-@contextmanager
-def _trainer_state(snapshot: Snapshot) -> Iterator[Path]:
+def _trainer_state(snapshot: Snapshot) -> SnapshotFile:
     """The trainer's state as a file; read it with `torch.load(..., weights_only=True)`."""
-    with tempfile.TemporaryDirectory(prefix="trainer-state-") as folder:
-        path = Path(folder) / TRAINER_STATE_FILE
-        torch.save(dict(snapshot.trainer_state), path)
-        yield path
+    files = copy_files(lambda folder: torch.save(dict(snapshot.trainer_state), folder / TRAINER_STATE_FILE))
+    return files[TRAINER_STATE_FILE]
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _sha256(stream: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while chunk := stream.read(_CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest()

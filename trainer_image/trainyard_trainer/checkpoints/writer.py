@@ -6,6 +6,7 @@ gives both. It never decides when a checkpoint is due.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -35,7 +36,8 @@ class CheckpointWriter:
         fence: called in the writing thread before each `COMMIT`; raises where another pod has taken this one's place,
             whose rows a state of this one would no longer fit.
 
-    What writing, `claim` or `show` raises comes out of the next `save` or `finish`.
+    What writing, `claim` or `show` raises comes out of the next `save` or `finish`. A snapshot is discarded as soon as
+    it is written, can't be, or needn't be.
     """
 
     def __init__(
@@ -60,16 +62,22 @@ class CheckpointWriter:
 
     def save(self, snapshot: Snapshot) -> None:
         """Begin to write; waits for the one before. The newest state isn't written twice."""
-        newest = self.finish()
-        if newest is None or _state(newest) != _state(snapshot):
-            self._in_flight = self._begin(snapshot)
+        with contextlib.ExitStack() as unused:
+            unused.callback(snapshot.discard)
+            newest = self.finish()
+            if newest is None or _state(newest) != _state(snapshot):
+                self._in_flight = self._begin(snapshot)
+                unused.pop_all()
 
     def save_last(self, snapshot: Snapshot) -> SavedCheckpoint:
         """Write at once, beside an upload of an older state, which is given as long again, and then abandoned."""
         older, began = self._in_flight, time.monotonic()
         if self._newest is not None and _state(self._newest) == _state(snapshot):
+            snapshot.discard()
             return self._newest
-        if older is None or older.state != _state(snapshot):
+        if older is not None and older.state == _state(snapshot):
+            snapshot.discard()
+        else:
             if older is not None:
                 older.superseded.set()
             self._in_flight = self._begin(snapshot)
@@ -105,7 +113,10 @@ class CheckpointWriter:
 
     def _write(self, snapshot: Snapshot, upload: _Upload) -> SavedCheckpoint:
         began = time.monotonic()
-        saved = write_checkpoint(self._storage, self._origin, snapshot, upload.given_up.is_set, self._fence)
+        try:
+            saved = write_checkpoint(self._storage, self._origin, snapshot, upload.given_up.is_set, self._fence)
+        finally:
+            snapshot.discard()
         seconds = time.monotonic() - began
         _log.info("checkpoint %s committed: %s, %d bytes, %.2f s", _words(saved), saved.uri, saved.size_bytes, seconds)
         # The claim first: what is shown as the newest checkpoint is on its way to be an object.
@@ -130,8 +141,10 @@ class _Upload(threading.Thread):
 
     def run(self) -> None:
         """Write it; keep what came of it."""
+        work = self._work
+        del self._work  # and with it the snapshot's part in host memory, once this is done
         try:
-            self._saved = self._work()
+            self._saved = work()
         except AbandonedError as error:
             _log.info("checkpoint given up for a newer one: %s", error)
             self.error = error

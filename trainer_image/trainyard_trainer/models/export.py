@@ -8,17 +8,18 @@ folder as it is. Nothing that is trained changes.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file, save, save_file
 
 from trainyard_api.checkpoint_manifest import canonical_json
 from trainyard_api.termination import TerminationReason
+from trainyard_trainer.checkpoints.snapshot_files import CopiedFile, copy_files
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.models import lora
 from trainyard_trainer.models.adapter_base import ADAPTER_FOLDER, BASE_FILE, AdapterBase, read_adapter_base
@@ -28,31 +29,49 @@ WEIGHTS_FILE: Final = "adapter_model.safetensors"
 CONFIG_FILE: Final = "adapter_config.json"
 REFERENCE_FOLDER: Final = "reference"
 _FIELD: Final = "spec.model"
+_METADATA: Final = {"format": "pt"}
+"""Of a file of weights, as peft writes it."""
 
 
-def model_files(loaded: LoadedModel, *, final: bool = True) -> dict[str, bytes]:
-    """A snapshot's files by their path below the checkpoint's folder, copied to host memory.
+def model_files(loaded: LoadedModel, *, final: bool = True) -> dict[str, CopiedFile]:
+    """Copy a model into a snapshot's files, which are on this machine's disk when this returns.
 
     Args:
         loaded: the model as it is trained.
         final: whether the run ends here: the model is merged. Without an adapter it makes no difference.
 
-    Returns: config, tokenizer and weights at the root, the weights only if they are complete there; below `adapter/`
-        peft's two files and `base.json`, and below `adapter/reference/` the adapter that the run began with.
+    Returns: the files by their path below the checkpoint's folder: config, tokenizer and weights at the root, the
+        weights only if they are complete there; below `adapter/` peft's two files and `base.json`, and below
+        `adapter/reference/` the adapter that the run began with.
+
+    Raises:
+        OSError: the disk is full.
     """
-    with tempfile.TemporaryDirectory(prefix="model-") as name:
-        folder = Path(name)
-        if loaded.adapter is None:
-            loaded.model.save_pretrained(folder)
-        elif final:
-            loaded.model.save_pretrained(folder, state_dict=lora.merged_state(loaded))
-        else:
-            loaded.model.config.save_pretrained(folder)
-            loaded.model.generation_config.save_pretrained(folder)
-        loaded.tokenizer.save_pretrained(folder)
-        found = sorted(path for path in folder.rglob("*") if path.is_file())
-        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
-    return files | (_adapter_files(loaded, loaded.adapter) if loaded.adapter is not None else {})
+    return copy_files(partial(_write_model, loaded, final))
+
+
+def _write_model(loaded: LoadedModel, final: bool, folder: Path) -> None:
+    adapter = loaded.adapter
+    if adapter is None:
+        loaded.model.save_pretrained(folder)
+    elif final:
+        loaded.model.save_pretrained(folder, state_dict=lora.merged_state(loaded))
+    else:
+        loaded.model.config.save_pretrained(folder)
+        loaded.model.generation_config.save_pretrained(folder)
+    loaded.tokenizer.save_pretrained(folder)
+    if adapter is not None:
+        _write_adapter(folder / ADAPTER_FOLDER, lora.weights(loaded), adapter)
+        base = AdapterBase(digest=adapter.base_digest, model=adapter.base_model)
+        (folder / ADAPTER_FOLDER / BASE_FILE).write_bytes(canonical_json(base.to_wire()))
+        if adapter.reference is not None:
+            _write_adapter(folder / ADAPTER_FOLDER / REFERENCE_FOLDER, adapter.reference, adapter)
+
+
+def _write_adapter(folder: Path, weights: Mapping[str, torch.Tensor], adapter: Adapter) -> None:
+    folder.mkdir()
+    (folder / CONFIG_FILE).write_bytes(_peft_config(adapter))
+    save_file(_on_host(weights), folder / WEIGHTS_FILE, metadata=_METADATA)
 
 
 def take_weights(loaded: LoadedModel, folder: Path) -> LoadedModel:
@@ -76,7 +95,8 @@ def take_weights(loaded: LoadedModel, folder: Path) -> LoadedModel:
     take_adapter(loaded, folder)
     frozen = folder / ADAPTER_FOLDER / REFERENCE_FOLDER / WEIGHTS_FILE
     saved = frozen.read_bytes() if frozen.is_file() else None
-    if saved != (None if loaded.adapter.reference is None else _bytes_of(loaded.adapter.reference)):
+    reference = loaded.adapter.reference
+    if saved != (None if reference is None else save(_on_host(reference), metadata=_METADATA)):
         raise _mismatch("must still be the adapter that the run began with", str(folder))
     return loaded
 
@@ -118,23 +138,8 @@ def read_base(folder: Path, field_path: str = _FIELD) -> AdapterBase:
     return base
 
 
-def _adapter_files(loaded: LoadedModel, adapter: Adapter) -> dict[str, bytes]:
-    base = AdapterBase(digest=adapter.base_digest, model=adapter.base_model)
-    config = _peft_config(adapter)
-    files = {
-        f"{ADAPTER_FOLDER}/{BASE_FILE}": canonical_json(base.to_wire()),
-        f"{ADAPTER_FOLDER}/{CONFIG_FILE}": config,
-        f"{ADAPTER_FOLDER}/{WEIGHTS_FILE}": _bytes_of(lora.weights(loaded)),
-    }
-    if adapter.reference is not None:
-        files[f"{ADAPTER_FOLDER}/{REFERENCE_FOLDER}/{CONFIG_FILE}"] = config
-        files[f"{ADAPTER_FOLDER}/{REFERENCE_FOLDER}/{WEIGHTS_FILE}"] = _bytes_of(adapter.reference)
-    return files
-
-
-def _bytes_of(tensors: Mapping[str, torch.Tensor]) -> bytes:
-    host = {name: tensors[name].detach().to("cpu").contiguous() for name in sorted(tensors)}
-    return save(host, metadata={"format": "pt"})
+def _on_host(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensors[name].detach().to("cpu").contiguous() for name in sorted(tensors)}
 
 
 def _peft_config(adapter: Adapter) -> bytes:

@@ -90,6 +90,12 @@ class Policy(Protocol):
         more: Mapping[str, Any] | None = None,
         final: bool = False,
     ) -> Snapshot:
-        """Weights and state after `step` finished steps and `updates` of the next one's, copied to host memory; `more`
-        goes into the trainer's state. A `final` one can be used without its run: an adapter is merged in it.
+        """Copy weights and state; what is trained afterwards changes nothing of the copy.
+
+        Args:
+            step: finished steps.
+            metrics: of the last of them.
+            updates: updates done of the next step; None between steps.
+            more: goes into the trainer's state.
+            final: whether the run ends here: an adapter is merged, so that the files can be used without the run.
         """

@@ -239,7 +239,11 @@ class TorchPolicy:
         more: Mapping[str, Any] | None = None,
         final: bool = False,
     ) -> Snapshot:
-        """Weights and state after `step` finished steps and `updates` of the next one's, copied to host memory."""
+        """Copy weights and state: the weights to this machine's disk, the rest to host memory.
+
+        Raises:
+            OSError: the disk is full.
+        """
         adapter = self._loaded.adapter
         return Snapshot(
             step=step,

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Storage(Protocol):
     def key_of(self, uri: str) -> str | None:
         """The key of an address; None when it lies elsewhere."""
 
-    def put(self, key: str, content: bytes | Path) -> None:
-        """Write a file; readers see all of it or nothing."""
+    def put(self, key: str, content: bytes | BinaryIO) -> None:
+        """Write a file from bytes, or from a stream that can seek; readers see all of it or nothing."""
 
     def put_if_absent(self, key: str, content: bytes) -> bool:
         """Write a small file unless the key exists; False when it does. Of several writers one wins."""

@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from trainyard_trainer.storage.durable import flush_folder, make_folder
@@ -51,7 +52,7 @@ class FolderStorage:
             return None
         return path.relative_to(self._root).as_posix() + ("/" if uri.endswith("/") else "")
 
-    def put(self, key: str, content: bytes | Path) -> None:
+    def put(self, key: str, content: bytes | BinaryIO) -> None:
         """Write aside and rename."""
         with self._aside(key, content) as aside:
             target = self._path(key)
@@ -98,15 +99,13 @@ class FolderStorage:
         return self._root / key
 
     @contextlib.contextmanager
-    def _aside(self, key: str, content: bytes | Path) -> Iterator[Path]:
+    def _aside(self, key: str, content: bytes | BinaryIO) -> Iterator[Path]:
         target = self._path(key)
         make_folder(target.parent)
         aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        source = io.BytesIO(content) if isinstance(content, bytes) else content
         try:
-            with (
-                aside.open("xb") as file,
-                io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as source,
-            ):
+            with aside.open("xb") as file:
                 while chunk := source.read(1 << 20):
                     file.write(chunk)
                 file.flush()

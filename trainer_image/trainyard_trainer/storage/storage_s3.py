@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import boto3
 from boto3.exceptions import S3UploadFailedError
@@ -102,12 +102,10 @@ class S3Storage:
         """The key in this bucket."""
         return uri.removeprefix(self.uri("")) if uri.startswith(self.uri("")) else None
 
-    def put(self, key: str, content: bytes | Path) -> None:
+    def put(self, key: str, content: bytes | BinaryIO) -> None:
         """Upload, in parts and in parallel where the file is large."""
-        with (
-            self._translated(),
-            io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as source,
-        ):
+        source = io.BytesIO(content) if isinstance(content, bytes) else content
+        with self._translated():
             self._client.upload_fileobj(source, self._bucket, key, ExtraArgs={"ChecksumAlgorithm": "SHA256"})
 
     def put_if_absent(self, key: str, content: bytes) -> bool:

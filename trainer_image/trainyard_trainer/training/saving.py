@@ -32,6 +32,7 @@ def save_if_due(algorithm: Algorithm, sinks: Sinks, state: TrainState, *, ended:
     best = is_new_best(state.validation) and state.validation.best_step == state.step
     if ended or best or is_due(state.step, sinks.every_steps):
         sinks.progress.phase("saving")
+        sinks.checkpointer.finish()  # first, so that one copy at a time takes disk and memory
         sinks.checkpointer.save(_snapshot(algorithm, state, final=ended))
 
 
