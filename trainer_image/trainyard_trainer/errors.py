@@ -1,12 +1,31 @@
-"""Why a run can't go on.
+"""Says why a run can't go on, or why something in it can't be done: one base for all that the trainer raises itself.
 
-Place in the data's way: station 4. Each error ends the process with an exit code and a `Termination`::
+* TrainerError
+  x RefusedError               ends the run, exit 20: another attempt would end the same way
+    + UnreadableError          a checkpoint is whole, but another version of the trainer wrote it
+    + UnknownLayoutError       a checkpoint's manifest is one of another version
+  x StoppedError               ends the run, exit 10: it was asked to stop, and its state is committed
+  x RolloutInterruptedError    a stop came in the middle of a rollout
+  x AbandonedError             the writing of a checkpoint was given up
+  x OutOfMemoryError           a pass or a decode round needs more memory than is free
+  x UnwritableError            a text, or a conversation, has no ids that the model can read
+    + TemplateFailedError      the chat template raises, or leaves something out
+    + TemplateChangesError     the chat template writes an earlier turn otherwise later
+  x _MalformedError            a policy's tool call can't be read
+  x _RuleError                 a line of a data file breaks a rule
+  x ModuleError                the user's module can't be imported
+  x AttributeUnreadableError   an attribute of a user's object can't be read
+  x FailedEnvironmentError     a user's environment raised, or took too long
+  x TaskExitedError            a task of a user's environment tried to end the process
+  x LostError                  the process of a user's rewards ended
+  x ToolError                  a tool's answer to arguments that it can't use
+  x ExpressionError            a text isn't arithmetic, or has no value
+  x UnknownCacheError          a model's cache isn't one that slots can be made of
+  x KubeError                  progress didn't reach the API server
 
-    TrainerError
-    ├── RefusedError   exit 20: the user's mistake, or a run that can't go on; another attempt would end the same way
-    └── StoppedError   exit 10: stopped on request, after a checkpoint
-
-Everything else is a crash.
+Place in the data's way: everywhere; each class stands beside what raises it. Only `RefusedError` and `StoppedError` end
+a run on purpose, with an exit code and a `Termination`; everything else that nobody catches is a crash. A text names the
+field, the rule and the value; what a program may want to compare stands in attributes.
 """
 
 from __future__ import annotations
@@ -15,16 +34,16 @@ from trainyard_api.termination import TerminationReason
 
 
 class TrainerError(Exception):
-    """Base of the errors that end a run on purpose."""
+    """Base of all errors that this package raises."""
 
 
 class RefusedError(TrainerError):
-    """The user's mistake: which field, which rule, which value.
+    """Refuses what the user asked for: which field, which rule, which value.
 
     Attributes:
         reason: a word of the contract.
         field_path: the manifest's field at fault, as `spec.task.name`; None where there is none.
-        value: the value at fault; never a secret.
+        value: what the field says, or what was measured, with its unit; never a sentence, never a secret.
     """
 
     def __init__(
@@ -36,7 +55,7 @@ class RefusedError(TrainerError):
         super().__init__(message)
 
     def __str__(self) -> str:
-        """The whole sentence: `<field path>: <rule>; got <value>`."""
+        """Join the parts: `<field path>: <rule>; got <value>`."""
         text = super().__str__()
         if self.field_path is not None:
             text = f"{self.field_path}: {text}"
@@ -44,7 +63,7 @@ class RefusedError(TrainerError):
 
 
 class StoppedError(TrainerError):
-    """A stop was requested and the newest state is committed.
+    """Ends a run that was asked to stop; its newest state is committed.
 
     Attributes:
         last_step: finished steps.
@@ -57,5 +76,5 @@ class StoppedError(TrainerError):
         super().__init__(f"stopped on request after step {last_step}")
 
 
-class RolloutInterruptedError(Exception):
-    """A stop was asked for in the middle of a rollout: what isn't finished is dropped."""
+class RolloutInterruptedError(TrainerError):
+    """Ends a rollout in the middle, for a stop was asked for; what isn't finished is dropped."""

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import torch
 
+from trainyard_trainer.errors import TrainerError
+
 MAX_TOKENS = 16_384
 """Most tokens of a pass, padding included, that are ever chosen: beyond it nothing gets faster."""
 MIN_TOKENS = 256
@@ -40,7 +42,7 @@ class Room:
     most: int
 
 
-class OutOfMemoryError(Exception):
+class OutOfMemoryError(TrainerError):
     """A pass asked for more memory than there is; what it had is free again once this is handled."""
 
 

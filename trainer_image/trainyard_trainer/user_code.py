@@ -17,6 +17,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, Final
 
+from trainyard_trainer.errors import TrainerError
 from trainyard_trainer.readable import one_line, readable
 
 MAX_SAID = 500
@@ -33,11 +34,11 @@ _MEMBERS = vars(type)["__dict__"]
 _GLOBALS = vars(ModuleType)["__dict__"]
 
 
-class ModuleError(Exception):
+class ModuleError(TrainerError):
     """The user's module can't be imported; the text says why, with file and line."""
 
 
-class AttributeUnreadableError(Exception):
+class AttributeUnreadableError(TrainerError):
     """Reading an attribute of a user's object raised; the text says what, with file and line."""
 
 

@@ -16,6 +16,7 @@ from transformers.utils.chat_template_utils import encode_marked_chat, mark_cont
 
 from trainyard_api.task import SpecialTokens
 from trainyard_trainer.chat.vocabulary import Vocabulary
+from trainyard_trainer.errors import TrainerError
 from trainyard_trainer.readable import is_writable, one_line
 
 _MARK: Final = str(mark_control_tokens("x", re.compile("x")))
@@ -23,7 +24,7 @@ _MARKED: Final = re.compile(f"{_MARK[0]}[^{_MARK[0]}{_MARK[-1]}]*{_MARK[-1]}")
 """A control token as the library marks it."""
 
 
-class UnwritableError(ValueError):
+class UnwritableError(TrainerError, ValueError):
     """A text has no ids that the model can read; the error's text says why."""
 
 

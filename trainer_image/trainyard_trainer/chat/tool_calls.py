@@ -17,7 +17,7 @@ from typing import Any, Final, NoReturn, Protocol
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.chat.reasoning import Marks, without_reasoning
 from trainyard_trainer.environment import PolicyTurn, ToolCall, UnreadableCall
-from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.errors import RefusedError, TrainerError
 from trainyard_trainer.readable import is_writable, one_line
 
 CallReader = Callable[[str], PolicyTurn]
@@ -34,7 +34,7 @@ _HERMES = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 _LLAMA3_PREFIX = "<|python_tag|>"
 
 
-class _MalformedError(Exception):
+class _MalformedError(TrainerError):
     """A call can't be read; the text says why, to the policy too."""
 
 

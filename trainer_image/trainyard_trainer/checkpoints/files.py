@@ -26,7 +26,7 @@ from trainyard_api.names import COMMIT_FILE, MANIFEST_FILE, checkpoint_folder
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.checkpoints.snapshot_files import copy_files
-from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.errors import RefusedError, TrainerError
 from trainyard_trainer.sinks import SavedCheckpoint, Snapshot, SnapshotFile
 from trainyard_trainer.storage.storage import Storage
 
@@ -44,7 +44,7 @@ State = tuple[int, int]
 """Finished steps, and the updates done of the next: the order in which a run's states come."""
 
 
-class AbandonedError(Exception):
+class AbandonedError(TrainerError):
     """The writing of a checkpoint was given up before its `COMMIT`."""
 
 

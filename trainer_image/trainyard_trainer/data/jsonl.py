@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.environment import Question
-from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.errors import RefusedError, TrainerError
 
 _SHOWN = 120
 """Characters of a value that an error shows."""
@@ -40,7 +40,7 @@ class _Number(str):
     __slots__ = ()
 
 
-class _RuleError(ValueError):
+class _RuleError(TrainerError):
     """A line that breaks a rule: the rule, and the value at fault."""
 
     def __init__(self, rule: str, value: str) -> None:

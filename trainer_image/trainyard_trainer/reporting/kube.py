@@ -16,12 +16,13 @@ from trainyard_api.names import TRAINER_MANAGER
 from trainyard_api.progress import Progress
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.training_job import TrainingJob
+from trainyard_trainer.errors import TrainerError
 
 _TIMEOUT_SECONDS: Final = 10
 _GROUP, _, _VERSION = API_VERSION.partition("/")
 
 
-class KubeError(Exception):
+class KubeError(TrainerError):
     """A patch that didn't arrive; the text says why, in one line."""
 
 

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from trainyard_trainer.errors import RolloutInterruptedError
+from trainyard_trainer.errors import RolloutInterruptedError, TrainerError
 
 SECRET_VARIABLES = re.compile(r"(TRAINYARD|AWS|PG|WANDB|MLFLOW)_?.*|HF_TOKEN|HUGGING_FACE_HUB_TOKEN", re.IGNORECASE)
 """Names of environment variables that the process doesn't get."""
@@ -35,7 +35,7 @@ POLL_SECONDS = 0.1
 MAX_ANSWER_BYTES = 1 << 20
 
 
-class LostError(Exception):
+class LostError(TrainerError):
     """The process ended, or had to be ended; the text says why.
 
     Attributes:

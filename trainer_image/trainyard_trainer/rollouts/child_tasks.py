@@ -13,13 +13,14 @@ from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
+from trainyard_trainer.errors import TrainerError
 from trainyard_trainer.user_code import explain
 
 _INSIDE: ContextVar[bool] = ContextVar("inside", default=False)
 """Whether an environment is at work: the tasks that it starts, and theirs, inherit it."""
 
 
-class TaskExitedError(Exception):
+class TaskExitedError(TrainerError):
     """A task of an environment raised SystemExit or KeyboardInterrupt, which is the cause."""
 
 

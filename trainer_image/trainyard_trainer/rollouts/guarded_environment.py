@@ -14,6 +14,7 @@ from typing import Any
 
 from trainyard_trainer.deadlines import Deadline, Steps
 from trainyard_trainer.environment import Environment, Observation, PolicyTurn, Question, Said, is_said
+from trainyard_trainer.errors import TrainerError
 from trainyard_trainer.rollouts.child_tasks import TaskExitedError, contained
 from trainyard_trainer.tasks.task import Task
 from trainyard_trainer.trajectory import CallOutcome
@@ -27,7 +28,7 @@ LOOK_SECONDS = 1.0
 """How often it is seen whether another environment, or the sampler, keeps the thread."""
 
 
-class FailedEnvironmentError(Exception):
+class FailedEnvironmentError(TrainerError):
     """An environment raised, took too long, or answered what isn't an answer; the text says which."""
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from trainyard_trainer.errors import TrainerError
+
 MAX_CHARACTERS = 200
 MAX_DEPTH = 20
 _TOKEN = re.compile(r"\s*(?:(\d{1,30}(?:\.\d{1,30})?)|([-+*/()]))", re.ASCII)
 
 
-class ExpressionError(Exception):
+class ExpressionError(TrainerError):
     """The text isn't arithmetic, or has no value."""
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainyard_trainer.environment import Message, Observation, PolicyTurn, Question, Said, ToolCall, UnreadableCall
+from trainyard_trainer.errors import TrainerError
 from trainyard_trainer.readable import readable
 from trainyard_trainer.trajectory import CallOutcome
 
@@ -29,7 +30,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-class ToolError(Exception):
+class ToolError(TrainerError):
     """The call can't be answered as it was made; the text goes to the policy."""
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import torch
 from transformers import DynamicCache
 
+from trainyard_trainer.errors import TrainerError
 from trainyard_trainer.memory import Room
 from trainyard_trainer.sampling.in_process.cache import KNOWN, CacheRows
 
@@ -21,7 +22,7 @@ PASS_TOKENS = 16_384
 """Most tokens, padding included, of one pass that only reads; one longer text has a pass of its own."""
 
 
-class UnknownCacheError(Exception):
+class UnknownCacheError(TrainerError):
     """The model's cache isn't one that slots can be made of."""
 
 
