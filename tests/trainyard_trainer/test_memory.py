@@ -99,3 +99,25 @@ def test_room_for_sampling_is_what_the_rest_leaves(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda: 15 * gibibyte)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda: 10 * gibibyte)
     assert memory.device_room(6 * gibibyte) == memory.Room(32 * gibibyte, 50 * gibibyte)
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        (0, "0 bytes"),
+        (1023, "1023 bytes"),
+        (1536, "1.5 KiB"),
+        (900 * 2**20, "900 MiB"),
+        (2**30, "1 GiB"),
+        (1500 * 2**30, "1500 GiB"),
+    ],
+)
+def test_sizes_are_told_in_the_units_of_manifests(size: int, words: str) -> None:
+    """Four digits at most, so that two sizes are compared at a glance."""
+    assert memory.in_words(size) == words
+
+
+def test_the_limit_of_a_processor_is_the_least_that_is_known() -> None:
+    """What was declared, where it is less than the machine has."""
+    assert memory.limit_of(torch.device("cpu"), 2**20) == 2**20
+    assert memory.limit_of(torch.device("cpu"), None) == memory.host_limit()

@@ -24,7 +24,7 @@
   x KubeError                  progress didn't reach the API server
 
 Place in the data's way: everywhere; each class stands beside what raises it. Only `RefusedError` and `StoppedError` end
-a run on purpose, with an exit code and a `Termination`; everything else that nobody catches is a crash. A text names the
+a run on purpose, with an exit code and a `Termination`; any other that nobody catches is a crash. A text names the
 field, the rule and the value; what a program may want to compare stands in attributes.
 """
 

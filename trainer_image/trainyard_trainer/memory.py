@@ -60,6 +60,20 @@ def pass_edge() -> Iterator[None]:
         raise OutOfMemoryError(str(error)) from None
 
 
+def limit_of(device: torch.device, declared: int | None) -> int:
+    """Find how many bytes a process may use on a device: `host_limit` for a CPU, an accelerator's whole memory."""
+    return torch.cuda.mem_get_info(device)[1] if device.type == "cuda" else host_limit(declared)
+
+
+def in_words(size: float) -> str:
+    """Write a number of bytes for people, as `900 MiB`."""
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.4g} {unit}"
+        size /= 1024
+    return f"{size:.4g} GiB"
+
+
 def host_limit(declared: int | None = None, files: tuple[Path, ...] = _CGROUP_FILES) -> int:
     """Bytes that this process may use: the least of what was declared, the control group's limit and the machine's."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]

@@ -121,7 +121,7 @@ def test_a_state_of_another_layout_gives_way_to_the_one_before(
     assert (refused.value.reason, refused.value.field_path) == (TerminationReason.CHECKPOINT_NOT_FOUND, newest.uri)
     write(storage, 2)
     assert found(storage, tmp_path / "into", say=told.append) == (2, None, b"weights of 2/None")
-    assert told == [f"going on from step 2 instead of 4, {newest.uri}: {refused.value.value}"]
+    assert told == [f"going on from step 2 instead of 4, {newest.uri}: {refused.value.why}"]
 
 
 def test_a_manifest_of_another_version_gives_way_too(storage: FolderStorage, tmp_path: Path) -> None:

@@ -115,12 +115,18 @@ def test_an_adapter_goes_on_and_keeps_what_it_began_with(base: LoadedModel) -> N
 
 
 @pytest.mark.parametrize(
-    "other", [LoRA(rank=2, alpha=8), LoRA(rank=4, alpha=4), LoRA(rank=4, alpha=8, target_modules=["q_proj"])]
+    ("other", "member", "value"),
+    [
+        (LoRA(rank=2, alpha=8), "rank", "2"),
+        (LoRA(rank=4, alpha=4), "alpha", "4"),
+        (LoRA(rank=4, alpha=8, target_modules=["q_proj"]), "targetModules", "q_proj"),
+    ],
 )
-def test_an_adapter_of_another_kind_can_not_go_on(base: LoadedModel, other: LoRA) -> None:
-    """The refusal says what the adapter is, and the way out."""
-    with pytest.raises(RefusedError, match=r"spec\.algorithm\.lora: .*rank 4, alpha 8.*final checkpoint") as caught:
+def test_an_adapter_of_another_kind_can_not_go_on(base: LoadedModel, other: LoRA, member: str, value: str) -> None:
+    """The refusal says what is other, what the adapter is, and the way out."""
+    with pytest.raises(RefusedError, match=r"rank 4, alpha 8.*final checkpoint") as caught:
         lora.apply(lora.apply(base, SETTINGS, 0), other, 0)
+    assert (caught.value.field_path, caught.value.value) == (f"spec.algorithm.lora.{member}", value)
     assert caught.value.reason is TerminationReason.MODEL_UNSUITABLE
 
 

@@ -67,11 +67,11 @@ def test_a_failure_in_a_late_pass_discards_the_gradients_of_early_ones() -> None
 def test_a_trajectory_that_does_not_fit_alone_is_refused() -> None:
     """With the field to change, and what also helps; also where it has two rows."""
     with pytest.raises(RefusedError) as refused:
-        policy().update([row(0, 3), row(0, 7)], small_memory(2))
+        policy(memory_limit_bytes=900 * 2**20).update([row(0, 3), row(0, 7)], small_memory(2))
     assert refused.value.reason is TerminationReason.INVALID_MANIFEST
     assert str(refused.value) == (
-        "spec.trainer.memory: must give memory for a pass over one trajectory; algorithm.gradientCheckpointing takes "
-        "less; got 'too little for 16 tokens'"
+        "spec.trainer.memory: must give memory for a pass over one trajectory, 16 tokens here; "
+        "algorithm.gradientCheckpointing takes less; got '900 MiB'"
     )
 
 

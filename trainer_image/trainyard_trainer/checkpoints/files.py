@@ -197,7 +197,7 @@ def load_checkpoint(storage: Storage, uri: str, expected_digest: str, into: Path
         except (FileExistsError, IsADirectoryError, NotADirectoryError) as error:
             raise _mismatch("manifest.json must not name a file and a folder alike", entry.path) from error
         except FileNotFoundError as error:
-            raise _mismatch(f"every file of manifest.json must lie in {uri}", f"no {entry.path}") from error
+            raise _mismatch(f"must hold {entry.path}, which its manifest.json names", uri) from error
         with target.open("rb") as file:
             size, sha256 = target.stat().st_size, _sha256(file)
         if (size, sha256) != (entry.size_bytes, entry.sha256):
@@ -265,7 +265,8 @@ def _read_manifest(storage: Storage, folder: str) -> tuple[CheckpointManifest, s
     """The manifest that a folder's `COMMIT` names, and its digest."""
     uri = storage.uri(folder)
     try:
-        commit = Commit.model_validate_json(storage.get(folder + COMMIT_FILE))
+        committed = storage.get(folder + COMMIT_FILE)
+        commit = Commit.model_validate_json(committed)
         text = storage.get(folder + MANIFEST_FILE)
     except FileNotFoundError as error:
         raise RefusedError(
@@ -275,16 +276,16 @@ def _read_manifest(storage: Storage, folder: str) -> tuple[CheckpointManifest, s
             value=uri,
         ) from error
     except ValidationError as error:
-        raise _mismatch(f"COMMIT must hold the digest of manifest.json in {uri}", "something else") from error
+        got = committed[:_SHOWN_CHARACTERS].decode(errors="replace")
+        raise _mismatch(f"COMMIT must hold the digest of manifest.json in {uri}", got) from error
     digest = digest_of(text)
     if digest != commit.manifest_digest:
         raise _mismatch(f"manifest.json must have the digest {commit.manifest_digest} that COMMIT names", digest)
     try:
         return CheckpointManifest.model_validate(json.loads(text), extra="forbid"), digest
     except (ValueError, RecursionError) as error:
-        rule = f"manifest.json of {uri} must be one that this trainer understands"
-        got = str(error)[:_SHOWN_CHARACTERS]
-        raise UnknownLayoutError(TerminationReason.DIGEST_MISMATCH, rule, field_path=_FIELD, value=got) from error
+        rule = f"its manifest.json must be one that this trainer understands ({str(error)[:_SHOWN_CHARACTERS]})"
+        raise UnknownLayoutError(TerminationReason.DIGEST_MISMATCH, rule, field_path=_FIELD, value=uri) from error
 
 
 def _mismatch(rule: str, got: str) -> RefusedError:

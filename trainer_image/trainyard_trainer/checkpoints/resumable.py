@@ -61,10 +61,9 @@ class UnreadableError(RefusedError):
         self.why = why
         super().__init__(
             TerminationReason.CHECKPOINT_NOT_FOUND,
-            "must be a checkpoint that this trainer can read, for its digests hold: another version of it wrote it; go "
-            "on with that version, or move the folder away to go on from what is left",
+            f"must be a checkpoint that this trainer can read ({why}), for its digests hold: another version of it "
+            "wrote it; go on with that version, or move the folder away to go on from what is left",
             field_path=uri,
-            value=why,
         )
 
 

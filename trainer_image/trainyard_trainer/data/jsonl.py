@@ -89,9 +89,7 @@ def read_queries(content: bytes, *, source: str, field_path: str) -> QueryFile:
             refuse(f" line {number}: {error.rule}", error.value)
         ignored.update(name for name in members if name not in ("query", "expected_outcome"))
     if not questions:
-        refuse(
-            ": must hold at least one query", "an empty file" if not content else f"{len(content)} bytes without one"
-        )
+        refuse(": must hold at least one query", f"{len(content)} bytes")
     return QueryFile(tuple(questions), dict(ignored))
 
 
@@ -127,7 +125,7 @@ def _outcome(members: Mapping[str, Any]) -> str:
 
 def _member(members: Mapping[str, Any], name: str) -> Any:
     if name not in members:
-        raise _RuleError(f"must have the member {name}", ", ".join(members) or "no members")
+        raise _RuleError(f"must have the member {name}", ", ".join(members) or "{}")
     return members[name]
 
 

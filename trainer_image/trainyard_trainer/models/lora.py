@@ -105,14 +105,17 @@ def merge(loaded: LoadedModel) -> LoadedModel:
 def _continued(loaded: LoadedModel, adapter: Adapter, lora: LoRA) -> LoadedModel:
     has = adapter.settings
     layers = has.target_modules if lora.target_modules is None else sorted(set(lora.target_modules))
-    if (lora.rank, lora.alpha, layers) != (has.rank, has.alpha, has.target_modules):
+    asked = {"rank": lora.rank, "alpha": lora.alpha, "targetModules": layers}
+    goes_on = {"rank": has.rank, "alpha": has.alpha, "targetModules": has.target_modules}
+    other = next((name for name in asked if asked[name] != goes_on[name]), None)
+    if other is not None:
         raise RefusedError(
             TerminationReason.MODEL_UNSUITABLE,
             f"must be that of the adapter which training goes on with: rank {has.rank}, alpha {has.alpha}, "
             f"targetModules {', '.join(has.target_modules or [])}; for another adapter begin from the job's final "
             "checkpoint, where this one is merged",
-            field_path=_FIELD,
-            value=f"rank {lora.rank}, alpha {lora.alpha}",
+            field_path=f"{_FIELD}.{other}",
+            value=", ".join(layers or []) if other == "targetModules" else str(asked[other]),
         )
     began_with = {name: tensor.detach().cpu().clone() for name, tensor in weights(loaded).items()}
     return replace(loaded, adapter=replace(adapter, reference=began_with))

@@ -16,6 +16,7 @@ from trainyard_trainer import memory
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.policy.batches import MicroBatch, Row, micro_batch
 from trainyard_trainer.policy.micro_batches import cut_rows
+from trainyard_trainer.policy.settings import PolicySettings
 
 log = logging.getLogger(__name__)
 
@@ -29,9 +30,9 @@ class Passes:
         out_of_memory: passes that didn't fit so far.
     """
 
-    def __init__(self, device: torch.device, pad_id: int, limit: int | None) -> None:
-        self._device, self._pad_id = device, pad_id
-        self.limit = limit
+    def __init__(self, device: torch.device, pad_id: int, settings: PolicySettings) -> None:
+        self._device, self._pad_id, self._settings = device, pad_id, settings
+        self.limit = settings.micro_batch_tokens
         self.out_of_memory = 0
 
     @property
@@ -70,7 +71,8 @@ class Passes:
     def _too_big(self, batch: MicroBatch) -> RefusedError:
         return RefusedError(
             TerminationReason.INVALID_MANIFEST,
-            "must give memory for a pass over one trajectory; algorithm.gradientCheckpointing takes less",
+            f"must give memory for a pass over one trajectory, {batch.tokens} tokens here; "
+            "algorithm.gradientCheckpointing takes less",
             field_path="spec.trainer.gpus" if self._device.type == "cuda" else "spec.trainer.memory",
-            value=f"too little for {batch.tokens} tokens",
+            value=memory.in_words(memory.limit_of(self._device, self._settings.memory_limit_bytes)),
         )

@@ -29,9 +29,10 @@ def layers_of(model: Any) -> list[Any]:
     if not layers:
         raise RefusedError(
             TerminationReason.MODEL_UNSUITABLE,
-            "must be false for a model whose class marks no layers that can be computed again",
+            "must be false for a model whose class marks no layers that can be computed again, as "
+            f"{type(model).__name__}",
             field_path="spec.algorithm.gradientCheckpointing",
-            value=type(model).__name__,
+            value="true",
         )
     return layers
 

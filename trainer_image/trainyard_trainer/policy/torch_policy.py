@@ -93,7 +93,7 @@ class TorchPolicy:
             self._weights.trained, lr=self.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
         )
         self._footprint = Footprint(self._weights, settings, self.device)
-        self._passes = Passes(self.device, self.pad_id, settings.micro_batch_tokens)
+        self._passes = Passes(self.device, self.pad_id, settings)
         self._version = 0
         self._skipped_in_a_row = 0
         self.slots: int | None = None

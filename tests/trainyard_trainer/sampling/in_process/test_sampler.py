@@ -199,8 +199,8 @@ def test_where_not_even_one_conversation_fits_everybody_hears_the_refusal(family
         found = outcomes(InProcessEngine(policy, Stop(), decoder), 3)
     assert [type(one) for one in found] == [RefusedError] * 3
     assert found[0].reason is TerminationReason.INVALID_MANIFEST
-    assert str(found[0]).startswith("spec.trainer.memory: must give memory to sample one conversation")
-    assert found[0].value == "too little for 10 tokens"
+    assert str(found[0]).startswith("spec.trainer.memory: must leave memory to sample one conversation")
+    assert "with all its turns: 10 tokens ran out of it; fewer" in str(found[0])
 
 
 def test_a_conversation_that_is_cancelled_holds_nobody_up(policy: Policy) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from tests.trainyard_trainer.stopping import Stop
 from tests.trainyard_trainer.talks import Policy, converse, tokens
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.memory import Room
+from trainyard_trainer.memory import Room, in_words
 from trainyard_trainer.sampling.in_process import slot_decoder
 from trainyard_trainer.sampling.in_process.choose import choose_engine
 from trainyard_trainer.sampling.in_process.reading import CachedModel
@@ -124,10 +125,12 @@ def test_a_conversation_that_can_never_fit_is_refused() -> None:
         choose_engine(Policy(model, limit=Room(-9, one - 1)), Stop(), longest_row=LONGEST)
     assert refused.value.reason is TerminationReason.INVALID_MANIFEST
     assert str(refused.value) == (
-        "spec.trainer.memory: must give memory to sample one conversation with all its turns; fewer or shorter turns "
-        f"take less; got '{one - 1} bytes beside the weights, for {LONGEST} tokens of {one} bytes'"
+        f"spec.trainer.memory: must leave memory to sample one conversation with all its turns: {LONGEST} tokens need "
+        f"{in_words(one)} beside the weights; fewer or shorter turns take less; got '{in_words(one - 1)}'"
     )
-    assert too_little_memory(torch.device("cuda"), "x").field_path == "spec.trainer.gpus"
+    on_device = SimpleNamespace(device=torch.device("cuda"), room=lambda: Room(-9, -1))
+    refused_there = too_little_memory(on_device, "x")
+    assert (refused_there.field_path, refused_there.value) == ("spec.trainer.gpus", "0 bytes")
     tight = Policy(model, limit=Room(-9, one))
     choose_engine(tight, Stop(), longest_row=LONGEST)
     assert tight.slots == 1

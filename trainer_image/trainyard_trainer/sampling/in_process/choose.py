@@ -93,7 +93,7 @@ def _check(policy: SampledPolicy, make: Callable[[], Decoder], problems: list[st
         with pass_edge():
             agreement = self_check.check(policy, lambda: InProcessEngine(policy, _NeverStopped(), make()))
     except OutOfMemoryError as error:
-        raise too_little_memory(policy.device, f"too little for the check at load: {str(error)[:MAX_SAID]}") from error
+        raise too_little_memory(policy, f"the check at load ran out of it ({str(error)[:MAX_SAID]})") from error
     except torch.AcceleratorError:
         # A device that fails says nothing of the model; another attempt may get another one.
         raise

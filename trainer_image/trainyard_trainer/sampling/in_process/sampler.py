@@ -192,7 +192,7 @@ class InProcessEngine:
             torch.cuda.empty_cache()
         if not self._decoder.shrink():
             longest = max(len(turn.history) + turn.sampling.max_new_tokens for turn in self._asked.values())
-            raise too_little_memory(device, f"too little for {longest} tokens")
+            raise too_little_memory(self._policy, f"{longest} tokens ran out of it")
 
     def _answer(self, turn: OpenTurn) -> None:
         self._going.pop(turn.session, None)

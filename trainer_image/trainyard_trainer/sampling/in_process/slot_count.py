@@ -13,8 +13,8 @@ import torch
 
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.memory import Room
-from trainyard_trainer.sampling.in_process.reading import CachedModel, ReadTokens
+from trainyard_trainer.memory import Room, in_words
+from trainyard_trainer.sampling.in_process.reading import CachedModel, ReadTokens, SampledPolicy
 
 SLOTS = 256
 """Most conversations that are decoded at a time; beyond it nothing gets faster."""
@@ -67,19 +67,18 @@ def settle_slots(model: CachedModel, longest_row: int, cap: int) -> int:
     probe = read_probe(model)
     taken = row_bytes(probe, longest_row)
     if room is not None and taken > room.most:
-        raise too_little_memory(
-            model.device, f"{max(0, room.most)} bytes beside the weights, for {longest_row} tokens of {taken} bytes"
-        )
+        raise too_little_memory(model.policy, f"{longest_row} tokens need {in_words(taken)} beside the weights")
     slots = most_slots(row_bytes(probe, longest_row + STRAGGLING), room, cap)
     log.info("there is room for %d conversations of %d tokens at a time", slots, longest_row)
     return slots
 
 
-def too_little_memory(device: torch.device, value: str) -> RefusedError:
-    """The refusal of a run that can't even sample one conversation at a time; `value` says what there was."""
+def too_little_memory(policy: SampledPolicy, needed: str) -> RefusedError:
+    """Say that not even one conversation at a time can be sampled, what was `needed`, and what is left."""
+    room = policy.room()
     return RefusedError(
         TerminationReason.INVALID_MANIFEST,
-        "must give memory to sample one conversation with all its turns; fewer or shorter turns take less",
-        field_path="spec.trainer.gpus" if device.type == "cuda" else "spec.trainer.memory",
-        value=value,
+        f"must leave memory to sample one conversation with all its turns: {needed}; fewer or shorter turns take less",
+        field_path="spec.trainer.gpus" if policy.device.type == "cuda" else "spec.trainer.memory",
+        value=None if room is None else in_words(max(0, room.most)),
     )
