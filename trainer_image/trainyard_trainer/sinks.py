@@ -1,4 +1,4 @@
-"""What the loop tells the world outside: rows, reports and checkpoints, and what the world may ask: stop.
+"""Defines what the loop tells the world outside: rows, reports and checkpoints.
 
 Place in the data's way: from station 8 to stations 9, 10 and 11. The loop knows these protocols only; a pod plugs in
 Postgres, the API server and S3, a run without a cluster plugs in files and a terminal.
@@ -16,7 +16,7 @@ from trainyard_trainer.trajectory import Trajectory
 
 @dataclass(frozen=True, slots=True)
 class StepMetrics:
-    """Measurements of one step.
+    """Holds the measurements of one step.
 
     `kind` is `step` for a training step, `evaluation` for a measurement on the test queries and `validation` for one on
     the validation queries, taken when `step` steps were finished, and `baseline` for one of what an evaluation is
@@ -32,7 +32,7 @@ class StepMetrics:
 
 @dataclass(frozen=True, slots=True)
 class SavedCheckpoint:
-    """A committed checkpoint of `step` finished steps and, in the middle of the next, `updates` of its updates.
+    """Names a committed checkpoint of `step` finished steps and, in the middle of the next, `updates` of its updates.
 
     `attempt` is the one that wrote it; None: this one.
     """
@@ -49,7 +49,7 @@ class SavedCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A run that is done.
+    """Says how a run ended that is done.
 
     `saved` is its final checkpoint, None where nothing was trained; `early` says that validation ended it before its
     last step. `results_digest` is the digest of an evaluation's results, where nothing was trained.
@@ -61,7 +61,7 @@ class Ended:
 
 
 class SnapshotFile(Protocol):
-    """A file of a snapshot: a copy, of which no byte changes any more."""
+    """Gives the bytes of one file of a snapshot; they are a copy and never change."""
 
     size_bytes: int
 
@@ -99,7 +99,7 @@ class Snapshot:
 
 
 class Ledger(Protocol):
-    """Where every trajectory goes."""
+    """Keeps every trajectory, and what was measured of it."""
 
     def rewind(self, finished: int) -> None:
         """Remove what was recorded of work after `finished` finished steps: it is about to be done again."""
@@ -112,17 +112,17 @@ class Ledger(Protocol):
     def record_evaluation(
         self, metrics: StepMetrics, answers: Sequence[Trajectory], result: ReportedEvaluation | None = None
     ) -> None:
-        """Keep a measurement on validation or test queries, its answers, and what was concluded where it was."""
+        """Keep a measurement on validation or test queries, with its answers and what was concluded from it."""
 
     def record_checkpoint(self, saved: SavedCheckpoint) -> None:
         """Claim a committed checkpoint, so that it becomes an object."""
 
 
 class Reporter(Protocol):
-    """Where progress is shown."""
+    """Shows progress."""
 
     def report(self, progress: Progress, *, at_once: bool = False) -> None:
-        """Show this; reports that come too fast are coalesced into the newest, unless `at_once`. Never raises."""
+        """Show this; of reports that come too fast only the newest is shown, unless `at_once`. Never raises."""
 
 
 class Checkpointer(Protocol):
@@ -135,4 +135,4 @@ class Checkpointer(Protocol):
         """Write a snapshot before all else, for the run is about to end; returns when it is committed."""
 
     def finish(self) -> SavedCheckpoint | None:
-        """Wait for the one in flight; the newest committed checkpoint. Raises what its writing raised."""
+        """Wait for the one in flight, and give the newest committed checkpoint. Raises what its writing raised."""

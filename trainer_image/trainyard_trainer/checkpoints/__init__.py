@@ -1,4 +1,4 @@
-"""Checkpoints: states of a run as files, when they are taken, and how a run goes on from one.
+"""Writes states of a run as checkpoints, and finds the one that a run goes on from.
 
 Place in the data's way: station 9.
 """

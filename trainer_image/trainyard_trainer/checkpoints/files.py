@@ -1,4 +1,4 @@
-"""Checkpoints as files: written so that a folder counts only when it is whole, read only when every digest holds.
+"""Writes checkpoints so that a folder counts only when it is whole, and reads them only when every digest holds.
 
 Place in the data's way: station 9. The order of writing is the protocol: files, then `manifest.json`, which lists them
 with size and SHA-256, then `COMMIT`, which holds the manifest's digest and is created only if absent. Nothing here
@@ -45,16 +45,16 @@ State = tuple[int, int]
 
 
 class AbandonedError(TrainerError):
-    """The writing of a checkpoint was given up before its `COMMIT`."""
+    """Says that the writing of a checkpoint was given up before its `COMMIT`."""
 
 
 class UnknownLayoutError(RefusedError):
-    """The digests hold, but the manifest isn't one that this trainer understands: another version wrote it."""
+    """Refuses a manifest whose digest holds, but which another version of the trainer wrote."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who writes a checkpoint, where, and from what the run started.
+    """Says who writes a checkpoint, where, and from what the run started.
 
     `prefix` is the run's key prefix with its trailing slash; folders carry the pod's uid, so no two pods share one.
     `tags` are the manifest's words about the run.
@@ -69,7 +69,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A checkpoint found in a storage: what its `COMMIT` says, and the manifest that fits it."""
+    """Holds a checkpoint found in a storage: what its `COMMIT` says, and the manifest that fits it."""
 
     uri: str
     digest: str
@@ -77,16 +77,16 @@ class Committed:
 
     @property
     def step(self) -> int:
-        """Finished steps."""
+        """Count the finished steps."""
         return self.manifest.step
 
     @property
     def state(self) -> State:
-        """Where it stands among the run's states."""
+        """Tell where it stands among the run's states."""
         return self.manifest.step, self.manifest.updates or 0
 
     def saved(self) -> SavedCheckpoint:
-        """As the pod saw it that wrote it."""
+        """Tell it as the pod saw it that wrote it."""
         return SavedCheckpoint(
             step=self.manifest.step,
             uri=self.uri,
@@ -209,14 +209,14 @@ def load_checkpoint(storage: Storage, uri: str, expected_digest: str, into: Path
 
 
 def newest_committed(storage: Storage, prefix: str) -> Committed | None:
-    """The first of `all_committed`; None where there is none."""
+    """Find the first of `all_committed`; None where there is none."""
     return next(iter(all_committed(storage, prefix)), None)
 
 
 def all_committed(
     storage: Storage, prefix: str, broken: Callable[[str, RefusedError], None] | None = None
 ) -> list[Committed]:
-    """The committed checkpoints below a key prefix, newest state first.
+    """Find the committed checkpoints below a key prefix, newest state first.
 
     States are ordered by finished steps, then by the updates done of the next; of equal ones the one committed last
     comes first. Folders whose `COMMIT` doesn't fit their manifest don't count.
@@ -250,19 +250,19 @@ def all_committed(
 
 
 def require_broken(error: RefusedError) -> None:
-    """Raise what isn't a checkpoint's own fault: of a storage that gives nothing, nothing is known."""
+    """Raise what isn't a checkpoint's own fault, such as a storage that refuses to be read."""
     if error.reason not in _BROKEN:
         raise error
 
 
 def named_state(uri: str) -> State | None:
-    """The state that a checkpoint's folder is named for; None where it isn't named so."""
+    """Read the state from the name of a checkpoint's folder; None where it isn't named so."""
     found = re.search(r"/step-(\d{1,9})(?:-u(\d{1,9}))?-[^/]*/$", uri)
     return None if found is None else (int(found[1]), int(found[2] or 0))
 
 
 def _read_manifest(storage: Storage, folder: str) -> tuple[CheckpointManifest, str]:
-    """The manifest that a folder's `COMMIT` names, and its digest."""
+    """Read the manifest that a folder's `COMMIT` names; gives its digest too."""
     uri = storage.uri(folder)
     try:
         committed = storage.get(folder + COMMIT_FILE)
@@ -293,7 +293,7 @@ def _mismatch(rule: str, got: str) -> RefusedError:
 
 
 def _trainer_state(snapshot: Snapshot) -> SnapshotFile:
-    """The trainer's state as a file; read it with `torch.load(..., weights_only=True)`."""
+    """Copy the trainer's state into a file, to be read with `torch.load(..., weights_only=True)`."""
     files = copy_files(lambda folder: torch.save(dict(snapshot.trainer_state), folder / TRAINER_STATE_FILE))
     return files[TRAINER_STATE_FILE]
 

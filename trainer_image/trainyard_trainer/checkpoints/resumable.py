@@ -1,4 +1,4 @@
-"""How a run goes on from its own newest checkpoint.
+"""Finds the checkpoint of its own that a run goes on from.
 
 Place in the data's way: from station 9 back to station 4. Whether there is one is asked of the storage at every start,
 of nobody else. A checkpoint counts only if every digest holds and the ledger has the rows of its steps; else the one
@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 
 class UnreadableError(RefusedError):
-    """A checkpoint of the run is whole, but this trainer can't read it.
+    """Refuses a checkpoint of the run that is whole, but that this trainer can't read.
 
     Attributes:
         uri: its folder.
@@ -69,20 +69,20 @@ class UnreadableError(RefusedError):
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """A checkpoint that a run goes on from, its files in a local folder."""
+    """Holds a checkpoint that a run goes on from, its files in a local folder."""
 
     saved: SavedCheckpoint
     folder: Path
 
     @property
     def whole(self) -> bool:
-        """Whether it holds all weights; of a run that trains an adapter only the final checkpoint does."""
+        """Tell whether it holds all weights; of a run that trains an adapter only the final checkpoint does."""
         return any(self.folder.glob("*.safetensors"))
 
 
 @dataclass(frozen=True, slots=True)
 class _Passed:
-    """A checkpoint that the run doesn't go on from."""
+    """Holds a checkpoint that the run doesn't go on from, and why."""
 
     uri: str
     why: str
@@ -90,7 +90,7 @@ class _Passed:
 
     @property
     def state(self) -> State:
-        """Where it stands; what isn't named for a state is older than all that is."""
+        """Tell where it stands; what isn't named for a state is older than all that is."""
         return named_state(self.uri) or (-1, 0)
 
 
@@ -105,13 +105,13 @@ def find_resumable(
     unreadable: Mapping[str, str] | None = None,
     say: Callable[[str], None] = _log.warning,
 ) -> Resumed | None:
-    """The newest committed checkpoint of a run that it can go on from, copied into a folder; None where it begins.
+    """Find the newest committed checkpoint that a run can go on from; None where the run begins.
 
     Args:
         storage: where the run writes its checkpoints.
         prefix: the run's key prefix, with its trailing slash.
         run_uid: the run's; a manifest that names another isn't its checkpoint.
-        into: a folder that may be emptied.
+        into: a folder that may be emptied; gets the files.
         why_not: asked before a checkpoint is fetched.
         why_not_fetched: asked after that.
         unreadable: addresses of those that were tried already and couldn't be restored, and why.
@@ -156,7 +156,7 @@ def _fetch(
     why_not: Reason,
     why_not_fetched: FetchedReason,
 ) -> _Passed | None:
-    """Copy a checkpoint's files into an emptied folder; why the run doesn't go on from it, if it doesn't."""
+    """Copy a checkpoint's files into an emptied folder; says why if the run can't go on from it."""
     uri = committed.uri
     if (why := unreadable.get(uri)) is not None:
         return _Passed(uri, why, unreadable=True)
@@ -194,7 +194,7 @@ def going_on(find: Callable[[Mapping[str, str]], Resumed | None], work: Callable
 
 @contextlib.contextmanager
 def reading(uri: str) -> Iterator[None]:
-    """What reading a file of another layout raises becomes an UnreadableError.
+    """Turn what reading a file of another layout raises into an UnreadableError.
 
     Want of memory and of a disk aren't the file's fault, and pass.
     """
@@ -230,5 +230,5 @@ def _words(state: State) -> str:
 
 
 def _words_of(error: RefusedError) -> str:
-    """Rule and value: the field that it names isn't that of a run's own checkpoint."""
+    """Join rule and value; the field isn't one of a run's own checkpoint."""
     return f"{error.args[0]}" + ("" if error.value is None else f"; got {error.value!r}")

@@ -1,4 +1,4 @@
-"""Snapshots become checkpoints beside training, one in flight.
+"""Writes snapshots as checkpoints beside training, one at a time.
 
 Place in the data's way: station 9. After `COMMIT` a checkpoint is claimed in the ledger and then shown; the caller
 gives both. It never decides when a checkpoint is due.
@@ -24,7 +24,7 @@ ABANDON_SECONDS: Final = 5.0
 
 
 class CheckpointWriter:
-    """A `Checkpointer` over a storage.
+    """Writes snapshots to a storage; see `sinks.Checkpointer`.
 
     Args:
         storage: where to.
@@ -91,7 +91,7 @@ class CheckpointWriter:
         return saved
 
     def finish(self) -> SavedCheckpoint | None:
-        """Wait for the one in flight; the newest committed checkpoint."""
+        """Wait for the one in flight, and give the newest committed checkpoint."""
         if self._in_flight is not None:
             in_flight, self._in_flight = self._in_flight, None
             self._newest = in_flight.result()
@@ -128,7 +128,7 @@ class CheckpointWriter:
 
 
 class _Upload(threading.Thread):
-    """One snapshot on its way. A daemon: a server that never answers doesn't keep a stopped process alive."""
+    """Writes one snapshot. A daemon: a server that never answers doesn't keep a stopped process alive."""
 
     def __init__(self, snapshot: Snapshot, write: Callable[[Snapshot, _Upload], SavedCheckpoint]) -> None:
         super().__init__(name="checkpoint", daemon=True)

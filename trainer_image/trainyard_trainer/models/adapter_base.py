@@ -1,4 +1,4 @@
-"""What an adapter's files say of the weights that it belongs to.
+"""Reads what an adapter's files say of the weights that it belongs to.
 
 Place in the data's way: stations 4 and 9. One file beside the adapter: a digest, and the place where a run config found
 the weights. No secret is in it; whoever loads the adapter must be allowed to read there.
@@ -22,7 +22,7 @@ BASE_FOLDER: Final = "base"
 
 
 class AdapterBase(ApiModel):
-    """What `adapter/base.json` holds."""
+    """Names the weights that an adapter belongs to; `adapter/base.json` holds it."""
 
     model_config = ConfigDict(protected_namespaces=())
 
@@ -33,7 +33,7 @@ class AdapterBase(ApiModel):
 
 
 def read_adapter_base(folder: Path) -> AdapterBase | None:
-    """What the adapter in a checkpoint's folder belongs to; None where there is none.
+    """Read what the adapter in a checkpoint's folder belongs to; None where there is none.
 
     Raises:
         ValueError: the file isn't one that we wrote.

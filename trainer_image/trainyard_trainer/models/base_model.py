@@ -1,4 +1,4 @@
-"""A model that is saved as an adapter alone: bringing its base here, and putting the two together.
+"""Brings the base of a model that is saved as an adapter alone, and puts the two together.
 
 Place in the data's way: station 4. Checkpoints on the way of a run that trains an adapter are so saved; its last one
 holds the merged model. Only what the checkpoint's own secret, or none, opens is read.
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 def is_adapter_alone(folder: Path) -> bool:
-    """Whether a folder holds an adapter, but no weights for it to be put on."""
+    """Tell whether a folder holds an adapter, but no weights for it to be put on."""
     return (folder / ADAPTER_FOLDER).is_dir() and not has_weights(folder)
 
 
@@ -72,7 +72,7 @@ def fetch_base(folder: Path, checkpoint: PinnedCheckpoint, credentials: Credenti
 
 
 def load_saved(folder: Path, *, field_path: str, value: str | None = None) -> LoadedModel:
-    """The model in a folder, whole or as an adapter with its base; such an adapter isn't merged.
+    """Load the model in a folder, whole or as an adapter with its base; such an adapter isn't merged.
 
     Raises:
         RefusedError: as `load_folder`; DIGEST_MISMATCH where the base has changed since the adapter was trained.
@@ -95,7 +95,7 @@ def load_saved(folder: Path, *, field_path: str, value: str | None = None) -> Lo
 
 
 def _settings(folder: Path, field_path: str) -> LoRA:
-    """Rank, scale and layers of the adapter in a folder, as peft's file says them."""
+    """Read rank, scale and layers of the adapter in a folder from peft's file."""
     try:
         fields = json.loads((folder / ADAPTER_FOLDER / CONFIG_FILE).read_bytes())
         return LoRA(rank=fields["r"], alpha=fields["lora_alpha"], target_modules=fields["target_modules"])
@@ -117,7 +117,7 @@ def _same_storage(one: RunStorage, held: RunStorage) -> bool:
 
 
 def _described(base: RunModel | None) -> str:
-    """Where a base lies, in words."""
+    """Say where a base lies."""
     if base is None:
         return "unknown"
     if base.hugging_face is not None:

@@ -1,4 +1,4 @@
-"""First weights that lie in a bucket, in the form that transformers' `save_pretrained` writes.
+"""Copies first weights from a bucket, in the form that transformers' `save_pretrained` writes.
 
 Place in the data's way: station 4. Only copies; whether the files make a model is the policy's to find out.
 """

@@ -1,4 +1,4 @@
-"""The tokenizer of a scratch model: one token per character of the task's alphabet.
+"""Makes the tokenizer of a scratch model: one token per character of the task's alphabet.
 
 Place in the data's way: station 4. Written and read back as any transformers tokenizer. Nothing here knows of a task.
 """
@@ -14,7 +14,7 @@ END = "<eos>"
 
 
 def char_tokenizer(alphabet: str) -> PreTrainedTokenizerFast:
-    """A tokenizer with `<pad>`, the characters of `alphabet` in their order, and `<eos>`; ids count from 0."""
+    """Make a tokenizer with `<pad>`, the characters of `alphabet` in their order, and `<eos>`; ids count from 0."""
     vocabulary = {token: number for number, token in enumerate([PAD, *dict.fromkeys(alphabet), END])}
     # Byte-pair encoding without a single merge splits a text into its characters.
     backend = Tokenizer(BPE(vocab=vocabulary, merges=[]))

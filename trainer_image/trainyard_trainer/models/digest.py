@@ -1,4 +1,4 @@
-"""The digest of a model's weights: what a low-rank adapter belongs to.
+"""Takes the digest of a model's weights, by which an adapter knows what it belongs to.
 
 Place in the data's way: stations 4 and 9. Of the tensors as they are in memory, in float32: how the files they came
 from were cut, or which of two equal types they had, makes no difference. Reads nothing and changes nothing.
@@ -13,7 +13,7 @@ import torch
 
 
 def weights_digest(model: Any) -> str:
-    """`sha256:` and 64 hex digits over every parameter's name, type, shape and bytes, sorted by name.
+    """Digest every parameter's name, type, shape and bytes, sorted by name: `sha256:` and 64 hex digits.
 
     A tensor that has two names, as a tied output embedding, counts once. One tensor at a time is copied to host memory.
 

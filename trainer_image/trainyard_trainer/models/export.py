@@ -1,4 +1,4 @@
-"""What a snapshot's files are, and taking weights back from them.
+"""Writes a model as a snapshot's files, and takes weights back from them.
 
 Place in the data's way: station 9, and station 4 on resume. A run that trains all weights saves transformers' folder.
 One that trains an adapter saves that, and at its end the merged model too, so that anybody's transformers loads the
@@ -75,7 +75,7 @@ def _write_adapter(folder: Path, weights: Mapping[str, torch.Tensor], adapter: A
 
 
 def take_weights(loaded: LoadedModel, folder: Path) -> LoadedModel:
-    """The model with the weights of a snapshot of the same run, bit for bit; written over its own, in place.
+    """Overwrite the model's weights with those of a snapshot of the same run, bit for bit; gives the model.
 
     Args:
         loaded: the model as the run began with it: with an adapter where the run trains one.
@@ -102,7 +102,7 @@ def take_weights(loaded: LoadedModel, folder: Path) -> LoadedModel:
 
 
 def take_adapter(loaded: LoadedModel, folder: Path, *, field_path: str = _FIELD) -> LoadedModel:
-    """The model with an adapter's saved weights, bit for bit; written over its own, in place.
+    """Overwrite the adapter's weights with saved ones, bit for bit; gives the model.
 
     Raises:
         RefusedError: as `take_weights`.
@@ -124,7 +124,7 @@ def take_adapter(loaded: LoadedModel, folder: Path, *, field_path: str = _FIELD)
 
 
 def read_base(folder: Path, field_path: str = _FIELD) -> AdapterBase:
-    """What the adapter in a folder belongs to.
+    """Read what the adapter in a folder belongs to.
 
     Raises:
         RefusedError: MODEL_UNSUITABLE where that isn't said.
@@ -143,7 +143,7 @@ def _on_host(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _peft_config(adapter: Adapter) -> bytes:
-    """What peft's own loader reads: with a hub's name of the base, never a path of this machine; in a fixed order."""
+    """Write what peft's loader reads, in a fixed order; it names a base of a hub, never a path of this machine."""
     fields: dict[str, Any] = adapter.peft.peft_config[lora.TRAINED].to_dict()
     hub = adapter.base_model.hugging_face if adapter.base_model is not None else None
     fields |= {

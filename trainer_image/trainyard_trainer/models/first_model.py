@@ -1,4 +1,4 @@
-"""A run's first weights: brought to this machine, and made ready to be trained.
+"""Brings a run's first weights to this machine, and makes them ready to be trained.
 
 Place in the data's way: station 4, before any work. Digests are verified as the files come; what doesn't make a model
 of the kind that the run config asks for is refused.
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 def fetch_model(model: RunModel, credentials: Credentials | None, cache: Path, hub_token: str = "") -> Path | None:
-    """The local folder of the first weights; None where the run makes them or reads them where they lie.
+    """Copy the first weights to a local folder; None where the run makes them or reads them where they lie.
 
     Args:
         model: where they come from.
@@ -64,7 +64,7 @@ def fetch_model(model: RunModel, credentials: Credentials | None, cache: Path, h
 
 
 def load_first(model: RunModel, algorithm: Algorithm, folder: Path | None, alphabet: str) -> LoadedModel:
-    """The model that a run begins with, ready to be trained: all of its weights, or an adapter.
+    """Load the model that a run begins with, ready to be trained: all of its weights, or an adapter.
 
     An adapter that the files hold goes on being trained where the run trains one, else it is merged.
 

@@ -1,4 +1,4 @@
-"""First weights from a Hugging Face Hub: one commit of one repository, without any of its code.
+"""Copies first weights from a Hugging Face Hub: one commit of one repository, without any of its code.
 
 Place in the data's way: station 4. The only module that lets the Hub's library reach the network, and only while it
 copies files; everything else in the process stays offline. What can't be read is the user's mistake; a server that
@@ -59,8 +59,7 @@ disable_progress_bars()
 
 
 def download_from_hub(model: HubModel, token: str, into: Path) -> int:
-    """Copy a model's safetensors, config and tokenizer into a folder; sizes and hashes are verified as far as the Hub
-    gives them.
+    """Copy a model's safetensors, config and tokenizer into a folder; verifies the sizes and hashes that the Hub gives.
 
     Args:
         model: repository, commit, and where the Hub is.
@@ -99,7 +98,7 @@ def download_from_hub(model: HubModel, token: str, into: Path) -> int:
 
 
 def _weights(model: HubModel, siblings: Mapping[str, Any], fetch: Any, into: Path) -> set[str]:
-    """The weight files that transformers would read; no copies in other formats or layouts beside them."""
+    """Name the weight files that transformers would read; no copies in other formats or layouts beside them."""
     if "config.json" not in siblings:
         raise _unsuitable(model, "must hold a model of transformers: config.json")
     if _WEIGHTS in siblings:
@@ -142,7 +141,7 @@ def _verify(path: Path, sibling: Any) -> None:
 
 @contextmanager
 def _online() -> Iterator[None]:
-    """A block in which the Hub's library may use the network, though its process is offline."""
+    """Let the Hub's library use the network within a block, though the process is offline."""
     # The library's own client has a hook that keeps it offline; this one has none, and no credentials of a host either.
     huggingface_hub.set_client_factory(lambda: httpx2.Client(follow_redirects=True, timeout=_SECONDS))
     try:
@@ -159,7 +158,7 @@ def _refuse(request: httpx2.Request) -> None:
 
 @contextmanager
 def _translated(model: HubModel, token: str) -> Iterator[None]:
-    """The server's answers in the product's words; everything else passes."""
+    """Turn the server's answers into the product's words; everything else passes."""
     try:
         yield
     except RevisionNotFoundError as error:

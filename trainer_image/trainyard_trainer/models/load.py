@@ -1,4 +1,4 @@
-"""Where a policy's first weights and its tokenizer come from: random ones, or a folder of this machine.
+"""Loads a policy's first weights and its tokenizer: random ones, or those of a folder of this machine.
 
 Place in the data's way: station 4. Transformers' own model code; safetensors only, no code from a model's folder,
 nothing from the network. A folder that doesn't hold a causal language model with its tokenizer is the user's mistake,
@@ -35,7 +35,7 @@ _Refusal = Callable[[str], RefusedError]
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A low-rank adapter in the layers of a loaded model; see `models.lora`.
+    """Holds a low-rank adapter in the layers of a loaded model; see `models.lora`.
 
     Attributes:
         peft: peft's wrapper around the model; the model itself computes with the adapter as it stands.
@@ -54,7 +54,7 @@ class Adapter:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A causal language model in float32 and its tokenizer, as transformers has them.
+    """Holds a causal language model in float32 and its tokenizer, as transformers has them.
 
     Attributes:
         model: transformers' model. With an adapter only the adapter's parameters require gradients.
@@ -74,13 +74,13 @@ class LoadedModel:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """What conversations need to know of the model."""
+        """Give what conversations need to know of the model."""
         size = self.model.get_input_embeddings().num_embeddings
         return Vocabulary(self.tokenizer, size, self.stop_ids, self.context_length)
 
 
 def scratch(spec: ScratchModel, alphabet: str, seed: int) -> LoadedModel:
-    """A randomly initialised Qwen3 with the characters of `alphabet` and two special tokens as its vocabulary."""
+    """Make a Qwen3 of random weights; its vocabulary is the characters of `alphabet` and two special tokens."""
     tokenizer = char_tokenizer(alphabet)
     config = Qwen3Config(
         vocab_size=len(tokenizer),
@@ -107,7 +107,7 @@ def scratch(spec: ScratchModel, alphabet: str, seed: int) -> LoadedModel:
 
 
 def load_folder(folder: Path, *, field_path: str = "spec.model.path", value: str | None = None) -> LoadedModel:
-    """The causal language model and tokenizer that `save_pretrained` wrote into `folder`.
+    """Load the causal language model and tokenizer that `save_pretrained` wrote into `folder`.
 
     Args:
         folder: a folder of this machine.
@@ -148,12 +148,12 @@ def load_folder(folder: Path, *, field_path: str = "spec.model.path", value: str
 
 
 def has_weights(folder: Path) -> bool:
-    """Whether weights lie in a folder itself, as safetensors."""
+    """Tell whether weights lie in a folder itself, as safetensors."""
     return any(folder.glob("*.safetensors"))
 
 
 def _load_model(folder: Path, unsuitable: _Refusal) -> Any:
-    """The model in float32, in eval mode; its files are mapped into memory and read tensor by tensor."""
+    """Load the model in float32, in eval mode; its files are mapped into memory and read tensor by tensor."""
     try:
         config = config_of(folder)
     except Exception as error:  # as above
@@ -179,15 +179,13 @@ def _load_model(folder: Path, unsuitable: _Refusal) -> Any:
 
 
 def infinite_weight(model: Any) -> str | None:
-    """Name of the first weight that isn't finite, whose values would spoil all that is computed; None without any."""
+    """Name the first weight that isn't finite; None where all are."""
     weights = model.named_parameters()
     return next((name for name, weight in weights if not bool(torch.isfinite(weight).all())), None)
 
 
 def _is_causal(model: Any) -> bool:
-    """Whether the last of a few tokens leaves what is said of those before alone: an encoder's class may pass as causal
-    by its name.
-    """
+    """Tell whether a token leaves the logits of earlier ones alone; an encoder may be causal by name only."""
     last = min(5, model.get_input_embeddings().num_embeddings) - 1
     rows = torch.zeros(2, 4, dtype=torch.long)
     rows[1, -1] = last
@@ -197,7 +195,7 @@ def _is_causal(model: Any) -> bool:
 
 
 def _stop_ids(model: Any, tokenizer: Any, unsuitable: _Refusal) -> tuple[int, ...]:
-    """Ids that end a turn; all that the model's files name, for a chat model often has two."""
+    """Collect the ids that end a turn: all that the model's files name, for a chat model often has two."""
     generation = model.generation_config.eos_token_id if model.generation_config is not None else None
     named = generation if isinstance(generation, (list, tuple)) else [generation]
     ids = {int(each) for each in (*named, tokenizer.eos_token_id) if each is not None}

@@ -1,4 +1,4 @@
-"""Which saved models this trainer can train: causal language models of transformers, told by their config alone.
+"""Tells by a saved model's config whether this trainer can train it: a causal language model of transformers.
 
 Place in the data's way: station 4, before any weight is read. Reads one file and judges; loads nothing.
 """
@@ -16,7 +16,7 @@ _TOWERS: Final = ("vision", "audio", "vq")
 
 
 def config_of(folder: Path) -> Any:
-    """The transformers config of a saved model.
+    """Read the transformers config of a saved model.
 
     Raises:
         OSError: there is none.
@@ -26,7 +26,7 @@ def config_of(folder: Path) -> Any:
 
 
 def why_unsuitable(config: Any) -> str | None:
-    """The rule that a config's model breaks; None for a causal language model."""
+    """Name the rule that a config's model breaks; None for a causal language model."""
     name = model_name(config)
     parts = getattr(type(config), "sub_configs", {})
     if "text_config" in parts or any(tower in part for part in parts for tower in _TOWERS):
@@ -39,6 +39,6 @@ def why_unsuitable(config: Any) -> str | None:
 
 
 def model_name(config: Any) -> str:
-    """The model's class as its config names it, else the kind of the config."""
+    """Name the model's class as its config does, else the kind of the config."""
     architectures = getattr(config, "architectures", None)
     return str(architectures[0]) if architectures else type(config).__name__

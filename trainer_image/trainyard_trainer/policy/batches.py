@@ -1,4 +1,4 @@
-"""Token sequences as padded tensors for the policy.
+"""Pads token sequences into tensors for the policy.
 
 Place in the data's way: station 8. A row is trained with one weight per token, in which the loss's denominator over the
 whole update is already contained: sums over micro-batches are then the same however the rows are cut. How they are cut
@@ -19,7 +19,7 @@ from trainyard_trainer.policy.logprobs.token_logprobs import Support
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One token sequence, which is a segment of a trajectory; all tuples have its length T.
+    """Holds one token sequence, which is a segment of a trajectory; all tuples have its length T.
 
     `mask` is True where a token is trained. `weights` multiply the losses of the tokens; the denominator over the whole
     update is in them, and the ratio that makes up for a sampler of an older version. `sampler_logprobs`,
@@ -42,7 +42,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """Rows padded on the right to a common length [B, T], and their trained tokens, row by row, in flat tensors [N].
+    """Holds rows padded on the right to a common length [B, T]; their trained tokens are flat tensors [N], row by row.
 
     `positions` are indices into the B x T columns, of the column before each trained token: there the model says what
     it expects. `trajectories` number the trajectories from 0 in this micro-batch. Numbers that a row doesn't have are
@@ -64,17 +64,17 @@ class MicroBatch:
 
     @property
     def tokens(self) -> int:
-        """Columns of all rows, padding included."""
+        """Count the columns of all rows, padding included."""
         return self.token_ids.numel()
 
     def to(self, device: torch.device) -> MicroBatch:
-        """The same on another device."""
+        """Copy it to another device."""
         moved = {field.name: _moved(getattr(self, field.name), device) for field in fields(self)}
         return MicroBatch(**moved)
 
 
 def micro_batch(rows: Sequence[Row], pad_id: int) -> MicroBatch:
-    """Rows, at least one, side by side.
+    """Put rows, at least one, side by side.
 
     Raises:
         ValueError: a row's first token is to be trained, which nothing predicts.

@@ -1,4 +1,4 @@
-"""torch.compile of a model's passes, refused before any work where it couldn't work.
+"""Compiles a model's passes by torch.compile, and refuses it before any work where there is no compiler.
 
 Place in the data's way: station 4. A compiler is looked for where torch's own code generators do: for a CPU the program
 named by CXX, else g++; for a GPU the one named by CC, else gcc or clang.
@@ -18,7 +18,7 @@ from trainyard_trainer.errors import RefusedError
 
 
 def compiled(backbone: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
-    """The same function, compiled at its first calls, for any number of rows and columns.
+    """Wrap a function so that its first calls compile it, for any number of rows and columns.
 
     Raises:
         RefusedError: INVALID_MANIFEST, this machine has no compiler.

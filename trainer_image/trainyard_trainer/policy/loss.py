@@ -16,7 +16,7 @@ from trainyard_trainer.numbers import Kind
 
 @dataclass(frozen=True, slots=True)
 class LossInputs:
-    """The policy tokens of a micro-batch, all tensors [N].
+    """Holds the policy tokens of a micro-batch, all tensors [N].
 
     `logprobs` carry the gradient. `old_logprobs` are those of the policy before the first update of the rollout batch,
     `reference_logprobs` those of the frozen reference, None without a penalty. `trajectories` numbers the trajectory of
@@ -32,7 +32,7 @@ class LossInputs:
 
 @dataclass(frozen=True, slots=True)
 class TokenLosses:
-    """One loss for each policy token [N], with the penalty in it.
+    """Holds one loss for each policy token [N], with the penalty in it.
 
     `clipped_low` and `clipped_high` say as bools which tokens a clip cut, None where there is no clip; `kl` is the
     penalty's estimate of the divergence in nats, None without a penalty.
@@ -46,7 +46,7 @@ class TokenLosses:
 
 @dataclass(frozen=True, slots=True)
 class TokenNumber:
-    """A number that is measured at every policy token.
+    """Describes a number that is measured at every policy token.
 
     Attributes:
         kind: how tokens become one number.
@@ -59,11 +59,11 @@ class TokenNumber:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A loss and the numbers that are measured of it, by name. Pure; the policy weighs and sums the losses."""
+    """Computes a loss and the numbers that are measured of it, by name; the policy weighs and sums the losses."""
 
     of: Callable[[LossInputs], TokenLosses]
     numbers: Mapping[str, TokenNumber] = field(default_factory=dict)
 
     def __call__(self, inputs: LossInputs) -> TokenLosses:
-        """The losses of one micro-batch."""
+        """Compute the losses of one micro-batch."""
         return self.of(inputs)

@@ -1,4 +1,4 @@
-"""Which rows share a pass of the model.
+"""Chooses which rows share a pass of the model.
 
 Place in the data's way: station 8. Pure. Rows of one trajectory stay together, for a loss may need all of them; rows of
 like length go together, for a shorter one is padded to the longest. Gradients don't depend on the cut.
@@ -12,7 +12,7 @@ from trainyard_trainer.policy.batches import Row
 
 
 def cut_rows(rows: Sequence[Row], max_tokens: int) -> list[list[int]]:
-    """Indices of the rows of each pass.
+    """Give the indices of the rows of each pass.
 
     Trajectories in the order of their longest rows, longest first, so that a pass that takes too much memory comes
     early; equals in the rows' own order.

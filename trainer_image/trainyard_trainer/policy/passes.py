@@ -1,7 +1,7 @@
-"""All rows through the model, pass by pass, and again in smaller passes where memory ran out.
+"""Runs all rows through the model, pass by pass, and tells when to begin again in smaller passes.
 
-Place in the data's way: station 8, between `torch_policy` and a single pass. Whoever runs passes begins from nothing
-when told that they didn't fit: what came of those before counts for nothing.
+Place in the data's way: station 8, between `torch_policy` and a single pass. After an out-of-memory error the caller
+restarts from the first pass; results of earlier passes are dropped.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class Passes:
-    """How rows are passed over.
+    """Passes over rows, in passes that fit into memory.
 
     Attributes:
         limit: most tokens of a pass, padding included; None while nothing has settled it. One longer trajectory has a
@@ -37,11 +37,11 @@ class Passes:
 
     @property
     def tokens(self) -> int:
-        """The limit, or what it is while nothing has settled it."""
+        """Give the limit, or what it is while nothing has settled it."""
         return self.limit or memory.MAX_TOKENS
 
     def run(self, rows: Sequence[Row], one_pass: Callable[[Sequence[int], MicroBatch], None]) -> bool:
-        """Pass over all rows; False where a pass didn't fit into memory, and then the limit is lower.
+        """Pass over all rows; gives False, with a lower limit, where a pass didn't fit into memory.
 
         Args:
             rows: in any order.

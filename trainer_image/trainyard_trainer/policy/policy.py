@@ -19,8 +19,11 @@ from trainyard_trainer.sinks import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class SamplerTolerance:
-    """How far log-probabilities of sampler and policy may differ, in nats, by rounding alone: one token's, and the mean
-    over an update's tokens; infinite where it doesn't matter.
+    """Bounds, in nats, what rounding alone makes between sampler and policy; infinite where it doesn't matter.
+
+    Attributes:
+        largest: of one token.
+        mean: over an update's tokens.
     """
 
     largest: float
@@ -28,7 +31,7 @@ class SamplerTolerance:
 
 
 class Policy(Protocol):
-    """The weights and their optimizer: the only place that knows how they are spread over devices.
+    """Holds the weights and their optimizer: the only place that knows how they are spread over devices.
 
     Attributes:
         architecture: name of the model's class.
@@ -45,23 +48,23 @@ class Policy(Protocol):
 
     @property
     def version(self) -> int:
-        """Optimizer updates done so far."""
+        """Count the optimizer updates done so far."""
 
     @property
     def skipped_in_a_row(self) -> int:
-        """Updates skipped since the last that was done."""
+        """Count the updates skipped since the last that was done."""
 
     def has_finite_weights(self) -> bool:
-        """Whether every weight is a finite number."""
+        """Tell whether every weight is a finite number."""
 
     def prepare(self, longest_row: int) -> None:
         """Settle how many tokens a pass may have, given the longest row to be expected; once, before the first step."""
 
     def score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
-        """Log-probabilities of each row's tokens under the weights of now; NaN where the mask is False."""
+        """Give log-probabilities of each row's tokens under the weights of now; NaN where the mask is False."""
 
     def reference_score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
-        """The same under the reference: the weights that the run began with."""
+        """Give the same under the reference: the weights that the run began with."""
 
     def update(self, rows: Sequence[Row], loss: Loss) -> Numbers:
         """Make one optimizer update on the weighted sum of all rows' token losses, however many passes it takes.
@@ -76,7 +79,7 @@ class Policy(Protocol):
         """Take the weights of a snapshot whose files lie in `folder`, bit for bit; the reference stays as it is."""
 
     def state(self) -> dict[str, Any]:
-        """What a continuation needs besides the weights, copied to host memory."""
+        """Copy what a continuation needs besides the weights to host memory."""
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`, bit for bit, given the weights that it was taken with."""

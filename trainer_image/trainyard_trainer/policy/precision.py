@@ -1,4 +1,4 @@
-"""The weights that learn, and the weights that compute.
+"""Keeps the weights that learn apart from the weights that compute.
 
 Place in the data's way: stations 5 and 8. In float32 they are the same. In bfloat16 the model that samples and computes
 gradients is a copy, and the float32 weights take the gradients, the optimizer's steps and the way into a checkpoint: a
@@ -17,7 +17,7 @@ from trainyard_api.algorithm import Precision
 
 
 class Weights:
-    """A model's weights, twice where the precision asks for it.
+    """Holds a model's weights, twice where the precision asks for it.
 
     Attributes:
         master: the model whose weights learn and are saved.
@@ -38,7 +38,7 @@ class Weights:
 
     @property
     def computing(self) -> list[torch.nn.Parameter]:
-        """The parameters of `model` that follow from `trained`."""
+        """Give the parameters of `model` that follow from `trained`."""
         return [one for one in self.model.parameters() if one.requires_grad]
 
     def collect(self) -> None:
@@ -63,7 +63,7 @@ class Weights:
 
 
 def _in_bfloat16(master: Any) -> Any:
-    """A copy with bfloat16 parameters; buffers, such as rotary frequencies, and what the model class wants in float32
+    """Copy a model with bfloat16 parameters; buffers, such as rotary frequencies, and what its class wants in float32
     stay as they are. The head's parameters are the master's own.
     """
     model = copy.deepcopy(master)

@@ -1,4 +1,4 @@
-"""What the processes that share an update tell each other.
+"""Sums and compares numbers and gradients over the processes that share an update.
 
 Place in the data's way: station 8, between the backward passes and the optimizer. All ranks must call the same methods
 in the same order. Without a process group every method gives back what it was given.
@@ -17,7 +17,7 @@ BUCKET_ELEMENTS = 2**24
 
 
 class Ranks:
-    """The ranks of a process group.
+    """Joins the ranks of a process group.
 
     Args:
         group: a torch.distributed process group, or None for one process.
@@ -28,19 +28,19 @@ class Ranks:
         self._group, self._device = group, device
 
     def totals(self, values: Sequence[float]) -> list[float]:
-        """Sums over ranks, in float64."""
+        """Sum over ranks, in float64."""
         return self._reduced(values, distributed.ReduceOp.SUM)
 
     def largest(self, value: float) -> float:
-        """The largest over ranks; NaN anywhere isn't promised to arrive."""
+        """Take the largest over ranks; NaN anywhere isn't promised to arrive."""
         return self._reduced([value], distributed.ReduceOp.MAX)[0]
 
     def smallest(self, value: float) -> float:
-        """The smallest over ranks."""
+        """Take the smallest over ranks."""
         return self._reduced([value], distributed.ReduceOp.MIN)[0]
 
     def sum_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
-        """Each parameter's gradient becomes its sum over ranks; None stays where no rank has one."""
+        """Sum each parameter's gradient over ranks, in place; None stays where no rank has one."""
         if self._group is None:
             return
         has = self._reduced([float(parameter.grad is not None) for parameter in parameters], distributed.ReduceOp.MAX)
@@ -64,7 +64,7 @@ class Ranks:
 
 
 def _buckets(gradients: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
-    """Consecutive gradients of one dtype."""
+    """Group consecutive gradients of one dtype."""
     bucket: list[torch.Tensor] = []
     elements = 0
     for gradient in gradients:

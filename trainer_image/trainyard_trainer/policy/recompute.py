@@ -1,4 +1,4 @@
-"""Gradient checkpointing: a layer keeps its input only, and computes again in the backward pass.
+"""Saves memory by gradient checkpointing: a layer keeps its input only, and computes again in the backward pass.
 
 Place in the data's way: station 8, around training passes alone: a sampler has no backward pass. Transformers' own
 switch works in train mode only, where dropout would make the ratio to the sampler's distribution wrong; so the layers'
@@ -20,7 +20,7 @@ from trainyard_trainer.errors import RefusedError
 
 
 def layers_of(model: Any) -> list[Any]:
-    """The layers of a model that can be computed again.
+    """Find the layers of a model that can be computed again.
 
     Raises:
         RefusedError: MODEL_UNSUITABLE, the model's class marks none.
@@ -39,7 +39,7 @@ def layers_of(model: Any) -> list[Any]:
 
 @contextmanager
 def recomputed(layers: list[Any]) -> Iterator[None]:
-    """Within, these layers keep nothing but their inputs; backward passes belong inside too."""
+    """Let these layers keep nothing but their inputs within a block; backward passes belong inside too."""
     for layer in layers:
         # An attribute of the instance hides the class's method until it is deleted. Without dropout there is no random
         # state to put back.

@@ -1,4 +1,4 @@
-"""The policy that a run began with, for a penalty on leaving it.
+"""Keeps the policy that a run began with, for a penalty on leaving it.
 
 Place in the data's way: station 8. What isn't trained never changes, so the first values of what is trained are the
 whole reference: all weights in full fine-tuning; of an adapter, its own, whether it began at nothing or went on from
@@ -14,7 +14,7 @@ import torch
 
 
 class Reference:
-    """The first values of parameters.
+    """Holds the first values of parameters.
 
     Args:
         parameters: what is trained, in the type that it computes in; before the first update, and before a checkpoint's
@@ -27,7 +27,7 @@ class Reference:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Within, the parameters have their first values; nothing may be trained there."""
+        """Give the parameters their first values within a block; nothing may be trained there."""
         today = [parameter.data for parameter in self._parameters]
         self._put(self._first)
         try:

@@ -1,4 +1,4 @@
-"""How a policy computes and learns, whatever it is trained on.
+"""Holds how a policy computes and learns, whatever it is trained on.
 
 Place in the data's way: station 4, on the way from the run config to station 8. Values only.
 """
@@ -12,7 +12,7 @@ from trainyard_api.algorithm import Precision
 
 @dataclass(frozen=True, slots=True)
 class PolicySettings:
-    """Settings of a `TorchPolicy`.
+    """Holds the settings of a `TorchPolicy`.
 
     `temperature` is the rollouts', at which log-probabilities are taken. `micro_batch_tokens` is the most tokens of a
     pass, padding included; None has `TorchPolicy.prepare` find it, within `memory_limit_bytes` where no accelerator's

@@ -29,7 +29,7 @@ TRAINED_TOKENS: Final = "trained_tokens"
 
 @dataclass
 class Tally:
-    """What the passes so far have measured.
+    """Holds what the passes so far have measured.
 
     Attributes:
         of_loss: the numbers that the loss measures.
@@ -68,7 +68,7 @@ class Tally:
         self._take(TRAINED_TOKENS, len(inputs.logprobs), 1)
 
     def over(self, ranks: Ranks) -> Tally:
-        """The same over all ranks."""
+        """Reduce it over all ranks."""
         summed = [name for name, number in self._found.items() if number.kind is not Kind.MAX]
         counts = [part for name in summed for part in (self._found[name].total, self._found[name].count)]
         whole = Tally(self.of_loss)
@@ -80,7 +80,7 @@ class Tally:
         return whole
 
     def numbers(self) -> dict[str, Number]:
-        """All that has a value."""
+        """Give every number that has a value."""
         return {name: number for name, number in self._found.items() if number.value is not None}
 
     def _take(self, name: str, reduced: float, count: float) -> None:
@@ -92,7 +92,7 @@ class Tally:
 
 
 def _reduced(kind: Kind, values_N: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """What is kept of one pass, and of how many tokens; a token whose value is NaN has none."""
+    """Reduce one pass to what is kept of it, and its number of tokens; a token whose value is NaN has none."""
     values_N = values_N.double()
     known_N = ~values_N.isnan()
     if kind is Kind.MAX:

@@ -1,4 +1,4 @@
-"""The weights in torch, with AdamW: log-probabilities, updates, state.
+"""Holds the weights in torch, with AdamW: scores rows, takes updates, copies states.
 
 Place in the data's way: stations 5 and 8. Implements `policy.policy.Policy`. The model is in eval mode throughout:
 dropout would make the ratio to the sampler's distribution wrong. Each rank of a process group holds all weights and
@@ -53,7 +53,7 @@ _TRIAL = Loss(lambda inputs: TokenLosses(-inputs.logprobs))
 
 
 class TorchPolicy:
-    """A causal language model with its optimizer; see `policy.policy.Policy`.
+    """Trains a causal language model; see `policy.policy.Policy`.
 
     Attributes:
         model: what computes, for samplers too; in eval mode.
@@ -100,30 +100,30 @@ class TorchPolicy:
 
     @property
     def version(self) -> int:
-        """Optimizer updates done so far."""
+        """Count the optimizer updates done so far."""
         return self._version
 
     @property
     def skipped_in_a_row(self) -> int:
-        """Updates skipped since the last that was done."""
+        """Count the updates skipped since the last that was done."""
         return self._skipped_in_a_row
 
     def has_finite_weights(self) -> bool:
-        """Whether every weight of the model is a finite number."""
+        """Tell whether every weight of the model is a finite number."""
         return infinite_weight(self.model) is None
 
     @property
     def micro_batch_tokens(self) -> int:
-        """Most tokens of a pass, padding included; one longer trajectory has a pass of its own."""
+        """Give the most tokens of a pass, padding included; one longer trajectory has a pass of its own."""
         return self._passes.tokens
 
     @property
     def trained(self) -> list[torch.nn.Parameter]:
-        """The float32 parameters that learn."""
+        """Give the float32 parameters that learn."""
         return self._weights.trained
 
     def score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
-        """Log-probabilities of each row's tokens under the weights of now; NaN where the mask is False."""
+        """Give log-probabilities of each row's tokens under the weights of now; NaN where the mask is False."""
         found: dict[int, tuple[float, ...]] = {}
 
         def one_pass(members: Sequence[int], batch: MicroBatch) -> None:
@@ -137,7 +137,7 @@ class TorchPolicy:
         return [found[index] for index in range(len(rows))]
 
     def reference_score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
-        """The same under the reference: the weights that the run began with.
+        """Give the same under the reference: the weights that the run began with.
 
         Raises:
             ValueError: the settings didn't ask to keep a reference.
@@ -148,7 +148,7 @@ class TorchPolicy:
             return self.score(rows)
 
     def update(self, rows: Sequence[Row], loss: Loss) -> Numbers:
-        """One optimizer update on the weighted sum of all rows' token losses, over all ranks.
+        """Make one optimizer update on the weighted sum of all rows' token losses, over all ranks.
 
         Gradients are clipped to norm 1. A loss or gradient that isn't finite changes nothing and is counted.
 
@@ -171,8 +171,9 @@ class TorchPolicy:
         return {name: number for name, number in own.items() if number.value is not None} | counts | tally.numbers()
 
     def accumulate(self, rows: Sequence[Row], loss: Loss) -> tuple[Tally, int]:
-        """The gradients of an update, in `trained`, summed over ranks; what was measured, and how often it was begun
-        again for want of memory.
+        """Sum the gradients of an update, over passes and ranks, in the parameters of `trained`.
+
+        Returns: what was measured, and how often the passes were begun again for want of memory.
         """
         given_up = 0
         while True:
@@ -198,11 +199,11 @@ class TorchPolicy:
             log.info("a pass has at most %d tokens, padding included", self._passes.limit)
 
     def room(self) -> memory.Room:
-        """Bytes that sampling may use."""
+        """Count the bytes that sampling may use."""
         return self._footprint.room()
 
     def state(self) -> dict[str, Any]:
-        """What a continuation needs besides the weights, copied to host memory."""
+        """Copy what a continuation needs besides the weights to host memory."""
         return {
             "optimizer": _on_host(self._optimizer.state_dict()),
             "policy_version": self._version,
@@ -256,7 +257,7 @@ class TorchPolicy:
         )
 
     def _find_pass(self) -> Callable[..., Scores]:
-        """How this model's log-probabilities are computed."""
+        """Choose how this model's log-probabilities are computed."""
         head = find_head(self._weights.master)
         forward = self.model if head is None else self.model.base_model
         if self.settings.compile:
@@ -271,7 +272,7 @@ class TorchPolicy:
         return partial(by_full_logits, forward, temperature=temperature)
 
     def _backward(self, _: Sequence[int], batch: MicroBatch, loss: Loss, tally: Tally) -> None:
-        """Gradients of one pass, added to those before."""
+        """Add the gradients of one pass to those before."""
         if not len(batch.targets):
             return
         with recomputed(self._layers):
@@ -293,7 +294,7 @@ class TorchPolicy:
         tally.add(part, batch, inputs, entropies_N, out)
 
     def _try(self, rows: int, columns: int) -> None:
-        """A forward and backward pass that leaves nothing behind."""
+        """Do a forward and backward pass that leaves nothing behind."""
         try:
             batch = micro_batch([_longest(columns)] * rows, self.pad_id).to(self.device)
             self._backward((), batch, _TRIAL, Tally())
@@ -301,20 +302,20 @@ class TorchPolicy:
             self._weights.clear()
 
     def _kept_bytes(self, columns: int) -> int:
-        """What the forward pass of one row keeps; of layers that are computed again, one keeps all."""
+        """Count the bytes that one row's forward pass keeps; of layers that are computed again, one keeps all."""
         batch = micro_batch([_longest(columns)], self.pad_id)
         with recomputed(self._layers[1:]):
             return memory.kept_bytes(lambda: self._pass(batch), self.model.parameters())
 
 
 def _longest(columns: int) -> Row:
-    """A row to try memory with."""
+    """Make a row to try memory with."""
     mask = (False,) + (True,) * (columns - 1)
     return Row((0,) * columns, mask, advantages=(0.0,) * columns, weights=(0.0,) * columns, trajectory=0)
 
 
 def _on_host(value: Any) -> Any:
-    """A copy whose tensors lie in host memory and no longer change."""
+    """Copy tensors to host memory, where they no longer change."""
     if isinstance(value, torch.Tensor):
         return value.detach().to("cpu", copy=True)
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Files that a machine's crash can't undo: brought to the disk before anything is built upon them.
+"""Brings files and their names to the disk, so that a machine's crash can't undo them.
 
 Place in the data's way: stations 9 and 10, where they are a folder. A file's bytes and the name that it has are two
 things that a disk learns of one by one.

@@ -1,4 +1,4 @@
-"""Files in a bucket or in a folder, behind one protocol.
+"""Defines what a storage does: files in a bucket or in a folder, behind one protocol.
 
 Place in the data's way: station 9 (and station 4, for first weights that lie in a bucket). Keys are slash-separated
 paths below the storage's root. A storage knows nothing of checkpoints, and never deletes.
@@ -18,7 +18,7 @@ from typing import BinaryIO, Protocol
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """One file: its key below the root, its length, and when it was last written."""
+    """Describes one file: its key below the root, its length, and when it was last written."""
 
     key: str
     size_bytes: int
@@ -26,16 +26,16 @@ class StoredObject:
 
 
 class Storage(Protocol):
-    """A place for files. `get` and `download` raise FileNotFoundError for a key that isn't there."""
+    """Keeps files by key. `get` and `download` raise FileNotFoundError for a key that isn't there."""
 
     def check(self, *, write: bool) -> None:
         """Find out now whether it can be read, and written where `write` is set; leaves nothing behind."""
 
     def uri(self, key: str) -> str:
-        """The address of a key, as manifests and people write it."""
+        """Give the address of a key, as manifests and people write it."""
 
     def key_of(self, uri: str) -> str | None:
-        """The key of an address; None when it lies elsewhere."""
+        """Give the key of an address; None when it lies elsewhere."""
 
     def put(self, key: str, content: bytes | BinaryIO) -> None:
         """Write a file from bytes, or from a stream that can seek; readers see all of it or nothing."""
@@ -44,10 +44,10 @@ class Storage(Protocol):
         """Write a small file unless the key exists; False when it does. Of several writers one wins."""
 
     def get(self, key: str) -> bytes:
-        """A small file."""
+        """Read a small file."""
 
     def download(self, key: str, into: Path) -> None:
         """Copy a file of any size to a path whose folder exists."""
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Every file whose key begins with the prefix."""
+        """List every file whose key begins with the prefix."""

@@ -1,4 +1,4 @@
-"""A folder of this machine, laid out like a bucket.
+"""Keeps files in a folder of this machine, laid out like a bucket.
 
 Place in the data's way: station 9, where a run has no cluster. Files appear whole or not at all; none is deleted. A
 file, and the name that it has, is on the disk before the call that wrote it returns: what is written after it, `COMMIT`
@@ -23,7 +23,7 @@ from trainyard_trainer.storage.storage import StoredObject
 
 
 class FolderStorage:
-    """A folder of this machine, laid out like a bucket. Files appear whole: each is written aside, then renamed."""
+    """Keeps files in a folder; each is written under another name and renamed, so that it appears whole."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.absolute()
@@ -40,12 +40,12 @@ class FolderStorage:
                 pass
 
     def uri(self, key: str) -> str:
-        """`file://<absolute path>`."""
+        """Give `file://<absolute path>`."""
         tail = "/" if key.endswith("/") else ""
         return (self._root / key).as_uri() + tail
 
     def key_of(self, uri: str) -> str | None:
-        """The path below this folder."""
+        """Give the path below this folder."""
         parts = urlsplit(uri)
         path = Path(unquote(parts.path))
         if parts.scheme != "file" or not path.is_relative_to(self._root) or ".." in path.parts:
@@ -84,7 +84,7 @@ class FolderStorage:
                 target.write(chunk)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Every whole file; those being written have hidden names."""
+        """List every whole file; those being written have hidden names."""
         folder = self._root / prefix.rpartition("/")[0]
         for path in sorted(folder.rglob("*")):
             key = path.relative_to(self._root).as_posix()
@@ -93,7 +93,7 @@ class FolderStorage:
                 yield StoredObject(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
     def _path(self, key: str) -> Path:
-        """Where a key's file lies; never outside of this folder."""
+        """Find where a key's file lies; never outside of this folder."""
         if ".." in Path(key).parts or Path(key).is_absolute():
             raise ValueError(f"a key leads below the storage's root; got {key!r}")
         return self._root / key
@@ -117,7 +117,7 @@ class FolderStorage:
 
 @contextlib.contextmanager
 def _only_files() -> Iterator[None]:
-    """A folder in a file's place, or a file in a folder's: there is no such key."""
+    """Say that there is no such key where a folder stands in a file's place, or a file in a folder's."""
     try:
         yield
     except (IsADirectoryError, NotADirectoryError) as error:

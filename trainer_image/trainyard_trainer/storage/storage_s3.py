@@ -1,4 +1,4 @@
-"""A bucket of an S3 server.
+"""Keeps files in a bucket of an S3 server.
 
 Place in the data's way: station 9. The only module of the trainer that speaks S3, and the one that turns a server's
 answers into the user's mistakes. It never deletes an object.
@@ -33,7 +33,7 @@ _EXISTS: Final = frozenset({"PreconditionFailed", "412", "ConditionalRequestConf
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """An access key; `repr` doesn't show it."""
+    """Holds an access key; `repr` doesn't show it."""
 
     access_key: str
     secret_key: str
@@ -44,19 +44,19 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Paths of the manifest's fields that an error of this storage names."""
+    """Holds the paths of the manifest's fields that an error of this storage names."""
 
     bucket: str
     secret: str
 
     @classmethod
     def below(cls, path: str) -> Fields:
-        """The fields of the S3 location at a path, as `spec.checkpoints.storage.s3`."""
+        """Name the fields of the S3 location at a path, as `spec.checkpoints.storage.s3`."""
         return cls(f"{path}.bucket", f"{path}.secretRef.name")
 
 
 class S3Storage:
-    """A bucket. Its root is the bucket's, whatever prefix the location has.
+    """Keeps files in a bucket. Its root is the bucket's, whatever prefix the location has.
 
     Credentials come from the caller alone, never from the environment or the machine's own files. Every upload carries
     its SHA-256, which the server verifies.
@@ -95,11 +95,11 @@ class S3Storage:
                 self._client.abort_multipart_upload(**probe, UploadId=upload["UploadId"])
 
     def uri(self, key: str) -> str:
-        """`s3://<bucket>/<key>`."""
+        """Give `s3://<bucket>/<key>`."""
         return f"s3://{self._bucket}/{key}"
 
     def key_of(self, uri: str) -> str | None:
-        """The key in this bucket."""
+        """Give the key in this bucket."""
         return uri.removeprefix(self.uri("")) if uri.startswith(self.uri("")) else None
 
     def put(self, key: str, content: bytes | BinaryIO) -> None:
@@ -109,7 +109,7 @@ class S3Storage:
             self._client.upload_fileobj(source, self._bucket, key, ExtraArgs={"ChecksumAlgorithm": "SHA256"})
 
     def put_if_absent(self, key: str, content: bytes) -> bool:
-        """A put with `If-None-Match: *`."""
+        """Put with `If-None-Match: *`."""
         with self._translated():
             try:
                 self._client.put_object(
@@ -122,7 +122,7 @@ class S3Storage:
         return True
 
     def get(self, key: str) -> bytes:
-        """One request; the library checks the stored checksum."""
+        """Read in one request; the library checks the stored checksum."""
         with self._translated():
             reply = self._client.get_object(Bucket=self._bucket, Key=key)
             with reply["Body"] as body:
@@ -130,12 +130,12 @@ class S3Storage:
         return content
 
     def download(self, key: str, into: Path) -> None:
-        """In parts and in parallel where the file is large."""
+        """Download, in parts and in parallel where the file is large."""
         with self._translated():
             self._client.download_file(self._bucket, key, str(into))
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Page by page."""
+        """List page by page."""
         with self._translated():
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
@@ -147,7 +147,7 @@ class S3Storage:
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
-        """The server's answers in the product's words; everything else passes."""
+        """Turn the server's answers into the product's words; everything else passes."""
         try:
             yield
         except S3UploadFailedError as error:

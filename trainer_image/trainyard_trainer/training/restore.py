@@ -42,7 +42,7 @@ def find_restorable(
     unreadable: Mapping[str, str] | None = None,
     say: Callable[[str], None] = _log.warning,
 ) -> Resumed | None:
-    """The newest committed checkpoint whose state can be read and whose rows the ledger has; None where the run begins.
+    """Find the newest checkpoint whose state can be read and whose rows the ledger has; None where the run begins.
 
     Args:
         storage: where the run writes its checkpoints.
@@ -71,7 +71,7 @@ def find_restorable(
 
 
 def restore(algorithm: Algorithm, resumed: Resumed) -> TrainState:
-    """Give the algorithm what it learned up to a checkpoint; where the run stands.
+    """Give the algorithm what it learned up to a checkpoint; returns where the run stands.
 
     Raises:
         UnreadableError: the state is of another layout, for another version of the trainer wrote it; the algorithm is
@@ -85,8 +85,9 @@ def restore(algorithm: Algorithm, resumed: Resumed) -> TrainState:
 
 
 def require_same_questions(state: TrainState, digest: str) -> None:
-    """Refuse to go on with other questions than the run began with: in another order some would be trained on twice and
-    some never, and the evaluation could ask what was trained on.
+    """Refuse to go on with other questions than the run began with.
+
+    Some would be trained on twice and some never, and the evaluation could ask what was trained on.
 
     Args:
         state: where the run stands.
@@ -106,7 +107,7 @@ def require_same_questions(state: TrainState, digest: str) -> None:
 
 
 def _train_state(committed: Committed, folder: Path, read_batch: ReadBatch) -> TrainState:
-    """Where the run stands in a checkpoint; its tensors stay on the disk."""
+    """Read where the run stands in a checkpoint; its tensors stay on the disk."""
     with reading(committed.uri):
         state: Mapping[str, Any] = torch.load(folder / TRAINER_STATE_FILE, weights_only=True, mmap=True)
         position = TrainState.from_state(state[POSITION], read_batch)

@@ -1,4 +1,4 @@
-"""When a checkpoint is taken, and how a run that was asked to stop leaves.
+"""Takes checkpoints when they are due, and ends a run that was asked to stop.
 
 Place in the data's way: station 9, on the loop's side. A snapshot is of a whole state: between two steps, or between
 two updates of one. How it becomes files is the checkpointer's business.
@@ -20,7 +20,7 @@ from trainyard_trainer.training.train_state import TrainState
 
 
 def is_due(finished: int, every_steps: int) -> bool:
-    """Whether a checkpoint is taken after `finished` steps: every so many, beginning with the first so many."""
+    """Tell whether a checkpoint is due after `finished` steps: every so many, beginning with the first so many."""
     return finished > 0 and finished % every_steps == 0
 
 
@@ -48,10 +48,10 @@ def stop_here(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> NoReturn
 
 
 def stop_if_asked(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> None:
-    """`stop_here`, if somebody asked for it.
+    """Do `stop_here` if a stop was asked for.
 
     Raises:
-        StoppedError: somebody did.
+        StoppedError: it was.
     """
     if sinks.stop.requested():
         stop_here(algorithm, sinks, state)

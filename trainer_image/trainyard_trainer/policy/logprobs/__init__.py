@@ -1,4 +1,4 @@
-"""Log-probabilities of tokens, from hidden states or logits, without holding all logits at a time.
+"""Computes log-probabilities of tokens without holding all logits at a time.
 
 Place in the data's way: stations 5 and 8.
 """

@@ -1,4 +1,4 @@
-"""How a model's class makes logits of hidden states, found by trying rather than by name.
+"""Finds by trying, not by name, how a model's class makes logits of hidden states.
 
 Place in the data's way: station 4, for the passes of station 8. Log-probabilities are taken from hidden states and the
 head's weight, so that logits never exist as a whole; classes scale and cap theirs in ways that their configs name. What
@@ -22,14 +22,14 @@ TRIED_ROWS, TRIED_COLUMNS = 2, 5
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The output embedding of a model and what becomes of its product: see `token_logprobs`."""
+    """Holds a model's output embedding and what becomes of its product: see `token_logprobs`."""
 
     layer: torch.nn.Linear
     softcap: float | None
     scale: float
 
     def of(self, model: Any) -> Head:
-        """The same of another copy of the model."""
+        """Give the same head of another copy of the model."""
         return replace(self, layer=model.get_output_embeddings())
 
     def logprobs(
@@ -40,7 +40,7 @@ class Head:
         temperature: float = 1.0,
         support: Support | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Log-probabilities [N] of the targets and entropies [N]."""
+        """Compute log-probabilities [N] of the targets and entropies [N]."""
         logprobs_N, entropies_N = token_logprobs(
             hidden_NH,
             self.layer.weight,
@@ -58,7 +58,7 @@ class Head:
 
 
 def find_head(model: Any) -> Head | None:
-    """The head whose log-probabilities agree with the model's own to `TOLERANCE`; None where none is known to."""
+    """Find the head whose log-probabilities agree with the model's own to `TOLERANCE`; None where none is known to."""
     layer = model.get_output_embeddings()
     # A subclass, such as one with an adapter, computes something else than weight and bias say.
     if type(layer) is not torch.nn.Linear:
@@ -82,7 +82,7 @@ def find_head(model: Any) -> Head | None:
 
 
 def _known(layer: torch.nn.Linear, config: Any) -> Iterator[Head]:
-    """Heads as configs describe them. What a config names comes first: on small logits a cap can't be seen."""
+    """List heads as configs describe them. What a config names comes first: on small logits a cap can't be seen."""
     softcap = getattr(config, "final_logit_softcapping", None)
     named = [getattr(config, name, None) for name in ("logit_scale", "lm_head_multiplier", "logits_scaling")]
     # Granite divides by its logits_scaling; others multiply.

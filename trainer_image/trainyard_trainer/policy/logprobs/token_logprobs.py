@@ -1,4 +1,4 @@
-"""Log-probabilities of given tokens from hidden states and the weight of the model's head.
+"""Computes log-probabilities of given tokens from hidden states and the weight of the model's head.
 
 Place in the data's way: station 8, between the policy's forward pass and the loss. Only positions that are asked for
 come in, so prompts cost nothing. Here bad input is refused and positions are parted by what they were drawn from: the
@@ -21,7 +21,7 @@ from trainyard_trainer.policy.logprobs.tiles import TiledLogprobs
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """Where a filter cut the distribution that a token was drawn from, and to which ids.
+    """Says where a filter cut the distribution that a token was drawn from, and to which ids.
 
     `positions` [K] are indices into the N tokens, ascending; `ids` [M] their kept ids, those of one position after
     those of the one before, distinct within one; `lengths` [K] how many each has. All int64.
@@ -33,7 +33,7 @@ class Support:
 
     @classmethod
     def of(cls, kept: Sequence[Sequence[int] | None], device: torch.device | str = "cpu") -> Support | None:
-        """From one list of ids for each of the N tokens, None where nothing was cut; None if nothing was anywhere."""
+        """Make it from a list of ids per token [N], None where nothing was cut; None if nothing was anywhere."""
         cut = [(position, ids) for position, ids in enumerate(kept) if ids is not None]
         if not cut:
             return None
@@ -56,7 +56,7 @@ def token_logprobs(
     support: Support | None = None,
     want_entropy: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Log-probabilities [N] of the targets in nats, and, if wanted, the entropies [N] of their distributions in nats.
+    """Compute log-probabilities [N] of the targets and, if wanted, entropies [N] of their distributions, in nats.
 
     The logits are softcap x tanh((hidden @ weight^T x scale + bias) / softcap) / temperature, or without a softcap
     (hidden @ weight^T x scale + bias) / temperature. Whatever the inputs' dtype, also under autocast, they are computed
@@ -115,7 +115,7 @@ def _check_ids(name: str, ids: torch.Tensor, vocabulary: int) -> None:
 
 
 def _places(support: Support, targets_N: torch.Tensor, vocabulary: int) -> torch.Tensor:
-    """The index [K] into `ids_M` of each cut position's target."""
+    """Find the index [K] into `ids_M` of each cut position's target."""
     positions_K, ids_M, lengths_K = support.positions, support.ids, support.lengths
     if len(positions_K) != len(lengths_K) or int(lengths_K.sum()) != len(ids_M):
         summed = f"{len(lengths_K)} lengths that sum to {int(lengths_K.sum())}"
