@@ -84,6 +84,7 @@ def test_what_has_no_value_is_absent() -> None:
     bare = grpo_values(ScoredBatch(0, 0, (STEP[2],), outcomes=({"loss": mean(math.nan)},)), SECONDS)
     assert not {"loss", "frac_reward_zero_std", "reward_mean"} & set(bare)
     assert "reward_std" not in rollout_values(STEP[:1])
+    assert rollout_values(STEP[:2])["reward_std"] == pytest.approx(math.sqrt(0.5)), "two rewards have a deviation"
     assert "reward_mean" not in rollout_values(STEP[2:3])
     assert "success_rate" not in rollout_values(STEP[3:4])
 
