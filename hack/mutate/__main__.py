@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from hack.cluster import layout
-from hack.mutate.results import Mutant, read_mutants, rows, table
+from hack.mutate.equivalent import CHANGES
+from hack.mutate.results import Mutant, placed, read_mutants, rows, table
 from hack.mutate.tree import PACKAGE, ROOT, make_tree
 
 LEAST_SHARE: Final = 0.9
-BEGIN: Final = "<!-- The table of the mutation pass: `python -m hack.mutate table` writes it. -->"
-END: Final = "<!-- End of the table. -->"
 PAGE: Final = ROOT / "docs/architecture.md"
 
 
@@ -33,13 +32,9 @@ def main(arguments: Sequence[str]) -> int:
     code = _mutmut(folder / "tree", tools, [f"{PACKAGE}.{pattern}" for pattern in arguments])
     if code:
         return code
-    mutants, _ = read_mutants(folder / "tree/mutants", PACKAGE)
-    for mutant in mutants:
-        if not mutant.noticed and mutant.why is None:
-            print(f"not noticed: {mutant.module}.{mutant.function}: {mutant.change}")
-    summed = rows(mutants)
-    print(table(summed))
-    return 0 if summed[-1].share >= LEAST_SHARE else 1
+    mutants, left = read_mutants(folder / "tree/mutants", PACKAGE)
+    _show(mutants, whole=not left)
+    return 0 if rows(mutants)[-1].share >= LEAST_SHARE else 1
 
 
 def _install(folder: Path) -> Path:
@@ -56,16 +51,24 @@ def _mutmut(tree: Path, tools: Path, names: Sequence[str]) -> int:
     return subprocess.run(command, cwd=tree, env=environment, check=False).returncode
 
 
+def _show(mutants: Sequence[Mutant], *, whole: bool) -> None:
+    for mutant in mutants:
+        if not mutant.noticed and mutant.why is None:
+            print(f"not noticed: {mutant.module}.{mutant.function}: {mutant.change}")
+    if whole:
+        made = {(mutant.module, mutant.change) for mutant in mutants if not mutant.noticed}
+        for module, changes in CHANGES.items():
+            for change in changes:
+                if (module, change) not in made:
+                    print(f"no such change any more, or a test notices it: {module}: {change}")
+    print(table(rows(mutants)))
+
+
 def _write_table(mutants: Sequence[Mutant], left: int) -> int:
     if left or not mutants:
         print(f"{left} mutants weren't run, {len(mutants)} were; run `make mutate` to its end first")
         return 1
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    if not after:
-        print(f"{PAGE} has no place for the table; it lies between {BEGIN} and {END}")
-        return 1
-    PAGE.write_text(f"{before}{BEGIN}\n\n{table(rows(mutants))}\n\n{END}{after}")
+    PAGE.write_text(placed(PAGE.read_text(), table(rows(mutants))))
     return 0
 
 

@@ -13,6 +13,8 @@ from hack.mutate.equivalent import reason
 
 NOTICED: Final = frozenset({1, 3, -24, 24, 152, 255})
 """Exit codes of a mutant's tests that mean that one of them failed, or that they took too long."""
+BEGIN: Final = "<!-- `python -m hack.mutate table` writes the table of the mutation pass between here -->"
+END: Final = "<!-- and here. -->"
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,19 @@ def table(of: Sequence[Row]) -> str:
         f"| `{row.module}` | {row.mutants} | {row.killed} | {row.equivalent} | {100 * row.share:.0f} % |" for row in of
     ]
     return "\n".join([*head, *lines])
+
+
+def placed(page: str, text: str) -> str:
+    """Put a table in its place in a page.
+
+    Raises:
+        ValueError: the page has no such place.
+    """
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page must have a place for the table, between {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
 
 
 def _stem(name: str) -> str:
