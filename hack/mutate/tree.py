@@ -23,7 +23,7 @@ SLOW: Final = (
 """Hundreds of measurements each: what only they would notice counts as not noticed."""
 UNTOUCHED: Final = (r"^\s*raise ValueError\(", r'^\s*f?"[^"]* [^"]*"\W*$')
 """Lines that hold nothing but the wording of a text."""
-PLUGINS: Final = ("-p", "hack.mutate.frozen", "-p", "no:cacheprovider", "-p", "no:xdist")
+PLUGINS: Final = ("-p", "hack.mutate.quick", "-p", "no:cacheprovider", "-p", "no:xdist")
 # They collect all garbage at the end of every session.
 HURRIED: Final = ("-p", "no:unraisableexception", "-p", "no:threadexception")
 
