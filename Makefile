@@ -11,7 +11,7 @@ export TRAINYARD_BEGAN := $(shell date +%s)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup machine demo deploy demo-down readme test test-fast test-nightly lint types unit integration learning e2e \
-        fmt verify generate requirements house cluster-up cluster-down cluster-status images clean
+        fmt verify generate requirements house mutate cluster-up cluster-down cluster-status images clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ verify: setup ## Fail if a generated file isn't what its source gives
 house: setup ## Say how this house is built: circles of folders, sizes, mirrored tests, files to open to see one thing
 	@$(RUN) -m hack.house
 	@$(RUN) -m hack.house walks
+
+mutate: setup ## Change the trainer's mathematics in one place at a time, and say what no test notices
+	@$(RUN) -m hack.mutate
 
 requirements: setup ## Compile the exact versions again
 	@$(RUN) -m hack.requirements

@@ -15,6 +15,7 @@ SELECTIONS = {
     DEV: ["--all-extras", "--group", "dev", "pyproject.toml"],  # first: the others are constrained to its versions
     "requirements/operator.txt": ["--extra", "operator", "pyproject.toml"],
     "requirements/trainer.txt": ["--extra", "trainer", "pyproject.toml"],
+    "requirements/mutate.txt": ["--group", "mutate"],
     "hack/images/tools.txt": ["hack/images/tools.in"],  # what builds the project inside an image
 }
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 
 class Kind(StrEnum):
-    """How two parts of a number become one."""
+    """Says how two parts of a number become one."""
 
     MEAN = "mean"
     SUM = "sum"
@@ -23,7 +23,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """One measured number.
+    """Holds one measured number.
 
     Attributes:
         kind: how it is merged.
@@ -37,7 +37,7 @@ class Number:
 
     @property
     def value(self) -> float | None:
-        """The number itself; None where it is over nothing, or not finite."""
+        """Give the number itself; None where it is over nothing, or not finite."""
         if self.kind is not Kind.MEAN:
             return self.total if math.isfinite(self.total) else None
         return self.total / self.count if self.count and math.isfinite(self.total) else None
@@ -48,17 +48,17 @@ Numbers: TypeAlias = Mapping[str, Number]
 
 
 def mean(total: float, count: float = 1.0) -> Number:
-    """A number whose parts are averaged, each by its count."""
+    """Make a number whose parts are averaged, each by its count."""
     return Number(Kind.MEAN, total, count)
 
 
 def total(value: float) -> Number:
-    """A number whose parts are added."""
+    """Make a number whose parts are added."""
     return Number(Kind.SUM, value)
 
 
 def largest(value: float) -> Number:
-    """A number of which the largest part counts."""
+    """Make a number of which the largest part counts."""
     return Number(Kind.MAX, value)
 
 
@@ -73,23 +73,23 @@ def merged(parts: Iterable[Numbers]) -> dict[str, Number]:
 
 
 def value_of(numbers: Numbers, name: str) -> float | None:
-    """A number by its name; None where there is none."""
+    """Find a number's value by its name; None where there is none."""
     return numbers[name].value if name in numbers else None
 
 
 def values_of(numbers: Numbers) -> dict[str, float]:
-    """All numbers that have a value."""
+    """List all numbers that have a value."""
     values = {name: number.value for name, number in numbers.items()}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def numbers_to_state(numbers: Numbers) -> dict[str, Any]:
-    """The numbers in plain types, for a checkpoint."""
+    """Give the numbers in plain types, for a checkpoint."""
     return {name: [str(number.kind), number.total, number.count] for name, number in numbers.items()}
 
 
 def numbers_from_state(state: Mapping[str, Any]) -> dict[str, Number]:
-    """The numbers of `numbers_to_state`.
+    """Read the numbers of `numbers_to_state`.
 
     Raises:
         ValueError: the state is of another layout.

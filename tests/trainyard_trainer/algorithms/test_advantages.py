@@ -50,6 +50,11 @@ def test_a_group_of_one_has_no_advantage() -> None:
         assert learns_nothing(alone)
 
 
+def test_a_trajectory_that_is_alone_has_no_advantage_at_any_turn() -> None:
+    """However its returns differ from turn to turn: there is no sibling to compare them with."""
+    assert turn_advantages([[1.0, 0.25, -1.0]]) == [[0.0, 0.0, 0.0]]
+
+
 def test_groups_are_told_apart_by_id_not_by_text() -> None:
     """Equal questions in two groups aren't compared with each other."""
     step = [trajectory(r, prompt=p) for p in (0, 1) for r in ((1.0, 1.0) if p else (0.0, 0.0))]

@@ -188,6 +188,29 @@ def test_cispo_cuts_the_weight_and_keeps_the_gradient() -> None:
     assert found.clipped_high.tolist() == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("loss", "bounds", "token"),
+    [
+        (LossType.CISPO, {"epsilon_high": "1.0"}, Token(-1.0, -1.0, 0.0, 1.0, 0)),
+        (LossType.DAPO, {"epsilon_high": "0.0"}, Token(-1.0, -1.0, 0.0, 1.0, 0)),
+        (LossType.DAPO, {"epsilon_low": "0.0"}, Token(-1.0, -1.0, 0.0, -1.0, 0)),
+        (LossType.DAPO, {"dual_clip": "2.0"}, Token(0.0, -math.log(2), 0.0, -1.0, 0)),
+    ],
+)
+def test_a_ratio_at_the_bound_is_not_cut(loss: LossType, bounds: dict[str, str], token: Token) -> None:
+    """A bound is the last ratio that counts, on either side."""
+    found, _ = run(config(loss, **bounds), [token])
+    assert (found.clipped_low.tolist(), found.clipped_high.tolist()) == ([False], [False])
+
+
+@pytest.mark.parametrize("advantage", [1.0, -1.0, 0.5])
+def test_cispo_flags_whatever_advantage_it_cut(advantage: float) -> None:
+    """Bad tokens like good ones; a token that nothing is learned from isn't counted."""
+    found, _ = run(config(LossType.CISPO), [Token(-1.0, -3.0, 0.0, advantage, 0), Token(-1.0, -3.0, 0.0, 0.0, 1)])
+    assert found.clipped_high.tolist() == [True, False]
+    assert found.clipped_low.tolist() == [False, False]
+
+
 def test_gspo_clips_a_trajectory_as_a_whole() -> None:
     """A token far off pulls its trajectory's other token over the bound, and no other trajectory's."""
     tokens = [Token(-1.0, -1.2, 0.0, 1.0, 0), Token(-1.0, -1.0, 0.0, 1.0, 0), Token(-1.0, -1.0, 0.0, 1.0, 1)]

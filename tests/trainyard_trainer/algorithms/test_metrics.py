@@ -79,11 +79,19 @@ def test_a_new_number_is_one_edit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert outside.snapshots[-1].metrics["log_ratio/max"] == "0.000000"
 
 
+@pytest.mark.parametrize(("seconds", "speed"), [(0.5, 20.0), (4.0, 2.5), (0.0, 1e10)])
+def test_speed_is_tokens_by_the_seconds_of_the_step(seconds: float, speed: float) -> None:
+    """A step that no clock saw divides nothing by zero."""
+    values = sft_values([row(0, 9)], {}, {"step": seconds})
+    assert values["tokens_per_second"] == pytest.approx(speed)
+
+
 def test_what_has_no_value_is_absent() -> None:
     """NaN never leaves the trainer as a number."""
     bare = grpo_values(ScoredBatch(0, 0, (STEP[2],), outcomes=({"loss": mean(math.nan)},)), SECONDS)
     assert not {"loss", "frac_reward_zero_std", "reward_mean"} & set(bare)
     assert "reward_std" not in rollout_values(STEP[:1])
+    assert rollout_values(STEP[:2])["reward_std"] == pytest.approx(math.sqrt(0.5)), "two rewards have a deviation"
     assert "reward_mean" not in rollout_values(STEP[2:3])
     assert "success_rate" not in rollout_values(STEP[3:4])
 

@@ -35,6 +35,12 @@ def test_what_rewards_by_turn_do_not_account_for_comes_at_the_last() -> None:
     assert rewards_by_turn(mixed) == pytest.approx([0.1, 1.1])
 
 
+def test_what_rounding_leaves_of_a_sum_is_no_reward() -> None:
+    """Less than 1e-12 of it, or a billionth; a turn's reward stays what it was given."""
+    for rewards, sum_ in (((1e-13, 0.0), 0.0), ((1e9, 1.0), 1e9 + 1.5)):
+        assert rewards_by_turn(replace(of_turns(rewards), total_reward=sum_)) == list(rewards)
+
+
 def test_without_discount_the_return_is_the_total_reward_itself() -> None:
     """To the bit, so that equal rewards stay equal."""
     total = 0.1 + 0.2

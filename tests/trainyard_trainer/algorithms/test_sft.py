@@ -37,6 +37,21 @@ def test_prompt_and_tool_tokens_are_not_trained_and_the_loss_is_a_mean_over_toke
     assert all(bool(weight) == chosen for row in rows for weight, chosen in zip(row.weights, row.mask, strict=True))
 
 
+def test_each_demonstration_is_a_row_of_its_own() -> None:
+    """All tuples of a row have its length; a single trained token weighs 1, and none at all divides nothing by zero."""
+    renderer = small.renderer_of(policies.policy())
+    rows = demonstration_rows(SHOWN, renderer)
+    assert [row.trajectory for row in rows] == [0, 1]
+    for row in rows:
+        assert row.advantages == (1.0,) * len(row.token_ids)
+        assert len(row.mask) == len(row.weights) == len(row.token_ids)
+    prompt = DemonstrationTurn(Role.PROMPT, "Q47*93;")
+    (short,) = demonstration_rows([(prompt, DemonstrationTurn(Role.POLICY, "$"))], renderer)
+    assert short.weights[-1] == sum(short.weights) == 1.0
+    (bare,) = demonstration_rows([(prompt,)], renderer)
+    assert not any(bare.weights)
+
+
 def test_fine_tuning_lowers_the_loss_and_records_every_step() -> None:
     """Metrics for each step, trajectories for none, a checkpoint when due and at the end."""
     outside = Outside()
@@ -75,4 +90,8 @@ def test_a_demonstration_that_cannot_be_written_is_refused() -> None:
     with pytest.raises(RefusedError, match="half of a surrogate pair") as refusal:
         demonstration_rows(shown, small.renderer_of(policies.policy()))
     assert refusal.value.reason is TerminationReason.INVALID_DATA
+    long = (DemonstrationTurn(Role.PROMPT, "Q" * 999), shown[0][1])
+    with pytest.raises(RefusedError) as of_long:
+        demonstration_rows([long], small.renderer_of(policies.policy()))
+    assert of_long.value.value == "Q" * 200, "as much as tells it from others"
     assert (refusal.value.field_path, refusal.value.value) == ("spec.task.name", "Q47*93;")

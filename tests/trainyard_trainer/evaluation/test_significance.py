@@ -20,6 +20,7 @@ from trainyard_trainer.evaluation.significance import (
     compare,
     mcnemar,
     sign_flip,
+    verdict,
 )
 
 
@@ -138,6 +139,39 @@ def test_too_few_queries_are_said_to_be_too_few(samples: int) -> None:
     assert compare(outcomes([[1]] * 6), outcomes([[0]] * 6)).verdict is Verdict.WORSE
 
 
+def test_the_word_follows_from_the_p_value_alone() -> None:
+    """Below 0.05 and not at it; then the difference says which way."""
+    assert verdict(MIN_QUERIES, 0.9, 0.05) is Verdict.NO_EVIDENCE
+    assert verdict(MIN_QUERIES, 0.001, 0.0499) is Verdict.IMPROVED
+    assert verdict(MIN_QUERIES, -0.9, 0.0499) is Verdict.WORSE
+    assert verdict(MIN_QUERIES - 1, 0.9, 0.0) is Verdict.TOO_FEW_QUERIES
+
+
+@pytest.mark.parametrize(("samples", "test"), [(1, "McNemar"), (4, "SignFlip")])
+def test_a_comparison_says_its_test_and_what_that_found(samples: int, test: str) -> None:
+    """McNemar's for one answer per query, else sign flips; the interval is the bootstrap's in either case."""
+    random = np.random.default_rng(3)
+    before, after = (measured(random, np.full(40, chance), samples) for chance in (0.4, 0.6))
+    found = compare(before, after, seed=7)
+    changes = np.array([np.mean(b.successes) - np.mean(a.successes) for a, b in zip(before, after, strict=True)])
+    in_order = changes[np.argsort([one.query for one in before])]
+    exact = mcnemar(int((changes > 0).sum()), int((changes < 0).sum()))
+    assert found.test == test
+    assert found.p_value == pytest.approx(exact if samples == 1 else sign_flip(in_order, 7), rel=1e-12)
+    assert (found.p_value == pytest.approx(exact)) == (samples == 1)
+    assert (found.interval_low, found.interval_high) == pytest.approx(bootstrap_interval(in_order, 7))
+
+
+def test_a_stored_measurement_gives_the_same_conclusion_in_every_release() -> None:
+    """Random draws are part of it: the streams and their seeds don't change, nor does the seed that nobody named."""
+    random = np.random.default_rng(11)
+    before, after = (measured(random, np.full(30, chance), 4) for chance in (0.4, 0.55))
+    found = compare(before, after)
+    assert found == compare(before, after, seed=0)
+    shown = (found.difference, found.interval_low, found.interval_high, found.p_value)
+    assert shown == pytest.approx((0.075, -1 / 15, 5 / 24, 3643 / 10_001), rel=1e-9)
+
+
 def test_pairs_are_made_by_query_not_by_place() -> None:
     """Another order changes nothing; queries with a verdict in one measurement only are left out."""
     before = outcomes([[0], [0], [1], [1], [0], [0], [0], [1]])
@@ -169,6 +203,8 @@ def test_what_cannot_be_compared_is_an_error() -> None:
         compare([], [])
     with pytest.raises(ValueError, match="may occur once in the candidate; got twice 'a'"):
         compare([Outcome("a", (1,))], [Outcome("a", (1,)), Outcome("a", (0,))])
+    with pytest.raises(ValueError, match="may occur once in the baseline; got twice 'a'"):
+        compare([Outcome("a", (1,)), Outcome("a", (0,))], [Outcome("a", (1,))])
     with pytest.raises(ValueError, match="a success is 0 or 1"):
         compare([Outcome("a", (2,))], [Outcome("a", (1,))])
 

@@ -1,8 +1,8 @@
-"""Group-relative advantages.
+"""Computes how much better each trajectory did than its group.
 
-Place in the data's way: station 7. Pure, in float64. Groups are told apart by id, never by the text of their prompt;
-statistics are over trajectories, never over rows, so that a long or forked one counts once. What rewards come when is
-`returns`' business. Names end in their dimensions: G trajectories of a group, K turns of one.
+Place in the data's way: station 7. Pure, in float64. Groups are told apart by id, never by the text of their prompt.
+Statistics are over trajectories, never over rows: a long or forked one counts once. Names end in their dimensions: G
+trajectories of a group, K turns of one.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ EPSILON = 1e-6
 
 
 def group_advantages(rewards_G: Sequence[float]) -> NDArray[np.float64]:
-    """(r - mean) / (std + 1e-6) with the sample standard deviation (ddof 1); shape [G].
+    """Compute (r - mean) / (std + 1e-6) with the sample standard deviation (ddof 1); shape [G].
 
-    Exactly 0 when all rewards are equal, where float rounding would leave a remainder to be blown up, and for a group
-    of fewer than 2, which has no spread (DeepSeekMath, arXiv 2402.03300, section 4.1.2).
+    They are exactly 0 where all rewards are equal, and in a group of fewer than 2. A remainder of float rounding would
+    be blown up otherwise (DeepSeekMath, arXiv 2402.03300, section 4.1.2).
     """
     rewards = np.asarray(rewards_G, dtype=np.float64)
     if rewards.size < 2 or rewards.max() == rewards.min():
@@ -34,12 +34,13 @@ def group_advantages(rewards_G: Sequence[float]) -> NDArray[np.float64]:
 
 
 def turn_advantages(returns_GK: Sequence[Sequence[float]]) -> list[list[float]]:
-    """For each trajectory of a group one advantage per turn: its return from there less what its siblings got.
+    """Compute one advantage for each turn of each trajectory: its return from there less what its siblings got.
 
     The baseline of a turn is the mean of the siblings' returns from the turn of the same index. A sibling that has no
-    such turn counts with its whole return instead, so that few survivors shrink the baseline to the group's mean. It
+    such turn counts with its whole return, so that few survivors shrink the baseline to the group's mean. A baseline
     doesn't depend on the trajectory's own actions, hence adds no bias. All are divided by the sample standard deviation
-    (ddof 1) of all returns in the group, + 1e-6; exactly 0 when all are equal, and in a group of fewer than 2.
+    (ddof 1) of all returns in the group, + 1e-6. They are exactly 0 where all returns are equal, and in a group of
+    fewer than 2.
 
     Args:
         returns_GK: by trajectory the discounted returns from each of its turns on; a trajectory has one turn at least.
@@ -58,7 +59,7 @@ def turn_advantages(returns_GK: Sequence[Sequence[float]]) -> list[list[float]]:
 
 
 def with_advantages(trajectories: Sequence[Trajectory], config: GRPOConfig) -> list[Trajectory]:
-    """The trajectories, in their order, with normalised reward and advantages; those without a reward keep 0.
+    """Give trajectories their normalised reward and advantages, in their order; those without a reward keep 0.
 
     Both are of the discounted return. With credit by turn a segment carries the advantages of its tokens, 0 where the
     policy sampled none, and `advantage` is their mean over the trajectory's policy tokens.
@@ -75,15 +76,15 @@ def with_advantages(trajectories: Sequence[Trajectory], config: GRPOConfig) -> l
 
 
 def learns_nothing(trajectory: Trajectory) -> bool:
-    """Whether all its advantages are 0."""
+    """Tell whether all its advantages are 0."""
     by_token = [value for segment in trajectory.segments for value in segment.advantages or ()]
     return trajectory.advantage == 0.0 and not any(by_token)
 
 
 def frac_reward_zero_std(trajectories: Sequence[Trajectory]) -> float | None:
-    """Share of the groups whose scored trajectories, one at least, all have advantage 0: nothing is learned from them.
+    """Compute the share of groups that nothing is learned from; None without a scored trajectory.
 
-    None without a scored trajectory.
+    A group counts if it has a scored trajectory, and teaches nothing if all of them have advantage 0.
     """
     groups = list(_groups(trajectories).values())
     alike = sum(all(learns_nothing(trajectories[index]) for index in members) for members in groups)
@@ -104,7 +105,7 @@ def _of_group(group: Sequence[Trajectory], config: GRPOConfig) -> list[Trajector
 
 
 def _groups(trajectories: Sequence[Trajectory]) -> dict[str, list[int]]:
-    """Indices of scored trajectories by group, in their order."""
+    """List the indices of scored trajectories by group, in their order."""
     groups: dict[str, list[int]] = {}
     for index, trajectory in enumerate(trajectories):
         if trajectory.scored:
@@ -117,7 +118,7 @@ def _at(returns: Sequence[float], turn: int) -> float:
 
 
 def _by_turn(trajectory: Trajectory, advantages: Sequence[float]) -> Trajectory:
-    """The trajectory with these advantages of its turns; one that never spoke has a return, but no turn."""
+    """Give a trajectory's tokens the advantages of their turns; one that never spoke has a return, but no turn."""
     by_segment: list[list[float | None]] = [[None] * len(segment.token_ids) for segment in trajectory.segments]
     for turn, advantage in zip(policy_turns(trajectory), advantages, strict=False):
         by_segment[turn.segment][turn.start : turn.end] = [advantage] * (turn.end - turn.start)

@@ -19,30 +19,30 @@ from trainyard_trainer.trajectory import Trajectory
 
 
 class Batch(Protocol):
-    """What a step's updates are made from, as a checkpoint holds it between two of them."""
+    """Holds what a step's updates are made from; a checkpoint between two of them has it."""
 
     @property
     def done(self) -> int:
-        """Updates done."""
+        """Count the updates done."""
 
     def to_state(self) -> dict[str, Any]:
-        """The batch in maps, lists, numbers and strings."""
+        """Give the batch in maps, lists, numbers and strings."""
 
 
 class Algorithm(Protocol):
-    """One type of training, for one run; a batch is opaque to whoever calls."""
+    """Trains one run by one type of training; its batch is opaque to callers."""
 
     @property
     def steps(self) -> int:
-        """Steps of the run."""
+        """Count the steps of the run."""
 
     @property
     def updates_per_step(self) -> int:
-        """Updates of a step; it may turn out to have fewer."""
+        """Count the updates of a step; it may turn out to have fewer."""
 
     @property
     def version(self) -> int:
-        """Updates of the whole run so far, as rows count them."""
+        """Count the updates of the whole run so far, as rows do."""
 
     def prepare(self) -> None:
         """Settle what depends on the machine; once, before the first step and after a `restore`."""
@@ -61,14 +61,14 @@ class Algorithm(Protocol):
         """
 
     def updates(self, batch: Any) -> Iterator[tuple[int, int, Any]]:
-        """Do the updates that a batch hasn't had yet: after each the number done, that of all, and the batch then.
+        """Do the updates that a batch hasn't had yet; yields after each the number done, that of all, and the batch.
 
         Raises:
             RefusedError: the run can't go on.
         """
 
     def measured(self, batch: Any, seconds: Mapping[str, float]) -> tuple[Sequence[Trajectory], dict[str, float]]:
-        """Say what a finished step learned from, and its numbers; `seconds` by part, `step` the whole."""
+        """Give the trajectories of a finished step and its numbers; `seconds` is by part, `step` the whole."""
 
     @staticmethod
     def batch_from_state(state: Mapping[str, Any]) -> Batch:
@@ -98,7 +98,7 @@ def no_batch(state: Mapping[str, Any]) -> Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyAlgorithm:
-    """What algorithms that train a policy have in common.
+    """Keeps what all algorithms that train a policy have in common.
 
     Attributes:
         policy: is trained.
@@ -110,7 +110,7 @@ class PolicyAlgorithm:
 
     @property
     def version(self) -> int:
-        """Optimizer updates so far."""
+        """Count the optimizer's updates so far."""
         return self.policy.version
 
     def prepare(self) -> None:

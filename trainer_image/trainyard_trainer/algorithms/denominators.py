@@ -1,7 +1,7 @@
-"""The one denominator that turns token losses into the loss of an update.
+"""Computes the one denominator that turns token losses into the loss of an update.
 
 Place in the data's way: station 8. An update's loss is the sum over all its tokens of loss x weight. The weights hold
-the denominator over the whole update, all its micro-batches and ranks, however they are cut: never a mean of means.
+the denominator over all micro-batches and ranks of the update, however they are cut: never a mean of means.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from trainyard_trainer.trajectory import Trajectory
 
 @dataclass(frozen=True, slots=True)
 class UpdateSize:
-    """What an update is made from, over all its micro-batches and ranks."""
+    """Counts what an update is made from, over all its micro-batches and ranks."""
 
     trajectories: int
     policy_tokens: int
 
 
 def update_size(trajectories: Sequence[Trajectory], ranks: Ranks) -> UpdateSize:
-    """Scored trajectories, and their policy tokens.
+    """Count scored trajectories and their policy tokens.
 
     Args:
         trajectories: this rank's part of the update; those without a reward don't count.
@@ -35,10 +35,10 @@ def update_size(trajectories: Sequence[Trajectory], ranks: Ranks) -> UpdateSize:
 
 
 def token_weight(config: GRPOConfig, policy_tokens: int, whole: UpdateSize) -> float:
-    """Weight of each policy token of a trajectory that has `policy_tokens` of them over all its segments.
+    """Compute the weight of each policy token of a trajectory that has `policy_tokens` of them over all its segments.
 
-    1 / denominator: all policy tokens (DAPO, CISPO); trajectories x maxPolicyTokens (DrGRPO); trajectories, each of
-    whose tokens are averaged first (GRPO, GSPO). Trajectories without a token count like all others.
+    It is 1 / denominator: all policy tokens (DAPO, CISPO), trajectories x maxPolicyTokens (DrGRPO), or trajectories,
+    each of whose tokens are averaged first (GRPO, GSPO). Trajectories without a token count like all others.
     """
     if not policy_tokens:
         return 0.0

@@ -1,4 +1,4 @@
-"""Reads what an update measured from checkpoints of the releases that named its numbers otherwise.
+"""Reads what an update measured from checkpoints of releases that named its numbers otherwise.
 
 Place in the data's way: between stations 9 and 8. Pure.
 """
@@ -29,7 +29,7 @@ _OF_TOKENS: Final = {
 
 
 def numbers_of_former(state: Mapping[str, Any]) -> dict[str, Number]:
-    """The numbers that a former checkpoint keeps of one update.
+    """Read the numbers that a former checkpoint keeps of one update.
 
     Raises:
         ValueError: the state is of another layout.

@@ -1,4 +1,4 @@
-"""GRPO on one screen: group relative policy optimisation (DeepSeekMath, arXiv 2402.03300).
+"""Shows GRPO on one screen: group relative policy optimisation (DeepSeekMath, arXiv 2402.03300).
 
 Place in the data's way: stations 5 to 8. A step draws prompts, rolls out a group of trajectories for each, scores them,
 compares each with its group, and updates the policy. Whatever it calls is a pure function, or one of the interfaces.
@@ -28,7 +28,7 @@ from trainyard_trainer.trajectory import Trajectory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GRPO(PolicyAlgorithm):
-    """See `algorithms.base.Algorithm`; refuses where too many rewards fail, or three updates in a row aren't finite."""
+    """Trains by GRPO; refuses to go on where too many rewards fail, or three updates in a row aren't finite."""
 
     config: GRPOConfig
     rollouts: RolloutSource
@@ -38,12 +38,12 @@ class GRPO(PolicyAlgorithm):
 
     @property
     def steps(self) -> int:
-        """Steps of the run."""
+        """Count the steps of the run."""
         return self.config.steps
 
     @property
     def updates_per_step(self) -> int:
-        """One for each minibatch of each pass over the batch."""
+        """Count one for each minibatch of each pass over the batch."""
         return self.config.minibatches * self.config.epochs
 
     def collect(self, step: int, watch: Stopwatch, progress: ProgressReporter) -> ScoredBatch:
@@ -58,16 +58,16 @@ class GRPO(PolicyAlgorithm):
         return prepare_batch(self.policy, compared, self.config, step=step)
 
     def updates(self, batch: ScoredBatch) -> Iterator[tuple[int, int, ScoredBatch]]:
-        """Minibatches of whole groups, in a seeded order."""
+        """Update on minibatches of whole groups, in a seeded order."""
         return updates(self.policy, batch, self.config, seed=self.seed)
 
     def measured(
         self, batch: ScoredBatch, seconds: Mapping[str, float]
     ) -> tuple[Sequence[Trajectory], dict[str, float]]:
-        """Numbers of rollouts, rewards, groups and updates."""
+        """Give all trajectories, and the numbers of rollouts, rewards, groups and updates."""
         return batch.trajectories, grpo_values(batch, seconds)
 
     @staticmethod
     def batch_from_state(state: Mapping[str, Any]) -> ScoredBatch:
-        """A scored batch, as it was between two updates."""
+        """Read a scored batch as it was between two updates."""
         return ScoredBatch.from_state(state)

@@ -1,4 +1,4 @@
-"""How far the policy is from its reference, estimated from the sampled tokens.
+"""Estimates from the sampled tokens how far the policy is from its reference.
 
 Place in the data's way: station 8, the penalty in a loss. Pure. Estimators by the names of Schulman's note
 (http://joschu.net/blog/kl-approx.html), d = log reference - log policy of a token:
@@ -28,7 +28,7 @@ MAX_LOG_DIFFERENCE = 20.0
 def divergence(
     estimator: KLEstimator, logprobs_N: torch.Tensor, reference_logprobs_N: torch.Tensor, ratios_N: torch.Tensor
 ) -> torch.Tensor:
-    """An estimate for each token, in nats; [N], with the gradient in `logprobs_N` and, if corrected, `ratios_N`."""
+    """Estimate it for each token, in nats; [N], with the gradient in `logprobs_N` and, if corrected, `ratios_N`."""
     differences_N = (reference_logprobs_N - logprobs_N).clamp(-MAX_LOG_DIFFERENCE, MAX_LOG_DIFFERENCE)
     if estimator is KLEstimator.K1:
         return -differences_N

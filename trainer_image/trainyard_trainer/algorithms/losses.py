@@ -1,8 +1,8 @@
-"""What one sampled token costs, for each loss that a run may name.
+"""Computes what one sampled token costs, for each loss that a run may name.
 
 Place in the data's way: station 8. Pure: from the policy tokens of a micro-batch to one loss each. Nothing is summed,
-averaged or divided here; the denominator is in the rows' weights (`weights`). Tensor names end in their
-dimensions: N policy tokens, R trajectories.
+averaged or divided here: the rows' weights hold the denominator (`denominators`). Tensor names end in their dimensions:
+N policy tokens, R trajectories.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ MAX_LOG_RATIO = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """Where a ratio to the old policy no longer counts.
+    """Bounds the ratio to the old policy: beyond them it no longer counts.
 
-    Above `1 + high` for good tokens, below `1 - low` for bad ones, above `dual` for bad ones. For CISPO `high` is the
-    largest ratio itself, `low` and `dual` are None.
+    That is above `1 + high` for good tokens, below `1 - low` for bad ones, and above `dual` for bad ones. For CISPO
+    `high` is the largest ratio itself; `low` and `dual` are None.
     """
 
     low: float | None
@@ -53,7 +53,7 @@ NUMBERS: Final = {
 
 
 def clip_of(config: GRPOConfig) -> Clip:
-    """The bounds of a run: the loss's own where the config doesn't say."""
+    """Read the bounds of a run; they are the loss's own where the config doesn't say."""
     default = DEFAULT_CLIPS[config.loss]
     return Clip(
         low=default.low if config.epsilon_low is None else float(config.epsilon_low),
@@ -92,7 +92,7 @@ def make_loss(config: GRPOConfig) -> Loss:
 
 
 def _clipped_surrogate(inputs: LossInputs, ratios_N: torch.Tensor, clip: Clip) -> TokenLosses:
-    """-min(ratio x A, clip(ratio) x A), not below dual x A where A is negative (arXiv 1912.09729)."""
+    """Compute -min(ratio x A, clip(ratio) x A), not below dual x A where A is negative (arXiv 1912.09729)."""
     low, advantages_N = clip.low or 0.0, inputs.advantages
     bad_N = advantages_N < 0
     gains_N = torch.minimum(ratios_N * advantages_N, ratios_N.clamp(1.0 - low, 1.0 + clip.high) * advantages_N)
@@ -104,7 +104,7 @@ def _clipped_surrogate(inputs: LossInputs, ratios_N: torch.Tensor, clip: Clip) -
 
 
 def _detached_ratio(inputs: LossInputs, ratios_N: torch.Tensor, clip: Clip) -> TokenLosses:
-    """-min(ratio, high) x A x log-probability, the ratio without gradient: no token loses its own (CISPO)."""
+    """Compute -min(ratio, high) x A x log-probability, the ratio without gradient: no token loses its own (CISPO)."""
     weights_N = ratios_N.detach().clamp(max=clip.high)
     clipped_high_N = (ratios_N > clip.high) & (inputs.advantages != 0)
     return TokenLosses(
@@ -113,7 +113,7 @@ def _detached_ratio(inputs: LossInputs, ratios_N: torch.Tensor, clip: Clip) -> T
 
 
 def _trajectory_means(values_N: torch.Tensor, trajectories_N: torch.Tensor) -> torch.Tensor:
-    """For each token the mean over its trajectory's tokens."""
+    """Compute for each token the mean over its trajectory's tokens."""
     count = int(trajectories_N.max()) + 1 if trajectories_N.numel() else 0
     sums_R = values_N.new_zeros(count).index_add(0, trajectories_N, values_N)
     tokens_R = values_N.new_zeros(count).index_add(0, trajectories_N, torch.ones_like(values_N))

@@ -1,4 +1,4 @@
-"""What is measured of a step, as named numbers.
+"""Names what is measured of a step.
 
 Place in the data's way: from stations 5 to 8 to stations 9, 10 and 11. Pure. A value that doesn't exist is absent;
 seconds stand under names that end in `_seconds`.
@@ -21,12 +21,12 @@ FAILED = frozenset({TrajectoryStatus.FAILED_ENVIRONMENT, TrajectoryStatus.FAILED
 
 
 def rollout_values(trajectories: Sequence[Trajectory]) -> dict[str, float]:
-    """Rewards, verdicts and tokens of trajectories.
+    """Measure rewards, verdicts and tokens of trajectories.
 
     `reward_std` has ddof 1. `success_rate` and `tool_rate` are shares of the trajectories with a verdict: those that
     are right, and those with a tool call, even one that failed. `tokens` counts what the policy read and sampled,
-    `policy_tokens` what it sampled, of which `completions/mean_length` is the mean. `length_right` and `length_wrong`
-    are mean policy tokens of answers with each verdict: a loss that favours long wrong answers shows there.
+    `policy_tokens` what it sampled. `completions/mean_length` is the mean of the latter over all trajectories,
+    `length_right` and `length_wrong` over those with each verdict: a loss that favours long wrong answers shows there.
     """
     rewards = [trajectory.total_reward for trajectory in trajectories if trajectory.total_reward is not None]
     judged = [trajectory for trajectory in trajectories if trajectory.success is not None]
@@ -71,7 +71,7 @@ def sft_values(rows: Sequence[Row], numbers: Numbers, seconds: Mapping[str, floa
 
 
 def as_decimals(metrics: StepMetrics | None) -> dict[str, str]:
-    """Measurements as a checkpoint carries them: decimal strings, without what depends on the clock."""
+    """Write measurements as a checkpoint carries them: decimal strings, without what depends on the clock."""
     if metrics is None:
         return {}
     timeless = {name: value for name, value in metrics.values.items() if not name.endswith(("_seconds", "_second"))}

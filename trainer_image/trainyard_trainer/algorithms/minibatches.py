@@ -1,4 +1,4 @@
-"""Which trajectories each update of a step is made from.
+"""Decides which trajectories each update of a step is made from.
 
 Place in the data's way: station 8. Pure and seeded: the same seed, step and trajectories give the same updates, also
 when a run goes on in the middle of them.
@@ -21,7 +21,7 @@ Minibatch = tuple[int, ...]
 
 
 def trained(trajectories: Sequence[Trajectory], config: GRPOConfig) -> list[int]:
-    """Indices of the trajectories that are trained: the scored ones, less groups without variance if so configured."""
+    """List the trajectories that are trained, by index: the scored ones, less groups without variance if configured."""
     scored = [index for index, trajectory in enumerate(trajectories) if trajectory.scored]
     if not config.drop_zero_variance_groups:
         return scored
@@ -37,12 +37,12 @@ def minibatches(
     step: int,
     ranks: Ranks,
 ) -> list[Minibatch]:
-    """One entry for each update, `config.minibatches` times `config.epochs`.
+    """Cut a step into its updates: `config.minibatches` for each of `config.epochs` passes.
 
-    Each pass draws a new order of the groups and cuts it into equal numbers of groups, one more in the first where that
-    doesn't come out even. A group is never split. With fewer groups than minibatches each group is one; without any
-    there is no update. Among ranks, all of which must call, the one with the most groups says how many; others may have
-    empty ones.
+    Each pass draws a new order of the groups and cuts it into equal numbers of them; the first minibatches get one more
+    where that doesn't come out even. A group is never split. With fewer groups than minibatches each group is one;
+    without any there is no update. Among ranks, all of which must call, the one with the most groups says how many, and
+    others may have empty ones.
     """
     groups: dict[str, list[int]] = {}
     for index in trained(trajectories, config):

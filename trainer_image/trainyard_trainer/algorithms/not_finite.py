@@ -1,4 +1,4 @@
-"""Which field of the manifest makes a loss or a gradient that isn't finite.
+"""Finds the manifest's field that makes a loss or a gradient not finite.
 
 Place in the data's way: station 8, when a run is given up for it. The first quantity on the way to the loss that isn't
 finite tells: weights, then log-probabilities, then the loss itself.
@@ -22,7 +22,7 @@ MAX_SKIPPED: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Suspects:
-    """The settings of an algorithm that can make its loss infinite; None where it has no such setting.
+    """Holds the settings of an algorithm that can make its loss infinite; None where it has no such setting.
 
     Attributes:
         field: path of the algorithm's settings in a manifest.
@@ -53,7 +53,7 @@ def require_finite(policy: Policy, rows: Sequence[Row], suspects: Suspects) -> N
 
 
 def cause(policy: Policy, rows: Sequence[Row], suspects: Suspects) -> tuple[str, str, str]:
-    """Find the field that can cause it, its value, and what was found.
+    """Find the field that can cause it; returns its path, its value, and what was found.
 
     Args:
         policy: whose update on `rows` wasn't finite.

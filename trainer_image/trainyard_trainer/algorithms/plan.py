@@ -13,7 +13,7 @@ from trainyard_trainer.rollouts.plans import EVALUATION_TURNS
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a policy, rollouts and data are prepared for; by default for a run that only measures.
+    """Says what a policy, rollouts and data are prepared for; by default a run that only measures.
 
     Attributes:
         steps: of the run.
@@ -37,7 +37,7 @@ class Plan:
 
 
 def plan_of(spec: Algorithm) -> Plan:
-    """What an algorithm asks for; nothing but what measuring needs where it doesn't train."""
+    """Read what an algorithm asks for; one that doesn't train asks for what measuring needs."""
     if spec.grpo is not None:
         return _grpo(spec.grpo)
     return Plan() if spec.sft is None else _sft(spec.sft)

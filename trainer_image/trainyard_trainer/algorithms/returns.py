@@ -1,4 +1,4 @@
-"""Which reward comes at which turn, and what a discounted sum of them is.
+"""Says which reward comes at which turn, and sums them with a discount.
 
 Place in the data's way: station 7. Pure, in float64. A step of the agent is one turn of the policy: not a token, and
 not a tool's answer.
@@ -12,12 +12,12 @@ from trainyard_trainer.trajectory import Role, Trajectory, Turn
 
 
 def policy_turns(trajectory: Trajectory) -> list[Turn]:
-    """The turns that the policy wrote, in their order."""
+    """List the turns that the policy wrote, in their order."""
     return [turn for turn in trajectory.turns if turn.role is Role.POLICY]
 
 
 def rewards_by_turn(trajectory: Trajectory) -> list[float]:
-    """One reward for each policy turn, one entry at least; their sum is the total reward.
+    """Give each policy turn its reward, one entry at least; their sum is the total reward.
 
     What no reward gave by turn comes at the last turn, where the trajectory was judged.
 
@@ -37,10 +37,10 @@ def rewards_by_turn(trajectory: Trajectory) -> list[float]:
 
 
 def returns_to_go(trajectory: Trajectory, gamma: float) -> list[float]:
-    """For each turn t the sum of gamma**(k - t) x reward k over the turns k from t on.
+    """Compute for each turn t the sum of gamma**(k - t) x reward k over the turns k from t on.
 
-    The factor gamma**t, with which a policy gradient of the discounted return would weigh turn t, is left out, as
-    everywhere: late turns count like early ones.
+    The exact gradient of the discounted return would weigh turn t by gamma**t. That factor is left out, as everywhere:
+    late turns count like early ones.
     """
     returns = rewards_by_turn(trajectory)
     for turn in reversed(range(len(returns) - 1)):
@@ -49,7 +49,7 @@ def returns_to_go(trajectory: Trajectory, gamma: float) -> list[float]:
 
 
 def discounted_return(trajectory: Trajectory, gamma: float) -> float:
-    """The sum of gamma**t x reward t over all turns; the total reward itself where nothing is discounted."""
+    """Compute the sum of gamma**t x reward t over all turns; it is the total reward itself without a discount."""
     if gamma == 1.0 and trajectory.total_reward is not None:
         return trajectory.total_reward
     return returns_to_go(trajectory, gamma)[0]

@@ -1,6 +1,6 @@
-"""Trajectories as rows for the policy.
+"""Makes rows for the policy from trajectories.
 
-Place in the data's way: station 8. Pure. Every segment of a trained trajectory becomes a row; the weights of its tokens
+Place in the data's way: station 8. Pure. Every segment of a trained trajectory becomes a row. The weights of its tokens
 hold the update's denominator, and what makes up for a sampler of an older version.
 """
 
@@ -22,7 +22,7 @@ sampling, arXiv 1802.01561, section 4.1)."""
 
 
 def bare_rows(trajectories: Sequence[Trajectory], indices: Iterable[int], version: int) -> list[Row]:
-    """Every segment of these trajectories, in their order, with advantages but no weights yet.
+    """Make a row of every segment of these trajectories, in their order, with advantages but no weights yet.
 
     Args:
         trajectories: of the batch; a row's `trajectory` is the index in it.
@@ -39,7 +39,7 @@ def bare_rows(trajectories: Sequence[Trajectory], indices: Iterable[int], versio
 def grpo_rows(
     batch: ScoredBatch, indices: Sequence[int], config: GRPOConfig, whole: UpdateSize, version: int
 ) -> list[Row]:
-    """The rows of one update.
+    """Make the rows of one update.
 
     Args:
         batch: the step's, with its old log-probabilities wherever a token is stale.
@@ -66,7 +66,7 @@ def grpo_rows(
 
 
 def is_stale(segment: Segment, version: int) -> bool:
-    """Whether a version of the policy other than `version` sampled one of its tokens."""
+    """Tell whether another version of the policy than `version` sampled one of its tokens."""
     return any(
         sampled and sampler != version for sampled, sampler in zip(segment.mask, segment.policy_versions, strict=True)
     )
@@ -89,7 +89,7 @@ def _bare(index: int, trajectory: Trajectory, segment: Segment, version: int) ->
 def _weights(
     segment: Segment, old_logprobs: tuple[float, ...] | None, weight: float, version: int
 ) -> tuple[float, ...]:
-    """The denominator's weight where the policy sampled, times the truncated importance weight of a stale token."""
+    """Weigh each sampled token by the denominator, and a stale one by its truncated importance weight too."""
     weights = []
     for place, (sampled, sampler) in enumerate(zip(segment.mask, segment.policy_versions, strict=True)):
         if not sampled:

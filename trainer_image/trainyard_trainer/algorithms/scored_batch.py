@@ -1,7 +1,7 @@
-"""A step's scored trajectories, with all that their updates need and how many of them are done.
+"""Holds a step's scored trajectories, with all that their updates need and how many of them are done.
 
-Place in the data's way: between stations 7 and 8. A value only. It is everything that a run which stops between two
-updates must keep besides weights and optimizer.
+Place in the data's way: between stations 7 and 8. A value only. A run that stops between two updates must keep this,
+weights and optimizer, and nothing else.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LogProbs = tuple[tuple[tuple[float, ...], ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class ScoredBatch:
-    """What the updates of step `step` are made from.
+    """Holds what the updates of step `step` are made from.
 
     `trajectories` have their advantages. `version` is the policy's before the first update; `old_logprobs` are that
     version's, None where nobody needs them; `reference_logprobs` are the reference's, None without a penalty.
@@ -37,7 +37,7 @@ class ScoredBatch:
 
     @property
     def done(self) -> int:
-        """Updates done."""
+        """Count the updates done."""
         return len(self.outcomes)
 
     def to_state(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning on one screen.
+"""Shows supervised fine-tuning on one screen.
 
 Place in the data's way: station 8. A step draws demonstrations and updates the policy towards its own turns in them.
 There are no rollouts and no rewards.
@@ -34,7 +34,7 @@ SUSPECTS: Final = Suspects("spec.algorithm.sft")
 
 @dataclass(frozen=True, slots=True)
 class Demonstrations:
-    """The rows of a step; `numbers` are those of its update, None before."""
+    """Holds the rows of a step; `numbers` are those of its update, None before."""
 
     rows: Sequence[Row]
     numbers: Numbers | None = None
@@ -42,7 +42,7 @@ class Demonstrations:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SFT(PolicyAlgorithm):
-    """See `algorithms.base.Algorithm`; three updates in a row that aren't finite refuse."""
+    """Trains on demonstrations; refuses to go on after three updates in a row that aren't finite."""
 
     config: SFTConfig
     questions: Questions
@@ -50,12 +50,12 @@ class SFT(PolicyAlgorithm):
 
     @property
     def steps(self) -> int:
-        """Steps of the run."""
+        """Count the steps of the run."""
         return self.config.steps
 
     @property
     def updates_per_step(self) -> int:
-        """One, so that no step is ever left between two."""
+        """Give one, so that no step is ever left between two."""
         return 1
 
     def collect(self, step: int, watch: Stopwatch, progress: ProgressReporter) -> Demonstrations:  # noqa: ARG002 (instant)
@@ -64,7 +64,7 @@ class SFT(PolicyAlgorithm):
         return Demonstrations(demonstration_rows(shown, self.renderer))
 
     def updates(self, batch: Demonstrations) -> Iterator[tuple[int, int, Demonstrations]]:
-        """One update on all of them."""
+        """Update once on all of them."""
         numbers = self.policy.update(batch.rows, SFT_LOSS)
         require_finite(self.policy, batch.rows, SUSPECTS)
         yield 1, 1, Demonstrations(batch.rows, numbers)
@@ -72,7 +72,7 @@ class SFT(PolicyAlgorithm):
     def measured(
         self, batch: Demonstrations, seconds: Mapping[str, float]
     ) -> tuple[Sequence[Trajectory], dict[str, float]]:
-        """Numbers of the update and of the demonstrations; there are no trajectories."""
+        """Give the numbers of the update and of the demonstrations; there are no trajectories."""
         return (), sft_values(batch.rows, batch.numbers or {}, seconds)
 
     @staticmethod
@@ -82,7 +82,7 @@ class SFT(PolicyAlgorithm):
 
 
 def demonstration_rows(demonstrations: Sequence[Sequence[DemonstrationTurn]], renderer: Renderer) -> list[Row]:
-    """Write demonstrations as rows; each policy token weighs 1 / all policy tokens, so the loss is their mean.
+    """Make rows of demonstrations; each policy token weighs 1 / all policy tokens, so the loss is their mean.
 
     Raises:
         RefusedError: INVALID_DATA; a text in one has no ids. The data report says so first, of data from files.

@@ -1,4 +1,4 @@
-"""Keeps trajectories as a checkpoint holds them: in plain types, which `torch.load` reads without code.
+"""Writes trajectories for a checkpoint, in plain types that `torch.load` reads without code, and reads them.
 
 Place in the data's way: between stations 8 and 9. What is read back equals what was written, to the bit. Field names
 are those of the dataclasses; a state of another layout is refused, never guessed at.
@@ -25,7 +25,7 @@ from trainyard_trainer.trajectory import (
 
 
 def trajectory_to_state(trajectory: Trajectory) -> dict[str, Any]:
-    """A trajectory in plain types."""
+    """Give a trajectory in plain types."""
     return _shallow(trajectory) | {
         "id": _shallow(trajectory.id),
         "status": str(trajectory.status),
@@ -37,7 +37,7 @@ def trajectory_to_state(trajectory: Trajectory) -> dict[str, Any]:
 
 
 def trajectory_from_state(state: Mapping[str, Any]) -> Trajectory:
-    """The trajectory of `trajectory_to_state`.
+    """Read the trajectory of `trajectory_to_state`.
 
     Raises:
         ValueError: the state is of another layout.
@@ -84,7 +84,7 @@ def _turn_from_state(state: Mapping[str, Any]) -> Turn:
 
 
 def _shallow(value: Any) -> dict[str, Any]:
-    """The fields of a dataclass as they are; tuples of numbers stay tuples."""
+    """Map the fields of a dataclass as they are; tuples of numbers stay tuples."""
     return {field.name: getattr(value, field.name) for field in fields(value)}
 
 

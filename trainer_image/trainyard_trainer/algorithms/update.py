@@ -1,7 +1,7 @@
-"""From a scored batch to the optimizer updates of its step.
+"""Makes the optimizer's updates of a step from its scored batch.
 
 Place in the data's way: station 8. Says what is computed before the first update, in which order updates come, and
-which of them a run survives. The gradient itself is the policy's business, what is kept between updates `saving`'s.
+which of them a run survives. The policy computes the gradient; `training.saving` keeps what is left between updates.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NOTHING_TO_TRAIN: Final[Numbers] = {"skipped_updates": total(0), "out_of_memory"
 
 
 def prepare_batch(policy: Policy, trajectories: Sequence[Trajectory], config: GRPOConfig, *, step: int) -> ScoredBatch:
-    """What the updates of `step` are made from; before the first of them, and only then.
+    """Make what the updates of `step` are made from; before the first of them, and only then.
 
     Old log-probabilities are computed where the step has several updates, or another version of the policy sampled a
     token; else the ratio is to the policy of the update itself. The reference's are computed if there is a penalty.
@@ -62,10 +62,10 @@ def updates(
     *,
     seed: int,
 ) -> Iterator[tuple[int, int, ScoredBatch]]:
-    """Do the updates of a step that `batch` doesn't yet have, one for each value drawn.
+    """Do the updates of a step that `batch` hasn't had yet, one for each value drawn.
 
-    After each: updates done, updates in all, and the batch with the update's outcome, from which these same updates go
-    on in another process, given the policy's weights and state of now. Without a trained trajectory there is none.
+    Yields updates done, updates in all, and the batch with the update's outcome. From that batch, with the policy's
+    weights and state of then, the same updates go on in another process. Without a trained trajectory there is none.
 
     Args:
         policy: with the weights that `batch.outcomes` led to.
@@ -91,12 +91,12 @@ def updates(
 
 
 def suspects(config: GRPOConfig) -> Suspects:
-    """The settings that can make a loss infinite."""
+    """Name the settings that can make a loss infinite."""
     return Suspects(FIELD, config.temperature, config.kl.coefficient if config.kl is not None else None)
 
 
 def _scored(score: Callable[[Sequence[Row]], list[tuple[float, ...]]], rows: Sequence[Row], count: int) -> LogProbs:
-    """Log-probabilities of rows, put together by trajectory."""
+    """Score rows, and put their log-probabilities together by trajectory."""
     by_trajectory: list[list[tuple[float, ...]]] = [[] for _ in range(count)]
     for row, logprobs in zip(rows, score(rows) if rows else [], strict=True):
         by_trajectory[row.trajectory].append(logprobs)

@@ -1,4 +1,4 @@
-"""Evaluation: success on queries that are never trained on, and what may be concluded from it.
+"""Judges success on queries that are never trained on, and concludes from it.
 
 Place in the data's way: station 5, before, between and after steps. Learns nothing.
 """

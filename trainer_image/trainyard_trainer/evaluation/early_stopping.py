@@ -1,7 +1,7 @@
-"""How validation has gone so far: the best state, and whether training should end early.
+"""Decides from all validations so far which state is the best, and whether training should end early.
 
-Place in the data's way: station 5, between steps. Pure: a frozen value goes in, a new one comes out. It is part of the
-trainer's state in a checkpoint, so a continued run decides as the undisturbed one would. It measures and stops nothing.
+Place in the data's way: station 5, between steps. Pure: a frozen value goes in, a new one comes out. It measures and
+stops nothing. A checkpoint holds it, so that a continued run decides as the undisturbed one would.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _NOISE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class ValidationHistory:
-    """What must be remembered of all validations; None before the first with a value.
+    """Remembers what all validations showed; values are None before the first that has one.
 
     `best` is the greatest value and `best_step` where it was first reached: the state to keep. `improved_to` is the
     value of the latest validation that counted as an improvement, which slow rises add up against. `waited` counts
@@ -31,12 +31,12 @@ class ValidationHistory:
     last: float | None = None
 
     def to_state(self) -> dict[str, float | int | None]:
-        """As a plain dict for a checkpoint; never with NaN."""
+        """Give it as a plain dict for a checkpoint; never with NaN."""
         return asdict(self)
 
     @classmethod
     def from_state(cls, state: Mapping[str, float | int | None]) -> ValidationHistory:
-        """What `to_state` gave.
+        """Read what `to_state` gave.
 
         Raises:
             ValueError: the state has other members.
@@ -48,9 +48,9 @@ class ValidationHistory:
 
 
 def observed(history: ValidationHistory, step: int, value: float | None, min_delta: float = 0.0) -> ValidationHistory:
-    """The history after a validation.
+    """Add a validation to the history.
 
-    A value is an improvement when it is greater than that of the latest improvement, by at least `min_delta`; an equal
+    A value is an improvement if it is greater than that of the latest improvement, by at least `min_delta`; an equal
     one isn't. One that doesn't exist (None, NaN, infinite: nothing could be scored) isn't either.
 
     Args:
@@ -73,10 +73,10 @@ def observed(history: ValidationHistory, step: int, value: float | None, min_del
 
 
 def is_new_best(history: ValidationHistory) -> bool:
-    """Whether the latest validation is the best so far, so that its state should become a checkpoint."""
+    """Tell whether the latest validation is the best so far, so that its state should become a checkpoint."""
     return history.best_step is not None and history.best_step == history.last_step
 
 
 def should_stop(history: ValidationHistory, patience: int | None) -> bool:
-    """Whether `patience` validations in a row brought no improvement; never without a patience."""
+    """Tell whether `patience` validations in a row brought no improvement; never without a patience."""
     return patience is not None and history.waited >= patience

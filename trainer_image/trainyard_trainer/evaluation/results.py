@@ -1,7 +1,7 @@
-"""What is measured of answers to validation and test queries, as named numbers and by query.
+"""Measures answers to validation and test queries, as named numbers and by query.
 
 Place in the data's way: station 5, after scoring, on the way to the ledger, the status and the comparison. Pure. A
-failed answer (the environment or a reward raised, or it was cancelled) says nothing about the policy: it is counted as
+failed answer (the environment or a reward raised, or it was cancelled) says nothing about the policy. It is counted as
 failed and nowhere else.
 """
 
@@ -17,7 +17,7 @@ _MEASURED = frozenset({TrajectoryStatus.OK, TrajectoryStatus.TRUNCATED})
 
 
 def evaluation_values(answers: Sequence[Trajectory]) -> dict[str, float]:
-    """Named measurements; one that doesn't exist is absent.
+    """Measure answers by name; a number that doesn't exist is absent.
 
     `success_rate` is the share of answers with the verdict success, `avg_reward` the mean of total rewards, `avg_steps`
     the mean number of policy turns, `tool_accuracy` the share of tool calls that succeeded (a call that couldn't be
@@ -39,7 +39,7 @@ def evaluation_values(answers: Sequence[Trajectory]) -> dict[str, float]:
 
 
 def outcomes(answers: Sequence[Trajectory]) -> list[Outcome]:
-    """Results by query, in the order in which queries first occur; an answer's query is its question's text.
+    """Give results by query, in the order in which queries first occur; an answer's query is its question's text.
 
     A query all of whose answers failed has an outcome without successes: a comparison leaves it out.
     """

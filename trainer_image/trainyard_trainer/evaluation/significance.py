@@ -1,8 +1,8 @@
-"""What may be concluded from two measurements of the same queries.
+"""Concludes from two measurements of the same queries whether they differ.
 
-Place in the data's way: station 5, after the last measurement. Pure: numbers in, a conclusion out; it measures nothing
-and knows nothing of trajectories. Everything is float64, and the same answers give the same conclusion: the random
-draws have a seed of their own.
+Place in the data's way: station 5, after the last measurement. Pure: numbers in, a conclusion out; it knows nothing of
+trajectories. Everything is float64. The same answers give the same conclusion, for random draws have a seed of their
+own.
 
 The unit is the query. Its success rate is the mean of its samples, and every query weighs the same. The word follows
 from the p-value alone; the interval says how large the difference may be.
@@ -33,7 +33,7 @@ TestName = Literal["McNemar", "SignFlip"]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one query gave in one measurement.
+    """Holds what one query gave in one measurement.
 
     `successes` has a 0 or 1 for each answer that got a verdict; answers that failed aren't in it.
     """
@@ -44,7 +44,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What two measurements of the same queries say.
+    """Says what two measurements of the same queries show.
 
     `difference` is candidate less baseline, with its 95 % interval.
     """
@@ -96,7 +96,7 @@ def compare(baseline: Sequence[Outcome], candidate: Sequence[Outcome], seed: int
 
 
 def verdict(queries: int, difference: float, p_value: float) -> Verdict:
-    """The word: too few queries to ever tell, no evidence (p >= 0.05), or the direction of the difference."""
+    """Choose the word: too few queries to ever tell, no evidence (p >= 0.05), or the direction of the difference."""
     if queries < MIN_QUERIES:
         return Verdict.TOO_FEW_QUERIES
     if p_value >= ALPHA:
@@ -105,9 +105,9 @@ def verdict(queries: int, difference: float, p_value: float) -> Verdict:
 
 
 def mcnemar(better: int, worse: int) -> float:
-    """Two-sided p-value of McNemar's test (1947) in its exact form, for one answer per query.
+    """Compute the two-sided p-value of McNemar's test (1947) in its exact form, for one answer per query.
 
-    Queries answered alike both times say nothing; of the others, without a true difference, each falls on either side
+    Queries answered alike both times say nothing. Without a true difference each of the others falls on either side
     with probability 1/2, so their number on one side is binomial. Computed in integers.
 
     Args:
@@ -123,12 +123,12 @@ def mcnemar(better: int, worse: int) -> float:
 
 
 def sign_flip(differences: NDArray[np.float64], seed: int, draws: int = DRAWS) -> float:
-    """Two-sided p-value of a permutation test on paired differences (Good, Permutation, Parametric and Bootstrap
-    Tests of Hypotheses, 2005): without a true difference each could as well have the other sign.
+    """Compute the two-sided p-value of a permutation test on paired differences.
 
-    (1 + n) / (1 + draws), where n counts the random sign patterns whose sum is at least as far from 0 as the one seen;
-    never 0. Of m differences of one size, the number that stay positive is binomial (m, 1/2), so a draw takes one
-    number per size, not one per query.
+    Without a true difference each could as well have the other sign (Good, Permutation, Parametric and Bootstrap Tests
+    of Hypotheses, 2005). It is (1 + n) / (1 + draws), never 0: n counts the random sign patterns whose sum is at least
+    as far from 0 as the one seen. Of m differences of one size, the number that stay positive is binomial (m, 1/2), so
+    a draw takes one number per size, not one per query.
 
     Args:
         differences: one per query; shape [n].
@@ -147,11 +147,11 @@ def sign_flip(differences: NDArray[np.float64], seed: int, draws: int = DRAWS) -
 def bootstrap_interval(
     differences: NDArray[np.float64], seed: int, resamples: int = DRAWS, level: float = 1 - ALPHA
 ) -> tuple[float, float]:
-    """Percentile interval of the mean difference under resampling of whole queries (Efron, 1979).
+    """Compute the percentile interval of the mean difference under resampling of whole queries (Efron, 1979).
 
-    Percentile rather than BCa: a mean of bounded differences has little bias or skew to correct, and BCa has no value
-    where all differences are equal. How often each distinct difference is drawn is multinomial, so a resample takes one
-    number per distinct value, not one per query.
+    BCa has no value where all differences are equal, and a mean of bounded differences has little bias or skew to
+    correct. How often each distinct difference is drawn is multinomial, so a resample takes one number per distinct
+    value, not one per query.
 
     Args:
         differences: one per query, at least one; shape [n].
@@ -167,7 +167,7 @@ def bootstrap_interval(
 
 
 def _by_query(outcomes: Sequence[Outcome], name: str) -> Mapping[str, Outcome]:
-    """Outcomes with at least one verdict, by query."""
+    """Map outcomes with at least one verdict by query."""
     found: dict[str, Outcome] = {}
     for outcome in outcomes:
         if outcome.query in found:

@@ -1,0 +1,76 @@
+"""`python -m hack.mutate [PATTERN...]`: run all mutants, or those whose dotted name below the package fits a pattern.
+
+`python -m hack.mutate table` writes what the last whole run found into docs/architecture.md. Everything else it writes
+lies in the cache of `hack.cluster.layout`.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from hack.cluster import layout
+from hack.mutate.equivalent import CHANGES
+from hack.mutate.results import Mutant, placed, read_mutants, rows, table
+from hack.mutate.tree import PACKAGE, ROOT, make_tree
+
+LEAST_SHARE: Final = 0.9
+PAGE: Final = ROOT / "docs/architecture.md"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run mutants, or write the table; 0 where tests notice nine changes of ten."""
+    folder = layout.cache() / "mutate"
+    if list(arguments) == ["table"]:
+        return _write_table(*read_mutants(folder / "tree/mutants", PACKAGE))
+    tools = _install(folder / "tools")
+    make_tree(folder / "tree")
+    code = _mutmut(folder / "tree", tools, [f"{PACKAGE}.{pattern}" for pattern in arguments])
+    if code:
+        return code
+    mutants, left = read_mutants(folder / "tree/mutants", PACKAGE)
+    _show(mutants, whole=not left)
+    return 0 if rows(mutants)[-1].share >= LEAST_SHARE else 1
+
+
+def _install(folder: Path) -> Path:
+    """Mutmut beside the environment, not in it: nothing else needs it."""
+    pinned = ROOT / "requirements/mutate.txt"
+    command = ["pip", "install", "--quiet", "--python", sys.executable, "--require-hashes", "--target", str(folder)]
+    subprocess.run([sys.executable, "-m", "uv", *command, "-r", str(pinned)], check=True)
+    return folder
+
+
+def _mutmut(tree: Path, tools: Path, names: Sequence[str]) -> int:
+    environment = os.environ | {"PYTHONPATH": str(tools), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "mutmut", "run", *names]
+    return subprocess.run(command, cwd=tree, env=environment, check=False).returncode
+
+
+def _show(mutants: Sequence[Mutant], *, whole: bool) -> None:
+    for mutant in mutants:
+        if not mutant.noticed and mutant.why is None:
+            print(f"not noticed: {mutant.module}.{mutant.function}: {mutant.change}")
+    if whole:
+        made = {(mutant.module, mutant.change) for mutant in mutants if not mutant.noticed}
+        for module, changes in CHANGES.items():
+            for change in changes:
+                if (module, change) not in made:
+                    print(f"no such change any more, or a test notices it: {module}: {change}")
+    print(table(rows(mutants)))
+
+
+def _write_table(mutants: Sequence[Mutant], left: int) -> int:
+    if left or not mutants:
+        print(f"{left} mutants weren't run, {len(mutants)} were; run `make mutate` to its end first")
+        return 1
+    PAGE.write_text(placed(PAGE.read_text(), table(rows(mutants))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
