@@ -6,9 +6,8 @@ import ast
 import re
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 MAX_FILE, MAX_FUNCTION = 400, 60
@@ -30,6 +29,7 @@ SOURCES = [name for name in MODULES if not name.startswith("tests/")]
 TESTS = [name for name in MODULES if Path(name).name.startswith("test_")]
 
 
+@cache
 def text_of(name: str) -> str:
     """A file's text; empty for one that isn't text."""
     try:
@@ -38,9 +38,21 @@ def text_of(name: str) -> str:
         return ""
 
 
-def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+@cache
+def tree_of(name: str) -> ast.Module:
+    """A module, parsed once for all rules."""
+    return ast.parse(text_of(name))
+
+
+@cache
+def nodes_of(name: str) -> tuple[ast.AST, ...]:
+    """Everything that a module is made of, in one walk for all rules."""
+    return tuple(ast.walk(tree_of(name)))
+
+
+def functions(name: str) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """All functions and methods of a module."""
-    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return (node for node in nodes_of(name) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -78,18 +90,20 @@ def test_no_file_is_too_long() -> None:
     assert {name: lines for name, lines in lengths.items() if lines > MAX_FILE} == {}
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_module_says_its_place_in_short_functions(name: str) -> None:
-    """A module opens with a docstring, and none of its functions has more than 60 lines."""
-    tree = ast.parse(text_of(name))
-    assert ast.get_docstring(tree), f"{name} has no docstring"
-    long = {function.name: length(function) for function in functions(tree) if length(function) > MAX_FUNCTION}
-    assert long == {}
+def test_every_module_says_its_place() -> None:
+    """A module opens with a docstring."""
+    assert [name for name in MODULES if not ast.get_docstring(tree_of(name))] == []
+
+
+def test_no_function_is_too_long() -> None:
+    """No function has more than 60 lines without its docstring."""
+    lengths = {f"{name}:{each.lineno}": length(each) for name in MODULES for each in functions(name)}
+    assert {place: lines for place, lines in lengths.items() if lines > MAX_FUNCTION} == {}
 
 
 def test_public_functions_are_documented() -> None:
     """Every function of a package that another module may call has a docstring."""
-    bare = [f"{name}: {function.name}" for name in SOURCES for function in _undocumented(ast.parse(text_of(name)))]
+    bare = [f"{name}: {function.name}" for name in SOURCES for function in _undocumented(tree_of(name))]
     assert bare == []
 
 
@@ -107,7 +121,7 @@ def test_every_test_states_a_claim() -> None:
     bare = [
         f"{name}: {function.name}"
         for name in TESTS
-        for function in functions(ast.parse(text_of(name)))
+        for function in functions(name)
         if function.name.startswith("test_") and not ast.get_docstring(function)
     ]
     assert bare == []
@@ -120,7 +134,7 @@ def test_nothing_is_skipped() -> None:
         f"{name}:{node.lineno}"
         for name in MODULES
         if name.startswith("tests/")
-        for node in ast.walk(ast.parse(text_of(name)))
+        for node in nodes_of(name)
         if isinstance(node, ast.Attribute) and node.attr in words
     ]
     assert found == []
@@ -136,7 +150,7 @@ def test_no_test_compares_with_a_clock() -> None:
     found = [
         f"{name}:{node.lineno}"
         for name in names
-        for node in ast.walk(ast.parse(text_of(name)))
+        for node in nodes_of(name)
         if _reads_a_clock(node) or _waits_for_a_number(node)
     ]
     assert found == []
@@ -203,7 +217,7 @@ def test_exceptions_are_caught_by_name() -> None:
     bare = []
     for name in MODULES:
         lines = text_of(name).splitlines()
-        for node in ast.walk(ast.parse(text_of(name))):
+        for node in nodes_of(name):
             if isinstance(node, ast.ExceptHandler) and _catches_all(node) and not isinstance(node.body[-1], ast.Raise):
                 near = lines[node.lineno - 2 : node.lineno + 1]
                 comments = "".join(line.partition("#")[2] for line in near)
