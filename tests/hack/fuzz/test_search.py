@@ -5,11 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import strategies as st
 
-from hack.fuzz.__main__ import KINDS, main
-from hack.fuzz.kind import BrokenPromiseError, Kind, promise, refused
+from hack.fuzz.kind import BrokenPromiseError, Kind, promise
 from hack.fuzz.search import search, try_fixed
-from trainyard_api.termination import TerminationReason
-from trainyard_trainer.errors import RefusedError
 
 
 def small(number: int) -> None:
@@ -49,25 +46,3 @@ def test_fixed_examples_are_the_same_each_time() -> None:
     assert tried[0] == tried[1]
     with pytest.raises(BrokenPromiseError, match="numbers are small"):
         try_fixed(BROKEN)
-
-
-@pytest.mark.parametrize(
-    ("message", "field"), [("two\nlines", None), ("", None), ("half \ud83d", None), ("a rule", "somewhere.else")]
-)
-def test_a_refusal_has_its_form(message: str, field: str | None) -> None:
-    """One line that can be written, and a field that there is."""
-    refused(RefusedError(TerminationReason.INVALID_DATA, "a rule", field_path="spec.task.data.train"))
-    with pytest.raises(BrokenPromiseError):
-        refused(RefusedError(TerminationReason.INVALID_DATA, message, field_path=field))
-
-
-def test_the_command_knows_its_kinds(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names are unique, an unknown one is a usage error; it ends with 1 where it has found something, and says what."""
-    assert len({kind.name for kind in KINDS}) == len(KINDS)
-    with pytest.raises(SystemExit):
-        main(["chess"])
-    monkeypatch.setattr("hack.fuzz.__main__.KINDS", (SOUND, BROKEN))
-    assert main(["--seconds", "0", "--seed", "3", "sound"]) == 0
-    assert "sound: seed 3" in capsys.readouterr().out
-    assert main(["--seconds", "0.2", "--seed", "3", "--quiet"]) == 1
-    assert "FOUND broken:" in capsys.readouterr().out

@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from hack.bench.models import CONFIGS, FIRST_WORD, as_text, make_model, make_tokenizer, parameters_of
+from hack.bench.models import CONFIGS, FIRST_WORD
 from hack.bench.workloads import CASES, LONGEST, MEAN, PROMPT_TOKENS, lognormal_lengths, make_workload
 
 
@@ -46,17 +46,3 @@ def test_ours_without_a_gain_does_the_same_otherwise(case: str) -> None:
     assert max(max(prompt) for prompt in unshared.prompts) < CONFIGS[workload.model]["vocab_size"]
     assert longest.lengths == (LONGEST,) * 128
     assert longest.prompts == workload.prompts
-
-
-def test_text_and_ids_are_the_same_prompt() -> None:
-    """A trainer that takes text reads the very ids."""
-    tokenizer = make_tokenizer(50)
-    ids = (3, 49, 17)
-    assert tuple(tokenizer(as_text(ids))["input_ids"]) == ids
-
-
-def test_a_model_is_the_same_at_every_call() -> None:
-    """Engines with models of their own have the same weights."""
-    first, second = make_model("tiny"), make_model("tiny")
-    assert parameters_of(first) == 76_800
-    assert all((one == other).all() for one, other in zip(first.parameters(), second.parameters(), strict=True))

@@ -1,4 +1,4 @@
-"""Run by `test_cluster_down` in namespaces of its own: a second cluster comes up, runs a pod, goes down.
+"""Run by `test_teardown` in namespaces of its own: a second cluster comes up, runs a pod, goes down.
 
 Prints, as JSON, what was there while it was up and what is left afterwards. The names that even namespaces share (the
 cgroup, the folder of sockets) are other ones here, so that the cluster which is up for other tests is not touched.

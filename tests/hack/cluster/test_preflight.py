@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hack.cluster import packages, preflight
+from hack.cluster import preflight
 from hack.cluster.progress import ClusterError
 
 HEADER = "Iface Destination Gateway Flags RefCnt Use Metric Mask MTU Window IRTT\n"
@@ -68,14 +68,6 @@ def test_without_root_nothing_begins(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(ClusterError, match=r"needs root; run as root, or start a container engine.*TRAINYARD_CONTEXT"):
         preflight.machine(warm=True)
-
-
-def test_missing_packages_are_named_where_they_can_not_be_installed(monkeypatch):
-    """Who may not install is told what to have installed."""
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    packages.check({"coreutils": "sh"})
-    with pytest.raises(ClusterError, match=r"packages: no-such-package \(Debian's names\)"):
-        packages.check({"coreutils": "sh", "no-such-package": "no-such-program"})
 
 
 def test_a_cache_whose_sockets_would_not_fit_is_refused(tmp_path):

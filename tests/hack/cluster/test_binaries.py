@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from hack.cluster import binaries, layout, toolchain
+from hack.cluster import binaries, layout
 from hack.cluster.progress import ClusterError
 
 
@@ -49,13 +49,3 @@ def test_a_program_without_its_links_is_missing(tmp_path):
         (tmp_path / link).symlink_to("kube")
     assert binaries.missing(tmp_path, ["kube"]) == []
     assert binaries.missing(tmp_path, ["helm", "kube"]) == ["helm"]
-
-
-def test_the_compiler_is_as_new_as_the_module_asks():
-    """The line of go.mod decides, number by number; the compiler that is downloaded at need satisfies it."""
-    assert toolchain.required("module x\n\ngo 1.26.3\n") == (1, 26, 3)
-    assert toolchain.required("go 1.9\n") < toolchain.required("go 1.26\n")
-    with pytest.raises(ClusterError, match="want a line `go X"):
-        toolchain.required("module x\n")
-    carried = tuple(int(part) for part in toolchain._WHEEL.split("==")[1].split("."))
-    assert carried >= toolchain.required((binaries._MODULE / "go.mod").read_text())
