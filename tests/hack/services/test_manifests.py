@@ -71,9 +71,3 @@ def test_data_lies_on_disk_and_not_in_the_pod() -> None:
     for item in manifests.objects(ACCOUNT, IMAGES, None):
         if item["kind"] == "StatefulSet":
             assert item["spec"]["volumeClaimTemplates"][0]["metadata"]["name"] == "data"
-
-
-def test_credentials_survive_their_secret() -> None:
-    """What is read back is what was drawn, and two draws differ."""
-    assert credentials.read(ACCOUNT.as_data()) == ACCOUNT
-    assert credentials.draw() != ACCOUNT
