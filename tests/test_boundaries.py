@@ -52,11 +52,21 @@ PLANTED = {
         "import typing\nif typing.TYPE_CHECKING:\n    from trainyard_operator.cluster.kube import Kube"
     ),
     "operator/trainyard_operator/tick.py": "import kopf",
+    "trainer_image/trainyard_trainer/chat/template.py": "import trainyard_trainer.rollouts.plans",
+    "trainer_image/trainyard_trainer/policy/batches.py": (
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from trainyard_trainer.training.train import train"
+    ),
+    "trainer_image/trainyard_trainer/sampling/engine.py": (
+        "def late() -> None:\n    from trainyard_trainer.rollouts import in_process"
+    ),
+    "trainer_image/trainyard_trainer/evaluation/significance.py": "import torch",
+    "trainer_image/trainyard_trainer/algorithms/kl.py": "import boto3",
 }
+"""Imports against the direction: at the top, for type checkers alone, inside a function, and of other packages."""
 
 
 def test_a_planted_import_against_the_direction_breaks_a_contract(tmp_path: Path) -> None:
-    """Also one for type checkers alone."""
+    """Each of them does, in the operator and in the trainer."""
     folders = ("crds", "operator", "trainer_image", "hack")
     for folder in folders:
         shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -76,8 +86,15 @@ def test_a_planted_import_against_the_direction_breaks_a_contract(tmp_path: Path
     )
     assert done.returncode != 0, done.stdout
     said = " ".join(done.stdout.split())
-    for contract in ("no kind knows the queue", "no ledger's login, no kopf", "handlers and its entry know kopf"):
+    broken = (
+        *("no kind knows the queue", "no ledger's login, no kopf", "handlers and its entry know kopf"),
+        *("each uses only those below it", "no network, no file of a run", "no network, no storage and no pod"),
+    )
+    for contract in broken:
         assert f"{contract} BROKEN" in said, contract
+    # Of a layer that several break the linter says which.
+    for name, line in PLANTED.items():
+        assert re.search(rf"\b{Path(name).parent.name}\.{Path(name).stem} -> ", said), line
 
 
 def test_operator_loads_neither_torch_nor_s3() -> None:

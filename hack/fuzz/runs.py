@@ -170,8 +170,8 @@ def check(run: Run) -> None:
         promise("Traceback" not in said.getvalue(), f"no traceback; got {said.getvalue()}")
         promise(code in {ExitCode.DONE, ExitCode.REFUSED}, f"a run ends with 0 or 20; got {code}")
         if code == ExitCode.REFUSED:
-            refusal = said.getvalue().rstrip("\n").rpartition("refused (")[2]
-            promise(refusal, f"a refusal says that it is one; got {said.getvalue()!r}")
+            _, begun, refusal = said.getvalue().rstrip("\n").rpartition("refused (")
+            promise(begun and refusal, f"a refusal says that it is one; got {said.getvalue()!r}")
             for line in refusal.split("\n"):
                 one_line(line)
         else:

@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 @dataclass(frozen=True)
 class Count:
-    """Tests of a tier; `names` are those that passed, as module::test without parameters."""
+    """Tests of a tier; `names` are those that passed, as module::test without parameters, the module below `tests`."""
 
     passed: int = 0
     failed: int = 0
@@ -37,7 +37,7 @@ def read_report(report: Path, *, passed: bool) -> Count:
         elif case.find("skipped") is not None:
             skipped += 1  # pytest reports xfail as skipped, too
         else:
-            names.append(f"{case.get('classname', '').split('.')[-1]}::{case.get('name', '').split('[')[0]}")
+            names.append(f"{case.get('classname', '').removeprefix('tests.')}::{case.get('name', '').split('[')[0]}")
     if not passed and not failed:
         failed = 1
     return Count(len(names), failed, skipped, frozenset(names))

@@ -27,8 +27,8 @@ QUARTERS = ((0, 1), (2, 3), (4, 5), (6, 7))
 FOUR_PASSES = 58
 """Tokens of a pass, with which ours makes four: of 2, 2, 3 and 1 trajectories."""
 PENALTIES = {"none": None, "k3": KLEstimator.K3, "corrected": KLEstimator.CORRECTED_K3}
-NAMES = {LossType.GSPO: "grpo"}
-"""TRL has GSPO as the loss `grpo` with one importance weight for a sequence."""
+NAMES = {LossType.GSPO: "grpo", LossType.DR_GRPO: "dr_grpo"}
+"""Where TRL has another name: GSPO is its loss `grpo` with one importance weight for a sequence."""
 
 
 @pytest.fixture(scope="module")

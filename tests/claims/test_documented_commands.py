@@ -34,8 +34,8 @@ RUN_ELSEWHERE = {
     "make demo": "tests/e2e/test_demo.py",
     "make test": ".ci/run",
     "make setup": "Makefile",  # every target that runs Python depends on it
-    "make verify": "tests/test_verify.py",
-    "make generate": "tests/test_verify.py",
+    "make verify": "tests/hack/generate/test___main__.py",
+    "make generate": "tests/hack/generate/test___main__.py",
     ".venv/bin/python -m hack.bench.burst": "tests/hack/bench/burst/test___main__.py",  # each night: it builds kwok
 }
 WITHOUT_A_CLUSTER = "-m trainyard_trainer run"

@@ -163,7 +163,7 @@ def befallen(number: int, folder: Path) -> None:
         out = usual(inputs)
         return replace(out, losses=out.losses * (math.nan if number == 1 else 1.0))
 
-    outcomes = [chosen.update(share, loss) for loss in (scarce, broken)]
+    outcomes = [chosen.update(share, replace(usual, of=of)) for of in (scarce, broken)]
     found = [policies.found(outcome, "grad_norm", "skipped_updates", "out_of_memory") for outcome in outcomes]
     weights = torch.cat([parameter.detach().flatten() for parameter in chosen.trained])
     torch.save((found, chosen.micro_batch_tokens, chosen.skipped_in_a_row, weights), folder / f"befallen-{number}.pt")

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextlib
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-import wandb
 
 from tests.trainyard_trainer import small
 from tests.waiting import GUARD_SECONDS
 from trainyard_api.run_config import RunConfig
-from trainyard_api.tracking import WandbTracking
-from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.reporting import tracking
-from trainyard_trainer.reporting.mlflow_tracker import RUN_TAG, MlflowTracker
 from trainyard_trainer.reporting.tracking import MAX_WAITING, TrackedLedger, open_trackers
-from trainyard_trainer.reporting.wandb_tracker import WandbTracker
 from trainyard_trainer.sinks import StepMetrics
 
 CONFIG = small.config(tags={"commit": "1a2b3c4"})
@@ -115,61 +107,6 @@ def test_nobody_is_told_unless_a_manifest_says_so(tmp_path: Path) -> None:
     assert open_trackers(CONFIG, "", "", tmp_path) == []
 
 
-def test_weights_and_biases_keeps_numbers_and_tags(tmp_path: Path) -> None:
-    """The library's own run file, kept offline, holds them under the run's uid; and no key."""
-    asked = WandbTracking.model_validate({"project": "agents", "secretRef": {"name": "wandb"}})
-    tracker = WandbTracker(asked, CONFIG, KEY, tmp_path, mode="offline")
-    tracker.log(1, {"reward_mean": 0.4242})
-    tracker.close()
-    wandb.teardown()  # the library's own process writes the file, and ends after the run has: this waits for it
-    (file,) = tmp_path.rglob("run-run-1.wandb")
-    content = file.read_bytes()
-    for word in (b"agents", b"1a2b3c4", b"reward_mean", b"0.4242"):
-        assert word in content
-    assert all(b"0123456789" not in each.read_bytes() for each in tmp_path.rglob("*") if each.is_file())
-
-
-@contextlib.contextmanager
-def answering(status: int) -> Iterator[str]:
-    """A server that answers everything with this status; its address."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
-            self.send_response(status)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Nobody reads it."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            wandb.teardown()  # the library's own process would keep the run's id for itself
-            server.shutdown()
-
-
-@pytest.mark.parametrize("status", [401, 403])
-def test_a_key_that_weights_and_biases_refuses_is_the_users_mistake(status: int, tmp_path: Path) -> None:
-    """The Secret's field is named, before any work; the key isn't."""
-    with answering(status) as server, pytest.raises(RefusedError) as refused:
-        open_trackers(asking_wandb(server), KEY, "", tmp_path)
-    assert refused.value.field_path == "spec.tracking.wandb.secretRef.name"
-    assert KEY not in str(refused.value)
-
-
-def test_weights_and_biases_out_of_reach_costs_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Not the run: the ledger is the truth. The server's words aren't quoted."""
-    with answering(404) as server:
-        assert open_trackers(asking_wandb(server), KEY, "", tmp_path) == []
-    assert [record.getMessage() for record in caplog.records if "is left out" in record.getMessage()] == [
-        "tracking: Weights & Biases can't be reached and is left out: CommError"
-    ]
-
-
 @pytest.mark.parametrize("name", ["wandb", "mlflow"])
 @pytest.mark.parametrize("error", ["SystemExit", "KeyboardInterrupt", "AttributeError"])
 def test_a_library_that_cant_be_imported_costs_a_warning(
@@ -185,18 +122,3 @@ def test_a_library_that_cant_be_imported_costs_a_warning(
     assert open_trackers(config, KEY, "", tmp_path) == []
     (told,) = (record.getMessage() for record in caplog.records if "is left out" in record.getMessage())
     assert told.endswith(error)
-
-
-def test_a_later_attempt_goes_on_in_the_same_mlflow_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Numbers by step, tags of the manifest, one run for one uid."""
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    uri = f"file://{tmp_path}/store"
-    for step in (1, 2):
-        tracker = MlflowTracker(uri, "agents", CONFIG, "")
-        tracker.log(step, {"reward_mean": step / 4})
-        tracker.close()
-    client: Any = tracker._client
-    (run,) = client.search_runs([client.get_experiment_by_name("agents").experiment_id])
-    history = client.get_metric_history(run.info.run_id, "reward_mean")
-    assert sorted((metric.step, metric.value) for metric in history) == [(1, 0.25), (2, 0.5)]
-    assert {RUN_TAG: "run-1", "commit": "1a2b3c4"}.items() <= run.data.tags.items()

@@ -255,9 +255,10 @@ def test_an_environment_that_hangs_is_given_up(clock: Clock, neighbour_blocks: b
 
 def test_an_environment_that_does_not_end_when_told_is_left(clock: Clock) -> None:
     """One that heeds no cancellation would keep the run for ever; its conversation goes on without it, uncancelled."""
+    over: list[bool] = []  # or Python, which closes at exit what was left, would wait for it
 
     async def _stubborn() -> None:
-        while True:
+        while not over:
             try:  # noqa: SIM105 (as a user may write it)
                 await asyncio.sleep(0.05)
             except BaseException:  # noqa: BLE001 (as a user may write it)
@@ -272,6 +273,7 @@ def test_an_environment_that_does_not_end_when_told_is_left(clock: Clock) -> Non
         return task.cancelling()
 
     assert clock.run(_conversation()) == 0
+    over.append(True)
 
 
 def test_an_environment_may_clean_up_when_its_time_is_up(clock: Clock) -> None:

@@ -1,0 +1,19 @@
+"""A task that derives from the protocol has its defaults."""
+
+from __future__ import annotations
+
+from trainyard_trainer.environment import Question
+from trainyard_trainer.tasks.task import Task
+
+
+class Mine(Task):
+    """Says nothing of itself."""
+
+
+def test_a_task_that_says_nothing_is_plain_text_without_tools_files_or_answers() -> None:
+    """What it doesn't say costs a user nothing."""
+    mine = Mine()
+    assert (mine.option_names, mine.dialogue, mine.tools, mine.tool_format) == ((), "text", (), None)
+    assert (mine.alphabet, mine.stop_texts, mine.accepts_data) == ("", (), False)
+    assert mine.max_turn_tokens == 256
+    assert mine.right_answer(Question("2+2", "4")) is None
