@@ -90,12 +90,12 @@ class Deadline:
         self._wait(seconds)
 
     def stop(self) -> None:
-        """Forget it; twice does no harm."""
+        """Cancels the deadline; may be called again."""
         if self._timer is not None:
             self._timer.cancel()
 
     def taken(self) -> float:
-        """Seconds so far that others kept the thread."""
+        """Returns the seconds so far in which others kept the thread."""
         late = max(0.0, monotonic() - self._due)
         return max(0.0, self._blocked + late - self._own())
 

@@ -43,13 +43,13 @@ class StreamKey:
 
 
 def generator(key: StreamKey, *, block: int = 0) -> np.random.Generator:
-    """A numpy generator at the beginning of a stream, or `block` counter values further on."""
+    """Makes a numpy generator at the start of a stream, or `block` counter values further on."""
     counter = [block, key.sample, key.prompt, key.step]
     return np.random.Generator(np.random.Philox(key=[key.seed, int(key.stream)], counter=counter))
 
 
 def uniforms(key: StreamKey, start: int, count: int) -> NDArray[np.float64]:
-    """Numbers `start` to `start + count` of a stream, uniform in [0, 1); shape [count].
+    """Draws numbers `start` to `start + count` of a stream, uniform in [0, 1); shape [count].
 
     Number i is the same whether it is drawn alone or with others.
     """

@@ -23,12 +23,12 @@ class HidingFormatter(logging.Formatter):
         self._secrets = tuple(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, and the traceback where there is one, with secrets hidden."""
+        """Formats the line, and a traceback, with secrets hidden."""
         return redact(super().format(record), self._secrets)
 
 
 def configure(secrets: Iterable[str]) -> None:
-    """Send the product's lines, and other libraries' warnings, to stderr."""
+    """Sends the product's lines, and other libraries' warnings, to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(HidingFormatter(secrets))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -33,7 +33,7 @@ class ProgressField:
         self._run = run
 
     def patch(self, progress: Progress) -> None:
-        """Make the field hold this; members that are None vanish, but for the best checkpoint.
+        """Makes the field hold this progress; members that are None vanish, except the best checkpoint.
 
         Raises:
             KubeError: refused, or the API server can't be reached.
@@ -63,7 +63,7 @@ class ProgressField:
 
 
 def in_cluster(run: RunIdentity) -> ProgressField:
-    """The field, reached with the pod's own service account.
+    """Makes the field, reached with the pod's own service account.
 
     Raises:
         KubeError: this process runs in no pod, or in one without a token.

@@ -52,7 +52,7 @@ class MlflowTracker:
         self._run_id: str | None = None
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Keep named numbers of a step, in one request."""
+        """Sends named numbers of a step, in one request."""
         self._run_id = self._run_id or self._find_or_begin()
         now = int(time.time() * 1000)
         self._client.log_batch(
@@ -60,7 +60,7 @@ class MlflowTracker:
         )
 
     def close(self) -> None:
-        """End the run."""
+        """Ends the run."""
         if self._run_id is not None:
             self._client.set_terminated(self._run_id)
 

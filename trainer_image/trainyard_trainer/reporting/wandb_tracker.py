@@ -78,9 +78,9 @@ class WandbTracker:
             ) from error
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Keep named numbers of a step."""
+        """Sends named numbers of a step."""
         self._run.log(dict(values), step=step)
 
     def close(self) -> None:
-        """Send what is left and end the run."""
+        """Sends what is left and ends the run."""
         self._run.finish()

@@ -50,7 +50,7 @@ class GuardedEnvironment:
             raise FailedEnvironmentError(explain_method(error, task, "environment")) from error
 
     async def reset(self, question: Question) -> Said:
-        """What the policy is asked.
+        """Asks the environment what the policy is asked.
 
         Raises:
             FailedEnvironmentError: see the class.
@@ -58,7 +58,7 @@ class GuardedEnvironment:
         return await self._call("reset", lambda: self._environment.reset(question), _require_said)
 
     async def step(self, turn: PolicyTurn) -> Observation:
-        """The consequence of a policy turn.
+        """Asks the environment what follows from a policy turn.
 
         Raises:
             FailedEnvironmentError: see the class.

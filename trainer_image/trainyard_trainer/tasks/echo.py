@@ -40,16 +40,16 @@ class EchoTask(Task):
         self.max_turn_tokens = self._digits + 1
 
     def question(self, random: np.random.Generator) -> Question:
-        """Uniform, independent digits."""
+        """Draws uniform, independent digits."""
         digits = "".join(str(digit) for digit in random.integers(0, 10, size=self._digits))
         return Question(digits + END, digits)
 
     def demonstration(self, question: Question, random: np.random.Generator) -> tuple[DemonstrationTurn, ...]:  # noqa: ARG002 (there is one right answer)
-        """The right answer."""
+        """Returns the right answer."""
         return DemonstrationTurn(Role.PROMPT, question.text), DemonstrationTurn(Role.POLICY, question.expected + END)
 
     def environment(self) -> EchoEnvironment:
-        """A new conversation."""
+        """Makes a new conversation."""
         return EchoEnvironment()
 
 
@@ -60,11 +60,11 @@ class EchoEnvironment:
         self._expected = ""
 
     async def reset(self, question: Question) -> str:
-        """The digits."""
+        """Returns the digits."""
         self._expected = question.expected
         return question.text
 
     async def step(self, turn: PolicyTurn) -> Observation:
-        """The end; what was said is the answer."""
+        """Ends the conversation; what was said is the answer."""
         answer = turn.text.removesuffix(END)
         return Observation(done=True, answer=answer, success=same_answer(answer, self._expected))

@@ -57,16 +57,16 @@ class Task(Protocol):
     accepts_data: bool = False
 
     def question(self, random: np.random.Generator) -> Question:
-        """A random question, drawn from `random` alone. Which ones are held out is decided by others."""
+        """Draws a question from `random` alone; which ones are held out is decided elsewhere."""
 
     def demonstration(self, question: Question, random: np.random.Generator) -> tuple[DemonstrationTurn, ...]:
-        """A conversation about `question`, from the prompt to the last turn, drawn from `random` alone."""
+        """Makes a conversation about `question`, from the prompt to the last turn, drawn from `random` alone."""
 
     def environment(self) -> Environment:
-        """A new environment, for one conversation."""
+        """Makes a new environment, for one conversation."""
 
     def right_answer(self, question: Question) -> str | None:  # noqa: ARG002 (by default a task can't say)
-        """What a policy that knows the answer says last; None where the task can't say. The data report tries it.
+        """Returns the last words of a policy that knows the answer; None where the task can't say.
 
         Raises:
             ValueError: no answer to this question can be judged; the text says what its expected outcome must be.

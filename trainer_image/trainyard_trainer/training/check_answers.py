@@ -33,7 +33,7 @@ class Unmeetable:
 
 
 def unmeetable(questions: Sequence[Question], task: Task, renderer: Renderer, max_turn_tokens: int) -> list[Unmeetable]:
-    """The questions whose outcome can't be met, of those that the task knows an answer to.
+    """Finds the questions whose outcome can't be met, among those that the task knows an answer to.
 
     Args:
         questions: of a file.
@@ -67,7 +67,7 @@ async def _judge(question: Question, task: Task, renderer: Renderer, max_turn_to
 
 
 async def _is_wrong(question: Question, task: Task, said: PolicyTurn) -> bool:
-    """Whether the task takes a turn for wrong; an environment that fails is told of elsewhere."""
+    """Says whether the task judges a turn as wrong; an environment that fails is reported elsewhere."""
     try:
         environment = GuardedEnvironment(task)
         await environment.reset(question)

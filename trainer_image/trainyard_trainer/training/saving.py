@@ -20,12 +20,12 @@ from trainyard_trainer.training.train_state import TrainState
 
 
 def is_due(finished: int, every_steps: int) -> bool:
-    """Whether a checkpoint is taken after `finished` steps: every so many, beginning with the first so many."""
+    """Says whether a checkpoint is taken after `finished` steps, a multiple of `every_steps`."""
     return finished > 0 and finished % every_steps == 0
 
 
 def save_if_due(algorithm: Algorithm, sinks: Sinks, state: TrainState, *, ended: bool) -> None:
-    """Begin a checkpoint after every so many steps, of the best state so far, and where the run has `ended`.
+    """Begins a checkpoint if it is due after this step, if the state is the best so far, or if the run has `ended`.
 
     Training may go on at once, unless it has ended.
     """
@@ -36,7 +36,7 @@ def save_if_due(algorithm: Algorithm, sinks: Sinks, state: TrainState, *, ended:
 
 
 def stop_here(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> NoReturn:
-    """Save the state of now before all else and end the run.
+    """Saves the current state first and ends the run.
 
     Raises:
         StoppedError: always.
@@ -47,7 +47,7 @@ def stop_here(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> NoReturn
 
 
 def stop_if_asked(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> None:
-    """`stop_here`, if somebody asked for it.
+    """Saves and ends the run as `stop_here` does, if somebody asked for it.
 
     Raises:
         StoppedError: somebody did.
@@ -57,7 +57,7 @@ def stop_if_asked(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> None
 
 
 def finish(sinks: Sinks) -> SavedCheckpoint:
-    """Wait until the final checkpoint is committed."""
+    """Waits until the final checkpoint is committed."""
     sinks.progress.phase("saving")
     saved = sinks.checkpointer.finish()
     if saved is None:

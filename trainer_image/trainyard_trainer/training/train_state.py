@@ -36,17 +36,17 @@ class TrainState:
 
     @property
     def updates(self) -> int | None:
-        """Updates done of the step that isn't finished; None between steps and before the first of them."""
+        """Returns the updates done of the unfinished step; None between steps and before the first of them."""
         return self.batch.done or None if self.batch else None
 
     def finish_step(self, metrics: Mapping[str, str]) -> None:
-        """The step's updates are done."""
+        """Counts the step as finished."""
         self.step += 1
         self.batch = None
         self.metrics = metrics
 
     def to_state(self) -> dict[str, Any]:
-        """As a checkpoint holds it: maps, lists, numbers and strings."""
+        """Writes it as a checkpoint holds it: maps, lists, numbers and strings."""
         return {
             "step": self.step,
             "batch": None if self.updates is None or self.batch is None else self.batch.to_state(),
@@ -58,7 +58,7 @@ class TrainState:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], read_batch: ReadBatch) -> TrainState:
-        """Read what `to_state` gave.
+        """Reads what `to_state` wrote.
 
         Args:
             state: it.
