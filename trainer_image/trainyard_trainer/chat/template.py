@@ -1,7 +1,7 @@
 """A model's chat template: what it writes, where a policy turn ends in it, and whether it stays as it was.
 
-Place in the data's way: station 5, below `chat_renderer`. A template is a program of the model's maker: what it does is found
-out at load by having it write small conversations, of which every one must be the beginning of its continuation.
+Place in the data's way: station 5, below `chat_renderer`. A template is a program of the model's maker: what it does is
+found out at load by having it write small conversations, of which each must be the beginning of its continuation.
 """
 
 from __future__ import annotations
