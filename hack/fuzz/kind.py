@@ -49,7 +49,7 @@ def refused(error: RefusedError, *, lines: bool = False) -> None:
     """Holds a refusal to its form: a reason, a field of the manifest or the command line, and one line of text.
 
     Args:
-        error: it.
+        error: the refusal.
         lines: whether it may tell several faults, each in a line of its own.
     """
     promise(

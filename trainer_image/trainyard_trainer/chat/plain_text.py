@@ -46,7 +46,7 @@ class PlainText:
         """Encodes the text that opens a conversation, behind what the tokenizer puts before any text.
 
         Raises:
-            UnwritableError: it has none.
+            UnwritableError: the text has no ids.
         """
         return self._opening + self.continuation(text)
 
@@ -54,7 +54,7 @@ class PlainText:
         """Encodes a text inside a conversation.
 
         Raises:
-            UnwritableError: it has none.
+            UnwritableError: the text has no ids.
         """
         return self._encoder.data(text)
 
@@ -66,7 +66,7 @@ class PlainText:
         """Encodes a policy's turn and its end apart, so that they can't merge into a token that ends nothing.
 
         Raises:
-            UnwritableError: it has none.
+            UnwritableError: the text has no ids.
         """
         return self._encoder.data(text) + ((self._single(end),) if end else ())
 

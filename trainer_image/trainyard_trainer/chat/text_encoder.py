@@ -1,4 +1,4 @@
-"""Texts as token ids, where a control token counts only if the chat template, not somebody's data, wrote it.
+"""Encodes texts; a control token counts only if the chat template wrote it, not if it is in the data.
 
 Place in the data's way: station 5, below the renderers and `template`. A question, an option or a tool's result that
 spells `<|im_end|>` would end the turn if it were read as the token of that name: a person who writes to the agent could
@@ -53,7 +53,7 @@ class TextEncoder:
         """Marks the control tokens in a text of data, or in a map or list of such texts, as text.
 
         Args:
-            value: it; keys of maps stay as they are.
+            value: the text, map or list; keys of maps stay as they are.
             by_policy: whether the policy says it: it may write tags of reasoning and tool calls.
         """
         return mark_control_tokens(value, self._policy_may_not if by_policy else self._others_may_not)

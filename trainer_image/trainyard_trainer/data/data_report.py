@@ -45,9 +45,7 @@ class QuestionSet:
 
 @dataclass(frozen=True, slots=True)
 class SetCounts:
-    """Numbers of one set. `duplicates` repeat an earlier question; `longest` is in tokens, None where nobody
-    counted.
-    """
+    """Holds the counts of one set; `duplicates` repeat an earlier question, `longest` is in tokens or None."""
 
     split: Split
     questions: int
@@ -76,7 +74,7 @@ class DataReport:
 
     @property
     def longest_prompt(self) -> int:
-        """Returns the tokens of the longest prompt; 0 where nobody counted."""
+        """Returns the tokens of the longest prompt; 0 where none were counted."""
         return max((counts.longest or 0 for counts in self.sets), default=0)
 
     def lines(self) -> list[str]:
@@ -106,7 +104,7 @@ def data_report(
 
     Refused: an empty set, a question in two sets, and a prompt or demonstration of more tokens than the model can read.
     Doubted: few training questions, fewer test questions than can ever be significant, repeated questions, other
-    answers for the same question, members that nobody reads.
+    answers for the same question, unknown members.
 
     Args:
         sets: each set that the run needs, once.

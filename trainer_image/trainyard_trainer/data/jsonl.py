@@ -1,6 +1,6 @@
 """Reads questions from JSON lines: from bytes, or an error that says where the file is wrong.
 
-Place in the data's way: station 4. Pure: reading the bytes is somebody else's. One object per line::
+Place in the data's way: station 4. Pure: it is given the bytes. One object per line::
 
     {"query": "What is 2 + 2?", "expected_outcome": "4"}
 
@@ -28,7 +28,7 @@ _SHOWN = 120
 
 @dataclass(frozen=True, slots=True)
 class QuestionFile:
-    """The questions of a file in its order, and how often members occurred that nobody reads."""
+    """The questions of a file in its order, and how often unknown members occurred."""
 
     questions: tuple[Question, ...]
     ignored: Mapping[str, int]

@@ -1,7 +1,7 @@
 """Going on with a run that has no cluster: which one, and whether it is still the same.
 
 Place in the data's way: stations 1 and 2, where there is no API server. A run's config lies in its folder from its
-start on, for a cluster's API server would keep the immutable part of a manifest, and here nobody else does.
+start on; in a cluster the API server keeps the immutable part of a manifest.
 """
 
 from __future__ import annotations

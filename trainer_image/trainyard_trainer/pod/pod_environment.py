@@ -47,7 +47,7 @@ class PodEnvironment:
 
 
 def read_environment(variables: Mapping[str, str]) -> PodEnvironment:
-    """Reads the pod's environment; whoever needs a missing variable finds out."""
+    """Reads the pod's environment; a missing variable is an error only where it is used."""
     data = {
         name: _credentials(variables, access, names.ENV_DATA_SECRET_KEYS[name])
         for name, access in names.ENV_DATA_ACCESS_KEYS.items()

@@ -37,7 +37,7 @@ Outcome = RewardValue | NoValue | None
 _CALL: ContextVar[int] = ContextVar("call")
 """The call that a task works for."""
 _abandoned: list[Any] = []
-"""Tasks that didn't end. They are kept, for what they do when they are collected would fall on somebody else."""
+"""Tasks that didn't end. They are kept, for an error at their collection would hit another call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class SideBySide:
     """Awaits calls together, until each has its outcome.
 
     Args:
-        calls: they.
+        calls: coroutines of rewards, each with its time-out.
         tell: is given each outcome, once, as it is known.
         turning: called now and then, as long as the loop turns.
         alone: there is one call, and whatever happens is its own doing.

@@ -2,7 +2,7 @@
 
 Place in the data's way: station 4, beside `check_data`. Each outcome is said as a policy would say it, in ids, and put
 before the task's own verdict: an outcome with a letter that the tokenizer lacks, with the text that ends a turn in it,
-or of more tokens than a turn may have, would be wrong for ever, and nobody would be told.
+or of more tokens than a turn may have, would always be judged wrong, without a word.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ class Components:
 
     @property
     def sampler(self) -> ReportedSampler | None:
-        """Returns what is to be reported of the engine; None until somebody has asked for rollouts."""
+        """Returns what is to be reported of the engine; None until rollouts were made."""
         return self._engine[1] if "_engine" in self.__dict__ else None
 
     @cached_property

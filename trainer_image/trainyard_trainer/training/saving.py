@@ -47,10 +47,10 @@ def stop_here(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> NoReturn
 
 
 def stop_if_asked(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> None:
-    """Saves and ends the run as `stop_here` does, if somebody asked for it.
+    """Saves and ends the run as `stop_here` does, if a stop was asked for.
 
     Raises:
-        StoppedError: somebody did.
+        StoppedError: a stop was asked for.
     """
     if sinks.stop.requested():
         stop_here(algorithm, sinks, state)

@@ -1,7 +1,7 @@
 """Holds how far a run is: everything of it that goes on, besides what its algorithm learned.
 
 Place in the data's way: between station 8 and station 9. The loop moves it on; a checkpoint holds it in plain types. It
-measures, writes and decides nothing. Random streams are keyed by step, so `step` is their position too.
+measures, writes and decides nothing. Random streams are keyed by step, so `step` says how far they are, too.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class TrainState:
         """Reads what `to_state` wrote.
 
         Args:
-            state: it.
+            state: what it wrote.
             read_batch: reads the batch of a step that isn't finished.
 
         Raises:

@@ -1,6 +1,6 @@
-"""The engine in this process: many conversations ask for turns, one pump lets a decoder sample them together.
+"""The engine in this process: many conversations ask for turns, and a decoder samples them together.
 
-Place in the data's way: station 5. The pump goes on only when every open conversation has asked or was closed, at
+Place in the data's way: station 5. It goes on only when every open conversation has asked or was closed, at
 points that token counts decide, never the clock; in between, environments run. It knows no model: decoders do.
 """
 

@@ -2,7 +2,7 @@
 
 Place in the data's way: station 5, below the slot decoder. A layout lasts for some steps: which tokens are forced,
 which uniform number each draw takes and at which step each row reaches its limit stand in arrays, so that a step costs
-no work by the row. Rows that have ended stay until the next layout; nobody looks at what they still draw.
+no work by the row. Rows that have ended stay until the next layout; what they still draw isn't used.
 """
 
 from __future__ import annotations
