@@ -67,8 +67,10 @@ def by_generate(model: Qwen3ForCausalLM, workload: Workload, cache: str) -> Iter
 @contextmanager
 def by_generate_batch(model: Qwen3ForCausalLM, workload: Workload) -> Iterator[Generate]:
     """Gives transformers' continuous batching as `generate_batch` does, but with a limit for each row, which that can't
-    take. Its manager stays open: starting and stopping it, which takes seconds each time, isn't counted. It has as many
-    pages as the rows need; by default it would take nine tenths of the machine's memory.
+    take.
+
+    Its manager stays open: starting and stopping it, which takes seconds each time, isn't counted. It has as many pages
+    as the rows need; by default it would take nine tenths of the machine's memory.
     """
     rows = [(list(prompt), length) for prompt, length in zip(workload.prompts, workload.lengths, strict=True)]
     pages = sum(-(-(len(prompt) + length) // PAGE) for prompt, length in rows)

@@ -14,7 +14,7 @@ from trainyard_trainer.trajectory import CallOutcome
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the agent is asked: its text, which also identifies it, and the right answer.
+    """Holds what the agent is asked, a text that also identifies it, and the right answer.
 
     `line` is where it stands in its file, from 1; None for one that no file has.
     """
@@ -35,7 +35,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call that the policy wrote. `arguments` are the JSON object it gave."""
+    """Holds a call that the policy wrote; `arguments` are the JSON object it gave."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -43,7 +43,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableCall:
-    """What the policy wrote in place of a call, and why it can't be read; the policy is told."""
+    """Holds what the policy wrote in place of a call, and why it can't be read; the policy is told."""
 
     text: str
     problem: str
@@ -88,7 +88,7 @@ def _is_call(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PolicyTurn:
-    """What the policy said without its reasoning, and the tool calls in it, in their order.
+    """Holds what the policy said without its reasoning, and the tool calls in it, in their order.
 
     `written` is all that it wrote, for people; None where that is `text`.
     """
@@ -100,7 +100,7 @@ class PolicyTurn:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What the environment makes of a policy turn.
+    """Says what the environment makes of a policy turn.
 
     `reply` is put before the policy, unless `done`. `answer` and `success`, the task's verdict, count at the end.
     `calls` says of each tool call in the turn what came of it; calls that can't be read count as failed even where it

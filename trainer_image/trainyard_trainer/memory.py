@@ -34,7 +34,7 @@ _HOST_ALLOCATOR = "can't allocate memory"
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Bytes that sampling may use: those to plan with, which may be none, and those beyond which there is nothing."""
+    """Holds the bytes that sampling may use: `planned` to plan with, may be 0, and `most` at the very most."""
 
     planned: int
     most: int

@@ -18,7 +18,7 @@ _PER_BLOCK = 4
 
 
 class Stream(IntEnum):
-    """What a stream of random numbers is for; the numbers are part of what makes a run repeatable."""
+    """Says what a stream of random numbers is for; another value changes every number of its stream."""
 
     TRAINING_TOKENS = 1
     EVALUATION_TOKENS = 2
@@ -33,7 +33,7 @@ class Stream(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class StreamKey:
-    """Which stream: the run's seed, what it is for, and whose it is. All are integers from 0, below 2**64."""
+    """Names a stream: the run's seed, its purpose, and whose it is, as integers from 0, below 2**64."""
 
     seed: int
     stream: Stream

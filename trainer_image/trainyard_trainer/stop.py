@@ -14,14 +14,14 @@ from typing import Protocol
 
 
 class StopRequest(Protocol):
-    """Whether somebody asked the run to stop."""
+    """Says whether somebody asked the run to stop."""
 
     def requested(self) -> bool:
         """Returns True once a stop was asked for, and from then on."""
 
 
 class SignalStop:
-    """A `StopRequest` set by SIGTERM or SIGINT."""
+    """Asks for a stop at SIGTERM or SIGINT; see `StopRequest`."""
 
     def __init__(self) -> None:
         self._asked = threading.Event()

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 
 class Marks(NamedTuple):
-    """The texts around a model's reasoning."""
+    """Holds the texts around a model's reasoning."""
 
     opening: str
     closing: str

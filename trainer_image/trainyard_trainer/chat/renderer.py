@@ -73,8 +73,10 @@ class Renderer(Protocol):
 
 
 class TextRenderer:
-    """Turns plain text into ids and back; see `Renderer`. Stop texts are part of what the policy says; the ids at which
-    the model ends any text end its turns too, and are no part of their text.
+    """Turns plain text into ids and back; see `Renderer`.
+
+    Stop texts are part of what the policy says. The ids at which the model ends any text end its turns too, and are no
+    part of their text.
 
     Args:
         vocabulary: the model's tokenizer and ids.

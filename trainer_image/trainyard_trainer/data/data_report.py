@@ -26,7 +26,7 @@ _SHOWN = 120
 
 @dataclass(frozen=True, slots=True)
 class QuestionSet:
-    """One set as it was read or drawn.
+    """Holds one set as it was read or drawn.
 
     `field_path` is the field of the manifest that it comes from. `lengths` are the prompts' tokens, one per question,
     None where it has no prompt; empty where no tokenizer counted them. `demonstrated` are the tokens of each question's
@@ -56,7 +56,7 @@ class SetCounts:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the run can't begin: the field, the rule, the value at fault, and the word that stands for it."""
+    """Says why the run can't begin: the field, the rule, the value at fault, and the reason's word."""
 
     field_path: str
     rule: str
@@ -66,7 +66,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class DataReport:
-    """All sets' numbers, what a person should know, and what is refused."""
+    """Holds all sets' counts, what a person should know, and what is refused."""
 
     sets: tuple[SetCounts, ...]
     warnings: tuple[str, ...]

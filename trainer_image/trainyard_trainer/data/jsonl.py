@@ -28,7 +28,7 @@ _SHOWN = 120
 
 @dataclass(frozen=True, slots=True)
 class QuestionFile:
-    """The questions of a file in its order, and how often unknown members occurred."""
+    """Holds the questions of a file in its order, and how often unknown members occurred."""
 
     questions: tuple[Question, ...]
     ignored: Mapping[str, int]

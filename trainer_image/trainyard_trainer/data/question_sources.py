@@ -33,7 +33,7 @@ _STREAMS = {Split.TEST: Stream.HELD_OUT_QUESTIONS, Split.VALIDATION: Stream.VALI
 
 
 class QuestionSource(Protocol):
-    """Three disjoint sets of questions."""
+    """Gives three disjoint sets of questions."""
 
     def training(self, step: int, count: int) -> list[Question]:
         """Returns the questions of one step; every step of a run asks for the same `count`."""
@@ -46,7 +46,7 @@ class QuestionSource(Protocol):
 
 
 class DrawnQuestions:
-    """A task's own questions; see `QuestionSource`. They are drawn anew for each step, so one may occur twice.
+    """Draws a task's own questions anew for each step, so one may occur twice; see `QuestionSource`.
 
     Args:
         task: draws them.
@@ -105,7 +105,7 @@ class DrawnQuestions:
 
 
 class FileQuestions:
-    """Questions of files; see `QuestionSource`. Each pass over the training set has a seeded order of its own.
+    """Gives the questions of files, in a seeded order for each pass over the training set; see `QuestionSource`.
 
     Args:
         files: the training file, and those of the other sets where the user split the data.

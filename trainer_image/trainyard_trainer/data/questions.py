@@ -24,7 +24,7 @@ from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 
 
 class Questions:
-    """The questions of one run.
+    """Gives the questions of one run.
 
     Attributes:
         test: prompts of the measurement before and after; empty without one.

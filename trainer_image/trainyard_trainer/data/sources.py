@@ -29,7 +29,7 @@ def mounted(split: str, key: str) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class DataAccess:
-    """How this machine reaches data files.
+    """Says how this machine reaches data files.
 
     Attributes:
         config_map: from a set's name and a key of its ConfigMap to the file.

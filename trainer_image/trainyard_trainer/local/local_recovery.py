@@ -24,7 +24,7 @@ from trainyard_trainer.training.train_state import TrainState
 
 
 class Recovery:
-    """A run's ledger as it is found, asked which checkpoints its rows reach.
+    """Finds out which checkpoints the rows of a run's ledger reach.
 
     Raises:
         RefusedError: STORAGE_UNAVAILABLE; a file of it can't be read.

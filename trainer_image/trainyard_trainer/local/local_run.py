@@ -74,7 +74,7 @@ def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest, 
 
 @dataclass(frozen=True)
 class _LocalRun:
-    """A run and what it writes to."""
+    """Trains one run, with files for what it writes."""
 
     config: RunConfig
     storage: FolderStorage

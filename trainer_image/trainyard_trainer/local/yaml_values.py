@@ -110,7 +110,7 @@ class _Node:
 
 
 class _Builder:
-    """Makes nodes of events; an alias in the node that it refers to is found out later."""
+    """Makes nodes of events; an alias inside the node that it refers to is found later."""
 
     def __init__(self, events: Any, text: str) -> None:
         self._events = events

@@ -15,7 +15,7 @@ from trainyard_trainer.pod.ending import redact
 
 
 class HidingFormatter(logging.Formatter):
-    """Lines like `2026-01-31T12:00:00Z INFO ledger: ...`, in UTC."""
+    """Formats lines as `2026-01-31T12:00:00Z INFO ledger: ...`, in UTC, without secrets."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(asctime)sZ %(levelname)s %(name)s: %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")

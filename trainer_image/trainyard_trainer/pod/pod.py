@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 class PodReporter(Reporter, Protocol):
-    """A reporter that also shows commits, and that can be closed."""
+    """Reports as a reporter does, shows commits too, and can be closed."""
 
     def checkpoint(self, saved: SavedCheckpoint) -> None:
         """Shows a committed checkpoint at once."""
@@ -66,7 +66,7 @@ def status_reporter(identity: RunIdentity) -> PodReporter:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What differs between a pod and a test of one on a plain machine."""
+    """Holds what differs between a pod and a test of one on a plain machine."""
 
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
     termination_log: Path = Path(names.TERMINATION_LOG)

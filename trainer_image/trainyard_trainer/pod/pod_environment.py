@@ -18,7 +18,7 @@ from trainyard_trainer.storage.storage_s3 import Credentials
 
 @dataclass(frozen=True, slots=True)
 class PodEnvironment:
-    """The pod's variables; `repr` shows no secret."""
+    """Holds the pod's variables; `repr` shows no secret."""
 
     run_config: Path
     pod_uid: str

@@ -26,7 +26,7 @@ class KubeError(Exception):
 
 
 class ProgressField:
-    """`status.progress` of the pod's own TrainingJob."""
+    """Patches `status.progress` of the pod's own TrainingJob."""
 
     def __init__(self, api: client.CustomObjectsApi, run: RunIdentity) -> None:
         self._api = api

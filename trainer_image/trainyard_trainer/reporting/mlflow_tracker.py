@@ -19,7 +19,7 @@ RUN_TAG = "trainyard.run_uid"
 
 
 class MlflowTracker:
-    """See `tracking.Tracker`. The server is contacted with the first measurement.
+    """Sends numbers to a run of MLflow, from the first measurement on; see `tracking.Tracker`.
 
     Args:
         endpoint: URL of the tracking server.

@@ -26,7 +26,7 @@ Phase = Literal["loading", "evaluation", "rollout", "validation", "saving", "don
 
 
 class ProgressReporter:
-    """The newest progress of one run of `steps` steps."""
+    """Reports the newest progress of a run of `steps` steps."""
 
     def __init__(self, reporter: Reporter, steps: int) -> None:
         self._reporter = reporter

@@ -9,7 +9,7 @@ from time import perf_counter
 
 
 class Stopwatch:
-    """Runs from when it is made; each lap is the time since the one before."""
+    """Measures laps, each the time since the one before, from when it is made."""
 
     def __init__(self) -> None:
         self._began = self._lap = perf_counter()

@@ -29,7 +29,7 @@ CLOSE_SECONDS = 10.0
 
 
 class Tracker(Protocol):
-    """One run of one tracker. Whatever it raises is logged and costs that measurement only."""
+    """Sends one run to one tracker; what it raises is logged and costs that measurement only."""
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
         """Sends named numbers of a step; steps count from 1."""
@@ -75,7 +75,7 @@ def _opened(name: str, open_one: Callable[[], Tracker]) -> list[Tracker]:
 
 
 class TrackedLedger:
-    """A `Ledger` that tells trackers what it has kept, from a thread of its own."""
+    """Keeps rows as a `Ledger` and tells trackers, from a thread of its own."""
 
     def __init__(self, ledger: Ledger, trackers: Sequence[Tracker]) -> None:
         self._ledger = ledger

@@ -21,7 +21,7 @@ _REFUSED: Final = re.compile(r"returned error 40[13]\b")
 
 
 class WandbTracker:
-    """See `tracking.Tracker`. The run's uid is the id there, so that a later attempt goes on in the same run.
+    """Sends numbers to the run whose id is the run's uid, so that a later attempt continues it; see `tracking.Tracker`.
 
     Args:
         asked: project, entity and server.

@@ -17,7 +17,7 @@ RewardFunction = Callable[[Trajectory], Any]
 
 
 class RewardCaller(Protocol):
-    """Calls rewards of a user somewhere else, by their names, in batches."""
+    """Calls a user's rewards in another process, by name, in batches."""
 
     def call(
         self, timeouts: dict[str, float], trajectories: Sequence[Trajectory]
@@ -34,7 +34,7 @@ class RewardCaller(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WeightedReward:
-    """A reward with its factor in the sum, and the manifest's field that named it.
+    """Holds a reward, its factor in the sum, and the manifest's field that named it.
 
     `function` is called in this process; where it is None, `caller` calls it, and each trajectory may take
     `timeout_seconds`.

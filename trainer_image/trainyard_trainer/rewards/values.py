@@ -20,7 +20,7 @@ LARGEST: Final = 1e100
 
 @dataclass(frozen=True, slots=True)
 class RewardValue:
-    """A raw reward: one finite number for the trajectory, or one for each policy turn, which add up to it."""
+    """Holds a raw reward: one finite number for the trajectory, or one for each policy turn, which add up to it."""
 
     total: float
     by_turn: tuple[float, ...] | None = None
@@ -28,7 +28,7 @@ class RewardValue:
 
 @dataclass(frozen=True, slots=True)
 class NoValue:
-    """A reward gave no number for a trajectory, and why: `raised ...`, `returned ...`."""
+    """Says why a reward gave no number for a trajectory: `raised ...`, `returned ...`."""
 
     problem: str
 

@@ -45,7 +45,7 @@ _ABSENT: Final = object()
 
 
 class Worker:
-    """Rewards by name, called on request.
+    """Calls rewards by name, on request.
 
     Args:
         answers: the socket to the trainer.

@@ -50,7 +50,7 @@ class LostError(Exception):
 
 
 class WorkerConnection:
-    """A started process.
+    """Talks to a started worker process.
 
     Attributes:
         unused: no reward was called in it yet.

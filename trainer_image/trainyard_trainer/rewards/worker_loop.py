@@ -42,7 +42,7 @@ _abandoned: list[Any] = []
 
 @dataclass(frozen=True, slots=True)
 class UserReward:
-    """A reward of a user: its function, whether it is a coroutine function, its files, and where it is defined."""
+    """Holds a user's reward: its function, whether that is a coroutine function, its files, and where it is defined."""
 
     function: RewardFunction
     awaited: bool
@@ -64,7 +64,7 @@ class UserReward:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A coroutine of a reward, and the seconds that it may take."""
+    """Holds a coroutine of a reward, and the seconds that it may take."""
 
     number: int
     reward: UserReward

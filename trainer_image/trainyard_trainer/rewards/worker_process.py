@@ -31,7 +31,7 @@ MAX_VAIN_STARTS = 3
 
 @dataclass(slots=True)
 class _Begun:
-    """Jobs that the process is at, and until when it may be.
+    """Holds the calls that the process is working on, and until when it may.
 
     `first`: no reward was called in this process before. `last` is when coroutines are given up even while their loop
     turns.
@@ -46,7 +46,7 @@ class _Begun:
 
 @dataclass(slots=True)
 class _Work:
-    """Calls of one step: those that are open, in the order in which they are made, and the values of the others.
+    """Holds the calls of one step: open ones in the order in which they are made, and the values of the others.
 
     `alone`: coroutines are called one by one, too. `suspected` were at work when a process died in which others had
     been called before.
@@ -74,7 +74,7 @@ class _Work:
 
 
 class RewardWorker:
-    """Rewards by name, called in a process of their own; see `reward.RewardCaller`.
+    """Calls rewards by name in a process of their own; see `reward.RewardCaller`.
 
     Args:
         names: rewards that it must know.

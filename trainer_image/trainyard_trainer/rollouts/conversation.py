@@ -25,7 +25,7 @@ from trainyard_trainer.trajectory import (
 
 
 class Conversation:
-    """A rollout of one prompt: all its tokens so far in one segment."""
+    """Collects a rollout of one prompt: all its tokens so far, in one segment."""
 
     def __init__(self, identity: TrajectoryId, task: str, question: Question) -> None:
         self.id = identity

@@ -32,7 +32,7 @@ class FailedEnvironmentError(Exception):
 
 
 class GuardedEnvironment:
-    """The environment of one conversation.
+    """Calls the environment of one conversation, with a time limit.
 
     Args:
         task: makes it.

@@ -33,7 +33,7 @@ STOP_POLL_SECONDS = 0.2
 
 
 class SynchronousRollouts:
-    """Rollouts of one run; see `rollouts.source.RolloutSource`.
+    """Makes the rollouts of one run; see `rollouts.source.RolloutSource`.
 
     Args:
         engine: samples.
@@ -168,7 +168,7 @@ class SynchronousRollouts:
 
 
 class _Running:
-    """Conversations that run as tasks, and the trajectories of those that have ended."""
+    """Runs conversations as tasks, and keeps the trajectories of those that have ended."""
 
     def __init__(self, stop: StopRequest) -> None:
         self.running: set[asyncio.Task[Trajectory]] = set()

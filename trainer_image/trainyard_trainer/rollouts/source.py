@@ -16,7 +16,7 @@ from trainyard_trainer.trajectory import Trajectory
 
 @dataclass(frozen=True, slots=True)
 class RolloutPlan:
-    """How prompts are rolled out; `max_new_tokens` per turn, the task's own limit where it is None."""
+    """Says how prompts are rolled out; `max_new_tokens` is per turn, None for the task's own limit."""
 
     group_size: int
     temperature: float

@@ -14,7 +14,7 @@ from trainyard_trainer.trajectory import FinishReason, Sampling
 
 
 class Session(Protocol):
-    """One conversation as its engine remembers it; opaque to everybody else."""
+    """Stands for one conversation; only its engine looks inside."""
 
 
 @dataclass(frozen=True, slots=True)

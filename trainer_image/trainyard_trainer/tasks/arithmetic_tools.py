@@ -73,7 +73,7 @@ def judge(question: Question, text: str) -> Verdict:
 
 
 class ArithmeticToolsTask(Task):
-    """Sums from 1 to n, calculations with two numbers, and sums times a number; see `task.Task`.
+    """Asks for sums from 1 to n, calculations with two numbers, and sums times a number; see `task.Task`.
 
     Args:
         options: `questions`, which kinds are asked, some of `sum,calculation,combination`, default all; `system`, a

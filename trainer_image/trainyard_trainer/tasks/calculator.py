@@ -46,7 +46,7 @@ def calculate(left: int, operator: str, right: int) -> str:
 
 
 class CalculatorTask(Task):
-    """Questions about two numbers from 10 to 99; see `task.Task`.
+    """Asks about two numbers from 10 to 99; see `task.Task`.
 
     Args:
         options: `operators`, the ones that are asked for, some of `+-*`. Default: all.
@@ -96,7 +96,7 @@ class CalculatorTask(Task):
 
 
 class CalculatorEnvironment:
-    """One conversation with its calculator; see `environment.Environment`."""
+    """Answers one conversation with a calculator; see `environment.Environment`."""
 
     def __init__(self) -> None:
         self._expected: str | None = None

@@ -22,7 +22,7 @@ MAX_DIGITS = 32
 
 
 class EchoTask(Task):
-    """Digits to say again; see `task.Task`.
+    """Asks for digits to be said again; see `task.Task`.
 
     Args:
         options: `digits`, how many, 1 to 32. Default: 3.
@@ -54,7 +54,7 @@ class EchoTask(Task):
 
 
 class EchoEnvironment:
-    """One question, one answer; see `environment.Environment`."""
+    """Asks one question and takes one answer; see `environment.Environment`."""
 
     def __init__(self) -> None:
         self._expected = ""

@@ -60,7 +60,7 @@ def _tokens(text: str) -> list[str]:
 
 
 class _Parser:
-    """Recursive descent over the tokens, from the left."""
+    """Parses tokens by recursive descent, from the left."""
 
     def __init__(self, tokens: list[str]) -> None:
         self.rest = tokens

@@ -21,7 +21,7 @@ from trainyard_trainer.trajectory import Role
 
 
 class QuestionAnswerTask(Task):
-    """Questions of `spec.task.data`; see `task.Task`.
+    """Asks the questions of `spec.task.data`; see `task.Task`.
 
     The answer is what the policy says without its reasoning and spaces at its ends; none where that is nothing. It
     succeeds if a reader can't tell it from the expected outcome. Demonstrations answer with the expected outcome.
@@ -82,7 +82,7 @@ class QuestionAnswerTask(Task):
 
 
 class QuestionAnswerEnvironment:
-    """One question, one answer; see `environment.Environment`."""
+    """Asks one question and takes one answer; see `environment.Environment`."""
 
     def __init__(self, task: QuestionAnswerTask) -> None:
         self._task = task

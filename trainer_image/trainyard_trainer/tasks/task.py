@@ -18,7 +18,7 @@ from trainyard_trainer.trajectory import Role
 
 @dataclass(frozen=True, slots=True)
 class DemonstrationTurn:
-    """What is said in one turn, and by whom; the loss of supervised fine-tuning counts the policy's alone.
+    """Says what is said in one turn, and by whom; supervised fine-tuning counts the policy's alone in its loss.
 
     In a chat, a policy turn is one assistant message, and what a tool turn says is what a reply would be.
     """
@@ -28,7 +28,7 @@ class DemonstrationTurn:
 
 
 class Task(Protocol):
-    """A kind of question, asked in an environment.
+    """Asks questions of one kind, each in an environment.
 
     A class that derives from this one inherits the defaults below. It is called with the manifest's options, a mapping
     of strings: `MyTask(options)`. Names that aren't in `option_names` have been refused before; for a value that it

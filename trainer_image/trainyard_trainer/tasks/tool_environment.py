@@ -35,7 +35,7 @@ class ToolError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that a policy may call by name; sync or a coroutine function.
+    """Wraps a function, sync or a coroutine function, that a policy may call by name.
 
     `parameters` has each argument's JSON schema by name, `optional` those that may be left out. The function raises
     ToolError for arguments that it can't use; its result is shown as text.
@@ -64,14 +64,14 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer in a policy's last turn, None if there is none, and whether it is right."""
+    """Holds the answer in a policy's last turn, None if there is none, and whether it is right."""
 
     answer: str | None
     success: bool
 
 
 class ToolEnvironment:
-    """One conversation with tools; see `environment.Environment`.
+    """Answers one conversation with tools; see `environment.Environment`.
 
     A turn with calls gets their results, in their order; in place of a result, a call that fails or can't be read gets
     the reason. A turn without calls is the last one.

@@ -21,7 +21,7 @@ from trainyard_trainer.tasks.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Unmeetable:
-    """A question whose expected outcome nothing meets, and why.
+    """Says why nothing meets a question's expected outcome.
 
     `ambiguous` says that the task can't judge any answer to it, `too_long` that a turn ends before it is said.
     """

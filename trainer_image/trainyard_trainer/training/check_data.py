@@ -54,7 +54,9 @@ def open_questions(config: RunConfig, task: Task, files: Mapping[Split, Question
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Most tokens of a prompt, of a turn, and of a demonstration; None where there is no limit, or there are none."""
+    """Holds the most tokens of a prompt, of a turn, and of a demonstration; None where there is no limit, or none is
+    shown.
+    """
 
     prompt: int | None
     turn: int
@@ -113,8 +115,10 @@ def check_data(
 
 @dataclass(frozen=True, slots=True)
 class _Prompt:
-    """What a question's conversation begins with: its tokens, the characters that got lost, the control token that is
-    `spelled` in it; or what went wrong: the environment's `problem`, or why it is `unwritable`.
+    """Holds what a question's conversation begins with, or what went wrong.
+
+    `tokens` of the prompt, characters that got `lost`, the control token that is `spelled` in it; or the environment's
+    `problem`, or why it is `unwritable`.
     """
 
     question: Question

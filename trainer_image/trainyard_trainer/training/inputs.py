@@ -16,7 +16,7 @@ from trainyard_trainer.data.splits import Split
 
 @dataclass(frozen=True, slots=True)
 class RunInputs:
-    """Files of this machine.
+    """Holds the files that were brought to this machine.
 
     `model` is the folder of the first weights, as `save_pretrained` writes it, where the config's model is a
     checkpoint, in a bucket or on the Hub; None for `scratch` and for `path`, which is read where it lies. `module` is

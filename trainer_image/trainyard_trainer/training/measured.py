@@ -26,7 +26,7 @@ from trainyard_trainer.trajectory import Trajectory
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a measurement found: named numbers, and what each question gave.
+    """Holds what a measurement found: named numbers, and what each question gave.
 
     `values` are those of `evaluation_values` and `rollout_values`, the number of questions as `questions`, and what it
     took as `evaluation_seconds`.
@@ -49,7 +49,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """The questions that a run is measured by, and how they are answered and judged.
+    """Holds the questions that a run is measured by, and how they are answered and judged.
 
     Attributes:
         settings: how many, how often, and when validation ends a run.

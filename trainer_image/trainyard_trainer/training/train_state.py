@@ -19,7 +19,7 @@ ReadBatch = Callable[[Mapping[str, Any]], Batch]
 
 @dataclass(slots=True)
 class TrainState:
-    """Where the run stands; the one value of the loop that changes.
+    """Says where the run stands; the only value of the loop that changes.
 
     `step` counts finished steps. `batch` is what the next one's updates are made from, with those done, while there are
     more to do; None between steps. `metrics` are the latest measurements, as a checkpoint carries them. `before` is the

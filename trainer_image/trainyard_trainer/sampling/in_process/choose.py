@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class _NeverStopped:
-    """A check is short."""
+    """Never asks for a stop, for a check is short."""
 
     def requested(self) -> bool:
         return False

@@ -23,9 +23,11 @@ NUCLEUS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What may be drawn in each of S rows: the `top_k` [S] most probable tokens, of those the fewest whose renormalised
-    probabilities reach `top_p` [S], float64; tokens as probable as the last of these, too. A row without the one has a
-    `top_k` of V, without the other a `top_p` above 1. `widest` is the largest `top_k`.
+    """Says what may be drawn in each of S rows.
+
+    Of the `top_k` [S] most probable tokens, the fewest whose renormalised probabilities reach `top_p` [S], float64, and
+    those as probable as the last of these. A row without the one has a `top_k` of V, without the other a `top_p` above
+    1. `widest` is the largest `top_k`.
     """
 
     top_k: torch.Tensor

@@ -26,7 +26,7 @@ class UnknownCacheError(Exception):
 
 
 class SampledPolicy(Protocol):
-    """What sampling needs of a policy: see `policy.torch_policy.TorchPolicy`."""
+    """Says what sampling needs of a policy; see `policy.torch_policy.TorchPolicy`."""
 
     model: Any
     device: torch.device
@@ -43,14 +43,14 @@ class SampledPolicy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReadTokens:
-    """What reading leaves: caches of S rows, and the logits after each row's last token [S, V]."""
+    """Holds what reading leaves: caches of S rows, and the logits after each row's last token [S, V]."""
 
     rows: CacheRows
     logits: torch.Tensor
 
 
 class CachedModel:
-    """A model that reads tokens behind what it has already read.
+    """Reads tokens behind what it has already read.
 
     Args:
         policy: whose model it is.

@@ -33,7 +33,7 @@ _PROMPTS, _REPLIES, _NEW = (5, 2, 9, 2, 1, 12, 4), (3, 1, 6, 2, 9, 1, 4), (4, 7,
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """|Log-probability of the sampler - of the model|, in nats, over all sampled tokens."""
+    """Measures abs(log-probability of the sampler - of the model), in nats, over all sampled tokens."""
 
     largest: float
     mean: float

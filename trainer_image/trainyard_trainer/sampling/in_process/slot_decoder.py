@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class SlotDecoder:
-    """See `sampler.Decoder`.
+    """Decodes in slots; see `sampler.Decoder`.
 
     Args:
         model: reads.

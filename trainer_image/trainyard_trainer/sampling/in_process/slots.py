@@ -26,7 +26,7 @@ HORIZON = 128
 
 @dataclass(frozen=True, slots=True)
 class DrawingRules:
-    """How rows draw: temperatures [S], None where all are 1; filters; and which ids end a row's turn [kinds, V]."""
+    """Says how rows draw: temperatures [S], None where all are 1; filters; which ids end a row's turn [kinds, V]."""
 
     temperature: torch.Tensor | None
     filters: Filters | None
@@ -56,7 +56,7 @@ class DrawingRules:
 
 
 class Slots:
-    """A batch of turns and its cache.
+    """Decodes a batch of turns with its cache.
 
     Args:
         model: reads.

@@ -25,7 +25,7 @@ NUMBERS = 256
 
 
 class CachedSession:
-    """One conversation: all its tokens, how many of them were sampled, and what its decoder keeps of it.
+    """Holds one conversation: all its tokens, how many were sampled, and what its decoder keeps of it.
 
     Attributes:
         number: sessions are numbered in the order in which they were opened.
@@ -51,7 +51,7 @@ class CachedSession:
 
 @dataclass(eq=False, slots=True)
 class OpenTurn:
-    """A turn that was asked for: what it begins with, and what has been sampled so far.
+    """Holds a turn that was asked for: what it begins with, and what has been sampled so far.
 
     `to_feed` are ids that the model must read before the next one is drawn.
     """

@@ -23,7 +23,7 @@ CACHES = ("past_key_values", "cache_params")
 
 
 class WholeBatchDecoder:
-    """See `sampler.Decoder`.
+    """Decodes groups of equally long conversations whole; see `sampler.Decoder`.
 
     Args:
         policy: whose model samples.
