@@ -23,7 +23,7 @@ class Kubectl:
 
     @classmethod
     def current(cls) -> Kubectl:
-        """The cluster that is up.
+        """Finds the cluster that is up.
 
         Raises:
             CommandError: none is.
@@ -34,12 +34,12 @@ class Kubectl:
         return cls(cluster)
 
     def environment(self) -> dict[str, str]:
-        """Environment for a person's own kubectl: PATH and KUBECONFIG."""
+        """Returns the environment for a person's own kubectl: PATH and KUBECONFIG."""
         path = f"{self.cluster.bin}:{os.environ.get('PATH', '')}"
         return {**os.environ, "PATH": path, "KUBECONFIG": str(self.cluster.kubeconfig)}
 
     def try_(self, *arguments: str, program: str = "kubectl", stdin: str | None = None) -> tuple[int, str, str]:
-        """Run and return (exit status, stdout, stderr)."""
+        """Runs and returns (exit status, stdout, stderr)."""
         context = "--kube-context" if program == "helm" else "--context"
         command = [str(self.cluster.bin / program), context, self.cluster.context, *arguments]
         done = subprocess.run(
@@ -48,7 +48,7 @@ class Kubectl:
         return done.returncode, done.stdout, done.stderr
 
     def __call__(self, *arguments: str, program: str = "kubectl", stdin: str | None = None) -> str:
-        """Run and return stdout.
+        """Runs and returns stdout.
 
         Raises:
             CommandError: the command failed.
@@ -59,21 +59,21 @@ class Kubectl:
         return out
 
     def json(self, *arguments: str) -> dict[str, Any]:
-        """`kubectl ... -o json`, parsed."""
+        """Runs `kubectl ... -o json` and parses its output."""
         parsed: dict[str, Any] = json.loads(self(*arguments, "-o", "json"))
         return parsed
 
     def items(self, *arguments: str) -> list[dict[str, Any]]:
-        """The items of a list."""
+        """Lists the items of a list."""
         items: list[dict[str, Any]] = self.json("get", *arguments)["items"]
         return items
 
     def apply(self, manifest: str, *arguments: str) -> str:
-        """Apply a manifest given as text."""
+        """Applies a manifest given as text."""
         return self("apply", *arguments, "-f", "-", stdin=manifest)
 
 
 def condition(item: dict[str, Any], kind: str) -> dict[str, Any]:
-    """A condition of an object, or an empty dict."""
+    """Finds a condition of an object; an empty dict without one."""
     conditions = item.get("status", {}).get("conditions") or []
     return next((entry for entry in conditions if entry["type"] == kind), {})

@@ -21,7 +21,7 @@ SELECTIONS = {
 
 
 def main() -> None:
-    """Compile each selection; operator and trainer get the very versions that the tests run with."""
+    """Compiles each selection; operator and trainer get the very versions that the tests run with."""
     for output, selection in SELECTIONS.items():
         constraint = [] if output == DEV else ["--constraint", DEV]
         command = [

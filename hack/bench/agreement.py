@@ -23,7 +23,7 @@ class DisagreementError(Exception):
 
 
 def logprobs_after(model: Qwen3ForCausalLM, prompt: Sequence[int], completion: Sequence[int]) -> torch.Tensor:
-    """Log-probabilities [tokens of the completion, V] by one forward pass without a cache."""
+    """Computes log-probabilities [tokens of the completion, V] by one forward pass without a cache."""
     ids = torch.tensor([[*prompt, *completion]])
     with torch.no_grad():
         logits = model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1]
@@ -31,7 +31,7 @@ def logprobs_after(model: Qwen3ForCausalLM, prompt: Sequence[int], completion: S
 
 
 def greedy_gap(model: Qwen3ForCausalLM, workload: Workload, completions: Completions, *, forced: bool) -> float:
-    """How much less probable than the best a token was at most, over all rows that were sampled greedily.
+    """Returns how much less probable than the best a greedily sampled token was at most, over all rows.
 
     Where an end id was `forced` at a row's end, it was forbidden before: it is no candidate, and the last token is none
     that the model chose.
@@ -48,7 +48,7 @@ def greedy_gap(model: Qwen3ForCausalLM, workload: Workload, completions: Complet
 
 
 def logprob_error(model: Qwen3ForCausalLM, workload: Workload) -> float:
-    """Largest error of a log-probability that ours gives with what it samples."""
+    """Returns the largest error of the log-probabilities that our engine gives with what it samples."""
     sampled = sample(model, workload)
     errors = []
     for prompt, ids, given in zip(workload.prompts, sampled.completions, sampled.logprobs, strict=True):
@@ -58,8 +58,8 @@ def logprob_error(model: Qwen3ForCausalLM, workload: Workload) -> float:
 
 
 def require_agreement(model: Qwen3ForCausalLM, workload: Workload, engines: Sequence[str]) -> dict[str, float]:
-    """For each engine by name the largest gap of its greedy tokens, and as `ours, sampled` the largest error of the
-    log-probabilities that ours gives.
+    """Returns the largest gap of each engine's greedy tokens, and as `ours, sampled` the largest error of our
+    log-probabilities.
 
     Raises:
         DisagreementError: one is beyond `TOLERANCE`, or a row hasn't the length that was asked for.

@@ -21,7 +21,9 @@ class EndAt(LogitsProcessor):  # type: ignore[misc]
         self._lengths, self._prompt = torch.tensor(lengths), prompt
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Of scores [rows, V], the end id's is the only one left where a row's last token is due, else gone."""
+        """Leaves of scores [rows, V] only the end id's where a row's last token is due; elsewhere removes just that
+        one.
+        """
         due = self._lengths <= input_ids.shape[1] - self._prompt + 1
         scores[:, EOS] = -torch.inf
         if due.any():

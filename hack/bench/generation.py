@@ -57,7 +57,7 @@ class Measured:
 
 
 def open_all(stack: ExitStack, workload: Workload, engines: Sequence[str], *, without: bool) -> dict[str, Generate]:
-    """The engines, and if so asked ours without what it gains by, all around the same weights."""
+    """Opens the engines around the same weights; with `without`, also ours without each of its gains."""
     model = make_model(workload.model)
     runs = {name: stack.enter_context(ENGINES[name](model, workload)) for name in engines}
     if without and OURS in engines:
@@ -69,7 +69,7 @@ def open_all(stack: ExitStack, workload: Workload, engines: Sequence[str], *, wi
 
 
 def measure(workload: Workload, engines: Sequence[str], repeats: int, clock: str, *, memory: bool) -> Measured:
-    """Check, time and weigh the engines.
+    """Checks, times and weighs the engines.
 
     Raises:
         DisagreementError: an engine doesn't sample from the model.
@@ -81,7 +81,7 @@ def measure(workload: Workload, engines: Sequence[str], repeats: int, clock: str
 
 
 def weigh(workload: Workload, engines: Sequence[str]) -> dict[str, int]:
-    """Peak of resident memory of each engine, in bytes above what was there before its run."""
+    """Measures each engine's peak of resident memory, in bytes above what was there before its run."""
     peaks: dict[str, int] = {}
     for name in engines:
         with ExitStack() as stack:
@@ -93,7 +93,7 @@ def weigh(workload: Workload, engines: Sequence[str]) -> dict[str, int]:
 
 
 def _peaks(case: str, engines: Sequence[str]) -> dict[str, int]:
-    """`weigh` in a process of its own."""
+    """Runs `weigh` in a process of its own."""
     command = [sys.executable, "-m", "hack.bench.generation", "--case", case, "--weigh", "--engines", *engines]
     environment = os.environ | QUIET_MALLOC | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
     printed = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -102,7 +102,7 @@ def _peaks(case: str, engines: Sequence[str]) -> dict[str, int]:
 
 
 def rows(measured: Measured, engines: Sequence[str]) -> list[list[str]]:
-    """The table's rows of one case."""
+    """Makes the table's rows of one case."""
     workload, rounds = measured.workload, measured.rounds
     return [
         [
@@ -128,7 +128,7 @@ def _share(rounds: Rounds, engine: str, without: str) -> str:
 
 
 def notes(done: Sequence[Measured]) -> list[str]:
-    """What one has to know to read the table."""
+    """Lists what one has to know to read the table."""
     lines = [*NOTES]
     for measured in done:
         workload = measured.workload

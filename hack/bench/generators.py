@@ -40,7 +40,9 @@ logging.getLogger("ContinuousBatchingLogger").setLevel(logging.ERROR)
 
 @contextmanager
 def by_generate(model: Qwen3ForCausalLM, workload: Workload, cache: str) -> Iterator[Generate]:
-    """`generate` of transformers on the whole batch, with a `dynamic` or a `static` cache; a CPU compiles neither."""
+    """Gives transformers' `generate` for the whole batch, with a `dynamic` or a `static` cache; a CPU compiles
+    neither.
+    """
     config = GenerationConfig(
         do_sample=not workload.greedy,
         temperature=1.0,
@@ -64,9 +66,11 @@ def by_generate(model: Qwen3ForCausalLM, workload: Workload, cache: str) -> Iter
 
 @contextmanager
 def by_generate_batch(model: Qwen3ForCausalLM, workload: Workload) -> Iterator[Generate]:
-    """Continuous batching of transformers as `generate_batch` runs it, but with a limit for each row, which that can't
-    take. Its manager stays open: starting and stopping it, which takes seconds each time, isn't counted. It has as many
-    pages as the rows need; by default it would take nine tenths of the machine's memory.
+    """Gives transformers' continuous batching as `generate_batch` does, but with a limit for each row, which that can't
+    take.
+
+    Its manager stays open: starting and stopping it, which takes seconds each time, isn't counted. It has as many pages
+    as the rows need; by default it would take nine tenths of the machine's memory.
     """
     rows = [(list(prompt), length) for prompt, length in zip(workload.prompts, workload.lengths, strict=True)]
     pages = sum(-(-(len(prompt) + length) // PAGE) for prompt, length in rows)
@@ -107,14 +111,14 @@ class SampledPolicy:
     slots: int | None = None
 
     def room(self) -> None:
-        """No limit is known."""
+        """Returns None, for no limit is known."""
 
 
 class NeverStopped:
     """Nobody stops a benchmark."""
 
     def requested(self) -> bool:
-        """Never."""
+        """Returns False."""
         return False
 
 
@@ -127,7 +131,7 @@ class Sampled:
 
 
 def sample(model: Qwen3ForCausalLM, workload: Workload) -> Sampled:
-    """The trainer's engine, every row a conversation of one turn."""
+    """Samples with the trainer's engine, every row a conversation of one turn."""
     policy = SampledPolicy(model, model.device)
     engine = InProcessEngine(policy, NeverStopped(), SlotDecoder(CachedModel(policy)))
 
@@ -148,13 +152,13 @@ def sample(model: Qwen3ForCausalLM, workload: Workload) -> Sampled:
 
 @contextmanager
 def by_ours(model: Qwen3ForCausalLM, workload: Workload) -> Iterator[Generate]:
-    """The trainer's engine; it gives log-probabilities besides, which the others don't."""
+    """Gives the trainer's engine, which computes log-probabilities too; the others don't."""
     yield lambda: sample(model, workload).completions
 
 
 @contextmanager
 def by_trl(model: Qwen3ForCausalLM, workload: Workload) -> Iterator[Generate]:
-    """The way of generating that TRL's trainer has by default, around a copy of the model."""
+    """Gives the way in which TRL's trainer generates by default, around a copy of the model."""
     from hack.bench.trl_trainer import make_trainer  # noqa: PLC0415 - slow, and one engine's alone
 
     with make_trainer(model, workload) as trainer:

@@ -52,12 +52,12 @@ class Measured:
 
 
 def naive(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """As one writes it: all logits, all their log-softmax."""
+    """Computes all logits and all their log-softmax, as one writes it."""
     return (hidden @ weight.t()).log_softmax(-1).gather(1, targets.unsqueeze(1)).squeeze(1)
 
 
 def trl(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """TRL's kernel at the tile width that its trainer gives it, without the optional outputs."""
+    """Runs TRL's kernel at the tile width of its trainer, without the optional outputs."""
     from trl.kernels.chunked_logprob import ChunkedLogProbFunction  # noqa: PLC0415 - slow, and one engine's alone
 
     logprobs: torch.Tensor = ChunkedLogProbFunction.apply(hidden, weight, None, targets, 1.0, 32_768, None, 1.0, ())[0]
@@ -65,7 +65,7 @@ def trl(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> to
 
 
 def ours(hidden: torch.Tensor, weight: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """The trainer's own."""
+    """Runs the trainer's own."""
     return token_logprobs(hidden, weight, targets)[0]
 
 
@@ -73,7 +73,9 @@ ENGINES: dict[str, Logprobs] = {"naive": naive, "trl": trl, "ours": ours}
 
 
 def inputs(shape: Shape) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Hidden states, weight, targets, gradients of the log-probabilities; logits have a standard deviation of 3."""
+    """Makes hidden states, weight, targets and gradients of the log-probabilities; logits have a standard deviation of
+    3.
+    """
     generator = torch.Generator().manual_seed(0)
     hidden = torch.randn(shape.tokens, shape.hidden, generator=generator)
     weight = torch.randn(shape.vocabulary, shape.hidden, generator=generator).mul_(3.0 * shape.hidden**-0.5)
@@ -82,7 +84,7 @@ def inputs(shape: Shape) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torc
 
 
 def reference(shape: Shape) -> tuple[torch.Tensor, torch.Tensor]:
-    """The gradients in float64, by the formula, 64 tokens at a time: sum of g x ([is the target] - probability)."""
+    """Computes the gradients in float64, 64 tokens at a time: sum of g x ([is the target] - probability)."""
     hidden, weight, targets, grads = (
         tensor.double() if tensor.is_floating_point() else tensor for tensor in inputs(shape)
     )
@@ -98,7 +100,7 @@ def reference(shape: Shape) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def measure(engine: str, shape: Shape, expected: Path | None) -> Measured:
-    """One forward and backward in this process, and its gradients against the expected ones."""
+    """Measures one forward and backward in this process, and its gradients against the expected ones."""
     logprobs = ENGINES[engine]
     warm = [tensor.requires_grad_(tensor.ndim == 2) for tensor in inputs(Shape(1, 8, shape.hidden))]
     torch.autograd.backward(logprobs(*warm[:3]), warm[3])  # imports, threads
@@ -121,7 +123,7 @@ def measure(engine: str, shape: Shape, expected: Path | None) -> Measured:
 
 
 def child(engine: str, shape: Shape, threads: int, expected: Path | None) -> Measured:
-    """`measure` in a fresh process."""
+    """Runs `measure` in a fresh process."""
     arguments = ["--child", engine, "--shape", *map(str, (shape.tokens, shape.vocabulary, shape.hidden))]
     if expected is not None:
         arguments += ["--expected", str(expected)]
@@ -132,7 +134,7 @@ def child(engine: str, shape: Shape, threads: int, expected: Path | None) -> Mea
 
 
 def rounds(shape: Shape, threads: int, repeats: int, folder: Path) -> dict[str, list[Measured]]:
-    """All engines that fit, alternated; the first round compares gradients."""
+    """Measures all engines that fit, alternated; the first round compares gradients."""
     available = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     engines = [name for name in ENGINES if name != "naive" or fits(shape, available)]
     expected = folder / f"{shape.tokens}.pt"
@@ -146,12 +148,12 @@ def rounds(shape: Shape, threads: int, repeats: int, folder: Path) -> dict[str, 
 
 
 def fits(shape: Shape, available: int) -> bool:
-    """Whether the naive pass may run in this much memory without driving others out of theirs."""
+    """Says whether the naive pass fits into this much memory without taking others' away."""
     return NAIVE_BYTES * shape.tokens * shape.vocabulary < 0.8 * available
 
 
 def table(shape: Shape, measured: dict[str, list[Measured]]) -> list[str]:
-    """One line for each engine: medians of all rounds, the seconds also as a ratio to ours of the same round."""
+    """Makes one line for each engine: medians of all rounds, the seconds also as a ratio to ours of the same round."""
     lines = []
     for name, runs in measured.items():
         seconds = statistics.median(run.seconds for run in runs)

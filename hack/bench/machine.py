@@ -14,7 +14,7 @@ import torch
 
 
 def processor() -> str:
-    """The processor's name and how many cores this machine has."""
+    """Names the processor and counts its cores."""
     for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
         if line.startswith("model name"):
             return f"{line.split(':', 1)[1].strip()} with {os.cpu_count()} cores"
@@ -22,7 +22,7 @@ def processor() -> str:
 
 
 def circumstances(packages: Sequence[str]) -> list[str]:
-    """Two lines for below a table: machine, load, threads and versions; and the command."""
+    """Writes two lines for below a table: machine, load, threads and versions; and the command."""
     versions = ", ".join(f"{package} {version(package)}" for package in ("torch", *packages))
     load = os.getloadavg()[0]
     threads = torch.get_num_threads()

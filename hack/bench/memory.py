@@ -28,7 +28,7 @@ class Peak:
 
     @property
     def above(self) -> int:
-        """Bytes that the work took at most, beyond what was there before."""
+        """Returns the bytes that the work took at most, beyond what was there before."""
         return self.peak - self.base
 
 

@@ -43,7 +43,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 
 def make_model(name: str) -> Qwen3ForCausalLM:
-    """A new Qwen3 of one of `CONFIGS`, float32, in eval mode; the same weights at every call."""
+    """Makes a Qwen3 of one of `CONFIGS`, float32, in eval mode; the same weights at every call."""
     config = Qwen3Config(
         **CONFIGS[name], max_position_embeddings=CONTEXT, pad_token_id=PAD, bos_token_id=None, eos_token_id=EOS
     )
@@ -52,7 +52,7 @@ def make_model(name: str) -> Qwen3ForCausalLM:
 
 
 def make_tokenizer(vocabulary: int) -> PreTrainedTokenizerFast:
-    """One word for each id; the first ones are special."""
+    """Makes a tokenizer with one word for each id; the first ones are special."""
     words = {"<pad>": PAD, END: EOS, "<unk>": UNKNOWN} | {f"w{number}": number for number in range(3, vocabulary)}
     tokenizer = Tokenizer(WordLevel(words, unk_token="<unk>"))
     tokenizer.pre_tokenizer = WhitespaceSplit()
@@ -62,10 +62,10 @@ def make_tokenizer(vocabulary: int) -> PreTrainedTokenizerFast:
 
 
 def as_text(token_ids: tuple[int, ...]) -> str:
-    """What `make_tokenizer` reads as these ids."""
+    """Writes the text that `make_tokenizer` reads as these ids."""
     return " ".join(f"w{number}" for number in token_ids)
 
 
 def parameters_of(model: torch.nn.Module) -> int:
-    """Number of weights, tied ones once."""
+    """Counts the weights, tied ones once."""
     return sum(parameter.numel() for parameter in model.parameters())

@@ -46,17 +46,17 @@ class EndingEngine:
     group: int
 
     def open_session(self) -> Session:
-        """The engine's own."""
+        """Opens the engine's own."""
         return self.engine.open_session()
 
     def close_session(self, session: Session) -> None:
-        """The engine's own."""
+        """Closes the engine's own."""
         self.engine.close_session(session)
 
     async def generate(
         self, session: Session, prompt_ids: Sequence[int], sampling: Sampling, key: StreamKey
     ) -> Generation:
-        """One turn of the length that was asked for; nothing ends it before."""
+        """Samples one turn of exactly the length that was asked for."""
         length = self.lengths[key.prompt * self.group + key.sample]
         forced = replace(sampling, max_new_tokens=length, stop_ids=())
         return await self.engine.generate(session, prompt_ids, forced, key)
@@ -103,7 +103,7 @@ class OwnStep:
         self._done = 0
 
     def run(self, now: Callable[[], float]) -> Mapping[str, Any]:
-        """One step; seconds of `rollout` and `update` by the clock `now`, and the `tokens` that were sampled."""
+        """Runs one step; returns seconds of `rollout` and `update` by the clock `now`, and the `tokens` sampled."""
         began = now()
         prompts = [replace(prompt, step=self._done) for prompt in self._prompts]
         rolled_out = sorted(

@@ -21,21 +21,21 @@ class Rounds:
     seconds: Mapping[str, Sequence[float]]
 
     def median(self, engine: str) -> float:
-        """Median of its seconds."""
+        """Returns the median of its seconds."""
         return statistics.median(self.seconds[engine])
 
     def spread(self, engine: str) -> str:
-        """Its seconds as a table shows them: median, least and most."""
+        """Writes its seconds for a table: median, least and most."""
         seconds = self.seconds[engine]
         return f"{statistics.median(seconds):.2f} ({min(seconds):.2f}-{max(seconds):.2f})"
 
     def speedup(self, engine: str, base: str) -> float:
-        """How many times faster than `base`; the median over rounds."""
+        """Returns how many times faster than `base` it is; the median over rounds."""
         pairs = zip(self.seconds[base], self.seconds[engine], strict=True)
         return statistics.median(slower / faster for slower, faster in pairs)
 
     def share(self, engine: str, base: str, without: str) -> float | None:
-        """Which share of what `engine` saves over `base` it saves by what `without` does without.
+        """Returns the share of what `engine` saves over `base` that is lost with `without`.
 
         The median over rounds of (without - engine) / (base - engine); None where it saves nothing.
         """
@@ -54,7 +54,7 @@ clock would show on a machine that has nothing else to do.
 
 
 def alternated(runs: Mapping[str, Callable[[], object]], repeats: int, clock: str) -> Rounds:
-    """Time each of `runs` once in each of `repeats` rounds, after one round that isn't timed."""
+    """Times each of `runs` once in each of `repeats` rounds, after one round that isn't timed."""
     now = CLOCKS[clock]
     for run in runs.values():
         run()
@@ -69,7 +69,7 @@ def alternated(runs: Mapping[str, Callable[[], object]], repeats: int, clock: st
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A table's lines; the first column to the left, the others to the right."""
+    """Writes a table's lines; the first column to the left, the others to the right."""
     widths = [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
 
     def line(cells: Sequence[str]) -> str:

@@ -32,12 +32,12 @@ class UnequalWorkError(Exception):
 
 
 def reward(token_ids: Sequence[int]) -> float:
-    """Something that differs within a group, so that every row has an advantage."""
+    """Scores a row so that rewards differ within a group and every row has an advantage."""
     return sum(token_ids) % 97 / 97
 
 
 def measure(workload: Workload, repeats: int, clock: str, rows_per_pass: int) -> dict[str, Rounds]:
-    """Rounds of `rollout`, `update` and `step`, after one round that isn't timed.
+    """Measures rounds of `rollout`, `update` and `step`, after one round that isn't timed.
 
     Raises:
         UnequalWorkError: an engine sampled another number of tokens than the workload has.
@@ -63,7 +63,7 @@ def measure(workload: Workload, repeats: int, clock: str, rows_per_pass: int) ->
 
 
 def rows(measured: Mapping[str, Rounds]) -> list[list[str]]:
-    """The table's rows."""
+    """Makes the table's rows."""
     return [
         [
             name,
@@ -77,7 +77,7 @@ def rows(measured: Mapping[str, Rounds]) -> list[list[str]]:
 
 
 def explained(measured: Mapping[str, Rounds]) -> str:
-    """Where what ours saves over TRL comes from."""
+    """Says where what ours saves over TRL comes from."""
     step, update, rollout = measured["step"], measured["update"], measured["rollout"]
     saved = step.median(SHIPPED) - step.median(OURS)
     parts = {

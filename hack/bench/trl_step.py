@@ -33,8 +33,8 @@ def plain_logprobs(
     temperature: float,
     *_: object,
 ) -> tuple[torch.Tensor | None, ...]:
-    """What TRL's tiles compute, all at once: log-probabilities of `targets` [N] and, without a gradient, entropies [N];
-    `hidden` is [N, H], `weight` [V, H].
+    """Computes what TRL's tiles do, all at once: log-probabilities of `targets` [N] and, without a gradient, entropies
+    [N]; `hidden` is [N, H], `weight` [V, H].
     """
     logprobs = torch.log_softmax(torch.nn.functional.linear(hidden, weight, bias) / temperature, dim=-1)
     with torch.no_grad():
@@ -53,7 +53,7 @@ class TrainingPlan:
 
 @contextmanager
 def computing(way: str) -> Iterator[None]:
-    """Have TRL compute log-probabilities in one of `WAYS`."""
+    """Makes TRL compute log-probabilities in one of `WAYS`."""
     if way == SHIPPED:
         yield
         return
@@ -81,7 +81,7 @@ class Timer(TrainerCallback):  # type: ignore[misc]
         self._open: Any = None
 
     def watch(self, trainer: Any) -> None:
-        """Time what a trainer's steps generate and score."""
+        """Times what a trainer's steps generate and score."""
         inner = trainer._generate_and_score_completions  # noqa: SLF001 - the boundary that TRL itself has
 
         def timed(inputs: Any) -> Any:
@@ -94,13 +94,13 @@ class Timer(TrainerCallback):  # type: ignore[misc]
         trainer._generate_and_score_completions = timed  # noqa: SLF001
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - transformers'
-        """A step, all its passes."""
+        """Starts to time a step with all its passes."""
         self._open = computing(WAYS[state.global_step % len(WAYS)])
         self._open.__enter__()
         self._began = self._now()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002 - transformers'
-        """The optimizer has stepped."""
+        """Stops the time once the optimizer has stepped."""
         whole = self._now() - self._began
         self._open.__exit__(None, None, None)
         way = WAYS[(state.global_step - 1) % len(WAYS)]
@@ -110,7 +110,7 @@ class Timer(TrainerCallback):  # type: ignore[misc]
 
 
 def train(model: Qwen3ForCausalLM, workload: Workload, plan: TrainingPlan, timer: Timer) -> None:
-    """Rounds of one step in each of `WAYS`; the model itself stays as it is."""
+    """Runs rounds of one step in each of `WAYS`; the model itself isn't changed."""
     made = make_trainer(
         model,
         workload,

@@ -40,7 +40,7 @@ class Trainer:
     workload: Workload
 
     def generate(self) -> Completions:
-        """TRL's generation alone, as its steps call it."""
+        """Runs TRL's generation alone, as its steps call it."""
         prompts = [list(prompt) for prompt in self.workload.prompts]
         generate = self.trl._generate_single_turn  # noqa: SLF001 - TRL offers no public way to generate alone
         found: Completions = generate(prompts, None, {}, self.trl.num_generations)[0]
@@ -57,7 +57,7 @@ def make_trainer(
     steps: int = 1,
     callbacks: Sequence[Any] = (),
 ) -> Iterator[Trainer]:
-    """A trainer whose steps are the workload: its prompts, groups and lengths.
+    """Makes a trainer whose steps are the workload: its prompts, groups and lengths.
 
     Args:
         model: is copied, for TRL changes its forward.

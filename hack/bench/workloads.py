@@ -40,25 +40,25 @@ class Workload:
 
     @property
     def tokens(self) -> int:
-        """Tokens of use: what was asked for, without padding."""
+        """Counts the tokens that were asked for, without padding."""
         return sum(self.lengths)
 
     @property
     def shared(self) -> bool:
-        """Whether several rows have the same prompt."""
+        """Says whether several rows have the same prompt."""
         return len(set(self.prompts)) < len(self.prompts)
 
     @property
     def ragged(self) -> bool:
-        """Whether some rows end before others."""
+        """Says whether some rows end before others."""
         return min(self.lengths) < max(self.lengths)
 
     def to_longest(self) -> Workload:
-        """Every row as long as the longest: what a batch costs that is kept together until all have ended."""
+        """Makes every row as long as the longest: the cost of a batch that is kept together until all have ended."""
         return replace(self, lengths=(max(self.lengths),) * len(self.lengths))
 
     def few(self, *, greedy: bool) -> Workload:
-        """A few of the rows, at most eight tokens each, for checks."""
+        """Takes a few of the rows, at most eight tokens each, for checks."""
         chosen = range(0, len(self.prompts), max(1, len(self.prompts) // 4))
         lengths = tuple(min(8, self.lengths[row]) for row in chosen for _ in range(2))
         return replace(
@@ -66,7 +66,7 @@ class Workload:
         )
 
     def unshared(self) -> Workload:
-        """A prompt of its own for each row, all as long as before."""
+        """Gives each row a prompt of its own, as long as before."""
         vocabulary = CONFIGS[self.model]["vocab_size"]
         words = vocabulary - FIRST_WORD
         own = tuple(
@@ -77,8 +77,8 @@ class Workload:
 
 
 def lognormal_lengths(rows: int, *, mean: float = MEAN, longest: int = LONGEST, seed: int = 0) -> tuple[int, ...]:
-    """`rows` lengths from 1 to `longest`: a lognormal of sigma 0.8, rounded and cut, whose location is set so that what
-    was drawn has the given mean, to within a twentieth of a token.
+    """Draws `rows` lengths from 1 to `longest`: a lognormal of sigma 0.8, rounded and cut, placed so that the mean is
+    as given, to within a twentieth of a token.
     """
     normal = np.random.default_rng(seed).standard_normal(rows)
 
@@ -93,7 +93,7 @@ def lognormal_lengths(rows: int, *, mean: float = MEAN, longest: int = LONGEST, 
 
 
 def make_workload(case: str, *, prompts: int = 16, group: int = 8) -> Workload:
-    """One of `CASES`: `prompts` x `group` rows; `g1` has as many rows, each with a prompt of its own.
+    """Makes one of `CASES`: `prompts` x `group` rows; `g1` has as many rows, each with a prompt of its own.
 
     Raises:
         KeyError: there is no such case.

@@ -28,7 +28,7 @@ class Api:
         )
 
     def get(self, path: str) -> dict[str, Any] | None:
-        """An object, or None where there is none yet.
+        """Gets an object; None where there is none yet.
 
         Raises:
             OSError: no answer, or a refusal other than 404.
@@ -43,7 +43,7 @@ class Api:
             return None
 
     def answers(self, path: str) -> bool:
-        """Whether a health endpoint says that all is well."""
+        """Says whether a health endpoint says that all is well."""
         try:
             with self._opener.open(self._server + path, timeout=5) as reply:
                 return bool(reply.status == 200)
@@ -71,7 +71,7 @@ class Api:
 
 
 def http_ok(url: str) -> bool:
-    """Whether a plain HTTP endpoint of this machine answers 200."""
+    """Says whether a plain HTTP endpoint of this machine answers 200."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(url, timeout=2) as reply:

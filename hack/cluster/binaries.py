@@ -73,7 +73,7 @@ def ensure(names: Collection[str] = ()) -> Path:
 
 
 def owner_of(name: str) -> str:
-    """The program that answers to a name.
+    """Finds the program that answers to a name.
 
     Raises:
         ClusterError: none does.
@@ -85,7 +85,7 @@ def owner_of(name: str) -> str:
 
 
 def missing(folder: Path, wanted: Collection[str]) -> list[str]:
-    """The wanted programs that the folder lacks, in build order."""
+    """Lists the wanted programs that the folder lacks, in build order."""
     return [
         name
         for name, program in PROGRAMS.items()

@@ -59,7 +59,8 @@ class Authority:
         self.pair.certificate.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, file: str, user: str, *, groups: Sequence[str] = (), hosts: Sequence[str] = ()) -> Pair:
-        """A key pair for a client (user and groups as Kubernetes reads them) and, where hosts are given, a server.
+        """Makes a key pair for a client (user and groups as Kubernetes reads them) and, where hosts are given, a
+        server.
 
         Args:
             file: the base name of the two files.
@@ -122,7 +123,7 @@ class Authority:
 
 
 def signing_key(folder: Path) -> Pair:
-    """The key that signs service account tokens; `certificate` is the public key."""
+    """Makes the key that signs service account tokens; `certificate` is the public key."""
     pair = Pair(folder / "service-accounts.pub", folder / "service-accounts.key")
     if not pair.certificate.exists():
         key = ec.generate_private_key(ec.SECP256R1())

@@ -20,7 +20,7 @@ def make() -> None:
 
 
 def members() -> list[int]:
-    """The ids of all processes in it."""
+    """Lists the ids of all processes in it."""
     found = []
     for folder in _folders():
         for file in folder.rglob("cgroup.procs"):

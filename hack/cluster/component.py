@@ -70,11 +70,11 @@ class Host:
         return True
 
     def log(self, component: Component) -> Path:
-        """The component's log file."""
+        """Returns the component's log file."""
         return self.logs / f"{component.name}.log"
 
     def running(self, component: Component) -> bool:
-        """Whether the component's process is there; says nothing of its health."""
+        """Says whether the component's process is there, not whether it is healthy."""
         return processes.find(self.pids, component.name) is not None
 
     def wait(self, component: Component) -> None:

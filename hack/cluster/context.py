@@ -41,13 +41,13 @@ def use(name: str) -> state.ClusterState:
 
 
 def names(kubeconfig: Path) -> list[str]:
-    """The contexts of a kubeconfig; none where there is no file."""
+    """Lists the contexts of a kubeconfig; none where there is no file."""
     content = yaml.safe_load(kubeconfig.read_text()) if kubeconfig.exists() else {}
     return [entry["name"] for entry in content.get("contexts") or []]
 
 
 def tools() -> Path:
-    """The folder with kubectl and helm: the machine's where it has both in one, else our own builds."""
+    """Finds the folder with kubectl and helm: the machine's where it has both in one, else our own builds."""
     kubectl, helm = shutil.which("kubectl"), shutil.which("helm")
     if kubectl and helm and Path(kubectl).parent == Path(helm).parent:
         return Path(kubectl).parent
@@ -55,7 +55,7 @@ def tools() -> Path:
 
 
 def answers(known: state.ClusterState) -> bool:
-    """Whether the API server says it is ready."""
+    """Says whether the API server says it is ready."""
     command = [str(known.bin / "kubectl"), f"--kubeconfig={known.kubeconfig}", f"--context={known.context}"]
     done = subprocess.run([*command, "--request-timeout=10s", "get", "--raw=/readyz"], capture_output=True, check=False)
     return done.returncode == 0

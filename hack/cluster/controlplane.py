@@ -42,12 +42,12 @@ class Settings:
 
     @property
     def server(self) -> str:
-        """The API server's URL."""
+        """Returns the API server's URL."""
         return f"https://{self.address}:{self.api_port}"
 
     @property
     def pki(self) -> Path:
-        """The folder of certificates."""
+        """Returns the folder of certificates."""
         return self.directory / "pki"
 
 
@@ -77,23 +77,23 @@ class Identities:
         self.admin = self.authority.issue("admin", "admin", groups=["system:masters"])
 
     def kubeconfig(self, file: str, user: str, *groups: str) -> Path:
-        """The kubeconfig of a component, in the control plane's folder."""
+        """Writes the kubeconfig of a component, in the control plane's folder."""
         path = self._settings.directory / f"{file}.kubeconfig"
         pair = self.authority.issue(file, user, groups=groups)
         return self.authority.kubeconfig(path, self._settings.server, pair, context=layout.CONTEXT)
 
     def admin_kubeconfig(self) -> Path:
-        """The kubeconfig of the one who may do everything."""
+        """Writes the kubeconfig of the one who may do everything."""
         path = self._settings.directory / "kubeconfig"
         return self.authority.kubeconfig(path, self._settings.server, self.admin, context=layout.CONTEXT)
 
     def api(self, server: str | None = None) -> Api:
-        """A client with the admin's certificate."""
+        """Makes a client with the admin's certificate."""
         return Api(server or self._settings.server, self.authority, self.admin)
 
 
 def etcd(settings: Settings, identities: Identities) -> Component:
-    """The store. Forgets the last seconds if the machine loses power, which a test cluster may."""
+    """Describes the store, which forgets the last seconds if the machine loses power."""
     pair, authority = identities.etcd, str(identities.authority.pair.certificate)
     client, peer = (f"https://{settings.address}:{port}" for port in (settings.etcd_port, settings.etcd_peer_port))
     argv = (
@@ -121,7 +121,7 @@ def etcd(settings: Settings, identities: Identities) -> Component:
 
 
 def apiserver(settings: Settings, identities: Identities) -> Component:
-    """The API server; its audit log names every write."""
+    """Describes the API server; its audit log names every write."""
     directory = settings.directory
     policy = directory / "audit-policy.yaml"
     rules = [{"level": "Metadata", "verbs": _MUTATING}, {"level": "None"}]
@@ -163,7 +163,7 @@ def apiserver(settings: Settings, identities: Identities) -> Component:
 
 
 def controller_manager(settings: Settings, identities: Identities, *, port: int = 0) -> Component:
-    """All controllers: garbage collection, Jobs, service accounts, namespaces and the rest.
+    """Describes all controllers: garbage collection, Jobs, service accounts, namespaces and the rest.
 
     Args:
         settings: of the control plane.
@@ -200,7 +200,7 @@ def controller_manager(settings: Settings, identities: Identities, *, port: int 
 
 
 def serving_flags(settings: Settings, identities: Identities, port: int) -> tuple[str, ...]:
-    """How a component that has a health port serves it."""
+    """Returns the flags with which a component serves its health port."""
     if not port:
         return ()
     return (
@@ -229,7 +229,7 @@ class ControlPlane:
 
 @contextlib.contextmanager
 def control_plane(directory: Path, *, controllers: bool = True) -> Iterator[ControlPlane]:
-    """A fresh control plane on free ports of 127.0.0.1, ready in about 3 s, gone with the block.
+    """Starts a fresh control plane on free ports of 127.0.0.1, ready in about 3 s, gone with the block.
 
     It also ends when the thread that made it ends, however that happens.
 

@@ -7,6 +7,6 @@ import subprocess
 
 
 def engine_answers() -> bool:
-    """Whether a container engine runs here."""
+    """Says whether a container engine runs here."""
     docker = shutil.which("docker")
     return bool(docker) and subprocess.run([str(docker), "info"], capture_output=True, check=False).returncode == 0

@@ -34,7 +34,7 @@ CGROUP = "trainyard"
 
 
 def cache() -> Path:
-    """The folder of everything built, stored or logged: `trainyard` below TRAINYARD_CACHE, else below ~/.cache.
+    """Returns the folder of everything built, stored or logged: `trainyard` below TRAINYARD_CACHE, else below ~/.cache.
 
     A folder of its own even below one that is named, for much of what lies in it is deleted now and then.
     """
@@ -42,45 +42,51 @@ def cache() -> Path:
 
 
 def cluster() -> Path:
-    """The folder of the cluster that is up: certificates, configuration, etcd's data; `down` leaves the logs alone."""
+    """Returns the folder of the cluster that is up: certificates, configuration, etcd's data; `down` leaves the logs
+    alone.
+    """
     return cache() / "cluster"
 
 
 def pids() -> Path:
-    """The folder with one file per started process."""
+    """Returns the folder with one file per started process."""
     return cluster() / "pids"
 
 
 def logs() -> Path:
-    """The folder with one log file per component."""
+    """Returns the folder with one log file per component."""
     return cluster() / "logs"
 
 
 def image_store() -> Path:
-    """The root of containerd: images and snapshots; survives `down`, so that the next `up` pulls nothing again."""
+    """Returns the root of containerd: images and snapshots; survives `down`, so that the next `up` pulls nothing
+    again.
+    """
     return cache() / "containerd"
 
 
 def registry_store() -> Path:
-    """The loopback registry's layers; survives `down`."""
+    """Returns the loopback registry's layers; survives `down`."""
     return cache() / "registry"
 
 
 def runtime() -> Path:
-    """The folder of sockets and whatever a reboot may forget; short, for a socket's path has 107 characters."""
+    """Returns the folder of sockets and of what a reboot may forget; short, for a socket's path has 107 characters at
+    most.
+    """
     return Path("/run/trainyard")
 
 
 def node_runtime() -> Path:
-    """The part of it that is the cluster's, and goes with it; image builds have another."""
+    """Returns the cluster's part of that folder, which goes with it; image builds have another."""
     return runtime() / "cluster"
 
 
 def owner_note() -> Path:
-    """The file that names the cache folder of the cluster which this machine has now."""
+    """Returns the file that names the cache folder of the cluster which this machine has now."""
     return node_runtime() / "owner"
 
 
 def containerd_socket() -> Path:
-    """The socket on which containerd listens."""
+    """Returns the socket on which containerd listens."""
     return node_runtime() / "containerd.sock"

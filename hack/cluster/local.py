@@ -128,7 +128,7 @@ def refuse_another_owners(note: Path) -> None:
 
 
 def leftovers() -> bool:
-    """Whether an earlier cluster left something that must be cleared before a new one starts."""
+    """Says whether an earlier cluster left something that must be cleared before a new one starts."""
     return network.exists() or layout.node_runtime().exists() or bool(processes.names(layout.pids()))
 
 

@@ -52,12 +52,12 @@ def down() -> None:
 
 
 def exists() -> bool:
-    """Whether the bridge is there."""
+    """Says whether the bridge is there."""
     return any(name == layout.BRIDGE for _, name in socket.if_nameindex())
 
 
 def tables() -> str:
-    """The tables of packet rules, one a line as nft lists them: `table ip kube-proxy`."""
+    """Lists the tables of packet rules, one a line as nft does: `table ip kube-proxy`."""
     return _nft("list tables")
 
 
@@ -77,7 +77,7 @@ def plugin_configuration(folder: Path) -> None:
 
 
 def resolves(name: str, server: str, *, port: int = 53) -> bool:
-    """Whether a name server answers a question for an IPv4 address with at least one."""
+    """Says whether a name server answers a question for an IPv4 address with at least one."""
     labels = b"".join(bytes([len(part)]) + part.encode() for part in name.split("."))
     question = struct.pack(">6H", 0x7479, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">2H", 1, 1)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire:

@@ -26,7 +26,7 @@ _PROXY_METRICS_PORT = 10249
 
 
 def scheduler(settings: Settings, identities: Identities) -> Component:
-    """kube-scheduler."""
+    """Describes kube-scheduler."""
     kubeconfig = identities.kubeconfig("scheduler", "system:kube-scheduler")
     argv = (
         str(settings.bin / "kube-scheduler"),
@@ -42,7 +42,7 @@ def scheduler(settings: Settings, identities: Identities) -> Component:
 
 
 def kubelet(settings: Settings, identities: Identities) -> Component:
-    """The kubelet, for cgroup v1 and v2, without systemd."""
+    """Describes the kubelet, for cgroup v1 and v2, without systemd."""
     folder = settings.directory / "kubelet"
     config = settings.directory / "kubelet.yaml"
     write_if_changed(config, yaml.safe_dump(_kubelet_configuration(settings, identities, folder)))
@@ -65,7 +65,7 @@ def kubelet(settings: Settings, identities: Identities) -> Component:
 
 
 def proxy(settings: Settings, identities: Identities) -> Component:
-    """kube-proxy: makes Service addresses reachable from pods and from this machine."""
+    """Describes kube-proxy, which makes Service addresses reachable from pods and from this machine."""
     config = settings.directory / "kube-proxy.yaml"
     kubeconfig = identities.kubeconfig("kube-proxy", "system:kube-proxy")
     content = {
@@ -91,7 +91,9 @@ def proxy(settings: Settings, identities: Identities) -> Component:
 
 
 def nameserver(settings: Settings, identities: Identities) -> Component:
-    """CoreDNS on the bridge's address; forwards other names to the machine's name servers where it has any."""
+    """Describes CoreDNS on the bridge's address; it forwards other names to the machine's name servers where it has
+    any.
+    """
     kubeconfig = identities.kubeconfig("coredns", "system:coredns")
     corefile = settings.directory / "Corefile"
     write_if_changed(corefile, _corefile(settings.address, kubeconfig, Path("/etc/resolv.conf")))
@@ -101,7 +103,7 @@ def nameserver(settings: Settings, identities: Identities) -> Component:
 
 
 def grant_rights(api: Api) -> None:
-    """The rights that the components need beyond those which every API server brings."""
+    """Grants the rights that the components need beyond those of every API server."""
     rbac = "/apis/rbac.authorization.k8s.io/v1"
     watch = ["list", "watch"]
     rules = [

@@ -29,7 +29,9 @@ _FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def find(program: str) -> str | None:
-    """The full path of a program, also where root's folders are not on the path; `cni:NAME` is a network plugin."""
+    """Finds the full path of a program, also where root's folders are not on the path; `cni:NAME` is a network
+    plugin.
+    """
     if program.startswith("cni:"):
         plugins = [folder / program[4:] for folder in CNI_FOLDERS]
         return next((str(plugin) for plugin in plugins if plugin.exists()), None)
@@ -37,7 +39,7 @@ def find(program: str) -> str | None:
 
 
 def missing(packages: Mapping[str, str]) -> list[str]:
-    """The packages whose program is not there."""
+    """Lists the packages whose program is not there."""
     return [package for package, program in packages.items() if find(program) is None]
 
 

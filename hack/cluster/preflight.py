@@ -75,7 +75,7 @@ def disk(folder: Path, gib: int) -> None:
 
 
 def cgroup_controllers() -> set[str]:
-    """The kernel's controllers that are mounted, cgroup v1 or v2."""
+    """Lists the kernel's controllers that are mounted, cgroup v1 or v2."""
     base = Path("/sys/fs/cgroup")
     unified = base / "cgroup.controllers"
     if unified.exists():
@@ -171,6 +171,6 @@ def _swapped(text: str) -> int:
 
 
 def _run(*command: str) -> str:
-    """What the command complained about; empty if it succeeded."""
+    """Runs a command and returns what it complained about; empty if it succeeded."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no reason"])[-1]

@@ -64,7 +64,7 @@ def start(
 
 
 def find(folder: Path, name: str) -> Process | None:
-    """The noted process if it still runs."""
+    """Finds the noted process if it still runs."""
     try:
         process = Process(**json.loads((folder / f"{name}.json").read_text()))
     except (FileNotFoundError, json.JSONDecodeError, TypeError):
@@ -73,12 +73,12 @@ def find(folder: Path, name: str) -> Process | None:
 
 
 def names(folder: Path) -> list[str]:
-    """The names of all noted processes, running or not."""
+    """Lists the names of all noted processes, running or not."""
     return sorted(file.stem for file in folder.glob("*.json"))
 
 
 def alive(process: Process) -> bool:
-    """Whether that very process still runs; a zombie does not."""
+    """Says whether that very process still runs; a zombie does not."""
     _reap(process.pid)
     return bool(process.start) and _start_of(process.pid) == process.start
 
@@ -96,7 +96,7 @@ def stop(folder: Path, name: str, *, grace: float) -> None:
 
 
 def with_argument(text: str) -> list[int]:
-    """The ids of all processes of which one argument equals the text: finds children that a dead parent left."""
+    """Finds the ids of all processes of which one argument equals the text, such as children of a dead parent."""
     found = []
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:

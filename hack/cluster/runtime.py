@@ -23,7 +23,7 @@ REGISTRY = f"127.0.0.1:{layout.REGISTRY_PORT}"
 
 
 def containerd(programs: Path) -> Component:
-    """The container runtime with a root, state and socket of its own: another one on the machine is not disturbed."""
+    """Describes the container runtime, with a root, state and socket of its own beside any other on the machine."""
     folder = layout.cluster() / "containerd"
     network.plugin_configuration(folder / "cni")
     write_if_changed(
@@ -38,7 +38,7 @@ def containerd(programs: Path) -> Component:
 
 
 def registry(programs: Path) -> Component:
-    """The image registry that pods' images are pushed to, on loopback only."""
+    """Describes the registry that pods' images are pushed to, on loopback only."""
     layout.registry_store().mkdir(parents=True, exist_ok=True)
     config = layout.cluster() / "registry" / "config.json"  # JSON is YAML
     content = {
@@ -76,7 +76,7 @@ def ctr(programs: Path, *arguments: str) -> str:
 
 
 def image_archive(image: str, program: Path) -> bytes:
-    """An image archive with one layer that holds one static program, which is what a container of it runs.
+    """Makes an image archive of one layer with one static program, which a container of it runs.
 
     Args:
         image: the image's name with its tag.

@@ -29,12 +29,12 @@ class ClusterState:
 
 
 def path() -> Path:
-    """The state file."""
+    """Returns the state file."""
     return layout.cluster() / "state.json"
 
 
 def load() -> ClusterState | None:
-    """The cluster's state, or None where none is up."""
+    """Reads the cluster's state; None where none is up."""
     try:
         raw = json.loads(path().read_text())
     except FileNotFoundError:

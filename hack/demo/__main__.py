@@ -28,7 +28,7 @@ LONGEST_RUN_SECONDS = 900
 
 
 def bring_up(story: Story) -> Kubectl:
-    """Cluster, images, services and chart, each timed."""
+    """Brings up cluster, images, services and chart, each timed."""
     with images_in_background():  # compiling the cluster and installing the images' packages go side by side
         with story.phase("cluster"):
             run_module("hack.cluster", "up")
@@ -43,7 +43,7 @@ def bring_up(story: Story) -> Kubectl:
 
 
 def run_jobs(kubectl: Kubectl, story: Story) -> str:
-    """Apply the examples afresh, follow them, show and check what they leave; returns the namespace."""
+    """Applies the examples afresh, follows them, then shows and checks what they leave; returns the namespace."""
     manifests = [yaml.safe_load((ROOT / path).read_text()) for path in EXAMPLES]
     names = [manifest["metadata"]["name"] for manifest in manifests]
     namespace: str = manifests[0]["metadata"]["namespace"]
@@ -82,7 +82,7 @@ def run_jobs(kubectl: Kubectl, story: Story) -> str:
 
 
 def down() -> None:
-    """Remove the demo's objects and the chart."""
+    """Removes the demo's objects and the chart."""
     kubectl = Kubectl.current()
     for path in EXAMPLES:
         kubectl("delete", "--ignore-not-found", "--timeout=180s", "-f", str(ROOT / path))
@@ -91,7 +91,7 @@ def down() -> None:
 
 
 def demo() -> int:
-    """The whole demo; exit status 0 only if every check held."""
+    """Runs the whole demo; returns exit status 0 only if every check held."""
     story = Story()
     if "TRAINYARD_BEGAN" in os.environ:  # set by make, which installs the environment first
         story.seconds["environment"] = time.time() - float(os.environ["TRAINYARD_BEGAN"])
@@ -111,7 +111,7 @@ def demo() -> int:
 
 
 def main() -> int:
-    """Run one action."""
+    """Runs one action."""
     parser = argparse.ArgumentParser(prog="python -m hack.demo", description=__doc__)
     parser.add_argument("action", nargs="?", choices=["run", "deploy", "down", "readme"], default="run")
     action = parser.parse_args().action

@@ -10,7 +10,7 @@ from hack.services.connect import Connections
 
 
 def s3_client(services: Connections) -> S3Client:
-    """A client of the S3 server that the services run."""
+    """Makes a client of the S3 server that the services run."""
     return boto3.client(
         "s3",
         endpoint_url=services.endpoint,

@@ -26,7 +26,7 @@ class CheckError(RuntimeError):
 
 
 def check_completed(jobs: list[dict[str, Any]]) -> str:
-    """Every job's Succeeded condition is True with reason Completed."""
+    """Checks that every job's Succeeded condition is True with reason Completed."""
     for job in jobs:
         succeeded = condition(job, "Succeeded")
         if (succeeded.get("status"), succeeded.get("reason")) != ("True", "Completed"):
@@ -39,7 +39,9 @@ def check_completed(jobs: list[dict[str, Any]]) -> str:
 
 
 def check_trajectories(database: psycopg.Connection[Any], job: dict[str, Any]) -> str:
-    """Postgres holds exactly steps x promptsPerStep x groupSize trajectories of a GRPO job, each step once."""
+    """Checks that Postgres holds exactly steps x promptsPerStep x groupSize trajectories of a GRPO job, each step
+    once.
+    """
     grpo = job["spec"]["algorithm"]["grpo"]
     per_step, steps = grpo["promptsPerStep"] * grpo["groupSize"], grpo["steps"]
     run = job["metadata"]["uid"]
@@ -63,7 +65,7 @@ def check_trajectories(database: psycopg.Connection[Any], job: dict[str, Any]) -
 
 
 def checkpoints_of(jobs: list[dict[str, Any]], stored: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The jobs' Checkpoints among those stored.
+    """Finds the jobs' Checkpoints among those stored.
 
     Raises:
         CheckError: a job has none of its last step, so that checking each would check nothing.
@@ -80,7 +82,9 @@ def checkpoints_of(jobs: list[dict[str, Any]], stored: list[dict[str, Any]]) -> 
 
 
 def check_checkpoint(s3: S3Client, checkpoint: dict[str, Any]) -> str:
-    """Every file of a Checkpoint equals its manifest by size and SHA-256, and nothing is newer than COMMIT."""
+    """Checks that every file of a Checkpoint equals its manifest by size and SHA-256, and that nothing is newer than
+    COMMIT.
+    """
     uri = urlparse(checkpoint["spec"]["source"]["uri"])
     bucket, prefix = uri.netloc, uri.path.lstrip("/")
     listed = s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
@@ -105,13 +109,15 @@ def check_checkpoint(s3: S3Client, checkpoint: dict[str, Any]) -> str:
 
 
 def trainer_token(kubectl: Kubectl, namespace: str, job: str, pod: str) -> str:
-    """A token of the job's own account, bound to one pod, as the kubelet mounts it."""
+    """Makes a token of the job's own account, bound to one pod, as the kubelet mounts it."""
     bound = ("--bound-object-kind", "Pod", "--bound-object-name", pod)
     return kubectl("create", "token", names.trainer_account(job), "-n", namespace, *bound).strip()
 
 
 def patch_status_as(kubectl: Kubectl, token: str, namespace: str, job: str, status: dict[str, Any]) -> tuple[int, str]:
-    """Merge-patch a job's status with a bearer token and nothing else, as a pod would; (HTTP status, body)."""
+    """Merge-patches a job's status with a bearer token and nothing else, as a pod would; returns (HTTP status,
+    body).
+    """
     config = yaml.safe_load(kubectl.cluster.kubeconfig.read_text())
     context = next(entry["context"] for entry in config["contexts"] if entry["name"] == kubectl.cluster.context)
     cluster = next(entry["cluster"] for entry in config["clusters"] if entry["name"] == context["cluster"])
@@ -130,7 +136,7 @@ def patch_status_as(kubectl: Kubectl, token: str, namespace: str, job: str, stat
 
 
 def check_bill_is_safe(kubectl: Kubectl, job: dict[str, Any]) -> str:
-    """A patch of status.cost with the trainer's own token is refused, and the cost stays."""
+    """Checks that a patch of status.cost with the trainer's own token is refused and changes nothing."""
     namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
     token = trainer_token(kubectl, namespace, name, job["status"]["podRef"]["name"])
     code, said = patch_status_as(kubectl, token, namespace, name, {"cost": {"spentUSD": "999.0000"}})

@@ -19,7 +19,7 @@ VALUES = Path(__file__).parent / "values.yaml"
 
 
 def run_module(*arguments: str) -> None:
-    """Run one of the hack programs, its output going to ours.
+    """Runs one of the hack programs, its output going to ours.
 
     Raises:
         SystemExit: it failed; it has said why.
@@ -31,7 +31,7 @@ def run_module(*arguments: str) -> None:
 
 @contextmanager
 def images_in_background() -> Iterator[None]:
-    """Begin to build the images while other set-up goes on; a foreground build waits for it by its own lock."""
+    """Starts to build the images during other set-up; a foreground build waits for it by its own lock."""
     log = layout.cache() / "images-in-background.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w") as output:
@@ -46,7 +46,7 @@ def images_in_background() -> Iterator[None]:
 
 
 def install_chart(kubectl: Kubectl, *overrides: str) -> None:
-    """Install or upgrade the chart with the images just built, and wait until the operator is ready."""
+    """Installs or upgrades the chart with the images just built, and waits until the operator is ready."""
     refs = load_refs()
     settings = [f"image.operator={refs['operator']}", f"image.trainer={refs['trainer']}", *overrides]
     kubectl(

@@ -19,14 +19,14 @@ class Story:
     transcript: list[str] = field(default_factory=list)
 
     def say(self, text: str = "", *, keep: bool = True) -> None:
-        """Print plain text; `keep` puts it into the transcript."""
+        """Prints plain text; `keep` puts it into the transcript."""
         self.console.print(text, markup=False)
         if keep:
             self.transcript.append(text)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Time a phase; its seconds are kept even if it fails."""
+        """Times a phase; its seconds are kept even if it fails."""
         self.console.print(f"\n[bold]== {name} ==[/bold]")
         began = time.monotonic()
         try:
@@ -35,6 +35,6 @@ class Story:
             self.seconds[name] = time.monotonic() - began
 
     def table(self) -> str:
-        """Phases and their seconds."""
+        """Lists the phases and their seconds."""
         rows = [f"{name:<38} {seconds:>7.1f} s" for name, seconds in self.seconds.items()]
         return "\n".join([*rows, f"{'total':<38} {sum(self.seconds.values()):>7.1f} s"])

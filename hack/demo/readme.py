@@ -16,12 +16,12 @@ BEGIN, END = "<!-- transcript: written by `make demo` and `make readme` -->", "<
 
 
 def kept() -> Path:
-    """Where a demo that succeeded leaves its transcript."""
+    """Returns where a demo that succeeded leaves its transcript."""
     return layout.cache() / "demo-transcript.md"
 
 
 def keep_transcript(story: Story) -> None:
-    """Write down what the demo said, and on what machine."""
+    """Writes down what the demo said, and on what machine."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     machine = (
         f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.machine()}, "
@@ -32,7 +32,7 @@ def keep_transcript(story: Story) -> None:
 
 
 def write_readme() -> None:
-    """Replace what stands between the markers by the last demo's transcript.
+    """Replaces what stands between the markers by the last demo's transcript.
 
     Raises:
         SystemExit: no demo has succeeded here.

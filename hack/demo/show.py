@@ -11,7 +11,7 @@ from hack.kubectl import Kubectl
 
 
 def show_objects(kubectl: Kubectl, namespace: str, story: Story) -> None:
-    """`kubectl get trainingjobs,checkpoints`, as a person would run it."""
+    """Shows `kubectl get trainingjobs,checkpoints`, as a person would run it."""
     for kinds in ("trainingjobs", "checkpoints"):
         story.say(f"$ kubectl get {kinds} -n {namespace}")
         story.say(kubectl("get", f"{kinds}.trainyard.dev", "-n", namespace).rstrip())
@@ -19,7 +19,7 @@ def show_objects(kubectl: Kubectl, namespace: str, story: Story) -> None:
 
 
 def show_trajectory(database: psycopg.Connection[Any], run: str, story: Story) -> None:
-    """One successful trajectory with a tool call, turn by turn."""
+    """Shows one successful trajectory with a tool call, turn by turn."""
     found = database.execute(
         "SELECT step, prompt, sample, question, expected, answer, total_reward, advantage "
         "FROM trainyard.trajectories t WHERE run_uid = %s AND success AND EXISTS (SELECT FROM trainyard.turns u "
@@ -45,7 +45,7 @@ def show_trajectory(database: psycopg.Connection[Any], run: str, story: Story) -
 
 
 def show_rewards(database: psycopg.Connection[Any], job: dict[str, Any], story: Story) -> None:
-    """Mean reward of the first and the last step, and success on test questions before and after."""
+    """Shows the mean reward of the first and the last step, and success on test questions before and after."""
     ends = database.execute(
         "SELECT avg(total_reward) FILTER (WHERE step = 0), avg(total_reward) FILTER (WHERE step = last) "
         "FROM (SELECT *, max(step) OVER () AS last FROM trainyard.trajectories WHERE run_uid = %s) t",
@@ -65,14 +65,14 @@ def show_rewards(database: psycopg.Connection[Any], job: dict[str, Any], story: 
 
 
 def show_cost(jobs: list[dict[str, Any]], story: Story) -> None:
-    """What each job cost and might have cost."""
+    """Shows what each job cost and might have cost."""
     for job in jobs:
         cost, limit = job["status"]["cost"], job["status"]["budget"]["limitUSD"]
         story.say(f"cost of {job['metadata']['name']}: ${cost['settledUSD']} of a budget of ${limit}")
 
 
 def show_next(kubectl: Kubectl, namespace: str, story: Story) -> None:
-    """How to look further and how to clean up."""
+    """Shows how to look further and how to clean up."""
     story.say("To look further:", keep=False)
     story.say(f"  export KUBECONFIG={kubectl.cluster.kubeconfig} PATH={kubectl.cluster.bin}:$PATH", keep=False)
     story.say(f"  kubectl -n {namespace} describe trainingjob calculator-grpo", keep=False)

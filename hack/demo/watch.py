@@ -15,7 +15,7 @@ COLUMNS = ("NAME", "STATUS", "STEP", "PROGRESS", "REWARD", "COST", "BUDGET")
 
 
 def row(job: dict[str, Any]) -> tuple[str, ...]:
-    """A job as `kubectl get` shows it."""
+    """Writes a job as `kubectl get` shows it."""
     status = job.get("status", {})
     progress = status.get("progress", {})
     return (
@@ -30,7 +30,7 @@ def row(job: dict[str, Any]) -> tuple[str, ...]:
 
 
 def ended(job: dict[str, Any]) -> bool:
-    """Whether a job's outcome is final."""
+    """Says whether a job's outcome is final."""
     return str(condition(job, "Succeeded").get("status", "Unknown")) != "Unknown"
 
 
@@ -42,7 +42,7 @@ def _table(rows: list[tuple[str, ...]]) -> Table:
 
 
 def watch(kubectl: Kubectl, namespace: str, names: list[str], story: Story, *, seconds: float) -> list[dict[str, Any]]:
-    """Follow the jobs until all have ended; returns them as last seen.
+    """Follows the jobs until all have ended; returns them as last seen.
 
     Raises:
         SystemExit: the time is over.

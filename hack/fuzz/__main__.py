@@ -27,7 +27,7 @@ KINDS: tuple[Kind, ...] = (  # type: ignore[type-arg]  # each has inputs of its 
 
 
 def fuzz(names: list[str], seconds: float, first_seed: int, *, quiet: bool = False) -> int:
-    """Give each of these kinds its share of the time; the number of finds."""
+    """Gives each of these kinds its share of the time; returns the number of finds."""
     chosen = [kind for kind in KINDS if not names or kind.name in names]
     print(f"fuzz: {', '.join(kind.name for kind in chosen)}; {seconds:g} s; seed {first_seed}", flush=True)
     finds = 0
@@ -41,7 +41,7 @@ def fuzz(names: list[str], seconds: float, first_seed: int, *, quiet: bool = Fal
 
 
 def fresh_seed() -> int:
-    """A seed that nobody has chosen."""
+    """Draws a seed that nobody has chosen."""
     return random.SystemRandom().randrange(2**32)
 
 
@@ -50,7 +50,7 @@ def _say(text: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run what the arguments say; 0 without a find."""
+    """Runs what the arguments say; 0 without a find."""
     parser = argparse.ArgumentParser(prog="python -m hack.fuzz", description=__doc__)
     parser.add_argument("kinds", nargs="*", metavar="KIND", choices=[[], *(kind.name for kind in KINDS)])
     parser.add_argument("--seconds", type=float, default=120.0, help="for all kinds together")

@@ -30,7 +30,7 @@ class NeverStop:
     """Nobody asks for a stop."""
 
     def requested(self) -> bool:
-        """Whether a stop was asked for."""
+        """Says whether a stop was asked for."""
         return False
 
 
@@ -46,19 +46,19 @@ class ScriptedEngine:
         self.open = 0
 
     def open_session(self) -> Session:
-        """A conversation; see `sampling.engine.Engine`."""
+        """Opens a conversation; see `sampling.engine.Engine`."""
         self.open += 1
         session: Iterator[int] = iter(range(1_000_000))
         return session
 
     def close_session(self, session: Session) -> None:  # noqa: ARG002 (nothing is kept of it)
-        """The conversation is over."""
+        """Closes the conversation."""
         self.open -= 1
 
     async def generate(
         self, session: Session, prompt_ids: Sequence[int], sampling: Sampling, key: StreamKey
     ) -> Generation:
-        """The script's next turn, cut off where it is too long."""
+        """Returns the script's next turn, cut off where it is too long."""
         promise(prompt_ids, "an engine is asked with something to read")
         turns = self._script[key.prompt]
         ids = tuple(turns[min(next(session), len(turns) - 1)])[: sampling.max_new_tokens]  # type: ignore[call-overload]
@@ -70,7 +70,7 @@ class ScriptedEngine:
 def played(
     task: Task, renderer: Renderer, questions: Sequence[Question], script: Mapping[int, Sequence[Sequence[int]]]
 ) -> list[Trajectory]:
-    """One trajectory for each question, by their order; both ledgers could keep them."""
+    """Plays one trajectory for each question, in their order; both ledgers could keep them."""
     engine = ScriptedEngine(script)
     source = SynchronousRollouts(
         engine=engine,
@@ -92,7 +92,7 @@ def played(
 
 
 def kept(trajectories: Sequence[Trajectory]) -> None:
-    """Hold trajectories to what the ledgers can keep: the local one writes them, Postgres' rows hold no odd text."""
+    """Holds trajectories to what the ledgers can keep: the local one writes them, Postgres' rows hold no odd text."""
     with tempfile.TemporaryDirectory() as folder:
         TrajectoryLog(Path(folder)).record_step(trajectories, StepMetrics("step", 0, 0, {}))
         for file in Path(folder).iterdir():

@@ -55,15 +55,15 @@ class FuzzTask(Task):
         self.max_turn_tokens = 16
 
     def question(self, random: np.random.Generator) -> Question:  # noqa: ARG002 (there are two)
-        """The odd one."""
+        """Returns the odd one."""
         return ODD
 
     def demonstration(self, question: Question, random: np.random.Generator) -> tuple[DemonstrationTurn, ...]:  # noqa: ARG002 (nobody is shown)
-        """None."""
+        """Returns none."""
         return ()
 
     def environment(self) -> Environment:
-        """A new conversation; which it is shows in its question."""
+        """Makes a new conversation; its question says which it is."""
         return _Environment(self._odd)
 
 
@@ -76,13 +76,13 @@ class _Environment:
         self._good = False
 
     async def reset(self, question: Question) -> Said:
-        """What the policy is asked."""
+        """Returns what the policy is asked."""
         self._good = question == GOOD
         said: Said = "1+1=" if self._good else _given(self._odd.opening)
         return said
 
     async def step(self, turn: PolicyTurn) -> Observation:  # noqa: ARG002 (whatever was said)
-        """The consequence of a policy turn."""
+        """Returns what follows from a policy turn."""
         if self._good:
             return Observation(done=True, answer="2", success=True)
         found: Observation = _given(next(self._steps, Observation(done=True)))
@@ -140,7 +140,7 @@ def _model(way: str) -> Any:
 
 
 def check(odd: Odd) -> None:
-    """Play it beside a good one, which succeeds whatever the other says."""
+    """Plays it beside a good one, which must succeed whatever the other says."""
     task = FuzzTask(odd)
     renderer: Renderer = make_renderer(_model(odd.dialogue).vocabulary, task)
     turn = renderer.answer("1+1=2")

@@ -15,7 +15,7 @@ from hack.fuzz.models import chat_model, text_model
 from hack.fuzz.texts import PIECES, edited, texts
 from trainyard_api.evaluation import Evaluation
 from trainyard_trainer.chat.renderer import Renderer, make_renderer
-from trainyard_trainer.data.jsonl import QueryFile, read_queries
+from trainyard_trainer.data.jsonl import QuestionFile, read_questions
 from trainyard_trainer.data.question_sources import DATA_FIELD, FileQuestions
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.data.splits import Split
@@ -56,7 +56,7 @@ def _questions() -> st.SearchStrategy[dict[str, str]]:
 
 
 def _plausible() -> st.SearchStrategy[dict[str, Any]]:
-    """Questions that are texts, with odd things in them."""
+    """Draws questions that are texts, with odd things in them."""
     said = (
         st.tuples(st.sampled_from("q2 7"), texts(4))
         .map("".join)
@@ -100,7 +100,7 @@ def _files(draw: st.DrawFn) -> bytes:
 
 @dataclass(frozen=True)
 class Data:
-    """The files of a run, the second one for its test queries, and how many of those it asks."""
+    """The files of a run, the second one for its test questions, and how many of those it asks."""
 
     train: bytes
     test: bytes | None
@@ -113,7 +113,7 @@ def _data() -> st.SearchStrategy[Data]:
 
 @functools.cache
 def _ways() -> tuple[tuple[Task, Renderer], ...]:
-    """Tasks that take a file's questions, each with a renderer."""
+    """Lists tasks that take a file's questions, each with a renderer."""
     chat = QuestionAnswerTask({"system": "Be brief."})
     text = QuestionAnswerTask({"dialogue": "text", "alphabet": ALPHABET, "stop": ";", "max_turn_tokens": "8"})
     tools = ArithmeticToolsTask({})
@@ -125,13 +125,13 @@ def _ways() -> tuple[tuple[Task, Renderer], ...]:
 
 
 def check(data: Data) -> None:
-    """Read the files; where they are good, report on them for every task, with demonstrations and without."""
+    """Reads the files; good ones are reported on for every task, with demonstrations and without."""
     files = {}
     for split, content in ((Split.TRAIN, data.train), (Split.TEST, data.test)):
         if content is None:
             continue
         try:
-            files[split] = read_queries(content, source=f"{split}.jsonl", field_path=f"{DATA_FIELD}.{split}")
+            files[split] = read_questions(content, source=f"{split}.jsonl", field_path=f"{DATA_FIELD}.{split}")
         except RefusedError as error:
             refused(error)
             return
@@ -145,7 +145,7 @@ def check(data: Data) -> None:
 
 
 def _report(
-    files: Mapping[Split, QueryFile],
+    files: Mapping[Split, QuestionFile],
     evaluation: Evaluation | None,
     task: Task,
     renderer: Renderer,

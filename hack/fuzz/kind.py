@@ -40,16 +40,16 @@ class Kind(Generic[T]):
 
 
 def promise(holds: object, what: str) -> None:
-    """Raise BrokenPromiseError unless it holds."""
+    """Raises BrokenPromiseError unless it holds."""
     if not holds:
         raise BrokenPromiseError(what)
 
 
 def refused(error: RefusedError, *, lines: bool = False) -> None:
-    """Hold a refusal to its form: a reason, a field of the manifest or the command line, and one line of text.
+    """Holds a refusal to its form: a reason, a field of the manifest or the command line, and one line of text.
 
     Args:
-        error: it.
+        error: the refusal.
         lines: whether it may tell several faults, each in a line of its own.
     """
     promise(
@@ -62,12 +62,12 @@ def refused(error: RefusedError, *, lines: bool = False) -> None:
 
 
 def one_line(text: str) -> None:
-    """Hold a text for people to its form: one line, with nothing in it that no terminal or ledger can hold."""
+    """Holds a text for people to its form: one line, with nothing in it that no terminal or ledger can hold."""
     promise(text.strip(), "a text for people says something")
     promise(not {"\n", "\r"} & set(text), f"a text for people has one line; got {text!r}")
     writable(text)
 
 
 def writable(text: str) -> None:
-    """Hold a text to what a ledger can hold."""
+    """Holds a text to what a ledger can hold."""
     promise(is_writable(text) and "\x00" not in text, f"a ledger can hold every text; got {text!a}")

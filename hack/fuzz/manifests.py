@@ -82,7 +82,7 @@ def _values() -> st.SearchStrategy[Any]:
 
 @st.composite
 def _changed(draw: st.DrawFn) -> str:
-    """An example in which values deep inside are others, as YAML writes them."""
+    """Draws an example in which values deep inside are others, as YAML writes them."""
     body = yaml.safe_load(yaml.safe_dump(draw(st.sampled_from(_bodies()))))
     for _ in range(draw(st.integers(1, 3))):
         place: Any = body
@@ -97,7 +97,7 @@ def _changed(draw: st.DrawFn) -> str:
 
 
 def _alike(value: Any) -> st.SearchStrategy[Any]:
-    """What may stand in a value's place without being of another type."""
+    """Draws what may stand in a value's place without being of another type."""
     if isinstance(value, bool):
         return st.booleans()
     if isinstance(value, int):
@@ -134,7 +134,7 @@ def _manifests(draw: st.DrawFn) -> bytes:
 
 
 def check(content: bytes) -> None:
-    """Read it: a good one becomes a run config with a folder below the output, a bad one ends the command with 20."""
+    """Reads it: a good one becomes a run config with a folder below the output, a bad one ends the command with 20."""
     with tempfile.TemporaryDirectory() as name:
         manifest, output = Path(name, "manifest.yaml"), Path(name, "out")
         manifest.write_bytes(content)
@@ -154,7 +154,7 @@ def check(content: bytes) -> None:
 
 
 def _command(manifest: Path, output: Path) -> None:
-    """What is refused ends the command with 20 and says so; nothing is written."""
+    """Checks that what is refused ends the command with 20 and a message, and that nothing is written."""
     shown, said = io.StringIO(), io.StringIO()
     with own_signals(), contextlib.redirect_stdout(shown), contextlib.redirect_stderr(said):
         code = main(["run", str(manifest), "--output", str(output), "--dry-run"])
@@ -169,7 +169,7 @@ def _command(manifest: Path, output: Path) -> None:
 
 @contextlib.contextmanager
 def own_signals() -> Iterator[None]:
-    """The command takes the signals; they are given back, or Ctrl-C wouldn't end the fuzzing."""
+    """Gives back the signals that the command takes, or Ctrl-C wouldn't end the fuzzing."""
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield

@@ -65,7 +65,7 @@ _TAGS = ("<tool_call>", "</tool_call>", "<think>", "</think>")
 
 @functools.cache
 def known_templates() -> dict[str, tuple[str, str]]:
-    """Template and end of a turn by name: those of `ENDS`, and `CHATML`."""
+    """Returns template and end of a turn by name: those of `ENDS`, and `CHATML`."""
     spec = importlib.util.find_spec("trl")
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError("trl, of which the chat templates are taken")
@@ -76,7 +76,7 @@ def known_templates() -> dict[str, tuple[str, str]]:
 
 @functools.cache
 def chat_tokenizer(base: str) -> PreTrainedTokenizerFast:
-    """A tokenizer of single bytes and of the control tokens in a known template; it has no template yet."""
+    """Makes a tokenizer of single bytes and of the control tokens in a known template; it has no template yet."""
     template, end = known_templates()[base]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     backend = Tokenizer(BPE(vocab={char: number for number, char in enumerate(alphabet)}, merges=[]))
@@ -92,7 +92,7 @@ def chat_tokenizer(base: str) -> PreTrainedTokenizerFast:
 
 @functools.cache
 def tiny_model() -> Qwen3ForCausalLM:
-    """A random model that has embeddings for all tokens of every tokenizer here."""
+    """Makes a random model that has embeddings for all tokens of every tokenizer here."""
     config = Qwen3Config(
         vocab_size=VOCABULARY,
         hidden_size=8,
@@ -110,7 +110,7 @@ def tiny_model() -> Qwen3ForCausalLM:
 
 
 def chat_model(template: str = CHATML, base: str = "chatml", **more: Any) -> LoadedModel:
-    """A model with this template and the tokenizer of a known one."""
+    """Makes a model with this template and the tokenizer of a known one."""
     tokenizer = chat_tokenizer(base)
     own = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()),
@@ -124,6 +124,6 @@ def chat_model(template: str = CHATML, base: str = "chatml", **more: Any) -> Loa
 
 
 def text_model(alphabet: str) -> LoadedModel:
-    """A model that reads and writes single characters."""
+    """Makes a model that reads and writes single characters."""
     tokenizer = char_tokenizer(alphabet)
     return LoadedModel(tiny_model(), tokenizer, tokenizer.pad_token_id)

@@ -59,11 +59,11 @@ def _run(trajectory: Trajectory) -> Any:
 
 
 def runs(trajectory: Trajectory) -> Any:
-    """As a function."""
+    """Scores as a function."""
     return _run(trajectory)
 
 
 async def awaits(trajectory: Trajectory) -> Any:
-    """As a coroutine, which lets all others begin first."""
+    """Scores as a coroutine, which lets all others begin first."""
     await asyncio.sleep(0)
     return _run(trajectory)

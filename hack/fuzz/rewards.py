@@ -140,7 +140,7 @@ def _steps() -> st.SearchStrategy[Scored]:
 
 @functools.cache
 def _rewards() -> tuple[tuple[WeightedReward, ...], tuple[WeightedReward, ...]]:
-    """The module's, whose process stays warm, and the built-in ones."""
+    """Loads the module's rewards, whose process stays warm, and the built-in ones."""
     mine = load_rewards([RewardTerm(name="runs"), RewardTerm(name="awaits")], MODULE)
     return mine, load_rewards([RewardTerm(name=name) for name in BUILT_IN])
 
@@ -169,7 +169,7 @@ def _trajectory(number: int, question: str, answer: str | None = "7", expected: 
 
 
 def check(step: Scored) -> None:
-    """Score a step: a good one counts whatever the others do; each of those has a number or a reason; so have all."""
+    """Scores a step: a good reward counts whatever the others do, and each of those has a number or a reason."""
     mine, built_in = _rewards()
     lines = (*step.lines, WITNESS)
     scored = score([_trajectory(number, line) for number, line in enumerate(lines)], mine)

@@ -70,7 +70,7 @@ def _grpo() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def _whole(odd: dict[str, Any]) -> dict[str, Any]:
-    """With what the schema wants of each loss, most of the time."""
+    """Adds what the schema wants of each loss, most of the time."""
     of_loss = {"maxPolicyTokens": 64} if odd.get("loss") == LossType.DR_GRPO else {}
     unwanted = ("epsilonLow", "dualClip") if odd.get("loss") == LossType.CISPO else ()
     kept = {name: value for name, value in odd.items() if name not in unwanted}
@@ -147,7 +147,7 @@ def _runs() -> st.SearchStrategy[Run]:
 
 
 def check(run: Run) -> None:
-    """Run it: it ends with a committed checkpoint and metrics, or is refused in words."""
+    """Runs it: it ends with a committed checkpoint and metrics, or is refused in words."""
     secret = {"secretRef": {"name": "unread"}}
     rest = {
         "database": secret,

@@ -38,7 +38,7 @@ class Find:
 
 
 def try_fixed(kind: Kind[Any]) -> None:
-    """Try the same examples as ever; raises what the first one at fault raises, with the example."""
+    """Tries the same examples as ever; raises what the first one at fault raises, with the example."""
 
     def tries(example: Any) -> None:
         kind.check(example)
@@ -47,7 +47,7 @@ def try_fixed(kind: Kind[Any]) -> None:
 
 
 def search(kind: Kind[Any], first_seed: int, seconds: float, say: Callable[[str], None]) -> Find | None:
-    """Try fresh inputs until the time is up; the first find, if there is one.
+    """Tries fresh inputs until the time is up; returns the first find, if there is one.
 
     Args:
         kind: what is tried.

@@ -13,7 +13,7 @@ from hack.fuzz.kind import Kind, one_line, promise, refused
 from hack.fuzz.models import chat_model, known_templates
 from hack.fuzz.texts import edited, rearranged, texts
 from trainyard_trainer.chat.chat_renderer import ChatRenderer
-from trainyard_trainer.data.jsonl import QueryFile
+from trainyard_trainer.data.jsonl import QuestionFile
 from trainyard_trainer.data.question_sources import FileQuestions
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.data.splits import Split
@@ -93,7 +93,7 @@ class Program:
 
 @st.composite
 def _still_a_program(draw: st.DrawFn, parts: list[str]) -> str:
-    """The parts with other words in statements, and other things written; blocks still open and close."""
+    """Changes words in statements and texts that are written; blocks still open and close."""
     now = list(parts)
     whole = [piece for piece in PIECES if piece.startswith("{{") and piece.endswith("}}")]
     for _ in range(draw(st.integers(1, 3))):
@@ -117,7 +117,7 @@ def _program_of(base: str) -> st.SearchStrategy[Program]:
 
 
 def check(program: Program) -> None:
-    """Make a renderer of it or hear why not; then talk."""
+    """Makes a renderer of it, or hears why not, then talks."""
     for task in (QuestionAnswerTask({"system": program.system}), ArithmeticToolsTask({"tool_format": "hermes"})):
         try:
             renderer = ChatRenderer(chat_model(program.template, program.base).vocabulary, task)
@@ -138,7 +138,7 @@ def _talk(program: Program, task: Task, renderer: ChatRenderer) -> None:
     turns.append(DemonstrationTurn(Role.TOOL, (Message("tool", program.said, name="calculator"),)))
     _ids(lambda: renderer.demonstration([*turns, DemonstrationTurn(Role.POLICY, (Message("assistant", "36"),))])[0])
     promise(isinstance(renderer.turn((1, 2, 3, end)), PolicyTurn), "a turn is read whatever it says")
-    file = QueryFile((Question("2+2", "4", 1), Question("What is 3*5?", "15", 2)), {})
+    file = QuestionFile((Question("2+2", "4", 1), Question("What is 3*5?", "15", 2)), {})
     for demonstrates in (False, True):
         limits = Limits.of(4096, task.max_turn_tokens, demonstrates=demonstrates)
         try:
@@ -152,7 +152,7 @@ def _talk(program: Program, task: Task, renderer: ChatRenderer) -> None:
 
 
 def _ids(write: Callable[[], Any]) -> None:
-    """Hold what is written to ids that the model reads, or to the errors that a renderer may raise."""
+    """Holds what is written to ids that the model reads, or to the errors that a renderer may raise."""
     try:
         found = write()
     except RefusedError as error:

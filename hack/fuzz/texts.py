@@ -35,7 +35,7 @@ ANY_CHARACTER = st.characters()
 
 
 def texts(most: int = 6) -> st.SearchStrategy[str]:
-    """Short texts of odd pieces and any characters."""
+    """Draws short texts of odd pieces and any characters."""
     piece = (
         st.sampled_from(WORST)
         | st.sampled_from(PIECES)
@@ -49,7 +49,7 @@ def texts(most: int = 6) -> st.SearchStrategy[str]:
 def edited(
     draw: st.DrawFn, bases: Sequence[str], pieces: st.SearchStrategy[str], *, most: int = 5, longest: int = 30
 ) -> str:
-    """One of the bases after a few edits: something is taken out, put in, or copied from elsewhere in it."""
+    """Draws one of the bases after a few edits: something is taken out, put in, or copied from elsewhere in it."""
     text = draw(st.sampled_from(bases))
     for _ in range(draw(st.integers(0, most))):
         start = draw(st.integers(0, len(text)))
@@ -64,7 +64,7 @@ def edited(
 
 @st.composite
 def rearranged(draw: st.DrawFn, parts: Sequence[str], pieces: st.SearchStrategy[str], *, most: int = 4) -> str:
-    """The parts in a row after a few edits: one is taken out, doubled, moved, or put in another's place."""
+    """Draws the parts in a row after a few edits: one is taken out, doubled, moved, or put in another's place."""
     now = list(parts)
     for _ in range(draw(st.integers(0, most))):
         at = draw(st.integers(0, len(now)))

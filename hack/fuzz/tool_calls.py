@@ -52,7 +52,7 @@ class Written:
 
 
 def _call() -> st.SearchStrategy[str]:
-    """A call as JSON that can be read, of any tool with any arguments."""
+    """Draws a call as JSON that can be read, of any tool with any arguments."""
     values = st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | texts(2),
         lambda inner: st.lists(inner, max_size=2) | st.dictionaries(texts(1), inner, max_size=2),
@@ -85,7 +85,7 @@ def _way(way: str) -> tuple[ArithmeticToolsTask, ChatRenderer]:
 
 
 def check(written: Written) -> None:
-    """Read the turn, then let a conversation go on with it: nothing that a policy writes is anybody's failure."""
+    """Reads the turn, then lets a conversation go on with it: nothing that a policy writes may be anybody's failure."""
     task, renderer = _way(written.way)
     ids = _sampled(renderer, written.text)
     turn = renderer.turn(ids)
@@ -108,7 +108,7 @@ def check(written: Written) -> None:
 
 
 def _sampled(renderer: ChatRenderer, text: str) -> tuple[int, ...]:
-    """Ids that a policy may sample for a text: control tokens where it spells one, bytes for all else."""
+    """Draws ids that a policy may sample for a text: control tokens where it spells one, bytes for all else."""
     tokenizer = chat_model().tokenizer
     whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     ids = [number for number in tokenizer.encode(whole, add_special_tokens=False) if number not in renderer.stop_ids]

@@ -25,7 +25,7 @@ def write(root: Path) -> None:
 
 
 def differences(root: Path) -> list[str]:
-    """What is wrong with the generated files below `root`: nothing, or a text for each file at fault."""
+    """Finds what is wrong with the generated files below `root`: one text for each file at fault."""
     with tempfile.TemporaryDirectory(prefix="trainyard-generate-") as folder:
         copy = Path(folder)
         write(copy)
@@ -48,7 +48,7 @@ def _difference(fresh: Path, present: Path, name: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The exit status: 0, or 1 where `--check` found a difference."""
+    """Returns the exit status: 0, or 1 where `--check` found a difference."""
     parser = argparse.ArgumentParser(prog="python -m hack.generate", description="Write every generated file.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file differs from its source")
     parser.add_argument("--root", type=Path, default=ROOT, help="where the files lie")

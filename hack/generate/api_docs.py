@@ -25,7 +25,7 @@ _BOUNDS = {
 
 
 def api_reference() -> str:
-    """The text of docs/api.md."""
+    """Writes the text of docs/api.md."""
     parts = [f"<!-- {NOTICE} -->", "# API reference", ""]
     for kind in KINDS:
         schema = structural_schema(kind)
@@ -47,7 +47,7 @@ def _columns(columns: tuple[Any, ...]) -> list[str]:
 
 
 def _objects(schema: JsonSchema, path: str) -> Iterator[str]:
-    """A section for an object, then one for each object in it."""
+    """Writes a section for an object, then one for each object in it."""
     yield from [f"### {path}", "", schema["description"], "", "| field | type | description |", "|---|---|---|"]
     required = schema.get("required", [])
     for name, field in schema["properties"].items():

@@ -12,7 +12,9 @@ TRAINERS_FIELD = "progress"
 
 
 def operator_fields() -> str:
-    """The text of templates/_status.tpl: API names of all status fields but the trainer's, separated by spaces."""
+    """Writes the text of templates/_status.tpl: API names of all status fields but the trainer's, separated by
+    spaces.
+    """
     names = [field.alias or name for name, field in TrainingJobStatus.model_fields.items()]
     fields = " ".join(name for name in names if name != TRAINERS_FIELD)
     return (

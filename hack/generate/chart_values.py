@@ -25,12 +25,12 @@ class UndocumentedValueError(Exception):
 
 
 def values_yaml() -> str:
-    """The chart's values.yaml: every default under its comment."""
+    """Writes the chart's values.yaml: every default under its comment."""
     return f"# {NOTICE}\n" + "".join(_yaml_lines(Values(), 0))
 
 
 def values_schema() -> str:
-    """The chart's values.schema.json; Helm refuses values that break it."""
+    """Writes the chart's values.schema.json; Helm refuses values that break it."""
     schema = Values.model_json_schema(by_alias=True)
     # Helm hands every chart that another one depends on this key.
     schema["properties"]["global"] = {"type": "object", "description": "Values of a parent chart; not read."}
@@ -38,14 +38,14 @@ def values_schema() -> str:
 
 
 def chart_readme(introduction: str) -> str:
-    """The chart's README: the introduction, then a table of all values."""
+    """Writes the chart's README: the introduction, then a table of all values."""
     rows = [f"| `{path}` | `{json.dumps(default)}` | {text} |" for path, default, text in _rows(Values(), "")]
     head = f"<!-- {NOTICE} The text above the table comes from hack/generate/chart_readme.md. -->"
     return "\n".join([head, introduction.strip(), "", "| value | default | |", "|---|---|---|", *rows]) + "\n"
 
 
 def text_of(owner: type[BaseModel], name: str, field: FieldInfo) -> str:
-    """A setting's text: its own, or its section's.
+    """Returns a setting's text: its own, or its section's.
 
     Raises:
         UndocumentedValueError: it has none.

@@ -22,7 +22,7 @@ KEEP = {"helm.sh/resource-policy": "keep"}
 
 
 def definition(kind: type[TrainingJob | Checkpoint]) -> dict[str, Any]:
-    """The CustomResourceDefinition of a kind.
+    """Makes the CustomResourceDefinition of a kind.
 
     Raises:
         hack.generate.schema.UnfitModelError: its model breaks a rule of this API.
@@ -58,12 +58,12 @@ def definition(kind: type[TrainingJob | Checkpoint]) -> dict[str, Any]:
 
 
 def plain(kind: type[TrainingJob | Checkpoint]) -> str:
-    """The file that `kubectl apply -f crds/` reads."""
+    """Writes the file that `kubectl apply -f crds/` reads."""
     return f"# {NOTICE}\n{to_yaml(definition(kind))}"
 
 
 def template(kind: type[TrainingJob | Checkpoint]) -> str:
-    """The same definition as a template of the chart.
+    """Writes the same definition as a template of the chart.
 
     Raises:
         ValueError: a description would be read as a template.
@@ -77,7 +77,7 @@ def template(kind: type[TrainingJob | Checkpoint]) -> str:
 
 
 def to_yaml(content: dict[str, Any]) -> str:
-    """YAML in the order given, without anchors."""
+    """Writes YAML in the order given, without anchors."""
     return yaml.dump(content, Dumper=_PlainDumper, sort_keys=False, width=120, allow_unicode=True)
 
 
@@ -85,7 +85,7 @@ class _PlainDumper(yaml.SafeDumper):
     """Repeats equal values instead of pointing at them."""
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Every value is written out."""
+        """Returns True, so that every value is written out."""
         del data
         return True
 

@@ -21,7 +21,7 @@ NOTICE = (
 
 
 def failure_reference() -> str:
-    """The text of docs/failures.md."""
+    """Writes the text of docs/failures.md."""
     table = failure.rows()
     heads = list(table[0])
     exits = member_texts(ExitCode)
@@ -49,7 +49,7 @@ def failure_reference() -> str:
 
 
 def member_texts(enum: type[Enum]) -> dict[str, str]:
-    """The docstring below each member, by its name."""
+    """Reads the docstring below each member, by its name."""
     tree = ast.parse(inspect.getsource(termination))
     body = next(node.body for node in tree.body if isinstance(node, ast.ClassDef) and node.name == enum.__name__)
     texts = {}

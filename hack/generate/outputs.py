@@ -17,7 +17,7 @@ CHART = "charts/trainyard"
 
 
 def outputs() -> Mapping[str, Callable[[], str]]:
-    """Path below the repository's root → what makes the file's text."""
+    """Maps paths below the repository's root to what makes the files' texts."""
     files: dict[str, Callable[[], str]] = {}
     for kind in crd.KINDS:
         files[f"crds/{API_GROUP}_{kind.names.plural}.yaml"] = partial(crd.plain, kind)

@@ -25,7 +25,7 @@ class UnfitModelError(Exception):
 
 
 def structural_schema(model: type[BaseModel]) -> JsonSchema:
-    """The schema of a kind: everything inlined, bounded and described.
+    """Makes the schema of a kind: everything inlined, bounded and described.
 
     Raises:
         UnfitModelError: the model breaks a rule of this API.
@@ -42,7 +42,7 @@ class _Inliner:
         self._definitions = definitions
 
     def node(self, source: JsonSchema, path: str) -> JsonSchema:
-        """One node, its references resolved and its union with null taken as optional."""
+        """Makes one node, with its references resolved and its union with null taken as optional."""
         source = self._resolved(source, path)
         if "const" in source:
             source = source | {"enum": [source["const"]]}
@@ -63,7 +63,7 @@ class _Inliner:
                 raise UnfitModelError(f"{path}: an API field is a string, integer, boolean, list or map; got {kind}")
 
     def object(self, source: JsonSchema, path: str, *, root: bool = False) -> JsonSchema:
-        """A map with named fields; of a kind, only spec and status are ours to describe."""
+        """Makes a map with named fields; of a kind, only spec and status are ours to describe."""
         result: JsonSchema = {"type": "object", "description": _one_line(source["description"])}
         fields = source["properties"]
         if root:
@@ -114,7 +114,7 @@ class _Inliner:
 
 
 def _without_defaults(node: JsonSchema) -> JsonSchema:
-    """A structural node without a default, neither its own nor of anything below it."""
+    """Removes the defaults from a structural node and all below it."""
     result = {key: value for key, value in node.items() if key != "default"}
     for name in ("items", "additionalProperties"):
         if name in node:
@@ -157,7 +157,7 @@ def _key_rule(pattern: str, longest: int) -> dict[str, str]:
 
 
 def _rule_of_keys(entry: dict[str, str]) -> dict[str, str]:
-    """A rule on a key's text as one on the map."""
+    """Turns a rule on a key's text into one on the map."""
     rule = re.sub(r"\bself\b", "key", entry["rule"])
     return {"rule": f"self.all(key, {rule})", "message": f"keys {entry['message']}"}
 

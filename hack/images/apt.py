@@ -33,7 +33,7 @@ class Source:
     """The file that signs it; empty for apt's default."""
 
     def line(self, keyring: str) -> str:
-        """The source in the one-line format, signed by another place of its keyring."""
+        """Writes the source in the one-line format, signed by another place of its keyring."""
         options = f"[signed-by={keyring}] " if self.keyring else ""
         return f"deb {options}{self.uri} {self.suite} {' '.join(self.components)}"
 
@@ -48,12 +48,12 @@ class Release:
 
     @property
     def main(self) -> Source:
-        """The source of the release itself, without updates."""
+        """Returns the source of the release itself, without updates."""
         return next(source for source in self.sources if source.suite == self.codename)
 
 
 def release() -> Release:
-    """This machine's release.
+    """Finds this machine's release.
 
     Raises:
         ImageError: it is not a Debian-like one, or its source lists don't name a mirror of it.
@@ -72,14 +72,16 @@ def release() -> Release:
 
 
 def parse(suffix: str, text: str) -> list[Source]:
-    """The binary sources of one list file, chosen by its suffix: `.list` or `.sources`; none from other files."""
+    """Parses the binary sources of one list file, chosen by its suffix: `.list` or `.sources`; none from other
+    files.
+    """
     if suffix == ".sources":
         return _deb822(text)
     return _one_line(text) if suffix == ".list" else []
 
 
 def own(sources: Iterable[Source], distribution: str, codename: str) -> list[Source]:
-    """Those that carry the release itself, its updates and security fixes: no third party's, no backports.
+    """Keeps those that carry the release itself, its updates and security fixes: no third party's, no backports.
 
     A third party's repository may have a suite of the same name; mirrors have the distribution's name in their path.
     Where none has, a mirror of another layout is all there is.
@@ -90,7 +92,7 @@ def own(sources: Iterable[Source], distribution: str, codename: str) -> list[Sou
 
 
 def proxy_and_checks() -> str:
-    """What the machine's apt is told of how to fetch (proxies, checks of dates), in apt's own format."""
+    """Returns what the machine's apt is told of fetching (proxies, checks of dates), in apt's own format."""
     dump = subprocess.run(["apt-config", "dump", "Acquire"], capture_output=True, text=True, check=True).stdout
     kept = re.compile(r"^Acquire::(https?|Check-|Retries|ForceIPv)", re.IGNORECASE)
     return "".join(f"{line}\n" for line in dump.splitlines() if kept.match(line))

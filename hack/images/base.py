@@ -65,7 +65,7 @@ def _debootstrap(root: Path, release: Release) -> list[str]:
 
 
 def _proxies() -> dict[str, str]:
-    """The machine's proxies for wget, by which debootstrap fetches, and which doesn't read apt's settings."""
+    """Returns the machine's proxies for wget, by which debootstrap fetches, for it doesn't read apt's settings."""
     dump = answer(["apt-config", "dump", "Acquire"])
     found = re.findall(r'^Acquire::(https?)::Proxy "(.+)";$', dump, re.MULTILINE)
     return {f"{scheme}_proxy": url for scheme, url in found if f"{scheme}_proxy" not in os.environ and url != "DIRECT"}

@@ -71,7 +71,7 @@ def build_only() -> None:
 
 
 def the_cluster() -> ClusterState:
-    """The cluster that images go to.
+    """Finds the cluster that images go to.
 
     Raises:
         ImageError: none is up, or it has no registry to push to.
@@ -85,7 +85,7 @@ def the_cluster() -> ClusterState:
 
 
 def target(builder: Engine, cluster: ClusterState | None, image: Image) -> Target:
-    """What an image is to be called, from the content of its inputs.
+    """Names an image by the content of its inputs.
 
     Raises:
         ImageError: an input is missing.
@@ -98,7 +98,7 @@ def target(builder: Engine, cluster: ClusterState | None, image: Image) -> Targe
 
 
 def named(builder: Engine, cluster: ClusterState | None, image: Image, tag: str) -> Target:
-    """The image under a given tag."""
+    """Returns the image under a given tag."""
     local = builder.local(image.name, tag)
     prefix = f"{cluster.registry}/{specs.REPOSITORY}/" if cluster and cluster.registry else f"{specs.REPOSITORY}/"
     return Target(image, tag, local, f"{prefix}{image.name}:{tag}")
@@ -165,7 +165,7 @@ def make(
 
 @contextlib.contextmanager
 def lock() -> Iterator[None]:
-    """Two commands that find the same image missing build it once: the second waits for the first."""
+    """Makes two commands that find the same image missing build it once: the second waits for the first."""
     with exclusive("images"):
         yield
 
@@ -204,7 +204,9 @@ def _send(builder: Engine, cluster: ClusterState, each: Target) -> None:
 
 
 def _forget(cluster: ClusterState, targets: Sequence[Target]) -> None:
-    """After every push: what the registry deletes while another image arrives could be that image's layers."""
+    """Deletes old tags after every push: what the registry deletes while another image arrives could be that image's
+    layers.
+    """
     slow = False
     for each in targets:
         stale = registry.forget(cluster.registry, each.image.name, each.tag)

@@ -67,15 +67,15 @@ class Buildah:
         return name
 
     def release(self) -> apt.Release | None:
-        """Where a build's apt installs from: a base made here has no mirror of its own."""
+        """Returns where a build's apt installs from, for a base made here has no mirror of its own."""
         return None if os.environ.get("TRAINYARD_BASE_IMAGE") else apt.release()
 
     def local(self, name: str, tag: str) -> str:
-        """What an image is called in the store."""
+        """Names an image in the store."""
         return f"localhost/{REPOSITORY}/{name}:{tag}"
 
     def exists(self, local: str) -> bool:
-        """Whether the store has the image."""
+        """Says whether the store has the image."""
         return succeeds([*self.command(), "inspect", "--type", "image", "--format", "{{.FromImageID}}", local])
 
     def build(
@@ -113,14 +113,14 @@ class Buildah:
         return logged(f"{_short(local)}: push", command, {"TMPDIR": str(_scratch())})
 
     def tags(self, name: str) -> list[str]:
-        """The tags of one image in the store."""
+        """Lists the tags of one image in the store."""
         raw = answer([*self.command(), "images", "--json"])
         names = [each for image in json.loads(raw or "[]") or [] for each in image.get("names") or []]
         prefix = self.local(name, "")
         return [each.removeprefix(prefix) for each in names if each.startswith(prefix)]
 
     def repositories(self) -> set[str]:
-        """The names of every image of ours in the store, without base images."""
+        """Returns the names of every image of ours in the store, without base images."""
         raw = answer([*self.command(), "images", "--json"])
         names = [each for image in json.loads(raw or "[]") or [] for each in image.get("names") or []]
         prefix = f"localhost/{REPOSITORY}/"
@@ -139,7 +139,7 @@ class Buildah:
             answer([*self.command(), "rmi", "--prune", "--force"])
 
     def command(self) -> list[str]:
-        """The program with the flags that name our store."""
+        """Returns the program with the flags that name our store."""
         return [*self._store, "--storage-driver", self._driver]
 
     @cached_property
@@ -155,7 +155,9 @@ class Buildah:
 
 
 def _scratch() -> Path:
-    """Where layers lie while they are packed: beside the store, since a memory-backed /tmp could not hold them."""
+    """Returns where layers lie while they are packed: beside the store, since a memory-backed /tmp could not hold
+    them.
+    """
     return layout.cache() / "images" / "tmp"
 
 

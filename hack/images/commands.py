@@ -61,7 +61,7 @@ def answer(command: Sequence[str]) -> str:
 
 
 def succeeds(command: Sequence[str]) -> bool:
-    """Whether a short command ends with 0."""
+    """Says whether a short command ends with 0."""
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 

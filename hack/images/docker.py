@@ -26,26 +26,26 @@ class Docker:
     name = "docker"
 
     def prepare(self) -> None:
-        """Nothing: the engine answers, or it would not have been chosen."""
+        """Does nothing: the engine answers, or it would not have been chosen."""
 
     def base_key(self) -> str:
         """Names the content of the base image: the Dockerfile's own default, unless another is named."""
         return os.environ.get("TRAINYARD_BASE_IMAGE", "")
 
     def build_base(self) -> str:
-        """The base image; empty for the Dockerfile's default, which Docker pulls."""
+        """Returns the base image; empty for the Dockerfile's default, which Docker pulls."""
         return os.environ.get("TRAINYARD_BASE_IMAGE", "")
 
     def release(self) -> Release | None:
-        """The base image brings its own mirrors."""
+        """Returns None, for the base image brings its own mirrors."""
         return None
 
     def local(self, name: str, tag: str) -> str:
-        """What an image is called in the engine, and on kind's nodes."""
+        """Names an image in the engine and on kind's nodes."""
         return f"{REPOSITORY}/{name}:{tag}"
 
     def exists(self, local: str) -> bool:
-        """Whether the engine has the image."""
+        """Says whether the engine has the image."""
         return succeeds(["docker", "image", "inspect", local])
 
     def build(
@@ -65,12 +65,12 @@ class Docker:
         return logged(f"{_short(local)}: push", ["docker", "push", reference])
 
     def tags(self, name: str) -> list[str]:
-        """The tags of one image in the engine."""
+        """Lists the tags of one image in the engine."""
         found = answer(["docker", "image", "ls", "--format={{.Tag}}", f"{REPOSITORY}/{name}"])
         return found.split()
 
     def repositories(self) -> set[str]:
-        """The names of every image of ours in the engine."""
+        """Returns the names of every image of ours in the engine."""
         found = answer(["docker", "image", "ls", "--format={{.Repository}}", f"--filter=reference={REPOSITORY}/*"])
         return {name.removeprefix(f"{REPOSITORY}/") for name in found.split()}
 

@@ -23,7 +23,7 @@ _PIP_KEYS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout",
 
 
 def ca_bundle(environment: Mapping[str, str]) -> Path | None:
-    """The file with the certificates that this machine trusts."""
+    """Finds the file with the certificates that this machine trusts."""
     named = [environment.get(name) for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE")]
     places = [*named, "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"]
     return next((Path(place) for place in places if place and Path(place).is_file()), None)
@@ -62,7 +62,7 @@ def secrets(folder: Path, release: Release | None) -> dict[str, Path]:
 
 
 def pip_settings(environment: Mapping[str, str], files: list[Path]) -> dict[str, str]:
-    """The index settings of pip: the files in order, later ones first, the environment above all."""
+    """Merges the index settings of pip: the files in order, later ones first, the environment above all."""
     parser = configparser.RawConfigParser()
     parser.read(files)
     settings: dict[str, str] = {}
@@ -74,7 +74,7 @@ def pip_settings(environment: Mapping[str, str], files: list[Path]) -> dict[str,
 
 
 def pip_conf(settings: Mapping[str, str], *, trusted: bool) -> str:
-    """A pip.conf with those settings and, where there is one, the mounted CA bundle."""
+    """Writes a pip.conf with those settings and, where there is one, the mounted CA bundle."""
     lines = [f"{key} = {' '.join(value.split())}\n" for key, value in settings.items()]
     return (
         "[global]\ndisable-pip-version-check = true\n" + "".join(lines) + (f"cert = {MOUNTED_CA}\n" if trusted else "")
@@ -82,13 +82,13 @@ def pip_conf(settings: Mapping[str, str], *, trusted: bool) -> str:
 
 
 def uv_toml(default: str, extra: list[str]) -> str:
-    """A uv.toml that asks those indexes; uv's own default where none is named."""
+    """Writes a uv.toml that asks those indexes; uv's own default where none is named."""
     indexes = [(url, "") for url in extra] + ([(default, "default = true\n")] if default else [])
     return "".join(f'[[index]]\nurl = "{url}"\n{rest}' for url, rest in indexes)
 
 
 def uv_cache() -> Path:
-    """The download cache of uv on this machine, shared with the builds: what one has fetched, the other need not."""
+    """Returns uv's download cache on this machine, shared with the builds so that nothing is fetched twice."""
     beside = Path(sys.executable).parent / "uv"
     uv = str(beside) if beside.exists() else shutil.which("uv")
     done = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=False) if uv else None

@@ -32,16 +32,16 @@ class Engine(Protocol):
         """Names the content of the base image, without making it."""
 
     def build_base(self) -> str:
-        """The base image's name, made if need be; empty for the Dockerfile's default."""
+        """Makes the base image if need be and returns its name; empty for the Dockerfile's default."""
 
     def release(self) -> Release | None:
-        """Where apt installs from in a build; None for the base image's own mirrors."""
+        """Returns where apt installs from in a build; None for the base image's own mirrors."""
 
     def local(self, name: str, tag: str) -> str:
-        """What an image is called here."""
+        """Returns what an image is called here."""
 
     def exists(self, local: str) -> bool:
-        """Whether the image is here."""
+        """Says whether the image is here."""
 
     def build(
         self, local: str, dockerfile: Path, context: Path, arguments: Mapping[str, str], secrets: Mapping[str, Path]
@@ -52,17 +52,17 @@ class Engine(Protocol):
         """Sends what the registry lacks; returns the seconds."""
 
     def tags(self, name: str) -> list[str]:
-        """The tags of one image that are here."""
+        """Lists the tags of one image that are here."""
 
     def repositories(self) -> set[str]:
-        """The names of every image of ours that is here."""
+        """Returns the names of every image of ours that is here."""
 
     def forget(self, name: str, keep: str) -> None:
         """Deletes every other tag of the image, and what only they needed."""
 
 
 def choose() -> Engine:
-    """The engine of this machine.
+    """Chooses the engine of this machine.
 
     Raises:
         ImageError: there is none, and none can be installed.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def present(cluster: ClusterState) -> set[str]:
-    """The references that the local cluster's node has."""
+    """Lists the references that the local cluster's node has."""
     return set(ctr(cluster.bin, "images", "list", "--quiet").split())
 
 
@@ -55,7 +55,7 @@ def forget(cluster: ClusterState, name: str, keep: str) -> None:
 
 
 def outdated(records: Mapping[str, str], repository: str, keep: str) -> list[str]:
-    """Which of containerd's image records to delete, so that only one tag of an image is left.
+    """Lists containerd's image records to delete, so that only one tag of an image is left.
 
     For each image that pods may use, containerd keeps two or three records: its tag, `REPOSITORY@DIGEST` if the kubelet
     pulled it, and the bare digest of its configuration. Any of them holds the image's files.

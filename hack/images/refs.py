@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def path() -> Path:
-    """The file of references."""
+    """Returns the file of references."""
     return layout.cache() / "images.json"
 
 
 def load_refs() -> dict[str, str]:
-    """The references of the last build: `operator`, `trainer`, `postgres`, `s3`.
+    """Reads the references of the last build: `operator`, `trainer`, `postgres`, `s3`.
 
     Raises:
         ImageError: nothing was built yet.

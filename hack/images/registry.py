@@ -23,7 +23,7 @@ _MANIFESTS = "application/vnd.oci.image.manifest.v1+json, application/vnd.docker
 
 
 def digest(registry: str, name: str, tag: str) -> str:
-    """The digest of an image's manifest; empty where the registry doesn't have it or doesn't answer."""
+    """Asks for the digest of an image's manifest; empty where the registry doesn't have it or doesn't answer."""
     try:
         reply = _ask("HEAD", registry, f"{REPOSITORY}/{name}/manifests/{tag}")
     except urllib.error.URLError:
@@ -32,13 +32,13 @@ def digest(registry: str, name: str, tag: str) -> str:
 
 
 def repositories(registry: str) -> set[str]:
-    """The names of every image of ours in the registry."""
+    """Lists the names of every image of ours in the registry."""
     found = json.load(_ask("GET", registry, "_catalog?n=1000")).get("repositories") or []
     return {name.removeprefix(f"{REPOSITORY}/") for name in found if name.startswith(f"{REPOSITORY}/")}
 
 
 def tags(registry: str, name: str) -> list[str]:
-    """The tags of one image."""
+    """Lists the tags of one image."""
     try:
         return json.load(_ask("GET", registry, f"{REPOSITORY}/{name}/tags/list")).get("tags") or []
     except urllib.error.HTTPError:

@@ -60,13 +60,13 @@ POSTGRES = Image(
 
 
 def s3(binaries: Path) -> Image:
-    """The S3 server's image: the binary in a folder that is named by its content, and nothing else."""
+    """Describes the S3 server's image: the binary in a folder that is named by its content, and nothing else."""
     dockerfile = "hack/images/s3/Dockerfile"
     return Image("s3", dockerfile, slow=(dockerfile,), on_base=False, context=binaries, salt=binaries.name)
 
 
 def tag(image: Image, base: str, root: Path = ROOT) -> str:
-    """The tag that the image's inputs give: `<slow layers>-<whole>`, hexadecimal.
+    """Names the tag that the image's inputs give: `<slow layers>-<whole>`, hexadecimal.
 
     Args:
         image: what to name.
@@ -104,12 +104,12 @@ def stage(image: Image, folder: Path, root: Path = ROOT) -> Path:
 
 
 def same_slow_layers(one: str, other: str) -> bool:
-    """Whether two tags of one image differ at most in its last, small layers."""
+    """Says whether two tags of one image differ at most in its last, small layers."""
     return one.split("-", maxsplit=1)[0] == other.split("-", maxsplit=1)[0]
 
 
 def content(folder: Path) -> str:
-    """A digest of every file of a folder, in hexadecimal."""
+    """Hashes every file of a folder, in hexadecimal."""
     digest = hashlib.sha256()
     _add(digest, folder, ".")
     return digest.hexdigest()

@@ -11,7 +11,7 @@ from hack.services.errors import ServiceError
 
 
 def the_cluster() -> Kubectl:
-    """The programs bound to the cluster that is up.
+    """Returns the programs bound to the cluster that is up.
 
     Raises:
         ServiceError: none is.
@@ -23,7 +23,7 @@ def the_cluster() -> Kubectl:
 
 
 def secret(kubectl: Kubectl, namespace: str, name: str) -> dict[str, str] | None:
-    """A Secret's entries, or None where there is none.
+    """Reads a Secret's entries; None where there is none.
 
     Raises:
         CommandError: the API server refused.

@@ -29,7 +29,7 @@ class Connections:
 
 
 def connect(cluster: ClusterState | None = None) -> Connections:
-    """Addresses and accounts of the services that are up.
+    """Finds addresses and accounts of the services that are up.
 
     Raises:
         ServiceError: no cluster is up, or the services are not.

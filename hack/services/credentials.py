@@ -23,19 +23,19 @@ class Credentials:
     secret_key: str = field(repr=False)
 
     def as_data(self) -> dict[str, str]:
-        """The Secret's entries."""
+        """Returns the Secret's entries."""
         return asdict(self)
 
 
 def draw() -> Credentials:
-    """New ones."""
+    """Draws new ones."""
     return Credentials(
         secrets.token_hex(24), secrets.token_hex(24), secrets.token_hex(10).upper(), secrets.token_hex(20)
     )
 
 
 def read(data: Mapping[str, str]) -> Credentials:
-    """Those of a Secret.
+    """Reads those of a Secret.
 
     Raises:
         KeyError: an entry is missing.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def setup(credentials: Credentials) -> str:
-    """The script for psql, as the superuser. Holds passwords: for its standard input only."""
+    """Writes the script for psql, as the superuser. It holds passwords: for psql's standard input only."""
     operator, group, team = names.OPERATOR_ROLE, TRAINER_DATABASE_ROLE, names.TEAM_ROLE
     return "\n".join(
         [

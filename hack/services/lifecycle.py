@@ -29,7 +29,7 @@ _READY_WITHIN = "180s"
 
 
 def up() -> None:
-    """Postgres and S3 ready, with their roles, database, bucket and Secrets.
+    """Brings up Postgres and S3 with their roles, database, bucket and Secrets.
 
     Raises:
         ServiceError: no cluster is up, or a server does not become ready.
@@ -74,7 +74,7 @@ def _folder() -> Path:
 
 
 def _storage(cluster: ClusterState) -> Path | None:
-    """The data's folder, where the node is this machine; its pods own it."""
+    """Returns the data's folder, where the node is this machine; its pods own it."""
     if cluster.kind != "local":
         return None
     for name in (names.POSTGRES, names.S3):

@@ -23,7 +23,7 @@ _BIN = "/usr/lib/postgresql/*/bin"
 
 
 def objects(credentials: Credentials, images: Mapping[str, str], storage: Path | None) -> list[dict[str, Any]]:
-    """Everything that `up` applies, in order.
+    """Makes everything that `up` applies, in order.
 
     Args:
         credentials: the passwords.
@@ -45,7 +45,7 @@ def objects(credentials: Credentials, images: Mapping[str, str], storage: Path |
 
 
 def secret_names() -> list[tuple[str, str]]:
-    """Namespace and name of the Secrets outside the services' own namespace."""
+    """Lists namespace and name of the Secrets outside the services' own namespace."""
     return [
         (names.SYSTEM_NAMESPACE, names.OPERATOR_SECRET),
         (names.TEAM_NAMESPACE, names.TEAM_SECRET),

@@ -26,10 +26,10 @@ CREDENTIALS = "credentials"
 
 
 def dsn(role: str, password: str, host: str = f"{POSTGRES}.{NAMESPACE}.svc") -> str:
-    """How to reach the database as a role."""
+    """Writes the connection string of a role."""
     return f"postgresql://{role}:{password}@{host}:{POSTGRES_PORT}/{DATABASE}"
 
 
 def endpoint(host: str = f"{S3}.{NAMESPACE}.svc") -> str:
-    """Where the S3 server answers."""
+    """Returns the URL of the S3 server."""
     return f"http://{host}:{S3_PORT}"

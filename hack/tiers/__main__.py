@@ -78,7 +78,7 @@ TIERS: dict[str, Callable[[], Count]] = {
 
 
 def main(names: list[str]) -> int:
-    """Run the tiers; 0 only if every one passed and nothing was skipped."""
+    """Runs the tiers; returns 0 only if every one passed and nothing was skipped."""
     unknown = [name for name in names if name not in TIERS]
     if unknown or not names:
         print(f"usage: python -m hack.tiers {' '.join(TIERS)}; got {' '.join(names) or 'nothing'}")

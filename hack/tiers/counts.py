@@ -18,16 +18,16 @@ class Count:
 
     @property
     def good(self) -> bool:
-        """Something ran, all of it passed, and nothing was skipped, xfailed or left out."""
+        """Says whether something ran, all of it passed, and nothing was skipped, xfailed or left out."""
         return self.passed > 0 and self.failed == 0 and self.skipped == 0
 
     def with_failures(self, more: int) -> Count:
-        """The same count with `more` failures."""
+        """Returns the same count with `more` failures."""
         return replace(self, failed=self.failed + more)
 
 
 def read_report(report: Path, *, passed: bool) -> Count:
-    """Counts of a JUnit report; a run without a report, or that failed outside a test, counts as one failure."""
+    """Counts a JUnit report; a run without a report, or that failed outside a test, counts as one failure."""
     if not report.exists():
         return Count(failed=1)
     names, failed, skipped = [], 0, 0
@@ -44,6 +44,6 @@ def read_report(report: Path, *, passed: bool) -> Count:
 
 
 def required_end_to_end(listing: Path) -> set[str]:
-    """The tests that must have run: one `module::test` a line, `#` begins a comment."""
+    """Reads the tests that must have run: one `module::test` a line, `#` begins a comment."""
     lines = (line.split("#")[0].strip() for line in listing.read_text().splitlines())
     return {line for line in lines if line}

@@ -64,7 +64,7 @@ def test_a_file_of_questions_trains_a_chat_model(
     assert run(tmp_path, model, {"train": "".join(map(line, QUERIES))}) == 0
     shown = capsys.readouterr().out
     sets = Counter(split_of(query) for query in QUERIES)
-    assert f"data: train: {sets[Split.TRAIN]} queries, 0 of them repeated; the longest prompt has " in shown
+    assert f"data: train: {sets[Split.TRAIN]} questions, 0 of them repeated; the longest prompt has " in shown
     assert "data: warning: spec.task.data.train: members that nobody reads: 'level' (200)" in shown
     trained = Counter(one["question"] for one in asked(tmp_path, "trajectories"))
     assert {split_of(query) for query in trained} == {Split.TRAIN}
@@ -85,7 +85,7 @@ def test_ones_own_sets_may_not_share_a_query(tmp_path: Path, model: Path, capsys
     said = capsys.readouterr()
     assert code == 20
     assert "InvalidData" in said.err
-    assert "spec.task.data.test: no test query may be a train query too" in said.err
+    assert "spec.task.data.test: no test question may be a train question too" in said.err
     assert QUERIES[7] in said.err
     assert "step" not in said.out
 
@@ -93,7 +93,7 @@ def test_ones_own_sets_may_not_share_a_query(tmp_path: Path, model: Path, capsys
 @pytest.mark.parametrize(
     ("content", "rule"),
     [
-        ("", "train.jsonl: must hold at least one query"),
+        ("", "train.jsonl: must hold at least one question"),
         (line("a") + "{\n" + line("b"), "train.jsonl line 2: must be one JSON object"),
         (line("What is " + "1" * 40_000 + "?"), "no train prompt may have more than"),
     ],

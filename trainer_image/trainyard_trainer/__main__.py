@@ -28,7 +28,7 @@ Exit codes: 0 done; 10 stopped on request, after a checkpoint; 20 refused, and w
 
 
 def main(arguments: list[str]) -> int:
-    """Run what the arguments ask for; the exit code."""
+    """Runs what the arguments ask for and returns the exit code."""
     for stream in (sys.stdout, sys.stderr):
         # A terminal that can't show a character shows its number: no text ends a run.
         if isinstance(stream, io.TextIOWrapper):
@@ -50,7 +50,7 @@ def main(arguments: list[str]) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process now.
+    """Ends the process at once, without waiting for threads.
 
     Python would wait for every thread that a user's module or a tracker's library has left behind, for ever perhaps,
     and a pod is paid for as long as its process lives. All that a run keeps is kept by now.

@@ -27,7 +27,7 @@ _LABEL: Final = re.compile(r"(?<!\d):")
 
 
 def canonical(text: str) -> str:
-    """The text that tells answers and queries apart: Unicode's NFC, without white space around it.
+    """Normalises a text for comparison: Unicode's NFC, without white space around it.
 
     What a reader can't tell apart is the same: an accent written as one character or as two, a blank at the end. Not
     NFKC and no change of case, which change what is said (`2` and `²`, `b` and `B`).
@@ -36,12 +36,12 @@ def canonical(text: str) -> str:
 
 
 def same_answer(answer: str | None, expected: str) -> bool:
-    """Whether a reader can't tell an answer from the expected one; no answer is none."""
+    """Says whether an answer reads the same as the expected one; None never does."""
     return answer is not None and canonical(answer) == canonical(expected)
 
 
 def number_of(text: str) -> Fraction | None:
-    """The number that a text is, white space around it apart; None for any other text.
+    """Reads a text as a number, ignoring white space around it; None for any other text.
 
     A sign, digits with or without commas between thousands, decimals, an exponent of ten, or a fraction: `-1,234.5`,
     `.5`, `1e3`, `1/3`.
@@ -60,7 +60,7 @@ def number_of(text: str) -> Fraction | None:
 
 
 def equals(answer: str | None, result: str) -> bool:
-    """Whether an answer is the same as a result, as a text or in value."""
+    """Says whether an answer equals a result, as a text or by value."""
     if same_answer(answer, result):
         return True
     value = None if answer is None else number_of(answer)
@@ -68,7 +68,7 @@ def equals(answer: str | None, result: str) -> bool:
 
 
 def last_number(text: str) -> Fraction | None:
-    r"""The number that the last word with a digit is; None where that word is none, as a date or `5%`.
+    r"""Reads the last word with a digit as a number; None where that word is none, such as a date or `5%`.
 
     The full stop or comma behind a word, the colon of a label before it and marks of emphasis around it are no part of
     it. `1 / 3` and `\frac{1}{3}` are words.
@@ -79,5 +79,5 @@ def last_number(text: str) -> Fraction | None:
 
 
 def is_ambiguous(expected: str) -> bool:
-    """Whether an expected answer holds digits and yet is no number: nobody can say which part of it must be met."""
+    """Says whether an expected answer has digits but is no number, so that nobody can say which part counts."""
     return number_of(expected) is None and any(char.isdigit() for char in expected)

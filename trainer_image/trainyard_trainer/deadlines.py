@@ -17,7 +17,7 @@ _LEFT: list[Any] = []
 
 
 class Steps:
-    """Something to await, and the seconds that it has kept the thread to itself.
+    """Awaits something and counts the seconds in which that kept the thread.
 
     Attributes:
         seconds: of its own steps so far, without those in which it waited.
@@ -65,7 +65,7 @@ def _cancelled() -> int:
 
 
 class Deadline:
-    """Ends a wait on the running loop after so many seconds in which the loop was free, or the waiter's own.
+    """Ends a wait after so many seconds in which the loop was free, or the waiter itself ran.
 
     Timers that come late tell how long the loop was blocked. At most the same time is added: a loop may be blocked for
     ever, by what a coroutine has left behind.
@@ -90,12 +90,12 @@ class Deadline:
         self._wait(seconds)
 
     def stop(self) -> None:
-        """Forget it; twice does no harm."""
+        """Cancels the deadline; may be called again."""
         if self._timer is not None:
             self._timer.cancel()
 
     def taken(self) -> float:
-        """Seconds so far that others kept the thread."""
+        """Returns the seconds so far in which others kept the thread."""
         late = max(0.0, monotonic() - self._due)
         return max(0.0, self._blocked + late - self._own())
 

@@ -1,4 +1,4 @@
-"""Defines what a task's world hears and says: questions, messages, turns of the policy, observations.
+"""Defines what a task's environment hears and says: questions, messages, turns of the policy, observations.
 
 Place in the data's way: station 5. A task's own code needs no more than this, and no torch.
 """
@@ -14,7 +14,7 @@ from trainyard_trainer.trajectory import CallOutcome
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What the agent is asked: the query's text, which also identifies it, and the right answer.
+    """Holds what the agent is asked, a text that also identifies it, and the right answer.
 
     `line` is where it stands in its file, from 1; None for one that no file has.
     """
@@ -35,7 +35,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call that the policy wrote. `arguments` are the JSON object it gave."""
+    """Holds a call that the policy wrote; `arguments` are the JSON object it gave."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -43,7 +43,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableCall:
-    """What the policy wrote in place of a call, and why it can't be read; the policy is told."""
+    """Holds what the policy wrote in place of a call, and why it can't be read; the policy is told."""
 
     text: str
     problem: str
@@ -69,7 +69,7 @@ Said = str | tuple[Message, ...]
 
 
 def is_said(value: Any) -> bool:
-    """Whether a value of a user's code is one: a text, or a tuple of messages, at least one, with texts in them."""
+    """Says whether a value is a text, or a tuple of one or more messages with texts in them."""
     if isinstance(value, str):
         return True
     return isinstance(value, tuple) and len(value) > 0 and all(map(_is_message, value))
@@ -88,7 +88,7 @@ def _is_call(value: Any) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class PolicyTurn:
-    """What the policy said without its reasoning, and the tool calls in it, in their order.
+    """Holds what the policy said without its reasoning, and the tool calls in it, in their order.
 
     `written` is all that it wrote, for people; None where that is `text`.
     """
@@ -100,7 +100,7 @@ class PolicyTurn:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What the environment makes of a policy turn.
+    """Says what the environment makes of a policy turn.
 
     `reply` is put before the policy, unless `done`. `answer` and `success`, the task's verdict, count at the end.
     `calls` says of each tool call in the turn what came of it; calls that can't be read count as failed even where it
@@ -115,10 +115,10 @@ class Observation:
 
 
 class Environment(Protocol):
-    """The world of one conversation; owns the tools. What it raises fails that trajectory only."""
+    """Answers the policy in one conversation and owns its tools. What it raises fails that trajectory only."""
 
     async def reset(self, question: Question) -> Said:
-        """What the policy is asked."""
+        """Returns what the policy is asked."""
 
     async def step(self, turn: PolicyTurn) -> Observation:
-        """The consequence of a policy turn that ended by itself."""
+        """Returns what follows from a policy turn that ended by itself."""

@@ -1,4 +1,4 @@
-"""How much a pass may hold, and what it means when it didn't fit: the edge to the machine's memory.
+"""Measures how much memory a pass may use, and turns a device's failed allocation into one error.
 
 Place in the data's way: stations 4 and 8. An accelerator is asked by trying; of host memory a formula answers, for the
 kernel kills who asks for too much. What a policy keeps there is `footprint`'s business, which pass is done again, and
@@ -36,19 +36,19 @@ _HOST_ALLOCATOR = "can't allocate memory"
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Bytes that sampling may use: those to plan with, which may be none, and those beyond which there is nothing."""
+    """Holds the bytes that sampling may use: `planned` to plan with, may be 0, and `most` at the very most."""
 
     planned: int
     most: int
 
 
 class OutOfMemoryError(TrainerError):
-    """A pass asked for more memory than there is; what it had is free again once this is handled."""
+    """A pass asked for more memory than there is; what it held is free once this is handled."""
 
 
 @contextmanager
 def pass_edge() -> Iterator[None]:
-    """Within, an allocation that failed is an `OutOfMemoryError`, whichever device refused it."""
+    """Turns an allocation that failed inside the block, on any device, into OutOfMemoryError."""
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError) as error:
@@ -75,7 +75,9 @@ def in_words(size: float) -> str:
 
 
 def host_limit(declared: int | None = None, files: tuple[Path, ...] = _CGROUP_FILES) -> int:
-    """Bytes that this process may use: the least of what was declared, the control group's limit and the machine's."""
+    """Returns the bytes that this process may use: the least of the declared limit, the control group's and the
+    machine's.
+    """
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     limits += [] if declared is None else [declared]
     for file in files:
@@ -85,19 +87,21 @@ def host_limit(declared: int | None = None, files: tuple[Path, ...] = _CGROUP_FI
 
 
 def host_room(weights: int, more: int, limit: int) -> Room:
-    """Room in host memory beside `weights` and what else is there by and by, `more`, both in bytes."""
+    """Computes the room in host memory beside `weights` and what comes later, `more`, all in bytes."""
     return Room(int(SHARE * limit) - PROCESS_BYTES - weights - more, limit - weights)
 
 
 def device_room(to_come: int) -> Room:
-    """Room on the accelerator beside what is there and `to_come` bytes that aren't yet; what others use isn't ours."""
+    """Measures the room on the accelerator beside what is there and `to_come` further bytes; what others use isn't
+    ours.
+    """
     free, _ = torch.cuda.mem_get_info()
     ours, used = free + torch.cuda.memory_reserved(), torch.cuda.memory_allocated()
     return Room(int(SHARE * ours) - used - to_come, ours - used)
 
 
 def kept_bytes(forward: Callable[[], object], parameters: Iterable[torch.Tensor]) -> int:
-    """Bytes that a forward pass keeps for its backward pass, each storage once, those of `parameters` aside."""
+    """Counts the bytes that a forward pass keeps for its backward pass: each storage once, without `parameters`."""
     weights = {parameter.untyped_storage().data_ptr() for parameter in parameters}
     storages: dict[int, int] = {}
 
@@ -115,7 +119,7 @@ def kept_bytes(forward: Callable[[], object], parameters: Iterable[torch.Tensor]
 
 
 def most_tokens(fits: Callable[[int], bool]) -> int:
-    """Tokens of a pass: the largest power of two that fits, from `MIN_TOKENS` to `MAX_TOKENS`.
+    """Finds the tokens of a pass: the largest power of two that fits, from `MIN_TOKENS` to `MAX_TOKENS`.
 
     Powers of two, so that small differences of the machine choose nothing else: another cut rounds otherwise.
 
@@ -129,14 +133,14 @@ def most_tokens(fits: Callable[[int], bool]) -> int:
 
 
 def fits_host(bytes_of_pass: float, resident: int, limit: int) -> bool:
-    """Whether a pass that keeps `bytes_of_pass` fits beside `resident` bytes of weights, optimizer and copies, and is
-    no larger than is of use.
+    """Says whether a pass of `bytes_of_pass` fits beside `resident` bytes of weights, optimizer and copies, and isn't
+    larger than is useful.
     """
     return bytes_of_pass <= HOST_PASS_BYTES and PROCESS_BYTES + resident + TRANSIENT * bytes_of_pass <= SHARE * limit
 
 
 def fits_device(trial: Callable[[], None], to_come: int) -> bool:
-    """Whether a forward and backward pass fits on the accelerator beside `to_come` bytes not yet there; by trying."""
+    """Tries whether a forward and backward pass fits on the accelerator beside `to_come` further bytes."""
     torch.cuda.reset_peak_memory_stats()
     try:
         with pass_edge():

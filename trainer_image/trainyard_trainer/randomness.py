@@ -18,7 +18,7 @@ _PER_BLOCK = 4
 
 
 class Stream(IntEnum):
-    """What a stream of random numbers is for; the numbers are part of what makes a run repeatable."""
+    """Says what a stream of random numbers is for; another value changes every number of its stream."""
 
     TRAINING_TOKENS = 1
     EVALUATION_TOKENS = 2
@@ -33,7 +33,7 @@ class Stream(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class StreamKey:
-    """Which stream: the run's seed, what it is for, and whose it is. All are integers from 0, below 2**64."""
+    """Names a stream: the run's seed, its purpose, and whose it is, as integers from 0, below 2**64."""
 
     seed: int
     stream: Stream
@@ -43,13 +43,13 @@ class StreamKey:
 
 
 def generator(key: StreamKey, *, block: int = 0) -> np.random.Generator:
-    """A numpy generator at the beginning of a stream, or `block` counter values further on."""
+    """Makes a numpy generator at the start of a stream, or `block` counter values further on."""
     counter = [block, key.sample, key.prompt, key.step]
     return np.random.Generator(np.random.Philox(key=[key.seed, int(key.stream)], counter=counter))
 
 
 def uniforms(key: StreamKey, start: int, count: int) -> NDArray[np.float64]:
-    """Numbers `start` to `start + count` of a stream, uniform in [0, 1); shape [count].
+    """Draws numbers `start` to `start + count` of a stream, uniform in [0, 1); shape [count].
 
     Number i is the same whether it is drawn alone or with others.
     """

@@ -12,7 +12,7 @@ REPLACEMENT: Final = "\ufffd"
 
 
 def readable(text: str) -> str:
-    """The text as every ledger and terminal can hold it.
+    """Makes a text one that every ledger and terminal can hold.
 
     Halves of surrogate pairs, which no encoding has, and NUL, which Postgres hasn't, become U+FFFD each. Two halves
     that make a pair become its character.
@@ -24,13 +24,13 @@ def readable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The readable text in one line: line breaks, and what a terminal would obey, become a blank."""
+    """Makes a text readable in one line; line breaks and control characters become a blank."""
     parts = "".join(char if char.isprintable() else "\n" for char in readable(text)).split("\n")
     return " ".join(part.strip() for part in parts if part.strip())
 
 
 def is_writable(text: str) -> bool:
-    """Whether UTF-8, and so every tokenizer, can hold the text."""
+    """Says whether UTF-8, and so every tokenizer, can hold the text."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -14,25 +14,25 @@ from typing import Protocol
 
 
 class StopRequest(Protocol):
-    """Whether somebody asked the run to stop."""
+    """Says whether somebody asked the run to stop."""
 
     def requested(self) -> bool:
-        """True once a stop was asked for; stays true."""
+        """Returns True once a stop was asked for, and from then on."""
 
 
 class SignalStop:
-    """A `StopRequest` set by SIGTERM or SIGINT."""
+    """Asks for a stop at SIGTERM or SIGINT; see `StopRequest`."""
 
     def __init__(self) -> None:
         self._asked = threading.Event()
 
     def install(self) -> None:
-        """Take the signals; only the main thread may call this."""
+        """Installs the signal handlers; only the main thread may call this."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
     def requested(self) -> bool:
-        """True once a signal came."""
+        """Returns True once a signal came."""
         return self._asked.is_set()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 (the signature of a handler)

@@ -120,7 +120,7 @@ class Segment:
 
     @property
     def policy_tokens(self) -> int:
-        """Number of tokens that the policy sampled."""
+        """Counts the tokens that the policy sampled."""
         return sum(self.mask)
 
 
@@ -156,10 +156,10 @@ class Trajectory:
 
     @property
     def scored(self) -> bool:
-        """Whether it counts in statistics and denominators."""
+        """Says whether it counts in statistics and denominators."""
         return self.total_reward is not None
 
     @property
     def policy_tokens(self) -> int:
-        """Number of tokens that the policy sampled, over all segments."""
+        """Counts the tokens that the policy sampled, over all segments."""
         return sum(segment.policy_tokens for segment in self.segments)

@@ -43,7 +43,7 @@ class AttributeUnreadableError(TrainerError):
 
 
 def import_file(path: Path) -> ModuleType:
-    """The Python file as a module, whatever its name ends in.
+    """Imports the Python file as a module, whatever its name ends in.
 
     Raises:
         ModuleError: there is no such file, it isn't Python, or it raises.
@@ -66,7 +66,7 @@ def import_file(path: Path) -> ModuleType:
 
 
 def public_names(module: ModuleType) -> list[str]:
-    """Functions and classes that the module defines itself, for a message to somebody who named another one."""
+    """Lists the functions and classes that the module defines itself, to show after an unknown name."""
     found = {name: value for name, value in _GLOBALS.__get__(module).items() if type(name) is str}
     own = found.get("__name__")
     defined = (name for name, value in found.items() if type(own) is str and _of(value) == own)
@@ -74,7 +74,7 @@ def public_names(module: ModuleType) -> list[str]:
 
 
 def read_attribute(thing: Any, name: str, default: Any = None) -> Any:
-    """An attribute of a user's module, class or object; the default where there is none.
+    """Reads an attribute of a user's module, class or object; returns the default where there is none.
 
     Raises:
         AttributeUnreadableError: there is one, and a property or a `__getattr__` of the user's raised something.
@@ -89,7 +89,7 @@ def read_attribute(thing: Any, name: str, default: Any = None) -> Any:
 
 
 def unfit_signature(function: Any, arguments: int) -> str | None:
-    """The signature of a function that can't be called with so many arguments.
+    """Returns the signature of a function that can't be called with so many arguments.
 
     None for one that can, and for one whose signature Python doesn't know.
     """
@@ -105,7 +105,7 @@ def unfit_signature(function: Any, arguments: int) -> str | None:
 
 
 def explain(error: BaseException, *own_files: str | None, place: str | None = None) -> str:
-    """Type, text and place of an error: the innermost line of the user's own files that it came through.
+    """Describes an error by type, text and the innermost line of the user's own files.
 
     Of a group, the first of the errors in it is told too. Never raises, whatever the error does when it is looked at.
 
@@ -121,23 +121,23 @@ def explain(error: BaseException, *own_files: str | None, place: str | None = No
 
 
 def explain_method(error: BaseException, thing: Any, name: str) -> str:
-    """`explain` of what a method of a user's object raised. Never raises."""
+    """Does what `explain` does, for a method of a user's object. Never raises."""
     kind = type(thing)
     return explain(error, file_of(kind), place=place_of(_get(kind, name)))
 
 
 def words_of(error: BaseException, most: int = MAX_SAID) -> str:
-    """Type and text of an error, of which at most so many characters are kept. Never raises."""
+    """Returns type and text of an error, at most so many characters of it. Never raises."""
     return one_line(_words(error, most))
 
 
 def type_name(thing: Any) -> str:
-    """The name of an object's type, whatever its class says of itself."""
+    """Returns the name of an object's type, whatever its class says of itself."""
     return readable(str.__str__(_NAME.__get__(type(thing)))[:MAX_SAID])
 
 
 def shown(thing: Any) -> str:
-    """An object as Python writes it, or its type where it can't be written. Never raises."""
+    """Returns an object as Python writes it, or its type where it can't be written. Never raises."""
     try:
         return readable(str.__str__(repr(thing)))[:MAX_SAID]
     except BaseException:  # noqa: BLE001 (a user's own repr may raise anything, which is no reason to fail)
@@ -145,13 +145,13 @@ def shown(thing: Any) -> str:
 
 
 def place_of(thing: Any) -> str | None:
-    """`file:line` where a function or a class is defined; None for what Python doesn't say it of."""
+    """Returns `file:line` where a function or class is defined; None where Python doesn't say."""
     code = _code_of(thing)
     return readable(f"{code.co_filename}:{code.co_firstlineno}") if code else None
 
 
 def file_of(thing: Any) -> str | None:
-    """The file where a function, or the class of an object, is defined; None for what Python doesn't say it of."""
+    """Returns the file where a function, or an object's class, is defined; None where Python doesn't say."""
     code = None if issubclass(type(thing), type) else _code_of(thing)
     if code is not None:
         return str(code.co_filename)
@@ -161,7 +161,7 @@ def file_of(thing: Any) -> str | None:
 
 
 def _no_python(error: BaseException, path: Path) -> str | None:
-    """What is said of a file that the compiler refused; None for any other error."""
+    """Says what is wrong with a file that the compiler refused; None for any other error."""
     if not issubclass(type(error), SyntaxError) or _line_in(error, [str(path)]):
         return None  # one that came through a line of the file was raised by it, or by what it imports
     said, file, line = (_get(error, field) for field in ("msg", "filename", "lineno"))
@@ -185,7 +185,7 @@ def _words(error: BaseException, most: int) -> str:
 
 
 def _line_in(error: BaseException, own_files: Sequence[str | None]) -> str | None:
-    """The innermost line of the user's files; without one, of any file that is neither ours nor the import's."""
+    """Finds the innermost line of the user's files; without one, of any file that is neither ours nor the import's."""
     passed: list[tuple[str, int | None]] = []
     at = _TRACEBACK.__get__(error)
     while at is not None:
@@ -200,7 +200,7 @@ def _line_in(error: BaseException, own_files: Sequence[str | None]) -> str | Non
 
 
 def _first_of_group(error: BaseException) -> BaseException | None:
-    """The first error in a group that is no group itself."""
+    """Returns the first error in a group that is no group itself."""
     inner = None
     for _ in range(_MAX_WRAPPERS):
         if not issubclass(type(error), BaseExceptionGroup):
@@ -210,7 +210,7 @@ def _first_of_group(error: BaseException) -> BaseException | None:
 
 
 def _code_of(thing: Any) -> CodeType | None:
-    """The code of the function that others are wrapped around, of a callable object or of a class."""
+    """Returns the code of the function that others are wrapped around, of a callable object or of a class."""
     found = None
     for _ in range(_MAX_WRAPPERS):
         found = _own_code(thing) or found
@@ -232,7 +232,7 @@ def _own_code(thing: Any) -> CodeType | None:
 
 
 def _of(thing: Any) -> str | None:
-    """The name of the module where a thing says that it is defined."""
+    """Returns the name of the module that a thing says it is defined in."""
     name = _get(thing, "__module__")
     return name if type(name) is str else None
 
@@ -245,7 +245,7 @@ def _get(thing: Any, name: str) -> Any:
 
 
 def _has(thing: Any, name: str) -> bool:
-    """Whether there is an attribute, if it isn't asked for its value."""
+    """Says whether there is an attribute, without reading its value."""
     try:
         return inspect.getattr_static(thing, name, _ABSENT) is not _ABSENT
     except BaseException:  # noqa: BLE001 (as above)

@@ -7,22 +7,22 @@ from typing import Any
 import pytest
 
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.data.data_report import QuerySet, Refusal, data_report
+from trainyard_trainer.data.data_report import QuestionSet, Refusal, data_report
 from trainyard_trainer.data.splits import Split
 from trainyard_trainer.environment import Question
 from trainyard_trainer.errors import RefusedError
 
 
-def some(split: Split, count: int, first: int = 0, **members: Any) -> QuerySet:
+def some(split: Split, count: int, first: int = 0, **members: Any) -> QuestionSet:
     """A set of numbered questions, from a file of its own."""
     questions = tuple(Question(f"What is {number} + 1?", str(number + 1)) for number in range(first, first + count))
-    return QuerySet(split, questions, f"spec.task.data.{split}", **members)
+    return QuestionSet(split, questions, f"spec.task.data.{split}", **members)
 
 
 SOUND = [some(Split.TRAIN, 400), some(Split.VALIDATION, 50, 400), some(Split.TEST, 50, 450)]
 
 
-def refusal(*sets: QuerySet, limit: int | None = None) -> RefusedError:
+def refusal(*sets: QuestionSet, limit: int | None = None) -> RefusedError:
     """What the report raises."""
     with pytest.raises(RefusedError) as caught:
         data_report(sets, limit).refuse()
@@ -36,9 +36,9 @@ def test_sound_data_gives_counts_and_nothing_else() -> None:
     report.refuse()
     assert report.warnings == report.refusals == ()
     assert report.lines() == [
-        "train: 400 queries, 0 of them repeated",
-        "validation: 50 queries, 0 of them repeated",
-        "test: 50 queries, 0 of them repeated",
+        "train: 400 questions, 0 of them repeated",
+        "validation: 50 questions, 0 of them repeated",
+        "test: 50 questions, 0 of them repeated",
     ]
 
 
@@ -48,12 +48,12 @@ def test_a_query_in_two_sets_is_refused(pair: tuple[int, int]) -> None:
     sets = list(SOUND)
     first, second = pair
     marked = Question("Café?", "x")
-    sets[first] = QuerySet(sets[first].split, (*sets[first].questions, marked), sets[first].field_path)
+    sets[first] = QuestionSet(sets[first].split, (*sets[first].questions, marked), sets[first].field_path)
     copy = Question(" Cafe\u0301? ", "x")
-    sets[second] = QuerySet(sets[second].split, (*sets[second].questions, copy), sets[second].field_path)
+    sets[second] = QuestionSet(sets[second].split, (*sets[second].questions, copy), sets[second].field_path)
     error = refusal(*sets)
     assert error.field_path == sets[second].field_path
-    assert f"no {sets[second].split} query may be a {sets[first].split} query too" in str(error)
+    assert f"no {sets[second].split} question may be a {sets[first].split} question too" in str(error)
     assert str(error).endswith("1 are; got 'Café?'")
 
 
@@ -68,7 +68,7 @@ def test_prompts_longer_than_the_model_reads_are_refused() -> None:
     assert "2 have, the first 513" in str(error)
     report = data_report(sets, 600)
     report.refuse()
-    assert report.lines()[1] == "test: 50 queries, 0 of them repeated; the longest prompt has 600 tokens"
+    assert report.lines()[1] == "test: 50 questions, 0 of them repeated; the longest prompt has 600 tokens"
 
 
 def test_demonstrations_longer_than_the_model_reads_are_refused() -> None:
@@ -86,41 +86,41 @@ def test_demonstrations_longer_than_the_model_reads_are_refused() -> None:
 @pytest.mark.parametrize("split", list(Split))
 def test_an_empty_set_is_refused(split: Split) -> None:
     """A run that needs it can't begin."""
-    sets = [QuerySet(one.split, (), one.field_path) if one.split is split else one for one in SOUND]
+    sets = [QuestionSet(one.split, (), one.field_path) if one.split is split else one for one in SOUND]
     error = refusal(*sets)
     assert error.field_path == f"spec.task.data.{split}"
-    assert f"must leave at least one {split} query" in str(error)
+    assert f"must leave at least one {split} question" in str(error)
 
 
 def test_few_training_queries_are_doubted() -> None:
     """99 different ones are, 100 aren't; copies don't count, and a task draws without end."""
-    warning = "99 training queries; below 100 a policy may learn them by heart"
+    warning = "99 training questions; below 100 a policy may learn them by heart"
     assert warning in data_report([some(Split.TRAIN, 99)], None).warnings
     assert data_report([some(Split.TRAIN, 100)], None).warnings == ()
     copied = some(Split.TRAIN, 99).questions * 2
-    assert warning in data_report([QuerySet(Split.TRAIN, copied, "spec.task.data.train")], None).warnings
+    assert warning in data_report([QuestionSet(Split.TRAIN, copied, "spec.task.data.train")], None).warnings
     assert data_report([some(Split.TRAIN, 9, drawn=True)], None).warnings == ()
 
 
 def test_few_test_queries_are_doubted() -> None:
     """Five can never be significant."""
     (warning,) = data_report([some(Split.TEST, 5)], None).warnings
-    assert warning == "5 test queries; no difference on fewer than 6 can be significant"
+    assert warning == "5 test questions; no difference on fewer than 6 can be significant"
     assert data_report([some(Split.TEST, 6)], None).warnings == ()
 
 
 def test_copies_and_contradictions_are_doubted() -> None:
     """Repeated queries are counted; the first with two different outcomes is named."""
     more = (Question("What is 0 + 1? ", "1\n"), Question("What is 7 + 1?", "9"), Question("What is 0 + 1?", "1"))
-    sets = [QuerySet(Split.TRAIN, SOUND[0].questions + more, "spec.task.data.train")]
+    sets = [QuestionSet(Split.TRAIN, SOUND[0].questions + more, "spec.task.data.train")]
     report = data_report(sets, None)
     assert report.lines() == [
-        "train: 403 queries, 3 of them repeated",
-        "warning: 3 of the train queries repeat an earlier one, which is asked more often",
-        "warning: 1 of the train queries have more than one expected outcome; the first is 'What is 7 + 1?'",
+        "train: 403 questions, 3 of them repeated",
+        "warning: 3 of the train questions repeat an earlier one, which is asked more often",
+        "warning: 1 of the train questions have more than one expected outcome; the first is 'What is 7 + 1?'",
     ]
-    test = data_report([QuerySet(Split.TEST, SOUND[2].questions * 2, "spec.task.data.test")], None)
-    assert test.warnings == ("50 of the test queries repeat an earlier one, which is asked once all the same",)
+    test = data_report([QuestionSet(Split.TEST, SOUND[2].questions * 2, "spec.task.data.test")], None)
+    assert test.warnings == ("50 of the test questions repeat an earlier one, which is asked once all the same",)
 
 
 def test_members_that_nobody_reads_are_named() -> None:
@@ -133,8 +133,8 @@ def test_members_that_nobody_reads_are_named() -> None:
 def test_several_refusals_are_all_in_the_report() -> None:
     """The error is the first and counts the others; what others refuse stands last."""
     template = Refusal("spec.model", "must have a prefix-stable chat template", "tools.jinja")
-    report = data_report([QuerySet(Split.TRAIN, (), "spec.task.data.train")], None, [template])
-    with pytest.raises(RefusedError, match=r"more data helps \(1 more in the data report\); got '0 queries'"):
+    report = data_report([QuestionSet(Split.TRAIN, (), "spec.task.data.train")], None, [template])
+    with pytest.raises(RefusedError, match=r"more data helps \(1 more in the data report\); got '0 questions'"):
         report.refuse()
     assert report.lines()[-1] == "refused: spec.model: must have a prefix-stable chat template; got 'tools.jinja'"
 
@@ -142,7 +142,9 @@ def test_several_refusals_are_all_in_the_report() -> None:
 def test_long_values_are_cut() -> None:
     """A query of a page doesn't fill the error."""
     question = Question("a" * 5000, "1")
-    error = refusal(*(QuerySet(split, (question,), f"spec.task.data.{split}") for split in (Split.TRAIN, Split.TEST)))
+    error = refusal(
+        *(QuestionSet(split, (question,), f"spec.task.data.{split}") for split in (Split.TRAIN, Split.TEST))
+    )
     assert error.value == "a" * 119 + "…"
 
 

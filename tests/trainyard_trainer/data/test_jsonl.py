@@ -8,16 +8,16 @@ import re
 import pytest
 
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.data.jsonl import QueryFile, read_queries
+from trainyard_trainer.data.jsonl import QuestionFile, read_questions
 from trainyard_trainer.environment import Question
 from trainyard_trainer.errors import RefusedError
 
 GOOD = b'{"query": "2 + 2?", "expected_outcome": "4"}\n'
 
 
-def read(content: bytes) -> QueryFile:
+def read(content: bytes) -> QuestionFile:
     """The file's queries, as those of the training set."""
-    return read_queries(content, source="sums.jsonl", field_path="spec.task.data.train")
+    return read_questions(content, source="sums.jsonl", field_path="spec.task.data.train")
 
 
 def refusal(content: bytes) -> RefusedError:
@@ -66,7 +66,7 @@ def test_other_members_are_ignored_and_counted() -> None:
 def test_a_file_without_queries_is_refused(content: bytes, shown: str) -> None:
     """Nothing could be trained on."""
     error = refusal(content)
-    assert str(error) == f"spec.task.data.train: sums.jsonl: must hold at least one query; got {shown!r}"
+    assert str(error) == f"spec.task.data.train: sums.jsonl: must hold at least one question; got {shown!r}"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.data.data_report import data_report
-from trainyard_trainer.data.jsonl import QueryFile
+from trainyard_trainer.data.jsonl import QuestionFile
 from trainyard_trainer.data.question_sources import DrawnQuestions, FileQuestions
 from trainyard_trainer.data.splits import Split, split_of
 from trainyard_trainer.environment import Question
@@ -18,9 +18,9 @@ from trainyard_trainer.tasks.calculator import CalculatorTask
 TASK = CalculatorTask({})
 
 
-def file(count: int, word: str = "question") -> QueryFile:
+def file(count: int, word: str = "question") -> QuestionFile:
     """`count` different questions."""
-    return QueryFile(tuple(Question(f"{word} {number}", str(number)) for number in range(count)), {})
+    return QuestionFile(tuple(Question(f"{word} {number}", str(number)) for number in range(count)), {})
 
 
 def test_a_drawn_steps_questions_depend_on_seed_and_step_alone() -> None:
@@ -76,10 +76,10 @@ def test_a_files_stream_can_be_entered_anywhere() -> None:
 def test_one_file_is_split_by_hash() -> None:
     """All queries are in some set, each in the one that its text says."""
     source = FileQuestions({Split.TRAIN: file(2000)}, 0)
-    sets = {split: source.query_set(split, ()).questions for split in Split}
+    sets = {split: source.question_set(split, ()).questions for split in Split}
     assert sum(map(len, sets.values())) == 2000
     assert all(split_of(question.text) is split for split, members in sets.items() for question in members)
-    assert {source.query_set(split, ()).field_path for split in Split} == {"spec.task.data.train"}
+    assert {source.question_set(split, ()).field_path for split in Split} == {"spec.task.data.train"}
 
 
 def test_ones_own_sets_are_taken_as_they_are() -> None:
@@ -87,25 +87,25 @@ def test_ones_own_sets_are_taken_as_they_are() -> None:
     files = {split: file(30, split) for split in Split}
     source = FileQuestions(files, 0)
     for split in Split:
-        one = source.query_set(split, ())
+        one = source.question_set(split, ())
         assert (one.questions, one.field_path) == (files[split].questions, f"spec.task.data.{split}")
 
 
 def test_a_measurement_asks_each_query_once_and_no_more_than_there_are() -> None:
     """Of more than are asked for the choice doesn't depend on the seed or the file's order, and grows with the data."""
     questions = file(100, "test").questions
-    files = {Split.TRAIN: file(10), Split.VALIDATION: file(3, "v"), Split.TEST: QueryFile(questions * 2, {})}
+    files = {Split.TRAIN: file(10), Split.VALIDATION: file(3, "v"), Split.TEST: QuestionFile(questions * 2, {})}
     assert FileQuestions(files, 0).measured(Split.TEST, 512) == questions
     twenty = FileQuestions(files, 0).measured(Split.TEST, 20)
-    files[Split.TEST] = QueryFile(questions[::-1], {})
+    files[Split.TEST] = QuestionFile(questions[::-1], {})
     assert FileQuestions(files, 7).measured(Split.TEST, 20) == twenty
-    files[Split.TEST] = QueryFile((*questions, *file(100, "new").questions), {})
+    files[Split.TEST] = QuestionFile((*questions, *file(100, "new").questions), {})
     grown = FileQuestions(files, 0).measured(Split.TEST, 20)
     assert {question for question in grown if question in questions} <= set(twenty)
 
 
 def test_the_report_hears_of_members_that_nobody_reads() -> None:
     """With the field of the file that has them."""
-    source = FileQuestions({Split.TRAIN: QueryFile(file(500).questions, {"difficulty": 500})}, 0)
-    report = data_report([source.query_set(Split.TRAIN, ())], None)
+    source = FileQuestions({Split.TRAIN: QuestionFile(file(500).questions, {"difficulty": 500})}, 0)
+    report = data_report([source.question_set(Split.TRAIN, ())], None)
     assert any("spec.task.data.train: members that nobody reads: 'difficulty' (500)" in line for line in report.lines())

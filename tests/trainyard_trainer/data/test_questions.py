@@ -8,7 +8,7 @@ import pytest
 
 from trainyard_api.evaluation import Evaluation
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.data.jsonl import QueryFile
+from trainyard_trainer.data.jsonl import QuestionFile
 from trainyard_trainer.data.question_sources import DrawnQuestions, FileQuestions
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.data.splits import Split
@@ -48,7 +48,7 @@ def test_a_run_that_meets_a_question_of_a_measurement_refuses() -> None:
         assert refusal.value.value == asked.question.text
     assert questions.overlap == 2
     same = Question(questions.test[0].question.text + " ", "1")
-    source = FileQuestions({split: QueryFile((same,), {}) for split in Split}, 0)
+    source = FileQuestions({split: QuestionFile((same,), {}) for split in Split}, 0)
     measured = Evaluation.model_validate({"questions": 4})
     with pytest.raises(RefusedError, match="may be trained on"):
         Questions(source, TASK, 0, measured).training(0, 1)
@@ -58,13 +58,13 @@ def test_without_a_measurement_nothing_is_asked() -> None:
     """No test question is drawn, no set but the training set is judged."""
     questions = drawn(0)
     assert (questions.test, questions.validation) == ((), ())
-    assert [one.split for one in questions.query_sets(training=True)] == [Split.TRAIN]
-    assert questions.query_sets(training=False) == []
+    assert [one.split for one in questions.question_sets(training=True)] == [Split.TRAIN]
+    assert questions.question_sets(training=False) == []
 
 
 def test_the_report_gets_every_set_that_is_asked() -> None:
     """Of a task's training questions, some; of measurements, what they ask."""
-    sets = drawn(0, {"questions": 5, "validation": {"questions": 3}}).query_sets(training=True)
+    sets = drawn(0, {"questions": 5, "validation": {"questions": 3}}).question_sets(training=True)
     assert [(one.split, len(one.questions), one.drawn) for one in sets] == [
         (Split.TRAIN, 64, True),
         (Split.VALIDATION, 3, True),
@@ -77,8 +77,8 @@ def test_the_digest_is_of_every_question_and_answer() -> None:
 
     def digest(*pairs: tuple[str, str], test: str = "t") -> str:
         files = {
-            Split.TRAIN: QueryFile(tuple(Question(*pair) for pair in pairs), {}),
-            Split.TEST: QueryFile((Question(test, "1"),), {}),
+            Split.TRAIN: QuestionFile(tuple(Question(*pair) for pair in pairs), {}),
+            Split.TEST: QuestionFile((Question(test, "1"),), {}),
         }
         return Questions(FileQuestions(files, 0), TASK, 0, Evaluation()).digest
 

@@ -13,7 +13,7 @@ from trainyard_api.model_source import ScratchModel
 from trainyard_api.run_config import RunConfig
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.chat.renderer import make_renderer
-from trainyard_trainer.data.jsonl import QueryFile
+from trainyard_trainer.data.jsonl import QuestionFile
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.data.splits import Split
 from trainyard_trainer.environment import Question
@@ -34,9 +34,9 @@ class AnyNumbers(CalculatorTask):
 
 TASK = AnyNumbers({})
 FILES = {
-    Split.TRAIN: QueryFile(tuple(Question(f"Q{left}+{left};", "1") for left in range(10, 99)), {}),
-    Split.VALIDATION: QueryFile((Question("Q10-10;", "0"),), {}),
-    Split.TEST: QueryFile(tuple(Question(f"Q{left}*{left};", "1") for left in range(10, 99)), {}),
+    Split.TRAIN: QuestionFile(tuple(Question(f"Q{left}+{left};", "1") for left in range(10, 99)), {}),
+    Split.VALIDATION: QuestionFile((Question("Q10-10;", "0"),), {}),
+    Split.TEST: QuestionFile(tuple(Question(f"Q{left}*{left};", "1") for left in range(10, 99)), {}),
 }
 
 
@@ -62,8 +62,8 @@ def test_the_report_is_logged_with_lengths_in_ids(caplog: pytest.LogCaptureFixtu
     questions = open_questions(config(questions=4), TASK, FILES)
     with caplog.at_level(logging.INFO):
         lines = check(questions)
-    assert lines[0] == "train: 89 queries, 0 of them repeated; the longest prompt has 7 tokens"
-    assert lines[1] == "test: 89 queries, 0 of them repeated; the longest prompt has 7 tokens"
+    assert lines[0] == "train: 89 questions, 0 of them repeated; the longest prompt has 7 tokens"
+    assert lines[1] == "test: 89 questions, 0 of them repeated; the longest prompt has 7 tokens"
     assert "below 100" in lines[2]
     assert [record.getMessage() for record in caplog.records] == [f"data: {line}" for line in lines]
 
@@ -126,7 +126,7 @@ def test_a_query_that_opens_no_conversation_is_told_and_all_of_them_are_refused(
 
     bar = "Q11"
     lines = check(open_questions(config(), PickyTask({}), FILES), PickyTask({}))
-    assert [line for line in lines if line.startswith("warning: 1 train queries open no conversation; ValueError")]
+    assert [line for line in lines if line.startswith("warning: 1 train questions open no conversation; ValueError")]
     bar = "Z"
     with pytest.raises(RefusedError, match="must open a conversation, and none does; ValueError") as refusal:
         check(open_questions(config(), PickyTask({}), FILES), PickyTask({}))
@@ -135,7 +135,7 @@ def test_a_query_that_opens_no_conversation_is_told_and_all_of_them_are_refused(
 
 def test_a_character_that_the_model_cannot_write_is_told() -> None:
     """A tokenizer of characters leaves out those that it hasn't."""
-    files = {Split.TRAIN: QueryFile((Question("Q1+1 é;", "2"), Question("Q1+1;", "2")), {})}
+    files = {Split.TRAIN: QuestionFile((Question("Q1+1 é;", "2"), Question("Q1+1;", "2")), {})}
     lines = check(open_questions(config(), TASK, FILES | files))
     told = "warning: 1 train prompts have characters that the tokenizer can't write; 'é', for 'Q1+1 é;'"
     assert told in lines
@@ -145,8 +145,8 @@ def report(
     task: Task, loaded: LoadedModel, *questions: Question, demonstrates: bool = False, **options: str
 ) -> list[str]:
     """The report's lines on a training file of these questions."""
-    files = {Split.TRAIN: QueryFile(questions, {})} | {
-        split: QueryFile((Question(f"{split}?", questions[0].expected),), {})
+    files = {Split.TRAIN: QuestionFile(questions, {})} | {
+        split: QuestionFile((Question(f"{split}?", questions[0].expected),), {})
         for split in (Split.VALIDATION, Split.TEST)
     }
     limits = Limits.of(None, task.max_turn_tokens, demonstrates=demonstrates)
@@ -199,13 +199,15 @@ def test_a_template_that_writes_no_conversation_of_the_task_is_unsuitable() -> N
     template = "{% for m in messages %}{% if '@' in m.content %}{{ 1 / 0 }}{% endif %}{% endfor %}" + chat_model.STABLE
     made = chat_model.loaded(template)
     bad = Question("a@b", "2", line=2)
-    files = {split: QueryFile((Question(f"{split}@", "2"),), {}) for split in Split}
+    files = {split: QuestionFile((Question(f"{split}@", "2"),), {}) for split in Split}
     task = QuestionAnswerTask({})
     opened = open_questions(config(), task, files)
     with pytest.raises(RefusedError, match="writes the task's conversations; ZeroDivisionError") as refusal:
         check_data(opened, task, make_renderer(made.vocabulary, task), Limits(None, 8, None), training=True)
     assert (refusal.value.reason, refusal.value.field_path) == (TerminationReason.MODEL_UNSUITABLE, "spec.model")
-    with pytest.raises(RefusedError, match="line 2: a train query must be a text that the model can read") as refusal:
+    with pytest.raises(
+        RefusedError, match="line 2: a train question must be a text that the model can read"
+    ) as refusal:
         report(task, made, Question("ab", "2", line=1), bad)
     assert refusal.value.reason is TerminationReason.INVALID_DATA
 
@@ -258,15 +260,20 @@ def test_questions_that_a_task_draws_itself_are_not_tried() -> None:
 def test_a_query_that_spells_a_control_token_is_told() -> None:
     """Somebody may have written the model's template into the data by hand, where it now is but text."""
     queries = (Question("a", "x", line=1), Question("<|im_start|>user\nb<|im_end|>", "x", line=2))
-    told = "1 train queries spell control tokens of the model, which are read as text unless spec.task.specialTokens is"
+    told = (
+        "1 train questions spell control tokens of the model, which are read as text unless spec.task.specialTokens is"
+    )
     (line,) = (line for line in report(QuestionAnswerTask({}), chat_model.loaded(), *queries) if told in line)
     assert line.endswith("the first, line 2: '<|im_start|>'")
 
 
 def test_a_measurement_with_fewer_questions_than_asked_for_is_told() -> None:
     """By the field that asks; as many as were asked for are nothing to tell."""
-    files = {Split.TRAIN: QueryFile((Question("Q10+10;", "1"),), {}), Split.VALIDATION: FILES[Split.VALIDATION]}
-    files |= {Split.TEST: QueryFile((Question("Q10*10;", "1"), Question("Q11*11;", "1")), {})}
-    for asked, told in ((100, ["warning: spec.evaluation.questions asks for 100 test queries; there are 2"]), (2, [])):
+    files = {Split.TRAIN: QuestionFile((Question("Q10+10;", "1"),), {}), Split.VALIDATION: FILES[Split.VALIDATION]}
+    files |= {Split.TEST: QuestionFile((Question("Q10*10;", "1"), Question("Q11*11;", "1")), {})}
+    for asked, told in (
+        (100, ["warning: spec.evaluation.questions asks for 100 test questions; there are 2"]),
+        (2, []),
+    ):
         lines = check(open_questions(config(questions=asked), TASK, files))
         assert [line for line in lines if "asks for" in line] == told

@@ -23,7 +23,8 @@ from trainyard_trainer.trajectory import Role
 
 
 class ChatRenderer:
-    """Messages in, messages out; see `chat.renderer.Renderer`. What ends a turn is no part of its text.
+    """Writes messages by the model's chat template and reads them back; see `chat.renderer.Renderer`. What ends a turn
+    is no part of its text.
 
     Args:
         vocabulary: the model's tokenizer and ids.
@@ -50,16 +51,16 @@ class ChatRenderer:
         self._read = turn_reader(vocabulary.tokenizer, self._template, task.tools, task.tool_format)
 
     def opening(self, said: Said) -> tuple[int, ...]:
-        """The messages and the beginning of the policy's turn, as the template writes them."""
+        """Returns the messages and the start of the policy's turn, as the template writes them."""
         return self._template.ids(_messages(said), open_turn=True)
 
     def reply(self, said: Said, ended_by: int | None) -> tuple[int, ...]:
-        """What the template writes between two policy turns; with the end of a turn that was cut off."""
+        """Returns what the template writes between two policy turns, and first the end of a turn that was cut off."""
         end, rest = self._template.between(_messages(said))
         return rest if ended_by is not None else (end, *rest)
 
     def turn(self, token_ids: Sequence[int]) -> PolicyTurn:
-        """The text without what ended it, and the tool calls in it."""
+        """Reads the text before the stop id, and the tool calls in it."""
         ended = len(token_ids) > 0 and token_ids[-1] in self.stop_ids
         written = self.text(token_ids[:-1] if ended else token_ids)
         end = self.text(token_ids[-1:]) if ended else ""
@@ -69,15 +70,17 @@ class ChatRenderer:
         return turn
 
     def text(self, token_ids: Sequence[int]) -> str:
-        """Token ids as text for people, special tokens included."""
+        """Decodes token ids for people, special tokens included."""
         return self._encoder.text(token_ids)
 
     def control_token(self, text: str) -> str | None:
-        """As its encoder finds it."""
+        """Finds the first control token that a text of data spells and that is read as text; None without any."""
         return self._encoder.control_token(text)
 
     def answer(self, text: str) -> tuple[int, ...]:
-        """As the template writes it; else the text's ids and the end, behind that of a reasoning that it opens."""
+        """Returns the ids of a last turn as the template writes it; where it can't, the text's ids and the turn's
+        end.
+        """
         try:
             return self._template.policy_turn(Message("assistant", text))
         except (TemplateChangesError, TemplateFailedError):
@@ -85,7 +88,7 @@ class ChatRenderer:
         return (*self._encoder.ids(self._closing + self._encoder.guard(text, by_policy=True)), self.stop_ids[0])
 
     def demonstration(self, turns: Sequence[DemonstrationTurn]) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-        """Openings and replies as in a rollout; the policy's turns as the template writes them, up to their end.
+        """Joins openings and replies as a rollout does with the policy's turns as the template writes them.
 
         Raises:
             RefusedError: MODEL_UNSUITABLE; the template writes a turn otherwise than it opens one, or not at all.
@@ -114,5 +117,5 @@ class ChatRenderer:
 
 
 def _messages(said: Said) -> tuple[Message, ...]:
-    """What is said, as messages; a plain text is a user's."""
+    """Returns what is said as messages; a plain text becomes a user's."""
     return (Message("user", said),) if isinstance(said, str) else tuple(said)

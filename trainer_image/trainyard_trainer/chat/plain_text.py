@@ -17,7 +17,7 @@ from trainyard_trainer.errors import RefusedError
 
 
 class PlainText:
-    """A model's tokenizer, as the loop uses it.
+    """Encodes and decodes plain texts with a model's tokenizer.
 
     Args:
         vocabulary: the model's tokenizer and ids.
@@ -43,40 +43,39 @@ class PlainText:
         self.stop_ids = tuple(self._single(text) for text in stop_texts)
 
     def prompt(self, text: str) -> tuple[int, ...]:
-        """Ids of the text that opens a conversation, with what the tokenizer puts before any text.
+        """Encodes the text that opens a conversation, behind what the tokenizer puts before any text.
 
         Raises:
-            UnwritableError: it has none.
+            UnwritableError: the text has no ids.
         """
         return self._opening + self.continuation(text)
 
     def continuation(self, text: str) -> tuple[int, ...]:
-        """Ids of a text inside a conversation.
+        """Encodes a text inside a conversation.
 
         Raises:
-            UnwritableError: it has none.
+            UnwritableError: the text has no ids.
         """
         return self._encoder.data(text)
 
     def control_token(self, text: str) -> str | None:
-        """The first control token that a text of data spells and that is read as text; None without any."""
+        """Finds the first control token that a text of data spells and that is read as text; None without any."""
         return self._encoder.control_token(text)
 
     def policy_turn(self, text: str, end: str) -> tuple[int, ...]:
-        """Ids of what a policy says, and that of the text that ends its turn: written as one, the two could melt into
-        a token that ends nothing.
+        """Encodes a policy's turn and its end apart, so that they can't merge into a token that ends nothing.
 
         Raises:
-            UnwritableError: it has none.
+            UnwritableError: the text has no ids.
         """
         return self._encoder.data(text) + ((self._single(end),) if end else ())
 
     def text(self, token_ids: Sequence[int]) -> str:
-        """Token ids as text, special tokens included."""
+        """Decodes token ids, special tokens included."""
         return self._encoder.text(token_ids)
 
     def require(self, alphabet: str) -> None:
-        """Refuse a tokenizer that can't write every character of `alphabet` and read it back.
+        """Refuses a tokenizer that can't encode every character of `alphabet` and decode it again.
 
         Raises:
             RefusedError: MODEL_UNSUITABLE, with the characters that it can't.
@@ -102,7 +101,7 @@ class PlainText:
         return ids[0]
 
     def _opening_ids(self) -> tuple[int, ...]:
-        """Special tokens that the tokenizer puts before a text; those after it would end the conversation."""
+        """Returns the special tokens before a text, without those after it, which would end the conversation."""
         plain = list(self._tokenizer.encode("0", add_special_tokens=False))
         whole = list(self._tokenizer.encode("0", add_special_tokens=True))
         starts = [at for at in range(len(whole)) if whole[at : at + len(plain)] == plain]

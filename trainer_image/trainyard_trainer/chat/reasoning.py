@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 
 class Marks(NamedTuple):
-    """The texts around a model's reasoning."""
+    """Holds the texts around a model's reasoning."""
 
     opening: str
     closing: str
@@ -23,17 +23,17 @@ KNOWN: Final = (THINK, Marks("[THINK]", "[/THINK]"), Marks("<|START_THINKING|>",
 
 
 def marks_of(template: str) -> Marks:
-    """The marks that a chat template writes; `<think>` where it writes none, for a policy may do so all the same."""
+    """Finds the marks of reasoning that a chat template writes; `<think>` where it writes none."""
     return next((marks for marks in KNOWN if marks.closing in template), THINK)
 
 
 def is_open(written: str, marks: Marks) -> bool:
-    """Whether what a template wrote ends within a reasoning, which the policy then goes on with."""
+    """Says whether a template's text ends inside a reasoning, which the policy then continues."""
     return written.rfind(marks.opening) > written.rfind(marks.closing)
 
 
 def without_reasoning(text: str, marks: Marks, *, begun: bool) -> str:
-    """What is said outside of the reasoning; nothing where the last reasoning isn't closed.
+    """Returns what is said outside of the reasoning; an empty text where the last reasoning isn't closed.
 
     A closing mark that nothing opened closes what stands before it: the template may have opened it.
 

@@ -31,14 +31,14 @@ class Renderer(Protocol):
     stop_ids: tuple[int, ...]
 
     def opening(self, said: Said) -> tuple[int, ...]:
-        """Ids that open a conversation, up to where the policy writes its first turn.
+        """Returns the ids that open a conversation, up to where the policy writes its first turn.
 
         Raises:
             ValueError: `said` isn't of the kind that this renderer can write; UnwritableError where it has no ids.
         """
 
     def reply(self, said: Said, ended_by: int | None) -> tuple[int, ...]:
-        """Ids to append after a policy turn, up to where the policy writes the next one.
+        """Returns the ids to append after a policy turn, up to where the policy writes the next one.
 
         Args:
             said: what the environment answered.
@@ -49,23 +49,23 @@ class Renderer(Protocol):
         """
 
     def turn(self, token_ids: Sequence[int]) -> PolicyTurn:
-        """A sampled turn as the environment gets it; never raises for anything that a policy may write."""
+        """Reads a sampled turn for the environment; never raises, whatever the policy wrote."""
 
     def text(self, token_ids: Sequence[int]) -> str:
-        """Token ids as text for people, special tokens included."""
+        """Decodes token ids for people, special tokens included."""
 
     def control_token(self, text: str) -> str | None:
-        """The first control token that a text of data spells and that is read as text; None without any."""
+        """Finds the first control token that a text of data spells and that is read as text; None without any."""
 
     def answer(self, text: str) -> tuple[int, ...]:
-        """Ids that a policy would sample to say this text in its last turn, the one that ends the turn included.
+        """Returns the ids that a policy would sample to say this text in its last turn, the turn's end included.
 
         Raises:
             UnwritableError: the text has no ids.
         """
 
     def demonstration(self, turns: Sequence[DemonstrationTurn]) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-        """Ids of a whole conversation, as a rollout would put them together, and which of them the policy wrote.
+        """Returns the ids of a whole conversation as a rollout joins them, and which of them are the policy's.
 
         Raises:
             UnwritableError: a text in it has no ids.
@@ -73,8 +73,10 @@ class Renderer(Protocol):
 
 
 class TextRenderer:
-    """Plain text in, plain text out; see `Renderer`. Stop texts are part of what the policy says. The ids at which the
-    model ends any text end its turns too, and are no part of their text.
+    """Turns plain text into ids and back; see `Renderer`.
+
+    Stop texts are part of what the policy says. The ids at which the model ends any text end its turns too, and are no
+    part of their text.
 
     Args:
         vocabulary: the model's tokenizer and ids.
@@ -93,33 +95,33 @@ class TextRenderer:
         self.stop_ids = (*self._plain.stop_ids, *sorted(self._silent))
 
     def opening(self, said: Said) -> tuple[int, ...]:
-        """The text's ids, behind what the tokenizer puts before any text."""
+        """Encodes the text, behind what the tokenizer puts before any text."""
         return self._plain.prompt(_plain(said))
 
     def reply(self, said: Said, ended_by: int | None) -> tuple[int, ...]:  # noqa: ARG002 (plain texts just follow)
-        """The text's ids."""
+        """Encodes the text."""
         return self._plain.continuation(_plain(said))
 
     def turn(self, token_ids: Sequence[int]) -> PolicyTurn:
-        """The text without its reasoning, the one that ends it included."""
+        """Reads the text without its reasoning, the text that ends it included."""
         ended = len(token_ids) > 0 and token_ids[-1] in self._silent
         written = self._plain.text(token_ids[:-1] if ended else token_ids)
         return PolicyTurn(without_reasoning(written, THINK, begun=False), written=written)
 
     def text(self, token_ids: Sequence[int]) -> str:
-        """Token ids as text for people, special tokens included."""
+        """Decodes token ids for people, special tokens included."""
         return self._plain.text(token_ids)
 
     def control_token(self, text: str) -> str | None:
-        """As its encoder finds it."""
+        """Finds the first control token that a text of data spells and that is read as text; None without any."""
         return self._plain.control_token(text)
 
     def answer(self, text: str) -> tuple[int, ...]:
-        """The text's ids and those of the first text that ends a turn."""
+        """Encodes the text and the first text that ends a turn."""
         return self._policy_turn(text + "".join(self._stop_texts[:1])) or self.stop_ids[:1]
 
     def demonstration(self, turns: Sequence[DemonstrationTurn]) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-        """All texts' ids, one after the other; the policy's are those of its turns."""
+        """Joins the ids of all texts in order; those of its turns are the policy's."""
         token_ids: list[int] = []
         mask: list[bool] = []
         for turn in turns:
@@ -132,7 +134,7 @@ class TextRenderer:
         return tuple(token_ids), tuple(mask)
 
     def _policy_turn(self, text: str) -> tuple[int, ...]:
-        """Ids of what a policy says; the text that ends its turn may be a special token."""
+        """Encodes what a policy says; the text that ends its turn may be a special token."""
         end = next((stop for stop in self._stop_texts if stop and text.endswith(stop)), "")
         return self._plain.policy_turn(text.removesuffix(end), end)
 
@@ -143,7 +145,7 @@ def make_renderer(
     special_tokens: SpecialTokens = SpecialTokens.TEXT,
     day: date | None = None,
 ) -> Renderer:
-    """Make the renderer that a task asks for, in this model's terms.
+    """Makes the renderer that a task asks for, with this model's vocabulary.
 
     Args:
         vocabulary: the model's tokenizer and ids.

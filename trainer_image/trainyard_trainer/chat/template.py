@@ -1,7 +1,7 @@
 """A model's chat template: what it writes, where a policy turn ends in it, and whether it stays as it was.
 
-Place in the data's way: station 5, below `chat`. A template is a program of the model's maker: what it does is found
-out at load by having it write small conversations, of which every one must be the beginning of its continuation.
+Place in the data's way: station 5, below `chat_renderer`. A template is a program of the model's maker: what it does is
+found out at load by having it write small conversations, of which each must be the beginning of its continuation.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class TemplateChangesError(UnwritableError):
 
 
 class ChatTemplate:
-    """Writes conversations as ids; see `chat.ChatRenderer`.
+    """Writes conversations as ids; see `chat_renderer.ChatRenderer`.
 
     Args:
         vocabulary: the model's tokenizer and ids.
@@ -106,7 +106,7 @@ class ChatTemplate:
         self.several_calls = bool(self._tools) and self._can_several_calls()
 
     def ids(self, messages: Sequence[Message], *, open_turn: bool) -> tuple[int, ...]:
-        """A conversation, as the template writes it; `open_turn` adds the beginning of an assistant's turn.
+        """Encodes a conversation as the template writes it; `open_turn` adds the start of an assistant's turn.
 
         Raises:
             TemplateFailedError: the template doesn't write it.
@@ -117,7 +117,7 @@ class ChatTemplate:
         return self.encoder.ids(self._write(messages, open_turn=open_turn))
 
     def policy_turn(self, message: Message) -> tuple[int, ...]:
-        """Ids that a policy would sample to say this, the one that ends its turn included.
+        """Returns the ids that a policy would sample to say this, the end of its turn included.
 
         Raises:
             TemplateChangesError: the template doesn't write it behind what opens a turn.
@@ -126,7 +126,7 @@ class ChatTemplate:
         return self.encoder.ids(self._demonstrated(message))
 
     def _demonstrated(self, message: Message) -> str:
-        """A turn that shows what to say, without a reasoning or with an empty one, as the template has it."""
+        """Writes a turn that shows what to say, without a reasoning or with an empty one, as the template wants it."""
         try:
             return self._closed((_USER, message), reasoning="")[1]
         except TemplateChangesError:
@@ -135,7 +135,7 @@ class ChatTemplate:
             return self._closed((_USER, message), reasoning=_SENTINEL)[1].replace(_SENTINEL, "", 1)
 
     def between(self, messages: Sequence[Message]) -> tuple[int, tuple[int, ...]]:
-        """The id that ends a policy turn, and what is written after it, up to the beginning of the next policy turn.
+        """Returns the id that ends a policy turn, and what follows it up to the start of the next policy turn.
 
         Args:
             messages: what is said between; results of tools, in the order of their calls, or a user's words.
@@ -154,13 +154,13 @@ class ChatTemplate:
         return self.encoder.ids(base)[-1], self.encoder.ids(whole[len(base) :])
 
     def _made_up(self, names: Sequence[str | None]) -> Message:
-        """An assistant's turn that calls these tools, or says something."""
+        """Makes an assistant's turn that calls these tools, or says something."""
         known = self._names[0] if self._names else "a"
         calls = tuple(ToolCall(name or known, {}) for name in names)
         return Message("assistant", "" if calls else "a", tool_calls=calls)
 
     def _closed(self, messages: Sequence[Message], reasoning: str | None = None) -> tuple[str, str]:
-        """A conversation before its last turn, an assistant's, and that turn, up to its end."""
+        """Splits a conversation into what comes before its last turn, an assistant's, and that turn up to its end."""
         opening = self.opened if tuple(messages[:-1]) == (_USER,) else self._write(messages[:-1], open_turn=True)
         whole = self._write(messages, open_turn=False, reasoning=reasoning)
         if not whole.startswith(opening):
@@ -174,7 +174,7 @@ class ChatTemplate:
         return opening, whole[len(opening) : min(ends)]
 
     def _settle_reasoning(self) -> None:
-        """Refuse a template that changes earlier turns, of assistants that don't reason and of those that do alike.
+        """Refuses a template that changes earlier turns, with and without reasoning in them.
 
         Without tools nothing is refused, for a task of one turn needs no more than an opening; a reply that the
         template can't write then fails by itself.
@@ -197,7 +197,7 @@ class ChatTemplate:
         )
 
     def _conversation(self) -> list[Message]:
-        """The least that a task with these tools, or without any, needs of a template."""
+        """Returns the smallest conversation that a task with these tools, or without any, needs."""
         if not self._names:
             return [_USER, Message("assistant", "b")]
         messages = [_USER]
@@ -228,7 +228,9 @@ class ChatTemplate:
         return True
 
     def _require_stable(self, messages: Sequence[Message]) -> None:
-        """Each turn of an assistant, once written, must be the beginning of what follows; so must a reply, alone."""
+        """Checks that each assistant's turn, and each reply alone, begins what the template writes of a longer
+        conversation.
+        """
         turns = [place for place, message in enumerate(messages) if message.role == "assistant"]
         for place, following in zip(turns, [*turns[1:], None], strict=True):
             written = "".join(self._closed(messages[: place + 1]))
@@ -245,7 +247,7 @@ class ChatTemplate:
             raise _unsuitable(f"must have a chat template that shows the model its tools; it doesn't show {missing[0]}")
 
     def _stop_ids(self, vocabulary: Vocabulary) -> tuple[int, ...]:
-        """The template's own end of a turn, then the ids at which this model ends any text."""
+        """Returns the id that ends a turn in the template, then the ids at which this model ends any text."""
         after = self._write((_USER, Message("assistant", _SENTINEL)), open_turn=False).rpartition(_SENTINEL)[2]
         special = {*self._tokenizer.all_special_ids, *self._tokenizer.added_tokens_decoder}
         end = next((number for number in self.encoder.ids(after) if number in special), None)
@@ -267,7 +269,7 @@ class ChatTemplate:
         return opened
 
     def _find_system_problem(self) -> str | None:
-        """Why the template writes no system message; None where it does."""
+        """Says why the template writes no system message; None where it does."""
         try:
             written = self._write((Message("system", _SENTINEL), _USER), open_turn=True)
         except UnwritableError as error:
@@ -275,7 +277,7 @@ class ChatTemplate:
         return None if _SENTINEL in written else "the model's chat template leaves system messages out"
 
     def _write(self, messages: Sequence[Message], *, open_turn: bool, reasoning: str | None = None) -> str:
-        """The text of a conversation; assistants' turns have this reasoning, else what the template needs."""
+        """Writes a conversation; assistants' turns get this reasoning, or else what the template needs."""
         try:
             conversation = list(self._wire(messages, reasoning))
         except Exception as error:  # of what a user's code put into them
@@ -290,7 +292,7 @@ class ChatTemplate:
         return str(written)
 
     def _wire(self, messages: Sequence[Message], reasoning: str | None) -> Iterator[dict[str, Any]]:
-        """Messages as templates take them; a result has the id of its call, by their order."""
+        """Gives messages as templates take them; results get the ids of their calls, in order."""
         reasoning = _MADE_UP if reasoning is None and self._reasoning else reasoning
         made, answered = 0, 0
         for message in messages:
@@ -314,7 +316,9 @@ class ChatTemplate:
 
 
 def _dates(template: str, day: date) -> dict[str, str]:
-    """What each directive of strftime stands for at the begin of a day, in UTC; nothing where no date is asked for."""
+    """Maps strftime directives to their values at the start of a day in UTC; empty where the template asks for no
+    date.
+    """
     if "strftime_now" not in template:
         return {}
     begin = datetime.combine(day, time(), UTC)
@@ -322,7 +326,7 @@ def _dates(template: str, day: date) -> dict[str, str]:
 
 
 def _call_id(number: int) -> str:
-    """Nine letters and digits: some templates take nothing else."""
+    """Makes an id of nine letters and digits, for some templates take nothing else."""
     return f"call{number:05d}"
 
 

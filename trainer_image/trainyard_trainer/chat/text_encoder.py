@@ -1,9 +1,9 @@
-"""Texts as token ids, where a control token counts only if the chat template, not somebody's data, wrote it.
+"""Encodes texts; a control token counts only if the chat template wrote it, not if it is in the data.
 
-Place in the data's way: station 5, below `codec` and `chat_template`. A query, an option or a tool's result that spells
-`<|im_end|>` would end the turn if it were read as the token of that name: a person who writes to the agent could speak
-for it. So control tokens in data are text, unless the manifest says otherwise; transformers marks and encodes them. A
-text that holds none is encoded as the tokenizer does it.
+Place in the data's way: station 5, below the renderers and `template`. A question, an option or a tool's result that
+spells `<|im_end|>` would end the turn if it were read as the token of that name: a person who writes to the agent could
+speak for it. So control tokens in data are text, unless the manifest says otherwise; transformers marks and encodes
+them. A text that holds none is encoded as the tokenizer does it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class UnwritableError(TrainerError, ValueError):
 
 
 class TextEncoder:
-    """A model's tokenizer, for texts of the template and texts of data.
+    """Encodes texts of the template and texts of data with a model's tokenizer.
 
     Args:
         vocabulary: the model's tokenizer, and how many ids it has embeddings for.
@@ -51,21 +51,21 @@ class TextEncoder:
         )
 
     def guard(self, value: Any, *, by_policy: bool = False) -> Any:
-        """A text of data, or a map or list of such, with the control tokens in it marked as text.
+        """Marks the control tokens in a text of data, or in a map or list of such texts, as text.
 
         Args:
-            value: it; keys of maps stay as they are.
+            value: the text, map or list; keys of maps stay as they are.
             by_policy: whether the policy says it: it may write tags of reasoning and tool calls.
         """
         return mark_control_tokens(value, self._policy_may_not if by_policy else self._others_may_not)
 
     def control_token(self, text: str) -> str | None:
-        """The first control token that a text of data spells and that is read as text; None without any."""
+        """Finds the first control token that a text of data spells and that is read as text; None without any."""
         found = self._others_may_not.search(text)
         return None if found is None else found[0]
 
     def ids(self, text: str) -> tuple[int, ...]:
-        """Ids of a text in which control tokens are tokens, but those that `guard` has marked.
+        """Encodes a text in which control tokens are tokens, except those that `guard` has marked.
 
         Raises:
             UnwritableError: the text isn't one, or the model has no embedding for one of its tokens.
@@ -91,7 +91,7 @@ class TextEncoder:
         return tuple(found)
 
     def data(self, text: str) -> tuple[int, ...]:
-        """Ids of a text of data.
+        """Encodes a text of data.
 
         Raises:
             UnwritableError: see `ids`.
@@ -99,21 +99,21 @@ class TextEncoder:
         return self.ids(self.guard(text))
 
     def text(self, token_ids: Sequence[int]) -> str:
-        """Token ids as text, special tokens included."""
+        """Decodes token ids, special tokens included."""
         return self._tokenizer.decode(list(token_ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
 
 
 def unmarked(text: str) -> str:
-    """What a guarded text says, without the marks."""
+    """Removes the marks from a guarded text."""
     return str(mark_control_tokens(text, _any_of(())))
 
 
 def covered(text: str) -> str:
-    """A guarded text of the same length, in which each marked token is NULs: what is left is the template's own."""
+    """Replaces each marked token of a guarded text by NULs, so that only the template's own text is left."""
     return _MARKED.sub(lambda found: "\x00" * len(found[0]), text)
 
 
 def _any_of(texts: Sequence[str] | set[str] | tuple[()]) -> re.Pattern[str]:
-    """Any of these texts, the longest first; nothing where there are none."""
+    """Compiles a pattern for any of these texts, the longest first; it matches nothing where there are none."""
     longest_first = sorted(texts, key=len, reverse=True)
     return re.compile("|".join(map(re.escape, longest_first)) or "(?!)")

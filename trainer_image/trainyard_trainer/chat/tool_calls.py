@@ -39,7 +39,7 @@ class _MalformedError(TrainerError):
 
 
 def read_hermes(text: str) -> PolicyTurn:
-    """`<tool_call>{"name": ..., "arguments": {...}}</tool_call>`, any number of them, with text around.
+    """Reads any number of `<tool_call>{"name": ..., "arguments": {...}}</tool_call>` with text around them.
 
     Where openings and closings aren't as many, calls can't be told apart: the turn is one that can't be read.
     """
@@ -51,7 +51,7 @@ def read_hermes(text: str) -> PolicyTurn:
 
 
 def read_llama3_json(text: str) -> PolicyTurn:
-    """`{"name": ..., "parameters": {...}}` as the whole turn, with or without `<|python_tag|>` before it."""
+    """Reads `{"name": ..., "parameters": {...}}` as the whole turn, with or without `<|python_tag|>` before it."""
     tagged = text.strip().startswith(_LLAMA3_PREFIX)
     body = text.strip().removeprefix(_LLAMA3_PREFIX).strip()
     if not tagged and not body.startswith("{"):
@@ -63,7 +63,7 @@ FORMATS: Mapping[str, CallReader] = {"hermes": read_hermes, "llama3-json": read_
 
 
 class Template(Protocol):
-    """What must be known of a chat template to read what a policy wrote; see `chat_template.ChatTemplate`."""
+    """Says what must be known of a chat template to read what a policy wrote; see `chat.template.ChatTemplate`."""
 
     source: str
     opened: str
@@ -74,7 +74,7 @@ class Template(Protocol):
 def turn_reader(
     tokenizer: Any, template: Template, tools: Sequence[Mapping[str, Any]], named: str | None
 ) -> TurnReader:
-    """How turns of this model are read: reasoning first, which is no part of what is said, then calls.
+    """Makes the reader of this model's turns: it drops the reasoning, then reads the calls.
 
     Args:
         tokenizer: the model's.
@@ -98,7 +98,7 @@ def turn_reader(
 
 
 def _format(template: str, named: str | None) -> CallReader:
-    """The format of calls that an option names, or that a template shows."""
+    """Finds the format of calls that an option names, or that a template shows."""
     if named is not None and named not in FORMATS:
         raise RefusedError(
             TerminationReason.INVALID_OPTION,
@@ -141,7 +141,7 @@ def _by_response_template(tokenizer: Any, opened: str, tools: Sequence[Mapping[s
 
 
 def _parsed(tokenizer: Any, opened: str, text: str, end: str, tools: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """A turn as the tokenizer's own rule reads it, which may know the end of a call by that of the turn."""
+    """Parses a turn by the tokenizer's own rule, which may need the turn's end to find that of a call."""
     given = {"prefix": opened, "tools": list(tools) or None}
     try:
         message = tokenizer.parse_response(text + end, **given)
@@ -152,7 +152,7 @@ def _parsed(tokenizer: Any, opened: str, text: str, end: str, tools: Sequence[Ma
 
 
 def _content(tokenizer: Any, opened: str, text: str, end: str) -> str | None:
-    """What a text says by the tokenizer's own rule; None where that finds anything else in it but reasoning."""
+    """Returns what a text says by the tokenizer's own rule; None where that finds more in it than reasoning."""
     try:
         message = _parsed(tokenizer, opened, text, end, ())
     except Exception:  # noqa: BLE001 (as above)
@@ -162,7 +162,7 @@ def _content(tokenizer: Any, opened: str, text: str, end: str) -> str | None:
 
 
 def _doubled_key(text: str) -> str | None:
-    """What is wrong with an object in a text that has a key twice; transformers' parser keeps the last one silently."""
+    """Says where an object in a text has a key twice; transformers' parser would silently keep the last one."""
     reader, at = json.JSONDecoder(object_pairs_hook=_unique), text.find("{")
     while at >= 0:
         try:
@@ -176,12 +176,12 @@ def _doubled_key(text: str) -> str | None:
 
 
 def _unreadable(text: str, problem: str) -> PolicyTurn:
-    """A turn whose calls can't be told apart."""
+    """Makes a turn whose calls can't be told apart."""
     return PolicyTurn(text, (UnreadableCall(text, problem),))
 
 
 def _read(text: str, arguments_key: str) -> ToolCall | UnreadableCall:
-    """A call written as JSON."""
+    """Reads a call written as JSON."""
     try:
         return _call(_json(text), arguments_key)
     except _MalformedError as error:
@@ -189,7 +189,7 @@ def _read(text: str, arguments_key: str) -> ToolCall | UnreadableCall:
 
 
 def _found(call: Any) -> ToolCall | UnreadableCall:
-    """A call that transformers found."""
+    """Reads a call that transformers found."""
     try:
         return _call(call, "arguments")
     except _MalformedError as error:
@@ -235,7 +235,7 @@ def _call(found: Any, arguments_key: str) -> ToolCall:
 
 
 def _require_plain(value: Any, depth: int) -> None:
-    """Refuse what JSON can say and no tool should have to expect."""
+    """Refuses what JSON can say and no tool should have to expect."""
     if depth < 0:
         raise _MalformedError(f"the call is nested more than {MAX_DEPTH} deep")
     if isinstance(value, str) and not is_writable(value):

@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """A model's tokenizer and the bounds of what it reads.
+    """Holds a model's tokenizer and the bounds of what it reads.
 
     Attributes:
         tokenizer: transformers' tokenizer.

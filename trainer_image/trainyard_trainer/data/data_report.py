@@ -1,4 +1,4 @@
-"""What a run's queries are like, before anything is trained on them: counts, doubts, and what is refused.
+"""What a run's questions are like, before anything is trained on them: counts, doubts, and what is refused.
 
 Place in the data's way: station 4, after reading and splitting, before the first step. Pure: it reads no file, and
 knows no tokenizer; lengths and the limit are given. It changes no set.
@@ -18,15 +18,15 @@ from trainyard_trainer.environment import Question
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.evaluation.significance import MIN_QUERIES
 
-MIN_TRAINING_QUERIES = 100
-"""Below this the policy meets every query so often that it may learn them by heart."""
+MIN_TRAINING_QUESTIONS = 100
+"""Below this the policy meets every question so often that it may learn them by heart."""
 _SHOWN = 120
-"""Characters of a query that an error shows."""
+"""Characters of a question that an error shows."""
 
 
 @dataclass(frozen=True, slots=True)
-class QuerySet:
-    """One set as it was read or drawn.
+class QuestionSet:
+    """Holds one set as it was read or drawn.
 
     `field_path` is the field of the manifest that it comes from. `lengths` are the prompts' tokens, one per question,
     None where it has no prompt; empty where no tokenizer counted them. `demonstrated` are the tokens of each question's
@@ -45,10 +45,10 @@ class QuerySet:
 
 @dataclass(frozen=True, slots=True)
 class SetCounts:
-    """Numbers of one set. `duplicates` repeat an earlier query; `longest` is in tokens, None where nobody counted."""
+    """Holds the counts of one set; `duplicates` repeat an earlier question, `longest` is in tokens or None."""
 
     split: Split
-    queries: int
+    questions: int
     duplicates: int
     longest: int | None
     drawn: bool
@@ -56,7 +56,7 @@ class SetCounts:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why the run can't begin: the field, the rule, the value at fault, and the word that stands for it."""
+    """Says why the run can't begin: the field, the rule, the value at fault, and the reason's word."""
 
     field_path: str
     rule: str
@@ -66,7 +66,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class DataReport:
-    """All sets' numbers, what a person should know, and what is refused."""
+    """Holds all sets' counts, what a person should know, and what is refused."""
 
     sets: tuple[SetCounts, ...]
     warnings: tuple[str, ...]
@@ -74,11 +74,11 @@ class DataReport:
 
     @property
     def longest_prompt(self) -> int:
-        """Tokens; 0 where nobody counted."""
+        """Returns the tokens of the longest prompt; 0 where none were counted."""
         return max((counts.longest or 0 for counts in self.sets), default=0)
 
     def lines(self) -> list[str]:
-        """For a person: a line per set, then warnings, then refusals."""
+        """Lists lines for a person: one per set, then warnings, then refusals."""
         return [
             *(_line(counts) for counts in self.sets),
             *(f"warning: {warning}" for warning in self.warnings),
@@ -86,7 +86,7 @@ class DataReport:
         ]
 
     def refuse(self) -> None:
-        """Raise RefusedError for the first refusal, which says how many more there are."""
+        """Raises RefusedError for the first refusal, which says how many more there are."""
         if self.refusals:
             first, more = self.refusals[0], len(self.refusals) - 1
             rule = f"{first.rule} ({more} more in the data report)" if more else first.rule
@@ -94,17 +94,17 @@ class DataReport:
 
 
 def data_report(
-    sets: Sequence[QuerySet],
+    sets: Sequence[QuestionSet],
     max_prompt_tokens: int | None,
     more: Sequence[Refusal] = (),
     *,
     max_tokens: int | None = None,
 ) -> DataReport:
-    """Judge the sets of a run.
+    """Judges the sets of a run.
 
-    Refused: an empty set, a query in two sets, and a prompt or demonstration of more tokens than the model can read.
-    Doubted: few training queries, fewer test queries than can ever be significant, repeated queries, other answers for
-    the same query, members that nobody reads.
+    Refused: an empty set, a question in two sets, and a prompt or demonstration of more tokens than the model can read.
+    Doubted: few training questions, fewer test questions than can ever be significant, repeated questions, other
+    answers for the same question, unknown members.
 
     Args:
         sets: each set that the run needs, once.
@@ -122,7 +122,7 @@ def data_report(
     return DataReport(tuple(counts), tuple(warnings), (*refusals, *more))
 
 
-def _count(one: QuerySet) -> SetCounts:
+def _count(one: QuestionSet) -> SetCounts:
     texts = {canonical(question.text) for question in one.questions}
     count = len(one.questions)
     return SetCounts(
@@ -134,19 +134,19 @@ def _count(one: QuerySet) -> SetCounts:
     )
 
 
-def _doubts(one: QuerySet, counts: SetCounts) -> list[str]:
-    """What a person should know of one set."""
-    distinct = counts.queries - counts.duplicates
+def _doubts(one: QuestionSet, counts: SetCounts) -> list[str]:
+    """Lists what a person should know of one set."""
+    distinct = counts.questions - counts.duplicates
     doubts = []
-    if one.split is Split.TRAIN and not one.drawn and 0 < distinct < MIN_TRAINING_QUERIES:
-        doubts.append(f"{distinct} training queries; below {MIN_TRAINING_QUERIES} a policy may learn them by heart")
+    if one.split is Split.TRAIN and not one.drawn and 0 < distinct < MIN_TRAINING_QUESTIONS:
+        doubts.append(f"{distinct} training questions; below {MIN_TRAINING_QUESTIONS} a policy may learn them by heart")
     if one.split is Split.TEST and 0 < distinct < MIN_QUERIES:
-        doubts.append(f"{distinct} test queries; no difference on fewer than {MIN_QUERIES} can be significant")
+        doubts.append(f"{distinct} test questions; no difference on fewer than {MIN_QUERIES} can be significant")
     if counts.duplicates and not one.drawn:
         effect = "is asked more often" if one.split is Split.TRAIN else "is asked once all the same"
-        doubts.append(f"{counts.duplicates} of the {one.split} queries repeat an earlier one, which {effect}")
+        doubts.append(f"{counts.duplicates} of the {one.split} questions repeat an earlier one, which {effect}")
     if contradicted := _contradicted(one.questions):
-        doubts.append(f"{len(contradicted)} of the {one.split} queries have more than one expected outcome; "
+        doubts.append(f"{len(contradicted)} of the {one.split} questions have more than one expected outcome; "
                       f"the first is {_cut(contradicted[0])!r}")  # fmt: skip
     if one.ignored:
         names = ", ".join(f"{_cut(name)!r} ({count})" for name, count in sorted(one.ignored.items())[:8])
@@ -154,11 +154,11 @@ def _doubts(one: QuerySet, counts: SetCounts) -> list[str]:
     return doubts
 
 
-def _faults(one: QuerySet, max_prompt_tokens: int | None, max_tokens: int | None) -> list[Refusal]:
-    """What can't be used of one set."""
+def _faults(one: QuestionSet, max_prompt_tokens: int | None, max_tokens: int | None) -> list[Refusal]:
+    """Lists what can't be used of one set."""
     if not one.questions:
-        rule = f"must leave at least one {one.split} query; a hash of the text decides, so more data helps"
-        return [Refusal(one.field_path, rule, "0 queries")]
+        rule = f"must leave at least one {one.split} question; a hash of the text decides, so more data helps"
+        return [Refusal(one.field_path, rule, "0 questions")]
     return [
         *_too_long(one, "prompt", one.lengths, max_prompt_tokens, "what the model reads less the longest answer"),
         *_too_long(one, "demonstration", one.demonstrated, max_tokens, "what the model reads"),
@@ -166,7 +166,7 @@ def _faults(one: QuerySet, max_prompt_tokens: int | None, max_tokens: int | None
 
 
 def _too_long(
-    one: QuerySet, what: str, lengths: Sequence[int | None], longest: int | None, reason: str
+    one: QuestionSet, what: str, lengths: Sequence[int | None], longest: int | None, reason: str
 ) -> list[Refusal]:
     if longest is None or not lengths:
         return []
@@ -179,18 +179,19 @@ def _too_long(
     return [Refusal(one.field_path, rule, _cut(text))]
 
 
-def _overlap(first: QuerySet, second: QuerySet) -> list[Refusal]:
-    """Queries of one set that stand in another one too: success on them would mean nothing."""
+def _overlap(first: QuestionSet, second: QuestionSet) -> list[Refusal]:
+    """Makes the refusal of questions that are in both sets, for success on them would mean nothing."""
     known = {canonical(question.text) for question in first.questions}
     both = {canonical(question.text): None for question in second.questions if canonical(question.text) in known}
     if not both:
         return []
-    rule = f"no {second.split} query may be a {first.split} query too, or success on it means nothing; {len(both)} are"
+    same = f"no {second.split} question may be a {first.split} question too"
+    rule = f"{same}, or success on it means nothing; {len(both)} are"
     return [Refusal(second.field_path, rule, _cut(next(iter(both))))]
 
 
 def _contradicted(questions: Sequence[Question]) -> list[str]:
-    """Queries with different expected outcomes, in order."""
+    """Lists questions with different expected outcomes, in order."""
     outcomes = {(canonical(question.text), canonical(question.expected)): None for question in questions}
     counts = Counter(text for text, _ in outcomes)
     return [text for text, count in counts.items() if count > 1]
@@ -198,9 +199,9 @@ def _contradicted(questions: Sequence[Question]) -> list[str]:
 
 def _line(counts: SetCounts) -> str:
     if counts.drawn:
-        number = "drawn by the task" if counts.split is Split.TRAIN else f"{counts.queries} drawn by the task"
+        number = "drawn by the task" if counts.split is Split.TRAIN else f"{counts.questions} drawn by the task"
     else:
-        number = f"{counts.queries} queries, {counts.duplicates} of them repeated"
+        number = f"{counts.questions} questions, {counts.duplicates} of them repeated"
     longest = "" if counts.longest is None else f"; the longest prompt has {counts.longest} tokens"
     return f"{counts.split}: {number}{longest}"
 

@@ -1,6 +1,6 @@
-"""Queries from JSON lines: bytes in, questions out, or an error that says where the file is wrong.
+"""Reads questions from JSON lines: from bytes, or an error that says where the file is wrong.
 
-Place in the data's way: station 4. Pure: reading the bytes is somebody else's. One object per line::
+Place in the data's way: station 4. Pure: it is given the bytes. One object per line::
 
     {"query": "What is 2 + 2?", "expected_outcome": "4"}
 
@@ -27,8 +27,8 @@ _SHOWN = 120
 
 
 @dataclass(frozen=True, slots=True)
-class QueryFile:
-    """The questions of a file in its order, and how often members occurred that nobody reads."""
+class QuestionFile:
+    """Holds the questions of a file in its order, and how often unknown members occurred."""
 
     questions: tuple[Question, ...]
     ignored: Mapping[str, int]
@@ -49,8 +49,8 @@ class _RuleError(TrainerError):
         super().__init__(rule)
 
 
-def read_queries(content: bytes, *, source: str, field_path: str) -> QueryFile:
-    """The queries in a file's bytes.
+def read_questions(content: bytes, *, source: str, field_path: str) -> QuestionFile:
+    """Reads the questions in a file's bytes.
 
     Args:
         content: the whole file.
@@ -59,7 +59,7 @@ def read_queries(content: bytes, *, source: str, field_path: str) -> QueryFile:
 
     Raises:
         RefusedError: INVALID_DATA; the file is empty, isn't UTF-8, or a line (which the message names) isn't a JSON
-            object with a query and an expected outcome.
+            object with a question and an expected outcome.
     """
 
     def refuse(rule: str, value: str | None) -> NoReturn:
@@ -89,12 +89,12 @@ def read_queries(content: bytes, *, source: str, field_path: str) -> QueryFile:
             refuse(f" line {number}: {error.rule}", error.value)
         ignored.update(name for name in members if name not in ("query", "expected_outcome"))
     if not questions:
-        refuse(": must hold at least one query", f"{len(content)} bytes")
-    return QueryFile(tuple(questions), dict(ignored))
+        refuse(": must hold at least one question", f"{len(content)} bytes")
+    return QuestionFile(tuple(questions), dict(ignored))
 
 
 def _members(line: str) -> dict[str, Any]:
-    """The object on a line."""
+    """Parses the object on a line."""
     try:
         value = json.loads(
             line, parse_int=_Number, parse_float=_Number, parse_constant=_refuse_constant, object_pairs_hook=_unique
@@ -130,7 +130,7 @@ def _member(members: Mapping[str, Any], name: str) -> Any:
 
 
 def _text(name: str, text: str) -> str:
-    """The text, if it has any and can be encoded."""
+    """Returns the text if it isn't empty and can be encoded."""
     if not text.strip():
         raise _RuleError(f"{name} must not be empty", text)
     try:

@@ -1,6 +1,6 @@
 """Where questions come from: a task that draws them, or files.
 
-Place in the data's way: station 4. Both give the same three sets, split by a hash of the query's text or as the user
+Place in the data's way: station 4. Both give the same three sets, split by a hash of the question's text or as the user
 split them. Nothing is stored: which questions a step has follows from the seed and the step's number, so the stream's
 position is the number of finished steps.
 """
@@ -13,8 +13,8 @@ from typing import Protocol
 
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.answers import canonical
-from trainyard_trainer.data.data_report import QuerySet
-from trainyard_trainer.data.jsonl import QueryFile
+from trainyard_trainer.data.data_report import QuestionSet
+from trainyard_trainer.data.jsonl import QuestionFile
 from trainyard_trainer.data.splits import Split, distinct, split_of, split_questions
 from trainyard_trainer.environment import Question
 from trainyard_trainer.errors import RefusedError
@@ -33,20 +33,20 @@ _STREAMS = {Split.TEST: Stream.HELD_OUT_QUESTIONS, Split.VALIDATION: Stream.VALI
 
 
 class QuestionSource(Protocol):
-    """Three disjoint sets of questions."""
+    """Gives three disjoint sets of questions."""
 
     def training(self, step: int, count: int) -> list[Question]:
-        """The questions of one step; every step of a run has the same number."""
+        """Returns the questions of one step; every step of a run asks for the same `count`."""
 
     def measured(self, split: Split, count: int) -> tuple[Question, ...]:
-        """The distinct questions of a measurement, the same every time."""
+        """Returns the distinct questions of a measurement, the same every time."""
 
-    def query_set(self, split: Split, asked: Sequence[Question]) -> QuerySet:
-        """A set as the data report judges it; `asked` are the questions of its measurement."""
+    def question_set(self, split: Split, asked: Sequence[Question]) -> QuestionSet:
+        """Returns a set for the data report; `asked` are the questions of its measurement."""
 
 
 class DrawnQuestions:
-    """A task's own questions; see `QuestionSource`. They are drawn anew for each step, so one may occur twice.
+    """Draws a task's own questions anew for each step, so one may occur twice; see `QuestionSource`.
 
     Args:
         task: draws them.
@@ -58,7 +58,7 @@ class DrawnQuestions:
         self._seed = seed
 
     def training(self, step: int, count: int) -> list[Question]:
-        """Drawn until one belongs to the training set.
+        """Draws each question again until it belongs to the training set.
 
         Raises:
             RefusedError: INVALID_OPTION; the task has none.
@@ -66,7 +66,7 @@ class DrawnQuestions:
         return [self._draw(StreamKey(self._seed, Stream.TRAINING_QUESTIONS, step, index)) for index in range(count)]
 
     def measured(self, split: Split, count: int) -> tuple[Question, ...]:
-        """The first `count` different ones that a stream of their own gives.
+        """Draws the first `count` different questions of the set, from a stream of their own.
 
         Raises:
             RefusedError: INVALID_MANIFEST; the task doesn't have that many.
@@ -86,10 +86,10 @@ class DrawnQuestions:
             value=str(count),
         )
 
-    def query_set(self, split: Split, asked: Sequence[Question]) -> QuerySet:
-        """Of the training set, some."""
+    def question_set(self, split: Split, asked: Sequence[Question]) -> QuestionSet:
+        """Returns a sample of the training set, or what a measurement asks."""
         questions = self.training(0, SHOWN_TO_REPORT) if split is Split.TRAIN else asked
-        return QuerySet(split, questions, "spec.task.name", drawn=True)
+        return QuestionSet(split, questions, "spec.task.name", drawn=True)
 
     def _draw(self, key: StreamKey) -> Question:
         draws = generator(key)
@@ -105,14 +105,14 @@ class DrawnQuestions:
 
 
 class FileQuestions:
-    """Questions of files; see `QuestionSource`. Each pass over the training set has a seeded order of its own.
+    """Gives the questions of files, in a seeded order for each pass over the training set; see `QuestionSource`.
 
     Args:
         files: the training file, and those of the other sets where the user split the data.
         seed: the run's.
     """
 
-    def __init__(self, files: Mapping[Split, QueryFile], seed: int) -> None:
+    def __init__(self, files: Mapping[Split, QuestionFile], seed: int) -> None:
         self._files = files
         self._seed = seed
         self._split_here = files.keys() == {Split.TRAIN}
@@ -123,7 +123,7 @@ class FileQuestions:
         )
 
     def training(self, step: int, count: int) -> list[Question]:
-        """The next ones: step number times count have been asked before. A pass may end in the middle of a step."""
+        """Returns the next questions after step times `count`; a pass over the set may end in the middle of a step."""
         train = self._sets[Split.TRAIN]
         orders: dict[int, Sequence[int]] = {}
         questions = []
@@ -136,15 +136,17 @@ class FileQuestions:
         return questions
 
     def measured(self, split: Split, count: int) -> tuple[Question, ...]:
-        """At most `count`; of more, those with the least hashes: the same in every run, and stable as data grows."""
+        """Returns at most `count` questions: those with the least hashes, the same in every run and stable as data
+        grows.
+        """
         questions = distinct(self._sets[split])
         if len(questions) <= count:
             return questions
         least = sorted(questions, key=lambda question: hashlib.sha256(canonical(question.text).encode()).digest())
         return tuple(least[:count])
 
-    def query_set(self, split: Split, asked: Sequence[Question]) -> QuerySet:  # noqa: ARG002 (a file is judged whole)
-        """The whole set."""
+    def question_set(self, split: Split, asked: Sequence[Question]) -> QuestionSet:  # noqa: ARG002 (a file is judged whole)
+        """Returns the whole set."""
         origin = Split.TRAIN if self._split_here else split
         ignored = self._files[split].ignored if split in self._files else {}
-        return QuerySet(split, self._sets[split], f"{DATA_FIELD}.{origin}", ignored=ignored)
+        return QuestionSet(split, self._sets[split], f"{DATA_FIELD}.{origin}", ignored=ignored)

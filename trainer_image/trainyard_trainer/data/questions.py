@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from trainyard_api.evaluation import Evaluation
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.answers import canonical
-from trainyard_trainer.data.data_report import QuerySet
+from trainyard_trainer.data.data_report import QuestionSet
 from trainyard_trainer.data.question_sources import MEASURED_FIELDS, QuestionSource
 from trainyard_trainer.data.splits import Split
 from trainyard_trainer.environment import Prompt, Question
@@ -24,7 +24,7 @@ from trainyard_trainer.tasks.task import DemonstrationTurn, Task
 
 
 class Questions:
-    """The questions of one run.
+    """Gives the questions of one run.
 
     Attributes:
         test: prompts of the measurement before and after; empty without one.
@@ -57,7 +57,7 @@ class Questions:
         wanted = {Split.TEST: evaluation.questions if evaluation else 0}
         wanted[Split.VALIDATION] = validation.questions if validation else 0
         self.short = tuple(
-            f"{MEASURED_FIELDS[split]} asks for {wanted[split]} {split} queries; there are {len(asked)}"
+            f"{MEASURED_FIELDS[split]} asks for {wanted[split]} {split} questions; there are {len(asked)}"
             for split, asked in self._asked.items()
             if len(asked) < wanted[split]
         )
@@ -66,13 +66,13 @@ class Questions:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all questions and answers, in hexadecimal; of a task that draws them, of some."""
-        sets = self.query_sets(training=True)
+        """Hashes all questions and answers with SHA-256, in hexadecimal; for a task that draws them, a sample."""
+        sets = self.question_sets(training=True)
         listed = [[one.split, [[question.text, question.expected] for question in one.questions]] for one in sets]
         return hashlib.sha256(json.dumps(listed).encode()).hexdigest()
 
     def training(self, step: int, count: int) -> list[Prompt]:
-        """The questions of one step.
+        """Returns the questions of one step.
 
         Raises:
             RefusedError: a measurement asks one of them too, so success on it would mean nothing.
@@ -83,24 +83,24 @@ class Questions:
         return prompts
 
     def demonstrations(self, step: int, count: int) -> list[tuple[DemonstrationTurn, ...]]:
-        """The demonstrations of one step of supervised fine-tuning, about training questions."""
+        """Returns one step's demonstrations for supervised fine-tuning, about training questions."""
         return [self.demonstration(prompt) for prompt in self.training(step, count)]
 
     def demonstration(self, prompt: Prompt) -> tuple[DemonstrationTurn, ...]:
-        """How a question is answered; what is random in it follows from its place in the run."""
+        """Asks the task how a question is answered; its random numbers are keyed by the question's place in the run."""
         key = StreamKey(self._seed, Stream.DEMONSTRATIONS, prompt.step, prompt.index)
         return show(self._task, prompt.question, generator(key))
 
-    def query_sets(self, *, training: bool) -> list[QuerySet]:
-        """The sets that the run asks, as the data report judges them; the training set only where it trains."""
-        sets = [self._source.query_set(Split.TRAIN, ())] if training else []
+    def question_sets(self, *, training: bool) -> list[QuestionSet]:
+        """Lists the sets that the run asks, for the data report; the training set only where it trains."""
+        sets = [self._source.question_set(Split.TRAIN, ())] if training else []
         # One that was asked for and has no question is judged too.
         for split, prompts in self._asked.items():
-            sets.append(self._source.query_set(split, [prompt.question for prompt in prompts]))
+            sets.append(self._source.question_set(split, [prompt.question for prompt in prompts]))
         return sets
 
     def refuse_overlap(self, prompts: Iterable[Prompt]) -> None:
-        """Raise RefusedError if one of these training questions is asked in a measurement too."""
+        """Raises RefusedError if one of these training questions is asked in a measurement too."""
         both = [prompt.question.text for prompt in prompts if canonical(prompt.question.text) in self._measured]
         self.overlap += len(both)
         if both:
@@ -113,5 +113,5 @@ class Questions:
 
 
 def _prompts(questions: Iterable[Question]) -> tuple[Prompt, ...]:
-    """Their step is 0 at every measurement, so that each draws the same random numbers."""
+    """Makes prompts of step 0, so that every measurement draws the same random numbers."""
     return tuple(Prompt(0, index, question) for index, question in enumerate(questions))

@@ -14,7 +14,7 @@ from trainyard_api import names
 from trainyard_api.model_source import S3Location
 from trainyard_api.task import FileSource, TaskData
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.data.jsonl import QueryFile, read_queries
+from trainyard_trainer.data.jsonl import QuestionFile, read_questions
 from trainyard_trainer.data.question_sources import DATA_FIELD
 from trainyard_trainer.data.splits import Split
 from trainyard_trainer.errors import RefusedError
@@ -23,13 +23,13 @@ from trainyard_trainer.storage.storage_s3 import Credentials, Fields
 
 
 def mounted(split: str, key: str) -> Path:
-    """Where a pod has the key of a ConfigMap that a set comes from."""
+    """Returns the path at which a pod has a ConfigMap's key for a set."""
     return Path(names.DATA_DIRECTORY) / split / key
 
 
 @dataclass(frozen=True, slots=True)
 class DataAccess:
-    """How this machine reaches data files.
+    """Says how this machine reaches data files.
 
     Attributes:
         config_map: from a set's name and a key of its ConfigMap to the file.
@@ -40,8 +40,8 @@ class DataAccess:
     credentials: Mapping[str, Credentials] = field(default_factory=dict)
 
 
-def fetch_data(data: TaskData | None, access: DataAccess) -> dict[Split, QueryFile]:
-    """Every file that a manifest names, read and parsed; empty where the task asks its own questions.
+def fetch_data(data: TaskData | None, access: DataAccess) -> dict[Split, QuestionFile]:
+    """Reads and parses every file that a manifest names; empty where the task draws its own questions.
 
     Raises:
         RefusedError: INVALID_DATA, a file isn't there or breaks a rule; STORAGE_UNAVAILABLE, its bucket is refused.
@@ -50,7 +50,7 @@ def fetch_data(data: TaskData | None, access: DataAccess) -> dict[Split, QueryFi
     return {split: _fetch(split, source, access) for split, source in sources.items() if source is not None}
 
 
-def _fetch(split: Split, source: FileSource, access: DataAccess) -> QueryFile:
+def _fetch(split: Split, source: FileSource, access: DataAccess) -> QuestionFile:
     field_path = f"{DATA_FIELD}.{split}"
     if source.s3 is not None:
         content, name = _from_bucket(source.s3, f"{field_path}.s3", access.credentials.get(split)), source.s3.prefix
@@ -60,7 +60,7 @@ def _fetch(split: Split, source: FileSource, access: DataAccess) -> QueryFile:
     else:
         path = str(source.path)
         content, name = _from_path(Path(path), f"{field_path}.path", path), path
-    return read_queries(content, source=name, field_path=field_path)
+    return read_questions(content, source=name, field_path=field_path)
 
 
 def _from_bucket(location: S3Location, field_path: str, credentials: Credentials | None) -> bytes:

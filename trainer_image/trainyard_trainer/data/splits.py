@@ -1,8 +1,8 @@
-"""Which set a query belongs to: a hash of its text says so, and nothing else.
+"""Which set a question belongs to: a hash of its text says so, and nothing else.
 
-Place in the data's way: station 4. Pure. The seed, the run, the order of a file and the other queries have no say, so a
-query stays on its side as data grows, every copy of it is on the same side, and all runs keep the same queries for
-their tests.
+Place in the data's way: station 4. Pure. The seed, the run, the order of a file and the other questions have no say, so
+a question stays on its side as data grows, every copy of it is on the same side, and all runs keep the same questions
+for their tests.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VALIDATION_SHARE = 0.1
 
 
 class Split(StrEnum):
-    """What a query is for."""
+    """What a question is for."""
 
     TRAIN = "train"
     """Training: 80 %."""
@@ -30,7 +30,7 @@ class Split(StrEnum):
 
 
 def split_of(text: str) -> Split:
-    """The set of the query with this text."""
+    """Finds the set of the question with this text."""
     place = int.from_bytes(hashlib.sha256(canonical(text).encode()).digest()[:8])
     if place < TEST_SHARE * 2**64:
         return Split.TEST
@@ -38,7 +38,7 @@ def split_of(text: str) -> Split:
 
 
 def split_questions(questions: Iterable[Question]) -> dict[Split, tuple[Question, ...]]:
-    """All three sets, each in the order of `questions`, copies included."""
+    """Splits questions into all three sets, each in their order, copies included."""
     sets: dict[Split, list[Question]] = {split: [] for split in Split}
     for question in questions:
         sets[split_of(question.text)].append(question)
@@ -46,7 +46,7 @@ def split_questions(questions: Iterable[Question]) -> dict[Split, tuple[Question
 
 
 def distinct(questions: Iterable[Question]) -> tuple[Question, ...]:
-    """The first question of each text: a measurement asks a query once, for it is compared by query."""
+    """Keeps the first question of each text, for a measurement is compared question by question."""
     first: dict[str, Question] = {}
     for question in questions:
         first.setdefault(canonical(question.text), question)

@@ -38,7 +38,7 @@ Measurement = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class LogContents:
-    """What is whole: the steps before `finished`, and the measurements in `measured`.
+    """Says what is whole: the steps before `finished`, and the measurements in `measured`.
 
     `gap` says what the step after those lacks, and in which file. `faults` are the lines that are no records, `claimed`
     the addresses of all checkpoints.
@@ -52,7 +52,7 @@ class LogContents:
 
 
 class _Files:
-    """The files' records, counted by what they belong to."""
+    """Counts the files' records by what they belong to."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -18,7 +18,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A line that is no record; `line` counts from 1, None where the file as a whole is at fault.
+    """Says what is wrong with a line that is no record; `line` counts from 1, None where the whole file is at fault.
 
     `cut_off` says that it is the end of the file, without a line's end: what a killed process leaves.
     """

@@ -20,7 +20,7 @@ from trainyard_trainer.stop import SignalStop
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run what the arguments say; the exit code: 0 done, 10 stopped on request, 20 refused."""
+    """Runs what the arguments say and returns the exit code: 0 done, 10 stopped on request, 20 refused."""
     arguments = _parser().parse_args(argv)
     stop = SignalStop()
     stop.install()

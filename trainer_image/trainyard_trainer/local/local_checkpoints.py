@@ -19,7 +19,7 @@ from trainyard_trainer.storage.storage_folder import FolderStorage
 
 
 def find_checkpoint(source: CheckpointSource, namespace: str, manifest: Path, output: Path) -> Committed:
-    """The checkpoint of a name, or of a job: its newest run's with the highest step.
+    """Finds the checkpoint of a name, or the highest step of a job's newest run.
 
     Raises:
         RefusedError: CHECKPOINT_NOT_FOUND.
@@ -46,7 +46,7 @@ def find_checkpoint(source: CheckpointSource, namespace: str, manifest: Path, ou
 
 
 def find_named(name: str, namespace: str, output: Path, field_path: str) -> Committed:
-    """The checkpoint that would have this name in a cluster.
+    """Finds the checkpoint that would have this name in a cluster.
 
     Raises:
         RefusedError: CHECKPOINT_NOT_FOUND, with the names of those that are there.
@@ -65,5 +65,5 @@ def find_named(name: str, namespace: str, output: Path, field_path: str) -> Comm
 
 
 def checkpoint_name(manifest: CheckpointManifest) -> str:
-    """The name that a cluster would give to a checkpoint."""
+    """Names a checkpoint as a cluster would."""
     return names.checkpoint(manifest.training_job, manifest.run_uid, manifest.attempt, manifest.step, manifest.updates)

@@ -37,7 +37,7 @@ from trainyard_trainer.training.inputs import RunInputs
 
 
 def job_folder(job: TrainingJob, output: Path) -> Path:
-    """The folder of a job's runs, whatever its names are: below the output folder, for nothing else may be written to.
+    """Returns the folder of a job's runs, always below the output folder.
 
     Raises:
         RefusedError: INVALID_MANIFEST; a name isn't that of one folder.
@@ -54,13 +54,12 @@ def job_folder(job: TrainingJob, output: Path) -> Path:
 
 
 def run_folder(config: RunConfig, output: Path) -> Path:
-    """The folder of a run's rows and checkpoints."""
+    """Returns the folder of a run's rows and checkpoints."""
     return output / names.run_prefix("", config.run.namespace, config.run.name, config.run.uid)
 
 
 def local_run_config(job: TrainingJob, manifest: Path, output: Path, uid: str) -> RunConfig:
-    """The run config of a job without a cluster that begins today; its checkpoint reference is looked up below
-    `output`.
+    """Makes the run config of a job that begins today; its checkpoint reference is looked up below `output`.
 
     Raises:
         RefusedError: the model can't be found here, or a name leads out of `output`.
@@ -111,7 +110,7 @@ def local_run_config(job: TrainingJob, manifest: Path, output: Path, uid: str) -
 
 
 def local_inputs(config: RunConfig, manifest: Path, cache: Path) -> RunInputs:
-    """What lies beside the manifest, and copies of what it refers to, below `cache`.
+    """Gathers what lies beside the manifest, and copies what it refers to below `cache`.
 
     Raises:
         RefusedError: something isn't there, or not what was pinned.
@@ -125,7 +124,7 @@ def local_inputs(config: RunConfig, manifest: Path, cache: Path) -> RunInputs:
 
 
 def open_output(output: Path) -> FolderStorage:
-    """The output folder, made where it isn't there.
+    """Opens the output folder, made where it isn't there.
 
     Raises:
         RefusedError: STORAGE_UNAVAILABLE; it can't be written.
@@ -151,7 +150,7 @@ def open_output(output: Path) -> FolderStorage:
 
 
 def _refuse_buckets(task: TaskSpec) -> None:
-    """Refuse data that only a Secret leads to."""
+    """Refuses data that needs a Secret."""
     for split in Split if task.data is not None else ():
         source: FileSource | None = getattr(task.data, split.value)
         if source is not None and source.s3 is not None:

@@ -21,7 +21,7 @@ from trainyard_trainer.training.dry_run import dry_run
 def dry_run_here(
     job: TrainingJob, manifest: Path, output: Path, stop: StopRequest, say: Callable[[str], None] = print
 ) -> str:
-    """Do everything but train; what to say at the end. Leaves nothing but the output folder itself.
+    """Does everything but train, and returns what to say at the end; leaves nothing but the output folder.
 
     Args:
         job: the manifest's.

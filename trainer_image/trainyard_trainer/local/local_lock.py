@@ -26,7 +26,7 @@ _NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.E
 
 @contextlib.contextmanager
 def only_process(folder: Path, say: Callable[[str], None] = print) -> Iterator[None]:
-    """Hold a run's folder, which is made where it isn't there.
+    """Holds a run's folder, which is made where it isn't there.
 
     Args:
         folder: of one run.

@@ -24,7 +24,7 @@ from trainyard_trainer.training.train_state import TrainState
 
 
 class Recovery:
-    """A run's ledger as it is found, asked which checkpoints its rows reach.
+    """Finds out which checkpoints the rows of a run's ledger reach.
 
     Raises:
         RefusedError: STORAGE_UNAVAILABLE; a file of it can't be read.
@@ -46,21 +46,21 @@ class Recovery:
         self._lacking = False
         self._told: set[str] = set()
 
-    def lacks(self, step: int, position: TrainState | None) -> str | None:
-        """What isn't there of the rows before a state of `step` finished steps; None where all are.
+    def lacks(self, step: int, state: TrainState | None) -> str | None:
+        """Says what is missing of the rows before a state of `step` finished steps; None where all are there.
 
-        Measurements are asked for where its position, which says which were made, is known.
+        Measurements are asked for where `state`, which says which were made, is known.
         """
         why = self._contents.gap if step > self._contents.finished else None
-        if why is None and position is not None:
-            lost = next((of for of in self._measured(position) if of not in self._contents.measured), None)
+        if why is None and state is not None:
+            lost = next((of for of in self._measured(state) if of not in self._contents.measured), None)
             if lost is not None:
                 why = f"the measurement {lost[0]!r} after {lost[1]} steps, or an answer of it, isn't in the ledger"
         self._lacking = self._lacking or why is not None
         return why
 
     def prepare(self, folder: Path) -> None:
-        """Say what was found broken, once, and see to it that what is taken out is kept beside the rest."""
+        """Says once what was found broken, and makes the ledger keep a copy of each file that it changes."""
         for path in sorted(folder.glob(f"step-*/{COMMIT_FILE}")):
             if not path.is_file():
                 self._tell(f"{path} must be a file, so its folder is no checkpoint and is passed over")
@@ -71,7 +71,7 @@ class Recovery:
             self._tell("files of the ledger that lose lines are kept beside the new ones, as .broken")
 
     def claim(self, storage: Storage, prefix: str) -> None:
-        """Claim what the run has committed and the ledger doesn't name: it died in between, or lost the line."""
+        """Claims committed checkpoints that the ledger doesn't name."""
         for one in reversed(all_committed(storage, prefix, lambda *_: None)):
             if one.uri not in self._contents.claimed and one.manifest.run_uid == self._config.run.uid:
                 self._ledger.record_checkpoint(replace(one.saved(), attempt=None))
@@ -81,11 +81,11 @@ class Recovery:
             self._told.add(line)
             self._say(line)
 
-    def _measured(self, position: TrainState) -> Iterator[Measurement]:
-        """What was measured by then, and isn't measured again."""
+    def _measured(self, state: TrainState) -> Iterator[Measurement]:
+        """Yields the measurements that were made by then and won't be made again."""
         evaluation = self._config.evaluation
-        if position.before is not None:
+        if state.before is not None:
             yield "evaluation", 0
         if evaluation is not None and evaluation.validation is not None:
-            every, last = evaluation.validation.every_steps, position.validation.last_step or 0
+            every, last = evaluation.validation.every_steps, state.validation.last_step or 0
             yield from (("validation", step) for step in range(every, last + 1, every))

@@ -1,7 +1,7 @@
 """Going on with a run that has no cluster: which one, and whether it is still the same.
 
 Place in the data's way: stations 1 and 2, where there is no API server. A run's config lies in its folder from its
-start on, for a cluster's API server would keep the immutable part of a manifest, and here nobody else does.
+start on; in a cluster the API server keeps the immutable part of a manifest.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ _SHOWN_CHARACTERS: Final = 200
 
 
 def keep_config(config: RunConfig, folder: Path) -> None:
-    """Write the config of a run that begins into its folder: whole or not at all, and on the disk."""
+    """Writes the config of a new run into its folder, whole or not at all, and flushed to the disk."""
     make_folder(folder)
     replace_file(folder / RUN_FILE, config.model_dump_json(by_alias=True, exclude_none=True).encode())
 
 
 def newest_run(job_folder: Path) -> RunConfig | None:
-    """The config of a job's run that was begun last; None where there is none.
+    """Reads the config of the job's newest run; None where there is none.
 
     Raises:
         RefusedError: INVALID_RUN_CONFIG; that config isn't whole, or not of this folder. The run before isn't what was
@@ -64,14 +64,14 @@ def newest_run(job_folder: Path) -> RunConfig | None:
 
 
 def _without_config(job_folder: Path) -> Path | None:
-    """The folder of a run that has committed something and lost its config."""
+    """Finds the folder of a run that has committed something and lost its config."""
     folders = sorted(folder for folder in job_folder.glob("*/") if not (folder / RUN_FILE).is_symlink())
     lost = (folder for folder in folders if not (folder / RUN_FILE).exists() and any(folder.glob("step-*/COMMIT")))
     return next(lost, None)
 
 
 def continued(begun: RunConfig, now: RunConfig, named: CheckpointSource | None) -> RunConfig:
-    """The config under which a run goes on: the manifest's of now, with what was found when the run began.
+    """Makes the config under which a run goes on: today's manifest, with what was found when the run began.
 
     Args:
         begun: what it was begun with.
@@ -86,7 +86,7 @@ def continued(begun: RunConfig, now: RunConfig, named: CheckpointSource | None) 
 
 
 def require_unchanged(begun: RunConfig, now: RunConfig, named: CheckpointSource | None = None) -> None:
-    """Refuse to go on with a run under another manifest than it was begun with, by the first member that changed.
+    """Refuses to go on with a run whose immutable members have changed, by the first that has.
 
     A job's checkpoint stays the one that was found when the run began.
 
@@ -112,7 +112,7 @@ def require_unchanged(begun: RunConfig, now: RunConfig, named: CheckpointSource 
 def _same_checkpoint(
     begun: PinnedCheckpoint | None, now: PinnedCheckpoint | None, named: CheckpointSource | None
 ) -> bool:
-    """Whether both are the checkpoint of one name, or of one job, whose newest may be another by now."""
+    """Says whether both are the checkpoint of one name, or of one job, whose newest may have changed."""
     if begun is None or now is None:
         return False
     if named is not None and named.training_job is not None:
@@ -121,12 +121,12 @@ def _same_checkpoint(
 
 
 def _job_of(uri: str) -> list[str]:
-    """Namespace and job of a checkpoint's folder, `<namespace>/<job>/<uid>/<state>/`."""
+    """Reads namespace and job from a checkpoint's folder, `<namespace>/<job>/<uid>/<state>/`."""
     return uri.rstrip("/").split("/")[-4:-2]
 
 
 def _model(config: RunConfig) -> dict[str, Any]:
-    """As the manifest has it: a checkpoint by its name."""
+    """Returns the model as the manifest has it: a checkpoint by its name."""
     wire = config.model.to_wire()
     if config.model.checkpoint is not None:
         wire["checkpoint"] = {"name": config.model.checkpoint.name}
@@ -138,7 +138,7 @@ def _wire(part: ApiModel | None) -> Any:
 
 
 def _differences(begun: Any, now: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """The members that differ, each with what it was and what it is."""
+    """Yields the members that differ, each with what it was and what it is."""
     if isinstance(begun, dict) and isinstance(now, dict):
         for name in dict.fromkeys((*begun, *now)):
             yield from _differences(begun.get(name, _NOTHING), now.get(name, _NOTHING), f"{path}.{name}")

@@ -37,7 +37,7 @@ from trainyard_trainer.training.run import run
 
 
 def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest, *, resume: bool = False) -> str:
-    """Train as the manifest says, below `output`; what to say at the end.
+    """Trains as the manifest says, below `output`, and returns what to say at the end.
 
     Args:
         job: the manifest's.
@@ -74,7 +74,7 @@ def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest, 
 
 @dataclass(frozen=True)
 class _LocalRun:
-    """A run and what it writes to."""
+    """Trains one run, with files for what it writes."""
 
     config: RunConfig
     storage: FolderStorage
@@ -83,7 +83,7 @@ class _LocalRun:
     stop: StopRequest
 
     def run(self, manifest: Path, cache: Path, *, resume: bool) -> Ended:
-        """From the newest checkpoint that it can go on from, where it is to go on."""
+        """Trains to the end, with `resume` from the newest checkpoint that the rows reach."""
         config, ledger, say = self.config, TrajectoryLog(self.folder), self.reporter.say
         prefix = names.run_prefix("", config.run.namespace, config.run.name, config.run.uid)
         recovery = Recovery(ledger, config, say) if resume else None
@@ -135,7 +135,7 @@ class _LocalRun:
 
 
 def said(ended: Ended) -> str:
-    """How a run ended, for a person."""
+    """Says how a run ended, for a person."""
     saved = ended.saved
     if saved is None:
         return "done: evaluated"

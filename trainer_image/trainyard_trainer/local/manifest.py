@@ -29,7 +29,7 @@ MAX_FAULTS: Final = 100
 
 
 def read_manifest(path: Path) -> TrainingJob:
-    """The TrainingJob in a YAML or JSON file; every fault in it has its line.
+    """Reads the TrainingJob in a YAML or JSON file; every fault in it has its line.
 
     Raises:
         RefusedError: INVALID_MANIFEST.
@@ -74,7 +74,7 @@ def _unfit(path: Path, rule: str) -> RefusedError:
 
 
 def _problem(error: yaml.YAMLError) -> str:
-    """What is wrong with a text, and where, on one line."""
+    """Says what is wrong with a text, and where, on one line."""
     mark = getattr(error, "problem_mark", None)
     where = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
     what = getattr(error, "problem", None) or str(error)

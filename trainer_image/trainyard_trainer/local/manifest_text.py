@@ -23,7 +23,7 @@ _GUESSED_FROM = 4096
 
 
 def documents(data: bytes) -> list[Any]:
-    """The documents of a file that aren't empty, as JSON values.
+    """Parses the documents of a file that aren't empty, as JSON values.
 
     Raises:
         yaml.YAMLError: one is neither JSON nor YAML; says where.
@@ -39,7 +39,7 @@ def documents(data: bytes) -> list[Any]:
 
 
 def _decoded(data: bytes) -> str:
-    """The text of a file: UTF-8 unless its beginning says UTF-16; what is neither becomes U+FFFD."""
+    """Decodes a file as UTF-8, or as UTF-16 where its first bytes say so; what is neither becomes U+FFFD."""
     for mark, encoding in ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be")):
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding, "replace")
@@ -47,7 +47,7 @@ def _decoded(data: bytes) -> str:
 
 
 def _json_documents(text: str, found: list[Any]) -> str | None:
-    """Append the JSON values at the beginning; what is left for YAML, None where nothing is."""
+    """Appends the JSON values at the start to `found` and returns the rest for YAML; None where nothing is left."""
     at, decoder = 0, json.JSONDecoder(parse_int=_integer, parse_float=_finite, parse_constant=_no_constant)
     while True:
         begin = len(text) - len(text[at:].lstrip(_JSON_BLANKS))
@@ -67,7 +67,7 @@ def _json_documents(text: str, found: list[Any]) -> str | None:
 
 
 def _integer(digits: str) -> int | float:
-    """An integer of 64 bits, or a float."""
+    """Reads an integer of 64 bits, or a float."""
     value = float(digits) if len(digits) > 400 else int(digits)
     return value if -(2**63) <= value < 2**63 else _finite(digits)
 
@@ -84,7 +84,7 @@ def _no_constant(name: str) -> None:
 
 
 def _repaired(value: Any, depth: int = 0) -> Any:
-    """The value with U+FFFD for each half of a surrogate pair."""
+    """Replaces each half of a surrogate pair in a value by U+FFFD."""
     if depth > MAX_DEPTH:
         raise yaml.YAMLError(TOO_DEEP)
     match value:
@@ -99,7 +99,7 @@ def _repaired(value: Any, depth: int = 0) -> Any:
 
 
 def _parts(text: str) -> Iterator[tuple[str, int]]:
-    """The texts between the lines that begin with `---`, each with the number of lines before it."""
+    """Splits a text at lines that begin with `---`; yields each part with the number of lines before it."""
     part: list[str] = []
     begin = 0
     for number, line in enumerate(text.removesuffix("\n").split("\n")):

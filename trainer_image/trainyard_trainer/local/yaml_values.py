@@ -57,7 +57,7 @@ _RESOLVED = {f"{_TAGS}{name}": name for name in ("bool", "int", "float", "null",
 
 
 def yaml_value(text: str, first_line: int = 0) -> Any:
-    """The value of the first YAML document of a text; None for a text without one.
+    """Reads the first YAML document of a text; None for a text without one.
 
     Args:
         text: the YAML.
@@ -110,7 +110,7 @@ class _Node:
 
 
 class _Builder:
-    """Makes nodes of events; an alias in the node that it refers to is found out later."""
+    """Makes nodes of events; an alias inside the node that it refers to is found later."""
 
     def __init__(self, events: Any, text: str) -> None:
         self._events = events
@@ -119,7 +119,7 @@ class _Builder:
         self._in_flow = 0
 
     def node(self, depth: int = 0) -> _Node:
-        """The next node with all below it."""
+        """Builds the next node with all below it."""
         event = self._events.get_event()
         if isinstance(event, AliasEvent):
             if event.anchor not in self._anchors:
@@ -135,7 +135,7 @@ class _Builder:
         return node
 
     def _sound(self, event: Any) -> str:
-        """A scalar's text; refuses what libyaml takes, or reads in another way, and goyaml refuses."""
+        """Returns a scalar's text; refuses what goyaml refuses and libyaml takes or reads otherwise."""
         start, end = event.start_mark.index, event.end_mark.index
         problem = None
         if event.style == '"' and r"\/" in _ESCAPE.findall(self._text, start, end):
@@ -172,7 +172,7 @@ class _Decoder:
         self._values = self._aliased = self._depth = 0
 
     def value(self, node: _Node) -> Any:
-        """The JSON value of a node."""
+        """Makes the JSON value of a node."""
         self._count(node)
         if node.target is not None:
             return self._alias(node, self.value)
@@ -207,7 +207,7 @@ class _Decoder:
         return found
 
     def _fill(self, into: dict[str, Any], node: _Node) -> None:
-        """Put a map's members, those of maps that it merges included, into a map."""
+        """Puts a map's members, with those of the maps that it merges, into `into`."""
         for key, value in node.pairs or ():
             if key.text == "<<" and (key.plain or key.tag == _MERGE):
                 self._merge(into, value)
@@ -256,7 +256,7 @@ def _scalar(node: _Node, text: str) -> Any:
 
 
 def _resolved(text: str) -> Any:
-    """What a scalar without quotes stands for."""
+    """Reads what a scalar without quotes stands for."""
     if text in _CONSTANTS:
         return _CONSTANTS[text]
     if text[0] not in "+-.0123456789":
@@ -291,7 +291,7 @@ def _key(value: Any, node: _Node) -> str:
 
 
 def _short(value: float) -> str:
-    """A number as Go writes one of 32 bits: the fewest digits that give it again."""
+    """Writes a number as Go writes one of 32 bits: the fewest digits that give it again."""
     with np.errstate(over="ignore"):
         number = np.float32(value)
     if not math.isfinite(number):
@@ -310,7 +310,7 @@ def _binary(node: _Node, text: str) -> str:
 
 
 def lenient(data: bytes) -> str:
-    """Bytes as Go reads them as text: each that is no UTF-8 becomes U+FFFD."""
+    """Decodes bytes as Go does: each that isn't UTF-8 becomes U+FFFD."""
     return re.sub("[\ud800-\udfff]", "\ufffd", data.decode("utf-8", "surrogateescape"))
 
 
@@ -319,7 +319,7 @@ def _too_deep(node: _Node) -> yaml.MarkedYAMLError:
 
 
 def _end(text: str, first_line: int = 0) -> yaml.Mark:
-    """The place right after a text."""
+    """Returns the place right after a text."""
     *before, line = _BREAK.split(text)
     return _mark(first_line + len(before), len(line))
 

@@ -25,14 +25,14 @@ _HIDDEN: Final = "[hidden]"
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """The text without the secrets, as people can read it."""
+    """Replaces the secrets in a text, and makes it readable."""
     for secret in secrets:
         text = text.replace(secret, _HIDDEN)
     return readable(text)
 
 
 def completed(ended: Ended) -> Termination:
-    """The end of a run whose final checkpoint is committed, or of an evaluation whose results are in the ledger."""
+    """Makes the message of a run whose final checkpoint is committed, or of an evaluation whose results are stored."""
     saved = ended.saved
     if saved is None:
         return Termination(
@@ -48,7 +48,7 @@ def completed(ended: Ended) -> Termination:
 
 
 def of_error(error: BaseException, secrets: Iterable[str]) -> tuple[int, Termination]:
-    """Exit code and message of a run that an error ended."""
+    """Returns the exit code and message of a run that an error ended."""
     if isinstance(error, StoppedError):
         return ExitCode.STOPPED, Termination(
             reason=TerminationReason.STOPPED,
@@ -68,7 +68,7 @@ def of_error(error: BaseException, secrets: Iterable[str]) -> tuple[int, Termina
 
 
 def write(termination: Termination, path: Path) -> None:
-    """Leave the message where the kubelet reads it. A pod's end doesn't fail for want of it."""
+    """Writes the message where the kubelet reads it; a failure to do so is only logged."""
     try:
         with path.open("r+b") as file:  # the kubelet has made it; elsewhere none must come into being
             file.write(termination.to_log())

@@ -15,7 +15,7 @@ from trainyard_trainer.pod.ending import redact
 
 
 class HidingFormatter(logging.Formatter):
-    """Lines like `2026-01-31T12:00:00Z INFO ledger: ...`, in UTC."""
+    """Formats lines as `2026-01-31T12:00:00Z INFO ledger: ...`, in UTC, without secrets."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(asctime)sZ %(levelname)s %(name)s: %(message)s", datefmt="%Y-%m-%dT%H:%M:%S")
@@ -23,12 +23,12 @@ class HidingFormatter(logging.Formatter):
         self._secrets = tuple(secrets)
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, and the traceback where there is one, with secrets hidden."""
+        """Formats the line, and a traceback, with secrets hidden."""
         return redact(super().format(record), self._secrets)
 
 
 def configure(secrets: Iterable[str]) -> None:
-    """Send the product's lines, and other libraries' warnings, to stderr."""
+    """Sends the product's lines, and other libraries' warnings, to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(HidingFormatter(secrets))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

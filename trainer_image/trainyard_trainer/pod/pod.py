@@ -47,26 +47,26 @@ _log = logging.getLogger(__name__)
 
 
 class PodReporter(Reporter, Protocol):
-    """A reporter that also shows commits, and that can be closed."""
+    """Reports as a reporter does, shows commits too, and can be closed."""
 
     def checkpoint(self, saved: SavedCheckpoint) -> None:
-        """Show a committed checkpoint at once."""
+        """Shows a committed checkpoint at once."""
 
     def saved_in(self, seconds: float) -> None:
-        """Show how long the newest checkpoint took to save, with the next report."""
+        """Shows how long the newest checkpoint took to save, with the next report."""
 
     def close(self) -> None:
-        """Show what is pending, within ten seconds."""
+        """Shows what is pending, within ten seconds."""
 
 
 def status_reporter(identity: RunIdentity) -> PodReporter:
-    """The reporter of a pod in a cluster."""
+    """Makes the reporter of a pod in a cluster."""
     return StatusReporter(kube.in_cluster(identity).patch)
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What differs between a pod and a test of one on a plain machine."""
+    """Holds what differs between a pod and a test of one on a plain machine."""
 
     variables: Mapping[str, str] = field(default_factory=lambda: os.environ)
     termination_log: Path = Path(names.TERMINATION_LOG)
@@ -76,7 +76,7 @@ class Surroundings:
 
 
 def main(stop: StopRequest, surroundings: Surroundings | None = None) -> int:
-    """Run the pod; its exit code. The message is in the termination log by then.
+    """Runs the pod and returns its exit code; the message is in the termination log by then.
 
     Args:
         stop: asked by the loop.
@@ -156,7 +156,7 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -
 
 
 def _inputs(config: RunConfig, here: Surroundings, environment: PodEnvironment, resumed: Resumed | None) -> RunInputs:
-    """Everything that is brought to this machine."""
+    """Brings everything that the run needs to this machine."""
     return RunInputs(
         model=fetch_model(config.model, environment.model, here.cache, environment.hub_token),
         module=_module(config.task, here.modules),
@@ -182,7 +182,7 @@ def _login(environment: PodEnvironment, config: RunConfig) -> Login:
 
 
 def _checkpoint_storage(environment: PodEnvironment, config: RunConfig) -> tuple[Storage, Origin]:
-    """Where checkpoints go, tried, and in whose name."""
+    """Opens and tries where checkpoints go; returns it with the name under which they are written."""
     identity, where = config.run, config.checkpoints.storage
     if not environment.pod_uid:
         raise RefusedError(

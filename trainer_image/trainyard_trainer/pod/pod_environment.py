@@ -18,7 +18,7 @@ from trainyard_trainer.storage.storage_s3 import Credentials
 
 @dataclass(frozen=True, slots=True)
 class PodEnvironment:
-    """The pod's variables; `repr` shows no secret."""
+    """Holds the pod's variables; `repr` shows no secret."""
 
     run_config: Path
     pod_uid: str
@@ -35,7 +35,7 @@ class PodEnvironment:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Texts that no log line and no message may contain; longer ones first, for some contain others."""
+        """Lists the texts that no log line and no message may contain, longer ones first, for some contain others."""
         held = [self.dsn, _password(self.dsn), self.hub_token, self.wandb_key, self.mlflow_token]
         for credentials in (self.checkpoints, self.model, self.baseline, *self.data.values()):
             if credentials is not None:
@@ -47,7 +47,7 @@ class PodEnvironment:
 
 
 def read_environment(variables: Mapping[str, str]) -> PodEnvironment:
-    """The pod's environment; what is missing is found out by whoever needs it."""
+    """Reads the pod's environment; a missing variable is an error only where it is used."""
     data = {
         name: _credentials(variables, access, names.ENV_DATA_SECRET_KEYS[name])
         for name, access in names.ENV_DATA_ACCESS_KEYS.items()

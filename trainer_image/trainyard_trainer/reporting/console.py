@@ -51,7 +51,7 @@ class ConsoleReporter:
             self._bar.stop()
 
     def report(self, progress: RunProgress, *, at_once: bool = False) -> None:
-        """Show this; plain lines that come too fast are left out, unless `at_once`."""
+        """Shows this progress; plain lines that come too fast are left out, unless `at_once`."""
         line = describe(progress)
         if self._bar:
             self._bar.update(self._task, completed=progress.percent or 0, line=line)
@@ -62,16 +62,16 @@ class ConsoleReporter:
             self._last_line, self._last_time = line, now
 
     def checkpoint(self, saved: SavedCheckpoint) -> None:
-        """Say where a checkpoint was committed."""
+        """Says where a checkpoint was committed."""
         self.say(f"checkpoint of step {saved.step}: {saved.uri}")
 
     def say(self, line: str) -> None:
-        """Print a line above the bar."""
+        """Prints a line above the bar."""
         self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def describe(progress: RunProgress) -> str:
-    """A progress in one line: `step 31/60  reward 0.84  12000 tokens/s  10 s left`."""
+    """Writes a progress as one line: `step 31/60  reward 0.84  12000 tokens/s  10 s left`."""
     if not progress.step:
         words = [progress.phase or "starting"]
     else:

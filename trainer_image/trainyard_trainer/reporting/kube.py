@@ -27,14 +27,14 @@ class KubeError(TrainerError):
 
 
 class ProgressField:
-    """`status.progress` of the pod's own TrainingJob."""
+    """Patches `status.progress` of the pod's own TrainingJob."""
 
     def __init__(self, api: client.CustomObjectsApi, run: RunIdentity) -> None:
         self._api = api
         self._run = run
 
     def patch(self, progress: Progress) -> None:
-        """Make the field hold this; members that are None vanish, but for the best checkpoint.
+        """Makes the field hold this progress; members that are None vanish, except the best checkpoint.
 
         Raises:
             KubeError: refused, or the API server can't be reached.
@@ -64,7 +64,7 @@ class ProgressField:
 
 
 def in_cluster(run: RunIdentity) -> ProgressField:
-    """The field, reached with the pod's own service account.
+    """Makes the field, reached with the pod's own service account.
 
     Raises:
         KubeError: this process runs in no pod, or in one without a token.

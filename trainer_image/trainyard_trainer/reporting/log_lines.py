@@ -19,13 +19,13 @@ class _Lines(logging.Handler):
         self._say = say
 
     def emit(self, record: logging.LogRecord) -> None:
-        """One line, without time and level."""
+        """Shows one line, without time and level."""
         self._say(record.getMessage())
 
 
 @contextlib.contextmanager
 def findings_shown(say: Callable[[str], None]) -> Iterator[None]:
-    """Within, each line that is logged of a run's data and of what failed in scoring is said."""
+    """Shows what is logged inside the block about a run's data and about failures in scoring."""
     loggers, handler = [logging.getLogger(name) for name in _SHOWN], _Lines(say)
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -19,7 +19,7 @@ RUN_TAG = "trainyard.run_uid"
 
 
 class MlflowTracker:
-    """See `tracking.Tracker`. The server is contacted with the first measurement.
+    """Sends numbers to a run of MLflow, from the first measurement on; see `tracking.Tracker`.
 
     Args:
         endpoint: URL of the tracking server.
@@ -52,7 +52,7 @@ class MlflowTracker:
         self._run_id: str | None = None
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Keep named numbers of a step, in one request."""
+        """Sends named numbers of a step, in one request."""
         self._run_id = self._run_id or self._find_or_begin()
         now = int(time.time() * 1000)
         self._client.log_batch(
@@ -60,7 +60,7 @@ class MlflowTracker:
         )
 
     def close(self) -> None:
-        """End the run."""
+        """Ends the run."""
         if self._run_id is not None:
             self._client.set_terminated(self._run_id)
 

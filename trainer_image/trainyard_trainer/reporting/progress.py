@@ -49,7 +49,7 @@ class StatusReporter:
         self._thread.start()
 
     def report(self, progress: Progress, *, at_once: bool = False) -> None:
-        """Show this soon; keeps what was reported of checkpoints."""
+        """Shows this progress soon; what was reported of checkpoints stays."""
         with self._changed:
             known = self._progress
             kept: dict[str, Any] = {"best_checkpoint": known.best_checkpoint, "save_seconds": known.save_seconds}
@@ -59,7 +59,7 @@ class StatusReporter:
             self._put(progress, urgent=at_once or progress.evaluation != known.evaluation)
 
     def checkpoint(self, saved: SavedCheckpoint) -> None:
-        """Show a committed checkpoint at once."""
+        """Shows a committed checkpoint at once."""
         newest = ReportedCheckpoint(step=saved.step, uri=saved.uri, digest=saved.digest)
         with self._changed:
             if saved.updates is None:
@@ -67,12 +67,12 @@ class StatusReporter:
             self._put(self._progress.model_copy(update={"last_checkpoint": newest}), urgent=True)
 
     def saved_in(self, seconds: float) -> None:
-        """Show how long the newest checkpoint took to save, with the next report."""
+        """Shows how long the newest checkpoint took to save, with the next report."""
         with self._changed:
             self._progress = self._progress.model_copy(update={"save_seconds": measured(seconds, places=2)})
 
     def close(self) -> None:
-        """Send what is pending, for at most ten seconds, and end the thread."""
+        """Sends what is pending, for at most ten seconds, and ends the thread."""
         with self._changed:
             self._closing = True
             self._changed.notify()
@@ -106,7 +106,7 @@ class StatusReporter:
                 self._tried(arrived=True)
 
     def _take(self) -> Progress | None:
-        """Wait until a report is due; None when closed with nothing left to send."""
+        """Waits until a report is due and returns it; None when closed with nothing left to send."""
         with self._changed:
             while True:
                 if not self._pending:
@@ -122,7 +122,7 @@ class StatusReporter:
             return self._progress
 
     def _due(self) -> float:
-        """When the pending report may go; after a failure even an urgent one waits for the next try."""
+        """Returns when the pending report may be sent; after a failure even an urgent one waits for the next try."""
         if self._failures:
             longest = _FIRST_RETRY_SECONDS if self._closing else self._interval
             return self._last_try + min(_FIRST_RETRY_SECONDS * 2.0 ** min(self._failures - 1, 10), longest)

@@ -26,7 +26,7 @@ Phase = Literal["loading", "evaluation", "rollout", "validation", "saving", "don
 
 
 class ProgressReporter:
-    """The newest progress of one run of `steps` steps."""
+    """Reports the newest progress of a run of `steps` steps."""
 
     def __init__(self, reporter: Reporter, steps: int) -> None:
         self._reporter = reporter
@@ -34,19 +34,19 @@ class ProgressReporter:
         self._progress = Progress(step=0, steps=f"0/{steps}", percent=0)
 
     def phase(self, phase: Phase) -> None:
-        """Show what the run is doing now."""
+        """Shows what the run is doing now."""
         self._show(phase=phase)
 
     def updating(self, done: int, count: int) -> None:
-        """Show which of the step's updates comes now, given those done."""
+        """Shows which of the step's updates comes now, given those done."""
         self._show(phase=f"update {min(done + 1, count)} of {count}")
 
     def resumed(self, finished: int) -> None:
-        """Show that the run goes on after `finished` steps."""
+        """Shows that the run goes on after `finished` steps."""
         self._show(**self._finished(finished))
 
     def step_done(self, finished: int, metrics: StepMetrics) -> None:
-        """Show that `finished` steps are finished, and what the latest measured."""
+        """Shows that `finished` steps are finished, and what the latest measured."""
         _log.info("%s", describe_step(metrics))
         values = metrics.values
         seconds = values.get("step_seconds", 0.0)
@@ -62,19 +62,19 @@ class ProgressReporter:
         )
 
     def sampling(self, sampler: ReportedSampler) -> None:
-        """Show how rollouts are sampled."""
+        """Shows how rollouts are sampled."""
         self._show(sampler=sampler)
 
     def evaluated(self, evaluation: ReportedEvaluation) -> None:
-        """Show success on the test queries, at once."""
+        """Shows success on the test questions, at once."""
         self._show(at_once=True, evaluation=evaluation)
 
     def validated(self, validation: ReportedValidation) -> None:
-        """Show success on the validation queries; at once where it is new."""
+        """Shows success on the validation questions; at once where it is new."""
         self._show(at_once=validation != self._progress.validation, validation=validation)
 
     def done(self, saved: SavedCheckpoint | None) -> None:
-        """Show the end, and the final checkpoint of a run that trained, at once."""
+        """Shows the end, and the final checkpoint of a run that trained, at once."""
         shown: dict[str, Any] = {"phase": "done", "estimated_remaining_seconds": 0}
         if saved is None:
             shown["percent"] = 100  # of no steps

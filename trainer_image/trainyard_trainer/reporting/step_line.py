@@ -26,7 +26,7 @@ _PARTS = ("rollout", "reward", "update")
 
 
 def describe_step(metrics: StepMetrics) -> str:
-    """As `step 31: reward 0.84 +- 0.3, right 81.2%, ..., 1.2 s rollout, 0.4 s update, 12000 tokens/s`."""
+    """Writes a step as `step 31: reward 0.84 +- 0.3, right 81.2%, ..., 1.2 s rollout, 0.4 s update, 12000 tokens/s`."""
     values = metrics.values
     words = [_reward(values)]
     words += [form.format(values[name]) for name, form in _FIGURES.items() if name in values]

@@ -9,17 +9,17 @@ from time import perf_counter
 
 
 class Stopwatch:
-    """Runs from when it is made; each lap is the time since the one before."""
+    """Measures laps, each the time since the one before, from when it is made."""
 
     def __init__(self) -> None:
         self._began = self._lap = perf_counter()
         self._laps: dict[str, float] = {}
 
     def lap(self, part: str) -> None:
-        """What was done since the lap before was this part."""
+        """Counts the time since the lap before as this part."""
         now = perf_counter()
         self._laps[part], self._lap = now - self._lap, now
 
     def seconds(self) -> dict[str, float]:
-        """Seconds of each part, and of the whole as `step`."""
+        """Returns the seconds of each part, and of the whole as `step`."""
         return {**self._laps, "step": perf_counter() - self._began}

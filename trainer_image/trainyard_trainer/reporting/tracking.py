@@ -29,17 +29,17 @@ CLOSE_SECONDS = 10.0
 
 
 class Tracker(Protocol):
-    """One run of one tracker. Whatever it raises is logged and costs that measurement only."""
+    """Sends one run to one tracker; what it raises is logged and costs that measurement only."""
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Keep named numbers of a step, which count from 1: after so many finished ones."""
+        """Sends named numbers of a step; steps count from 1."""
 
     def close(self) -> None:
-        """End the run there."""
+        """Ends the run there."""
 
 
 def open_trackers(config: RunConfig, wandb_key: str, mlflow_token: str, folder: Path) -> list[Tracker]:
-    """The trackers that a manifest asks for.
+    """Opens the trackers that a manifest asks for.
 
     Args:
         config: the run, whose uid names the trackers' runs, so that a later attempt goes on in the same.
@@ -64,7 +64,7 @@ def open_trackers(config: RunConfig, wandb_key: str, mlflow_token: str, folder: 
 
 
 def _opened(name: str, open_one: Callable[[], Tracker]) -> list[Tracker]:
-    """The tracker; none where its library can't begin, whatever it raises."""
+    """Opens the tracker; an empty list where its library can't start, whatever it raises."""
     try:
         return [open_one()]
     except RefusedError:
@@ -75,7 +75,7 @@ def _opened(name: str, open_one: Callable[[], Tracker]) -> list[Tracker]:
 
 
 class TrackedLedger:
-    """A `Ledger` that tells trackers what it has kept, from a thread of its own."""
+    """Keeps rows as a `Ledger` and tells trackers, from a thread of its own."""
 
     def __init__(self, ledger: Ledger, trackers: Sequence[Tracker]) -> None:
         self._ledger = ledger
@@ -85,27 +85,27 @@ class TrackedLedger:
         self._done = threading.Event()
 
     def rewind(self, finished: int) -> None:
-        """As the ledger's; a tracker sees the repeated steps again."""
+        """Rewinds the ledger; a tracker sees the repeated steps again."""
         self._ledger.rewind(finished)
 
     def record_step(self, trajectories: Sequence[Trajectory], metrics: StepMetrics) -> None:
-        """As the ledger's."""
+        """Records the step in the ledger, then sends its numbers."""
         self._ledger.record_step(trajectories, metrics)
         self._tell(metrics.step + 1, metrics.values)
 
     def record_evaluation(
         self, metrics: StepMetrics, answers: Sequence[Trajectory], result: ReportedEvaluation | None = None
     ) -> None:
-        """As the ledger's; its numbers carry their kind in their names."""
+        """Records the measurement in the ledger, then sends its numbers, with its kind in their names."""
         self._ledger.record_evaluation(metrics, answers, result)
         self._tell(metrics.step, {f"{metrics.kind}/{name}": value for name, value in metrics.values.items()})
 
     def record_checkpoint(self, saved: SavedCheckpoint) -> None:
-        """As the ledger's."""
+        """Records the checkpoint in the ledger."""
         self._ledger.record_checkpoint(saved)
 
     def close(self) -> None:
-        """Wait for the trackers, not for long, and end their runs."""
+        """Gives the trackers a short time to send what is left, and ends their runs."""
         self._thread.submit(self._each, lambda tracker: tracker.close()).add_done_callback(lambda _: self._done.set())
         if not self._done.wait(CLOSE_SECONDS):
             _log.warning("tracking: not all measurements arrived within %.0f s", CLOSE_SECONDS)

@@ -21,7 +21,7 @@ _REFUSED: Final = re.compile(r"returned error 40[13]\b")
 
 
 class WandbTracker:
-    """See `tracking.Tracker`. The run's uid is the id there, so that a later attempt goes on in the same run.
+    """Sends numbers to the run whose id is the run's uid, so that a later attempt continues it; see `tracking.Tracker`.
 
     Args:
         asked: project, entity and server.
@@ -78,9 +78,9 @@ class WandbTracker:
             ) from error
 
     def log(self, step: int, values: Mapping[str, float]) -> None:
-        """Keep named numbers of a step."""
+        """Sends named numbers of a step."""
         self._run.log(dict(values), step=step)
 
     def close(self) -> None:
-        """Send what is left and end the run."""
+        """Sends what is left and ends the run."""
         self._run.finish()

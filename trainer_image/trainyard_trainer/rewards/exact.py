@@ -10,5 +10,5 @@ from trainyard_trainer.trajectory import Trajectory
 
 
 def exact(trajectory: Trajectory) -> float:
-    """1.0 if a reader can't tell the answer from the expected one, else 0.0: blanks around them don't count."""
+    """Returns 1.0 if the answer reads the same as the expected one, else 0.0; blanks around them don't count."""
     return float(same_answer(trajectory.answer, trajectory.expected))

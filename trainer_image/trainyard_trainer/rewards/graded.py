@@ -15,7 +15,7 @@ TOLERANCE = Fraction(1, 10)
 
 
 def graded(trajectory: Trajectory) -> float:
-    """1.0 for the expected answer; for a number close to the expected one, less the farther it is; else 0.0.
+    """Returns 1.0 for the expected answer, less the farther a number is from the expected one, else 0.0.
 
     Within 10 % of the expected number's size it falls linearly from 1.0 to 0.5. An expected 0, and an expected answer
     that isn't a number, count only if hit exactly.

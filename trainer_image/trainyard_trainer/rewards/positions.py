@@ -10,7 +10,8 @@ from trainyard_trainer.trajectory import Role, Trajectory
 
 
 def positions(trajectory: Trajectory) -> float:
-    """Share of places at which the answer and the expected one have the same character, of the longer one's length.
+    """Returns the share of places at which answer and expected answer have the same character, of the longer one's
+    length.
 
     Without an answer, because a limit cut it off, what the policy said last is looked at instead.
     """

@@ -17,24 +17,24 @@ RewardFunction = Callable[[Trajectory], Any]
 
 
 class RewardCaller(Protocol):
-    """Calls rewards of a user somewhere else, by their names, in batches."""
+    """Calls a user's rewards in another process, by name, in batches."""
 
     def call(
         self, timeouts: dict[str, float], trajectories: Sequence[Trajectory]
     ) -> dict[str, list[RewardValue | NoValue]]:
-        """For each reward by name, whose time-out per trajectory is given in seconds, a value for each trajectory.
+        """Calls each reward, named with its time-out per trajectory in seconds; returns a value for each trajectory.
 
         Raises:
             RolloutInterruptedError: a stop was asked for.
         """
 
     def close(self) -> None:
-        """End what was started; closing twice does no harm."""
+        """Ends what was started; may be called again."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightedReward:
-    """A reward with its factor in the sum, and the manifest's field that named it.
+    """Holds a reward, its factor in the sum, and the manifest's field that named it.
 
     `function` is called in this process; where it is None, `caller` calls it, and each trajectory may take
     `timeout_seconds`.
@@ -49,7 +49,7 @@ class WeightedReward:
 
 
 def close_rewards(rewards: Sequence[WeightedReward]) -> None:
-    """End the processes that rewards were called in."""
+    """Ends the processes that rewards were called in."""
     for reward in rewards:
         if reward.caller is not None:
             reward.caller.close()

@@ -38,7 +38,7 @@ class _Failure:
 def score(
     trajectories: Sequence[Trajectory], rewards: Sequence[WeightedReward], max_failed_fraction: float = 1.0
 ) -> list[Trajectory]:
-    """The trajectories with raw rewards by name and their weighted sum, or with the status of what failed.
+    """Fills in raw rewards by name and their weighted sum, or the status of what failed.
 
     A reward without a finite number is NaN. Where a reward gave numbers by turn, `turn_rewards` are the weighted sums
     of each policy turn; rewards of the whole trajectory count to its last turn, so that they add up to the total.
@@ -72,7 +72,7 @@ def score(
 def _values(
     trajectories: Sequence[Trajectory], rewards: Sequence[WeightedReward]
 ) -> dict[str, list[RewardValue | NoValue]]:
-    """Raw values of each reward by name, one for each trajectory."""
+    """Returns the raw values of each reward by name, one for each trajectory."""
     elsewhere: dict[RewardCaller, dict[str, float]] = {}
     values: dict[str, list[RewardValue | NoValue]] = {}
     for reward in rewards:

@@ -16,19 +16,17 @@ from trainyard_trainer.trajectory import Role, Trajectory
 
 
 def tool_success(trajectory: Trajectory) -> list[float] | float:
-    """By policy turn: the number of its tool calls that succeeded."""
+    """Counts the tool calls that succeeded, by policy turn."""
     said = [turn for turn in trajectory.turns if turn.role is Role.POLICY]
     return [float(sum(call.ok for call in turn.calls)) for turn in said] or 0.0
 
 
 def verification(trajectory: Trajectory) -> float:
-    """1.0 if the final answer equals the result of a tool call that succeeded, as a text or in value, else 0.0; once,
-    however many do.
-    """
+    """Returns 1.0 if the final answer equals the result of a successful tool call, as a text or by value, else 0.0."""
     results = (call.result for turn in trajectory.turns for call in turn.calls if call.ok)
     return float(any(equals(trajectory.answer, result) for result in results))
 
 
 def turns(trajectory: Trajectory) -> list[float] | float:
-    """By policy turn: 1.0, so that it counts them."""
+    """Returns 1.0 for each policy turn."""
     return [1.0 for turn in trajectory.turns if turn.role is Role.POLICY] or 0.0

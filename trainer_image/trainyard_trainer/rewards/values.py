@@ -20,7 +20,7 @@ LARGEST: Final = 1e100
 
 @dataclass(frozen=True, slots=True)
 class RewardValue:
-    """A raw reward: one finite number for the trajectory, or one for each policy turn, which add up to it."""
+    """Holds a raw reward: one finite number for the trajectory, or one for each policy turn, which add up to it."""
 
     total: float
     by_turn: tuple[float, ...] | None = None
@@ -28,13 +28,13 @@ class RewardValue:
 
 @dataclass(frozen=True, slots=True)
 class NoValue:
-    """A reward gave no number for a trajectory, and why: `raised ...`, `returned ...`."""
+    """Says why a reward gave no number for a trajectory: `raised ...`, `returned ...`."""
 
     problem: str
 
 
 def read_value(returned: Any, trajectory: Trajectory) -> RewardValue | NoValue:
-    """A number, or a list or tuple with one number for each policy turn.
+    """Reads a number, or a list or tuple with one number for each policy turn.
 
     Numbers are Python's and Decimal, booleans, NumPy's and tensors without dimensions; never texts. Never raises,
     whatever the value does when it is looked at.
@@ -51,12 +51,12 @@ def read_value(returned: Any, trajectory: Trajectory) -> RewardValue | NoValue:
 
 
 def placed(value: RewardValue | NoValue, place: str | None) -> RewardValue | NoValue:
-    """The same; one that is none, and so has no traceback, with the place where its function is defined."""
+    """Adds the place of the reward's definition to a missing value, which has no traceback."""
     return NoValue(f"{value.problem} at {place}") if isinstance(value, NoValue) and place else value
 
 
 def policy_turns(trajectory: Trajectory) -> int:
-    """Number of turns that the policy wrote."""
+    """Counts the turns that the policy wrote."""
     return sum(turn.role is Role.POLICY for turn in trajectory.turns)
 
 

@@ -45,7 +45,7 @@ _ABSENT: Final = object()
 
 
 class Worker:
-    """Rewards by name, called on request.
+    """Calls rewards by name, on request.
 
     Args:
         answers: the socket to the trainer.
@@ -57,7 +57,7 @@ class Worker:
         self._rewards: dict[str, UserReward] = {}
 
     def serve(self) -> None:
-        """Do what is asked until the trainer closes its end."""
+        """Handles requests until the trainer closes its end."""
         while True:
             try:
                 request = pickle.loads(self._socket.recv_bytes())  # noqa: S301 (the trainer's own)
@@ -70,7 +70,7 @@ class Worker:
                 self._say({"finished": True})
 
     def _load(self, names: Sequence[str], path: str | None) -> dict[str, Any]:
-        """Find rewards; answer what is wrong with the module, or with each of them."""
+        """Finds rewards; answers what is wrong with the module, or with each of them."""
         try:
             module = import_file(Path(path)) if path else None
         except ModuleError as error:
@@ -79,7 +79,7 @@ class Worker:
         return {"found": {name: self._find(name, module, path) for name in names}, "module_has": has}
 
     def _find(self, name: str, module: ModuleType | None, path: str | None) -> dict[str, Any]:
-        """Where a reward was found, and what is wrong with it."""
+        """Finds a reward; says where it was found and what is wrong with it."""
         try:
             function = _ABSENT if module is None else read_attribute(module, name, _ABSENT)
         except AttributeUnreadableError as error:
@@ -98,7 +98,7 @@ class Worker:
         return {"in_module": False} | self._keep(name, function, where, None)
 
     def _keep(self, name: str, function: Any, where: str, path: str | None) -> dict[str, Any]:
-        """Remember a reward, unless something is wrong with it."""
+        """Remembers a reward, unless something is wrong with it."""
         if not callable(function):
             return {"problem": f"{where} isn't callable"}
         if (takes := unfit_signature(function, 1)) is not None:
@@ -108,7 +108,7 @@ class Worker:
         return {"problem": None, "place": place}
 
     def _score(self, trajectories: Sequence[Trajectory], jobs: Sequence[Job], *, alone: bool) -> None:
-        """Call coroutines together and then the others, one by one; or all one by one."""
+        """Calls coroutines together and then the others one by one; with `alone`, all one by one."""
         together = [] if alone else [job for job in jobs if self._rewards[job[1]].awaited]
         if len(together) < 2:
             together = []
@@ -156,7 +156,7 @@ def _call(reward: UserReward, trajectory: Trajectory) -> RewardValue | NoValue:
 
 
 def _forget_alarm() -> None:
-    """A reward that limits its own time by an alarm may have left it set: it would hit the next one."""
+    """Clears an alarm that a reward may have left set, for it would hit the next one."""
     signal.setitimer(signal.ITIMER_REAL, 0)
 
 
@@ -168,7 +168,7 @@ def _is_async(function: RewardFunction) -> bool:
 
 
 def _main(descriptor: int) -> NoReturn:
-    """Serve, then end at once: Python would wait for threads that a reward has left behind."""
+    """Serves, then ends the process at once, for Python would wait for threads that a reward has left behind."""
     code = 1
     os.set_inheritable(descriptor, False)
     try:

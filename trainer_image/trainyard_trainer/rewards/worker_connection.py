@@ -50,7 +50,7 @@ class LostError(TrainerError):
 
 
 class WorkerConnection:
-    """A started process.
+    """Talks to a started worker process.
 
     Attributes:
         unused: no reward was called in it yet.
@@ -76,7 +76,7 @@ class WorkerConnection:
         """Ends the process and everything that it has started; twice does no harm."""
 
     def send(self, request: dict[str, Any]) -> None:
-        """Ask for something.
+        """Sends a request.
 
         Raises:
             LostError: the process ended, or doesn't read.
@@ -89,7 +89,7 @@ class WorkerConnection:
             raise self._ended() from error
 
     def receive(self, deadline: float, problem: str) -> dict[str, Any]:
-        """The next answer, which must come before `deadline`, else `problem` is the process' end.
+        """Returns the next answer; ends the process with `problem` where none comes before `deadline`.
 
         Raises:
             LostError: it ended, or had to be ended.
@@ -113,12 +113,12 @@ class WorkerConnection:
                 raise self.lost(problem)
 
     def lost(self, problem: str) -> LostError:
-        """End the process; the error to raise."""
+        """Ends the process and returns the error to raise."""
         self.close()
         return LostError(problem)
 
     def _ended(self) -> LostError:
-        """Its socket is closed: how it ended."""
+        """Says how the process ended, once its socket is closed."""
         try:
             code = self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -132,7 +132,7 @@ class WorkerConnection:
 
 
 def _kill(process: subprocess.Popen[bytes], connection: Connection) -> None:
-    """End the process' whole session, for a reward may have started others."""
+    """Ends the process's whole session, for a reward may have started others."""
     connection.close()
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

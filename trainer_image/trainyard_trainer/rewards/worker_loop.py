@@ -37,12 +37,12 @@ Outcome = RewardValue | NoValue | None
 _CALL: ContextVar[int] = ContextVar("call")
 """The call that a task works for."""
 _abandoned: list[Any] = []
-"""Tasks that didn't end. They are kept, for what they do when they are collected would fall on somebody else."""
+"""Tasks that didn't end. They are kept, for an error at their collection would hit another call."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserReward:
-    """A reward of a user: its function, whether it is a coroutine function, its files, and where it is defined."""
+    """Holds a user's reward: its function, whether that is a coroutine function, its files, and where it is defined."""
 
     function: RewardFunction
     awaited: bool
@@ -50,21 +50,21 @@ class UserReward:
     place: str | None
 
     def read(self, returned: Any, trajectory: Trajectory) -> RewardValue | NoValue:
-        """What it returned, as numbers."""
+        """Reads what it returned as numbers."""
         return placed(read_value(returned, trajectory), self.place)
 
     def raised(self, error: BaseException) -> NoValue:
-        """What is said of an error that came out of it."""
+        """Says what is wrong when it raised this error."""
         return NoValue(f"raised {explain(error, *self.files, place=self.place)}")
 
     def took_too_long(self, seconds: float) -> RewardValue | NoValue:
-        """What is said of it when its time is up."""
+        """Says what is wrong when its time is up."""
         return placed(NoValue(took_too_long(seconds)), self.place)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A coroutine of a reward, and the seconds that it may take."""
+    """Holds a coroutine of a reward, and the seconds that it may take."""
 
     number: int
     reward: UserReward
@@ -76,7 +76,7 @@ class SideBySide:
     """Awaits calls together, until each has its outcome.
 
     Args:
-        calls: they.
+        calls: coroutines of rewards, each with its time-out.
         tell: is given each outcome, once, as it is known.
         turning: called now and then, as long as the loop turns.
         alone: there is one call, and whatever happens is its own doing.
@@ -99,7 +99,7 @@ class SideBySide:
         self._owners: WeakKeyDictionary[Task[Any], int] = WeakKeyDictionary()
 
     def run(self) -> None:
-        """Return when each has its outcome; tasks that were left behind are cancelled."""
+        """Returns when each call has its outcome; tasks that were left behind are cancelled."""
         broken: BaseException = RuntimeError("the event loop ended before the call")
         try:
             self._loop = new_event_loop()
@@ -140,7 +140,7 @@ class SideBySide:
         self._settle(call, outcome)
 
     def _is_doubtful(self, error: BaseException, blocked: bool) -> bool:
-        """Whether others may have brought an error about: they cancelled the call, or made it late."""
+        """Says whether other calls may have caused an error: they cancelled the call, or made it late."""
         if self._alone:
             return False
         task = current_task()
@@ -153,7 +153,7 @@ class SideBySide:
             task.cancel()
 
     def _end(self, call: Call, error: BaseException, _: object = None) -> None:
-        """The outcome of a call that has none, if it is still without."""
+        """Ends a call with this error, unless it has an outcome already."""
         self._settle(call, call.reward.raised(error) if self._alone else None)
 
     def _settle(self, call: Call, outcome: Outcome) -> None:
@@ -176,7 +176,7 @@ class SideBySide:
         return task
 
     def _spin(self, done: Callable[[], bool]) -> None:
-        """Turn the loop until it is done, whatever goes through it.
+        """Turns the loop until `done`, whatever is raised through it.
 
         Raises:
             Exception: the loop itself is broken.
@@ -190,7 +190,7 @@ class SideBySide:
                 self._exited(error)
 
     def _exited(self, error: BaseException) -> None:
-        """Fail the call whose task, or task's task, wanted to end the process."""
+        """Fails the call whose task, or a task of it, wanted to end the process."""
         exiting = {
             number
             for task, number in list(self._owners.items())
@@ -219,7 +219,7 @@ class SideBySide:
 
 
 def took_too_long(seconds: float) -> str:
-    """What is said of a reward whose time is up."""
+    """Says that a reward's time is up."""
     return f"took longer than {seconds:g} seconds"
 
 

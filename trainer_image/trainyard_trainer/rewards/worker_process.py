@@ -31,7 +31,7 @@ MAX_VAIN_STARTS = 3
 
 @dataclass(slots=True)
 class _Begun:
-    """Jobs that the process is at, and until when it may be.
+    """Holds the calls that the process is working on, and until when it may.
 
     `first`: no reward was called in this process before. `last` is when coroutines are given up even while their loop
     turns.
@@ -46,7 +46,7 @@ class _Begun:
 
 @dataclass(slots=True)
 class _Work:
-    """Calls of one step: those that are open, in the order in which they are made, and the values of the others.
+    """Holds the calls of one step: open ones in the order in which they are made, and the values of the others.
 
     `alone`: coroutines are called one by one, too. `suspected` were at work when a process died in which others had
     been called before.
@@ -59,22 +59,22 @@ class _Work:
     suspected: set[int] = field(default_factory=set)
 
     def progress(self) -> tuple[int, bool, int]:
-        """What is different once something has come of a process."""
+        """Returns a value that differs once a process has achieved something."""
         return len(self.values), self.alone, len(self.suspected)
 
     def settle(self, number: int, value: RewardValue | NoValue) -> None:
-        """Keep the value of a call."""
+        """Keeps the value of a call."""
         self.values[number] = value
         del self.jobs[number]
 
     def suspect(self, number: int) -> None:
-        """Make a call the first one in the next process."""
+        """Makes a call the first one in the next process."""
         self.suspected.add(number)
         self.jobs = {number: self.jobs[number]} | self.jobs
 
 
 class RewardWorker:
-    """Rewards by name, called in a process of their own; see `reward.RewardCaller`.
+    """Calls rewards by name in a process of their own; see `reward.RewardCaller`.
 
     Args:
         names: rewards that it must know.
@@ -90,7 +90,7 @@ class RewardWorker:
         self._process: WorkerConnection | None = None
 
     def load(self) -> dict[str, Any]:
-        """Start the process anew, and have it find the rewards.
+        """Starts the process anew and has it find the rewards.
 
         Returns:
             `module`: what is wrong with the module; or `died`: the reward whose package ended the process, and
@@ -124,7 +124,7 @@ class RewardWorker:
     def call(
         self, timeouts: dict[str, float], trajectories: Sequence[Trajectory]
     ) -> dict[str, list[RewardValue | NoValue]]:
-        """Call every reward on every trajectory; coroutines together, the others one after the other.
+        """Calls every reward on every trajectory; coroutines together, the others one after the other.
 
         What the process can't survive, a time-out or its own end, fails the call that it was at. Where it was at many,
         those without an answer are made again in a new one, each alone, so that only the one at fault fails. A call
@@ -148,7 +148,7 @@ class RewardWorker:
         return {name: [work.values[next(numbers)] for _ in trajectories] for name in timeouts}
 
     def close(self) -> None:
-        """End the process and everything that it has started."""
+        """Ends the process and everything that it has started."""
         if self._process is not None:
             self._process.close()
         self._process = None
@@ -167,7 +167,7 @@ class RewardWorker:
         return self._process
 
     def _run(self, process: WorkerConnection, work: _Work) -> str:
-        """Settle calls until each was made, or the process is lost; why no more were."""
+        """Settles calls until all were made or the process is lost; returns why no more were."""
         begun = _Begun(frozenset(), time.monotonic() + START_SECONDS, "didn't begin")
         try:
             process.send(
@@ -207,7 +207,7 @@ class RewardWorker:
         begun.deadline = min(begun.last, now + max(left) + GRACE_SECONDS) if left else now + FINISH_SECONDS
 
     def _blame(self, error: LostError, begun: _Begun, work: _Work) -> None:
-        """Settle the call that a process was lost with, if it is known to be at fault."""
+        """Settles the call at which the process was lost, if it is known to be at fault."""
         if len(begun.numbers) > 1:
             work.alone = True
             return

@@ -26,7 +26,7 @@ class TaskExitedError(TrainerError):
 
 @contextmanager
 def contained() -> Iterator[None]:
-    """Whatever tasks are started within end alone."""
+    """Keeps what tasks started inside the block raise from ending the event loop."""
     loop = asyncio.get_running_loop()
     if loop.get_task_factory() is None:
         loop.set_task_factory(_make_task)
@@ -42,7 +42,7 @@ def _make_task(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) 
 
 
 class _Contained(Coroutine[Any, Any, Any]):
-    """A coroutine that raises nothing which would end its loop."""
+    """Wraps a coroutine so that it raises nothing which would end its loop."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._coroutine = coroutine

@@ -25,7 +25,7 @@ from trainyard_trainer.trajectory import (
 
 
 class Conversation:
-    """A rollout of one prompt: all its tokens so far in one segment."""
+    """Collects a rollout of one prompt: all its tokens so far, in one segment."""
 
     def __init__(self, identity: TrajectoryId, task: str, question: Question) -> None:
         self.id = identity
@@ -48,13 +48,13 @@ class Conversation:
         self._error: str | None = None
 
     def __len__(self) -> int:
-        """Number of its tokens."""
+        """Counts its tokens."""
         return len(self._token_ids)
 
     def hear(
         self, role: Role, text: str, token_ids: tuple[int, ...], *, observation: Observation | None = None
     ) -> None:
-        """Append what the policy reads: the prompt, or what a tool answered."""
+        """Appends what the policy reads: the prompt, or what a tool answered."""
         calls = observation.calls if observation else ()
         result = readable("\n".join(call.result for call in calls)) if calls else None
         self._append(token_ids, role, text, datetime.now(UTC), 0.0, tool_result=result)
@@ -72,7 +72,9 @@ class Conversation:
         started_at: datetime,
         observation: Observation | None,
     ) -> None:
-        """Append what the policy sampled; `observation` is what the environment made of it, None if it wasn't asked."""
+        """Appends what the policy sampled; `observation` is what the environment made of it, None if it wasn't
+        asked.
+        """
         seconds = (datetime.now(UTC) - started_at).total_seconds()
         calls = observation.calls if observation else ()
         written = turn.text if turn.written is None else turn.written
@@ -89,13 +91,13 @@ class Conversation:
         self._observation = observation or self._observation
 
     def end(self, status: TrajectoryStatus, *, truncated_reason: str | None = None, error: str | None = None) -> None:
-        """It is over; nothing may be appended any more."""
+        """Ends it; nothing may be appended any more."""
         self.status = status
         self._truncated_reason = truncated_reason
         self._error = None if error is None else readable(error)
 
     def trajectory(self) -> Trajectory:
-        """The finished rollout, unscored."""
+        """Returns the finished rollout, unscored."""
         if self.status is None:
             raise ValueError(f"{self.id} hasn't ended")
         verdict = self._observation if self._observation and self._observation.done else None
@@ -128,7 +130,9 @@ class Conversation:
         )
 
     def _versions_of_readers(self) -> tuple[int, ...]:
-        """Of a token that nobody sampled, the version of the policy that sampled the next one, or else the last one."""
+        """Returns for each token the policy version that sampled it, or that sampled the next sampled token, or else
+        the last one.
+        """
         known = [version for version in self._versions if version is not None]
         reader = known[-1] if known else 0
         versions: list[int] = []
@@ -151,7 +155,7 @@ def _for_people(call: CallOutcome) -> CallOutcome:
 
 
 def _unreadable(turn: PolicyTurn) -> tuple[CallOutcome, ...]:
-    """The calls of a turn that failed whatever the environment would have made of it."""
+    """Lists the calls of a turn that fail because they can't be read."""
     return tuple(
         CallOutcome(call.text, call.problem, ok=False) for call in turn.calls if isinstance(call, UnreadableCall)
     )

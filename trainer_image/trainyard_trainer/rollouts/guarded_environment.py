@@ -33,7 +33,7 @@ class FailedEnvironmentError(TrainerError):
 
 
 class GuardedEnvironment:
-    """The environment of one conversation.
+    """Calls the environment of one conversation, with a time limit.
 
     Args:
         task: makes it.
@@ -51,7 +51,7 @@ class GuardedEnvironment:
             raise FailedEnvironmentError(explain_method(error, task, "environment")) from error
 
     async def reset(self, question: Question) -> Said:
-        """What the policy is asked.
+        """Asks the environment what the policy is asked.
 
         Raises:
             FailedEnvironmentError: see the class.
@@ -59,7 +59,7 @@ class GuardedEnvironment:
         return await self._call("reset", lambda: self._environment.reset(question), _require_said)
 
     async def step(self, turn: PolicyTurn) -> Observation:
-        """The consequence of a policy turn.
+        """Asks the environment what follows from a policy turn.
 
         Raises:
             FailedEnvironmentError: see the class.

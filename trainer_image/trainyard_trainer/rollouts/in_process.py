@@ -33,7 +33,7 @@ STOP_POLL_SECONDS = 0.2
 
 
 class SynchronousRollouts:
-    """Rollouts of one run; see `rollouts.source.RolloutSource`.
+    """Makes the rollouts of one run; see `rollouts.source.RolloutSource`.
 
     Args:
         engine: samples.
@@ -71,7 +71,7 @@ class SynchronousRollouts:
         self._step_seconds = step_seconds
 
     def rollout(self, prompts: Sequence[Prompt], plan: RolloutPlan) -> Iterator[Trajectory]:
-        """`plan.group_size` trajectories of each prompt, as they finish."""
+        """Yields `plan.group_size` trajectories of each prompt, as they finish."""
         prompts_at_a_time = max(1, MAX_CONVERSATIONS // plan.group_size)
         with asyncio.Runner() as runner:
             for first in range(0, len(prompts), prompts_at_a_time):
@@ -81,7 +81,7 @@ class SynchronousRollouts:
                     yield from runner.run(conversations.finished())
 
     async def _begin(self, prompts: Sequence[Prompt], plan: RolloutPlan, running: _Running) -> None:
-        """Open all conversations, in their order, before any of them says a word."""
+        """Opens all conversations, in their order, before any of them samples."""
         for prompt in prompts:
             for sample in range(plan.group_size):
                 identity = TrajectoryId(self._run, prompt.step, prompt.index, sample)
@@ -89,7 +89,7 @@ class SynchronousRollouts:
                 running.start(self._converse(conversation, self._engine.open_session(), plan))
 
     async def _converse(self, conversation: Conversation, session: Session, plan: RolloutPlan) -> Trajectory:
-        """One conversation from its prompt to its end."""
+        """Runs one conversation from its prompt to its end."""
         try:
             environment = GuardedEnvironment(self._task, self._step_seconds)
             await self._open(conversation, environment)
@@ -109,7 +109,7 @@ class SynchronousRollouts:
     async def _turn(
         self, conversation: Conversation, environment: GuardedEnvironment, session: Session, plan: RolloutPlan
     ) -> None:
-        """Let the policy say one turn and the environment answer it, or end the conversation."""
+        """Lets the policy say one turn and the environment answer it, or ends the conversation."""
         sampling = self._sampling(plan)
         room = sampling.max_new_tokens
         if self._context_length is not None:
@@ -139,7 +139,7 @@ class SynchronousRollouts:
     def _answer(
         self, conversation: Conversation, observation: Observation, ids: tuple[int, ...], max_turns: int
     ) -> None:
-        """Append what the environment replied, unless the conversation ends with it."""
+        """Appends what the environment replied, unless the conversation ends with it."""
         if observation.done:
             conversation.end(TrajectoryStatus.OK)
         elif conversation.policy_turns >= max_turns:
@@ -155,7 +155,7 @@ class SynchronousRollouts:
         return _written(lambda: self._renderer.reply(said, ended_by))
 
     def _text(self, said: Said, ids: tuple[int, ...]) -> str:
-        """For people: plain text as it was said, messages as the template wrote them."""
+        """Returns the text for people: plain text as it was said, messages as the template wrote them."""
         return said if isinstance(said, str) else self._renderer.text(ids)
 
     def _sampling(self, plan: RolloutPlan) -> Sampling:
@@ -168,7 +168,7 @@ class SynchronousRollouts:
 
 
 class _Running:
-    """Conversations that run as tasks, and the trajectories of those that have ended."""
+    """Runs conversations as tasks, and keeps the trajectories of those that have ended."""
 
     def __init__(self, stop: StopRequest) -> None:
         self.running: set[asyncio.Task[Trajectory]] = set()
@@ -177,13 +177,13 @@ class _Running:
         self._changed = asyncio.Event()
 
     def start(self, conversation: object) -> None:
-        """Run a conversation."""
+        """Runs a conversation."""
         task: asyncio.Task[Trajectory] = asyncio.get_running_loop().create_task(conversation)  # type: ignore[arg-type]
         self.running.add(task)
         task.add_done_callback(self._on_end)
 
     async def finished(self) -> list[Trajectory]:
-        """Trajectories that ended since the last call; waits for one.
+        """Waits for a trajectory and returns all that ended since the last call.
 
         Raises:
             RolloutInterruptedError: a stop was asked for. Whatever else a conversation raised is raised, too: it isn't
@@ -208,7 +208,7 @@ class _Running:
 
 
 def _written(write: Callable[[], tuple[int, ...]]) -> tuple[int, ...]:
-    """Ids of what an environment said; what can't be written is the environment's fault."""
+    """Encodes what an environment said; what can't be encoded is the environment's failure."""
     try:
         ids = write()
     except ValueError as error:

@@ -15,7 +15,7 @@ EVALUATION_TURNS = 20
 
 
 def training_plan(config: GRPOConfig) -> RolloutPlan:
-    """A group of trajectories for each prompt, sampled as the policy is trained."""
+    """Plans a group of trajectories for each prompt, sampled as the policy is trained."""
     return RolloutPlan(
         group_size=config.group_size,
         temperature=float(config.temperature),
@@ -28,7 +28,7 @@ def training_plan(config: GRPOConfig) -> RolloutPlan:
 
 
 def evaluation_plan(evaluation: Evaluation, max_turns: int, max_turn_tokens: int | None) -> RolloutPlan:
-    """Say how the questions of a measurement are answered: at a temperature of its own, unfiltered.
+    """Plans how the questions of a measurement are answered: at a temperature of its own, unfiltered.
 
     Args:
         evaluation: samples of each question, and their temperature.

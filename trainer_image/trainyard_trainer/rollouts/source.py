@@ -16,7 +16,7 @@ from trainyard_trainer.trajectory import Trajectory
 
 @dataclass(frozen=True, slots=True)
 class RolloutPlan:
-    """How prompts are rolled out; `max_new_tokens` per turn, the task's own limit where it is None."""
+    """Says how prompts are rolled out; `max_new_tokens` is per turn, None for the task's own limit."""
 
     group_size: int
     temperature: float
@@ -28,10 +28,10 @@ class RolloutPlan:
 
 
 class RolloutSource(Protocol):
-    """Where trajectories come from."""
+    """Gives trajectories for prompts."""
 
     def rollout(self, prompts: Sequence[Prompt], plan: RolloutPlan) -> Iterator[Trajectory]:
-        """Finished, unscored trajectories, in any order.
+        """Yields finished, unscored trajectories, in any order.
 
         A source in this process gives `plan.group_size` of each prompt. One that runs ahead may give late ones, whose
         ids name earlier steps, and whose tokens were sampled by earlier versions of the policy.

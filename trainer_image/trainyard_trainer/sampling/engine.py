@@ -14,7 +14,7 @@ from trainyard_trainer.trajectory import FinishReason, Sampling
 
 
 class Session(Protocol):
-    """One conversation as its engine remembers it; opaque to everybody else."""
+    """Stands for one conversation; only its engine looks inside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +37,15 @@ class Engine(Protocol):
     """Samples turns of many conversations, each of which awaits its own."""
 
     def open_session(self) -> Session:
-        """A new, empty conversation. An engine may wait for every open session before it goes on."""
+        """Opens a new, empty conversation; an engine may wait for every open session before it goes on."""
 
     def close_session(self, session: Session) -> None:
-        """The conversation is over; closing twice does no harm."""
+        """Ends the conversation; may be called again."""
 
     async def generate(
         self, session: Session, prompt_ids: Sequence[int], sampling: Sampling, key: StreamKey
     ) -> Generation:
-        """Append `prompt_ids` (a prompt, or a tool's result) to a conversation, then sample one turn.
+        """Appends `prompt_ids` (a prompt, or a tool's result) to a conversation, then samples one turn.
 
         Args:
             session: the conversation; it remembers what was appended and sampled before.

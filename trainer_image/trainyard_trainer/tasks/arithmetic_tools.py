@@ -32,14 +32,14 @@ _CALCULATION = re.compile(r"What is (\d+)([-+*])(\d+)\?")
 
 
 def sum_1_to_n(n: int) -> str:
-    """1 + 2 + ... + n; the tool of this name."""
+    """Computes 1 + 2 + ... + n; the tool of this name."""
     if not 1 <= n <= MAX_N:
         raise ToolError(f"n must be from 1 to {MAX_N}")
     return str(n * (n + 1) // 2)
 
 
 def calculator(expression: str) -> str:
-    """The value of an arithmetic expression; the tool of this name."""
+    """Computes an arithmetic expression; the tool of this name."""
     try:
         return written(evaluate(expression))
     except ExpressionError as error:
@@ -58,7 +58,7 @@ TOOLS = (
 
 
 def judge(question: Question, text: str) -> Verdict:
-    """Whether the right thing was said.
+    """Reads the answer in a last turn and says whether it is right.
 
     Where a number is expected, the last word that is a number must have its value, and the answer is then written as it
     was expected. Where a text is expected, the whole turn must be that text.
@@ -73,7 +73,7 @@ def judge(question: Question, text: str) -> Verdict:
 
 
 class ArithmeticToolsTask(Task):
-    """Sums from 1 to n, calculations with two numbers, and sums times a number; see `task.Task`.
+    """Asks for sums from 1 to n, calculations with two numbers, and sums times a number; see `task.Task`.
 
     Args:
         options: `questions`, which kinds are asked, some of `sum,calculation,combination`, default all; `system`, a
@@ -96,7 +96,7 @@ class ArithmeticToolsTask(Task):
         self.max_turn_tokens = whole_number(options, "max_turn_tokens", 256, 1, 100_000)
 
     def question(self, random: np.random.Generator) -> Question:
-        """One of the kinds, with numbers drawn uniformly."""
+        """Draws one of the kinds, with uniform numbers."""
         kind = self._kinds[int(random.integers(len(self._kinds)))]
         n, left, right = int(random.integers(10, 100)), *(int(number) for number in random.integers(10, 100, size=2))
         if kind == "calculation":
@@ -109,7 +109,9 @@ class ArithmeticToolsTask(Task):
         return Question(f"{text}, times {factor}?", calculator(f"{sum_1_to_n(n)}*{factor}"))
 
     def demonstration(self, question: Question, random: np.random.Generator) -> tuple[DemonstrationTurn, ...]:
-        """A well-formed conversation: some call the right tools, a few call them for another number, most guess."""
+        """Makes a well-formed conversation: some call the right tools, a few call them for another number, most
+        guess.
+        """
         prompt = DemonstrationTurn(Role.PROMPT, self.opening(question))
         luck = random.random()
         if luck >= CALL_SHARE + WRONG_CALL_SHARE:
@@ -118,11 +120,11 @@ class ArithmeticToolsTask(Task):
         return prompt, *_solution(question.text, off=0 if luck < CALL_SHARE else int(random.integers(1, 10)))
 
     def environment(self) -> ToolEnvironment:
-        """A new conversation."""
+        """Makes a new conversation."""
         return ToolEnvironment(TOOLS, self.opening, judge)
 
     def right_answer(self, question: Question) -> str:
-        """The expected outcome.
+        """Returns the expected outcome.
 
         Raises:
             ValueError: it holds digits and is no number.
@@ -135,13 +137,14 @@ class ArithmeticToolsTask(Task):
         return question.expected.strip()
 
     def opening(self, question: Question) -> tuple[Message, ...]:
-        """What opens a conversation."""
+        """Returns the messages that open a conversation."""
         system = (Message("system", self._system),) if self._system else ()
         return (*system, Message("user", question.text))
 
 
 def _solution(text: str, off: int) -> tuple[DemonstrationTurn, ...]:
-    """Calls that answer a question of this task, the first with its first number `off` too large, and the answer.
+    """Returns calls that answer a question of this task, the first with its first number `off` too large, and the
+    answer.
 
     A question that isn't of this task's own form is handed to the calculator as it is.
     """

@@ -21,7 +21,7 @@ from trainyard_trainer.user_code import explain_method, read_attribute, type_nam
 
 
 def ask(task: Task, random: np.random.Generator) -> Question:
-    """A question that the task draws.
+    """Asks the task to draw a question.
 
     Raises:
         RefusedError: ENVIRONMENT_FAILED; it raises, or gives no question.
@@ -35,7 +35,7 @@ def ask(task: Task, random: np.random.Generator) -> Question:
 
 
 def show(task: Task, question: Question, random: np.random.Generator) -> tuple[DemonstrationTurn, ...]:
-    """How a question is answered.
+    """Asks the task how a question is answered.
 
     Raises:
         RefusedError: ENVIRONMENT_FAILED; the task raises, or gives no conversation.
@@ -47,7 +47,7 @@ def show(task: Task, question: Question, random: np.random.Generator) -> tuple[D
 
 
 def right_answer(task: Task, question: Question) -> str | None:
-    """What a policy that knows the answer says last; None where the task can't say.
+    """Asks the task for the last words of a policy that knows the answer; None where it can't say.
 
     Raises:
         ValueError: no answer to this question can be judged.

@@ -35,18 +35,18 @@ _ANSWER = re.compile(r"A(\d{5}|-\d{4})\$")
 
 
 def fixed_width(number: int) -> str:
-    """A number as five characters: `04371`, `-0046`."""
+    """Writes a number as five characters: `04371`, `-0046`."""
     return f"{number:05d}"
 
 
 def calculate(left: int, operator: str, right: int) -> str:
-    """What the calculator answers, five characters."""
+    """Computes what the calculator answers, five characters."""
     results = {"+": left + right, "-": left - right, "*": left * right}
     return fixed_width(results[operator])
 
 
 class CalculatorTask(Task):
-    """Questions about two numbers from 10 to 99; see `task.Task`.
+    """Asks about two numbers from 10 to 99; see `task.Task`.
 
     Args:
         options: `operators`, the ones that are asked for, some of `+-*`. Default: all.
@@ -71,13 +71,13 @@ class CalculatorTask(Task):
             )
 
     def question(self, random: np.random.Generator) -> Question:
-        """Both numbers and the operator, uniform and independent."""
+        """Draws both numbers and the operator, uniform and independent."""
         left, right = (int(number) for number in random.integers(10, 100, size=2))
         operator = self._operators[int(random.integers(len(self._operators)))]
         return Question(f"Q{left}{operator}{right};", calculate(left, operator, right))
 
     def demonstration(self, question: Question, random: np.random.Generator) -> tuple[DemonstrationTurn, ...]:
-        """A well-formed conversation: a quarter call the calculator, the others guess a number."""
+        """Makes a well-formed conversation: a quarter call the calculator, the others guess a number."""
         prompt = DemonstrationTurn(Role.PROMPT, question.text)
         if random.random() < CALL_SHARE:
             return (
@@ -91,25 +91,25 @@ class CalculatorTask(Task):
         return prompt, DemonstrationTurn(Role.POLICY, f"A{fixed_width(guess)}$")
 
     def environment(self) -> CalculatorEnvironment:
-        """A new conversation."""
+        """Makes a new conversation."""
         return CalculatorEnvironment()
 
 
 class CalculatorEnvironment:
-    """One conversation with its calculator; see `environment.Environment`."""
+    """Answers one conversation with a calculator; see `environment.Environment`."""
 
     def __init__(self) -> None:
         self._expected: str | None = None
         self._called = False
 
     async def reset(self, question: Question) -> str:
-        """The question itself."""
+        """Returns the question itself."""
         self._expected = question.expected
         self._called = False
         return question.text
 
     async def step(self, turn: PolicyTurn) -> Observation:
-        """The calculator's result for a first call; else the end, with the answer where there is one."""
+        """Returns the calculator's result for a first call; else ends, with the answer where there is one."""
         if answer := _ANSWER.fullmatch(turn.text):
             return Observation(done=True, answer=answer[1], success=answer[1] == self._expected)
         call = _CALL.fullmatch(turn.text)

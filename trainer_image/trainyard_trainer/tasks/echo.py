@@ -22,7 +22,7 @@ MAX_DIGITS = 32
 
 
 class EchoTask(Task):
-    """Digits to say again; see `task.Task`.
+    """Asks for digits to be said again; see `task.Task`.
 
     Args:
         options: `digits`, how many, 1 to 32. Default: 3.
@@ -40,31 +40,31 @@ class EchoTask(Task):
         self.max_turn_tokens = self._digits + 1
 
     def question(self, random: np.random.Generator) -> Question:
-        """Uniform, independent digits."""
+        """Draws uniform, independent digits."""
         digits = "".join(str(digit) for digit in random.integers(0, 10, size=self._digits))
         return Question(digits + END, digits)
 
     def demonstration(self, question: Question, random: np.random.Generator) -> tuple[DemonstrationTurn, ...]:  # noqa: ARG002 (there is one right answer)
-        """The right answer."""
+        """Returns the right answer."""
         return DemonstrationTurn(Role.PROMPT, question.text), DemonstrationTurn(Role.POLICY, question.expected + END)
 
     def environment(self) -> EchoEnvironment:
-        """A new conversation."""
+        """Makes a new conversation."""
         return EchoEnvironment()
 
 
 class EchoEnvironment:
-    """One question, one answer; see `environment.Environment`."""
+    """Asks one question and takes one answer; see `environment.Environment`."""
 
     def __init__(self) -> None:
         self._expected = ""
 
     async def reset(self, question: Question) -> str:
-        """The digits."""
+        """Returns the digits."""
         self._expected = question.expected
         return question.text
 
     async def step(self, turn: PolicyTurn) -> Observation:
-        """The end; what was said is the answer."""
+        """Ends the conversation; what was said is the answer."""
         answer = turn.text.removesuffix(END)
         return Observation(done=True, answer=answer, success=same_answer(answer, self._expected))

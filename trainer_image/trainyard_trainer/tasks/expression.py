@@ -20,7 +20,7 @@ class ExpressionError(TrainerError):
 
 
 def evaluate(text: str) -> Fraction:
-    """The value of an expression.
+    """Computes the value of an expression.
 
     Raises:
         ExpressionError: it can't be read, is too long, or divides by zero.
@@ -35,7 +35,7 @@ def evaluate(text: str) -> Fraction:
 
 
 def written(value: Fraction) -> str:
-    """A value as people write it: `4371`, `-0.5`, or `1/3` where decimals wouldn't end."""
+    """Writes a value as people do: `4371`, `-0.5`, or `1/3` where decimals wouldn't end."""
     if value.denominator == 1:
         return str(value.numerator)
     rest, places = value.denominator, 0
@@ -62,7 +62,7 @@ def _tokens(text: str) -> list[str]:
 
 
 class _Parser:
-    """Recursive descent over the tokens, from the left."""
+    """Parses tokens by recursive descent, from the left."""
 
     def __init__(self, tokens: list[str]) -> None:
         self.rest = tokens

@@ -12,7 +12,7 @@ from trainyard_trainer.errors import RefusedError
 
 
 def whole_number(options: Mapping[str, str], name: str, default: int, lowest: int, highest: int) -> int:
-    """The number that an option gives, between two bounds.
+    """Reads the number that an option gives, between two bounds.
 
     Raises:
         RefusedError: INVALID_OPTION.
@@ -24,7 +24,7 @@ def whole_number(options: Mapping[str, str], name: str, default: int, lowest: in
 
 
 def choice(options: Mapping[str, str], name: str, known: Sequence[str]) -> str:
-    """The word that an option gives, one of `known`; the first by default.
+    """Reads the word that an option gives, one of `known`; the first by default.
 
     Raises:
         RefusedError: INVALID_OPTION.
@@ -36,7 +36,7 @@ def choice(options: Mapping[str, str], name: str, known: Sequence[str]) -> str:
 
 
 def choices(options: Mapping[str, str], name: str, known: Sequence[str]) -> tuple[str, ...]:
-    """The words that an option gives, parted by commas, in the order of `known`; all by default.
+    """Reads the words that an option gives, separated by commas, in the order of `known`; all by default.
 
     Raises:
         RefusedError: INVALID_OPTION.
@@ -49,5 +49,5 @@ def choices(options: Mapping[str, str], name: str, known: Sequence[str]) -> tupl
 
 
 def invalid(name: str, rule: str, value: str) -> RefusedError:
-    """The refusal of an option's value."""
+    """Makes the refusal of an option's value."""
     return RefusedError(TerminationReason.INVALID_OPTION, rule, field_path=f"spec.task.options.{name}", value=value)

@@ -21,7 +21,7 @@ from trainyard_trainer.trajectory import Role
 
 
 class QuestionAnswerTask(Task):
-    """Questions of `spec.task.data`; see `task.Task`.
+    """Asks the questions of `spec.task.data`; see `task.Task`.
 
     The answer is what the policy says without its reasoning and spaces at its ends; none where that is nothing. It
     succeeds if a reader can't tell it from the expected outcome. Demonstrations answer with the expected outcome.
@@ -46,7 +46,7 @@ class QuestionAnswerTask(Task):
         self._system = options.get("system")
 
     def question(self, random: np.random.Generator) -> Question:  # noqa: ARG002 (it has none of its own)
-        """There is none: they come from `spec.task.data`.
+        """Refuses, for questions come from `spec.task.data`.
 
         Raises:
             RefusedError: INVALID_MANIFEST.
@@ -58,7 +58,7 @@ class QuestionAnswerTask(Task):
         )
 
     def demonstration(self, question: Question, random: np.random.Generator) -> tuple[DemonstrationTurn, ...]:  # noqa: ARG002 (there is one right answer)
-        """The question and its expected outcome."""
+        """Returns the question and its expected outcome."""
         stop = "".join(self.stop_texts)
         answer: Said = question.expected.strip() + stop
         if self.dialogue == "chat":
@@ -66,15 +66,15 @@ class QuestionAnswerTask(Task):
         return DemonstrationTurn(Role.PROMPT, self.opening(question)), DemonstrationTurn(Role.POLICY, answer)
 
     def environment(self) -> QuestionAnswerEnvironment:
-        """A new conversation."""
+        """Makes a new conversation."""
         return QuestionAnswerEnvironment(self)
 
     def right_answer(self, question: Question) -> str:
-        """The expected outcome."""
+        """Returns the expected outcome."""
         return question.expected.strip()
 
     def opening(self, question: Question) -> Said:
-        """What opens a conversation."""
+        """Returns what opens a conversation."""
         if self.dialogue == "text":
             return question.text
         system = (Message("system", self._system),) if self._system else ()
@@ -82,19 +82,19 @@ class QuestionAnswerTask(Task):
 
 
 class QuestionAnswerEnvironment:
-    """One question, one answer; see `environment.Environment`."""
+    """Asks one question and takes one answer; see `environment.Environment`."""
 
     def __init__(self, task: QuestionAnswerTask) -> None:
         self._task = task
         self._expected = ""
 
     async def reset(self, question: Question) -> Said:
-        """The question, as the task's dialogue has it."""
+        """Returns the question, as plain text or as messages."""
         self._expected = question.expected
         return self._task.opening(question)
 
     async def step(self, turn: PolicyTurn) -> Observation:
-        """The end; what was said is the answer."""
+        """Ends the conversation; what was said is the answer."""
         answer = turn.text
         for stop in self._task.stop_texts:
             answer = answer.removesuffix(stop)

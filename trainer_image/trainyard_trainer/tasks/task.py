@@ -18,7 +18,7 @@ from trainyard_trainer.trajectory import Role
 
 @dataclass(frozen=True, slots=True)
 class DemonstrationTurn:
-    """What is said in one turn, and by whom; the loss of supervised fine-tuning counts the policy's alone.
+    """Says what is said in one turn, and by whom; supervised fine-tuning counts the policy's alone in its loss.
 
     In a chat, a policy turn is one assistant message, and what a tool turn says is what a reply would be.
     """
@@ -28,7 +28,7 @@ class DemonstrationTurn:
 
 
 class Task(Protocol):
-    """A kind of question, asked in an environment.
+    """Asks questions of one kind, each in an environment.
 
     A class that derives from this one inherits the defaults below. It is called with the manifest's options, a mapping
     of strings: `MyTask(options)`. Names that aren't in `option_names` have been refused before; for a value that it
@@ -57,16 +57,16 @@ class Task(Protocol):
     accepts_data: bool = False
 
     def question(self, random: np.random.Generator) -> Question:
-        """A random question, drawn from `random` alone. Which ones are held out is decided by others."""
+        """Draws a question from `random` alone; which ones are held out is decided elsewhere."""
 
     def demonstration(self, question: Question, random: np.random.Generator) -> tuple[DemonstrationTurn, ...]:
-        """A conversation about `question`, from the prompt to the last turn, drawn from `random` alone."""
+        """Makes a conversation about `question`, from the prompt to the last turn, drawn from `random` alone."""
 
     def environment(self) -> Environment:
-        """A new environment, for one conversation."""
+        """Makes a new environment, for one conversation."""
 
     def right_answer(self, question: Question) -> str | None:  # noqa: ARG002 (by default a task can't say)
-        """What a policy that knows the answer says last; None where the task can't say. The data report tries it.
+        """Returns the last words of a policy that knows the answer; None where the task can't say.
 
         Raises:
             ValueError: no answer to this question can be judged; the text says what its expected outcome must be.

@@ -36,7 +36,7 @@ class ToolError(TrainerError):
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that a policy may call by name; sync or a coroutine function.
+    """Wraps a function, sync or a coroutine function, that a policy may call by name.
 
     `parameters` has each argument's JSON schema by name, `optional` those that may be left out. The function raises
     ToolError for arguments that it can't use; its result is shown as text.
@@ -50,7 +50,7 @@ class Tool:
 
     @property
     def schema(self) -> dict[str, Any]:
-        """As chat templates take it."""
+        """Returns the JSON schema as chat templates take it."""
         required = [name for name in self.parameters if name not in self.optional]
         properties = {name: dict(schema) for name, schema in self.parameters.items()}
         return {
@@ -65,14 +65,14 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer in a policy's last turn, None if there is none, and whether it is right."""
+    """Holds the answer in a policy's last turn, None if there is none, and whether it is right."""
 
     answer: str | None
     success: bool
 
 
 class ToolEnvironment:
-    """One conversation with tools; see `environment.Environment`.
+    """Answers one conversation with tools; see `environment.Environment`.
 
     A turn with calls gets their results, in their order; in place of a result, a call that fails or can't be read gets
     the reason. A turn without calls is the last one.
@@ -92,12 +92,12 @@ class ToolEnvironment:
         self._question = Question("", "")
 
     async def reset(self, question: Question) -> Said:
-        """What the task says first."""
+        """Returns what the task says first."""
         self._question = question
         return self._opening(question)
 
     async def step(self, turn: PolicyTurn) -> Observation:
-        """Results of the turn's calls, or the end."""
+        """Returns the results of the turn's calls, or ends the conversation."""
         if not turn.calls:
             verdict = self._judge(self._question, turn.text)
             return Observation(done=True, answer=verdict.answer, success=verdict.success)
@@ -106,7 +106,7 @@ class ToolEnvironment:
         return Observation(done=False, reply=messages, calls=tuple(outcome for _, outcome in answered))
 
     async def _call(self, call: ToolCall | UnreadableCall) -> tuple[str | None, CallOutcome]:
-        """The tool's name, if there is such a tool, and what came of the call."""
+        """Makes a call; returns the tool's name, if there is such a tool, and what came of it."""
         if isinstance(call, UnreadableCall):
             return None, _failed(call.text, call.problem)
         written = f"{call.name}({json.dumps(dict(call.arguments), ensure_ascii=False)})"
@@ -125,7 +125,7 @@ class ToolEnvironment:
 
 
 def _check(tool: Tool, arguments: Mapping[str, Any]) -> None:
-    """Refuse arguments that don't fit the schema's names and types."""
+    """Refuses arguments that don't fit the schema's names and types."""
     if unknown := sorted(set(arguments) - set(tool.parameters)):
         raise ToolError(f"{tool.name} has no argument {unknown[0][:100]!r}; it has {', '.join(tool.parameters)}")
     for name, schema in tool.parameters.items():

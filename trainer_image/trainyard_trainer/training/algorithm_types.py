@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 def make_algorithm(spec: AlgorithmSpec, components: Components) -> Algorithm:
-    """Make the algorithm of a run that trains, and with it the components that it asks for.
+    """Makes the algorithm of a run that trains, and with it the components that it asks for.
 
     Raises:
         RefusedError: the config names something that isn't there or doesn't fit together.
@@ -61,7 +61,7 @@ _MAKERS: Final[Mapping[str, Callable[[AlgorithmSpec, Components], Algorithm]]] =
 
 
 def _given(settings: T | None) -> T:
-    """The settings of the type that a spec names; the contract's rules ask for them."""
+    """Returns the settings of the type that a spec names; the contract's rules make sure that they are there."""
     if settings is None:
         raise ValueError("an algorithm must have the settings of its type")
     return settings

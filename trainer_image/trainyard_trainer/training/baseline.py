@@ -18,7 +18,7 @@ BASELINE_FIELD = "spec.evaluation.baseline.checkpoint"
 
 
 def fetch_baseline(config: RunConfig, credentials: Credentials | None, cache: Path) -> Path | None:
-    """The local folder of the baseline; None where the run has none.
+    """Returns the local folder of the baseline; None where the run has none.
 
     Args:
         config: pins it.
@@ -35,13 +35,13 @@ def fetch_baseline(config: RunConfig, credentials: Credentials | None, cache: Pa
 
 
 def baseline_config(config: RunConfig) -> RunConfig:
-    """The run config with the baseline as its model."""
+    """Returns the run config with the baseline as its model."""
     return config.model_copy(update={"model": RunModel(checkpoint=config.baseline)})
 
 
 @contextlib.contextmanager
 def at_baseline() -> Iterator[None]:
-    """What is refused of a model here is refused of the baseline: the error names the baseline's field."""
+    """Names the baseline's field in what is refused of a model inside the block."""
     try:
         yield
     except RefusedError as error:

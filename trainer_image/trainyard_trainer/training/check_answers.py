@@ -2,7 +2,7 @@
 
 Place in the data's way: station 4, beside `check_data`. Each outcome is said as a policy would say it, in ids, and put
 before the task's own verdict: an outcome with a letter that the tokenizer lacks, with the text that ends a turn in it,
-or of more tokens than a turn may have, would be wrong for ever, and nobody would be told.
+or of more tokens than a turn may have, would always be judged wrong, without a word.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from trainyard_trainer.tasks.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Unmeetable:
-    """A question whose expected outcome nothing meets, and why.
+    """Says why nothing meets a question's expected outcome.
 
     `ambiguous` says that the task can't judge any answer to it, `too_long` that a turn ends before it is said.
     """
@@ -33,7 +33,7 @@ class Unmeetable:
 
 
 def unmeetable(questions: Sequence[Question], task: Task, renderer: Renderer, max_turn_tokens: int) -> list[Unmeetable]:
-    """The questions whose outcome can't be met, of those that the task knows an answer to.
+    """Finds the questions whose outcome can't be met, among those that the task knows an answer to.
 
     Args:
         questions: of a file.
@@ -67,7 +67,7 @@ async def _judge(question: Question, task: Task, renderer: Renderer, max_turn_to
 
 
 async def _is_wrong(question: Question, task: Task, said: PolicyTurn) -> bool:
-    """Whether the task takes a turn for wrong; an environment that fails is told of elsewhere."""
+    """Says whether the task judges a turn as wrong; an environment that fails is reported elsewhere."""
     try:
         environment = GuardedEnvironment(task)
         await environment.reset(question)

@@ -17,8 +17,8 @@ from trainyard_api.termination import TerminationReason
 from trainyard_trainer.chat.renderer import Renderer
 from trainyard_trainer.chat.template import TemplateFailedError
 from trainyard_trainer.chat.text_encoder import UnwritableError
-from trainyard_trainer.data.data_report import DataReport, QuerySet, Refusal, data_report
-from trainyard_trainer.data.jsonl import QueryFile
+from trainyard_trainer.data.data_report import DataReport, QuestionSet, Refusal, data_report
+from trainyard_trainer.data.jsonl import QuestionFile
 from trainyard_trainer.data.question_sources import DATA_FIELD, DrawnQuestions, FileQuestions, QuestionSource
 from trainyard_trainer.data.questions import Questions
 from trainyard_trainer.data.splits import Split
@@ -31,11 +31,11 @@ from trainyard_trainer.training.check_answers import Unmeetable, unmeetable
 _log = logging.getLogger(__name__)
 
 _SHOWN = 120
-"""Characters of a query that a line of the report shows."""
+"""Characters of a question that a line of the report shows."""
 
 
-def open_questions(config: RunConfig, task: Task, files: Mapping[Split, QueryFile]) -> Questions:
-    """The questions of a run: those of its files, where it has any, else the task's own.
+def open_questions(config: RunConfig, task: Task, files: Mapping[Split, QuestionFile]) -> Questions:
+    """Opens the questions of a run: those of its files if it has any, else the task's own.
 
     Raises:
         RefusedError: INVALID_MANIFEST; the task can't ask a file's questions, or there are too few.
@@ -54,7 +54,9 @@ def open_questions(config: RunConfig, task: Task, files: Mapping[Split, QueryFil
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Most tokens of a prompt, of a turn, and of a demonstration; None where there is no limit, or there are none."""
+    """Holds the most tokens of a prompt, of a turn, and of a demonstration; None where there is no limit, or none is
+    shown.
+    """
 
     prompt: int | None
     turn: int
@@ -62,7 +64,7 @@ class Limits:
 
     @staticmethod
     def of(context_length: int | None, turn_tokens: int, *, demonstrates: bool) -> Limits:
-        """Those of a model that reads so many tokens: a prompt must leave room for one answer."""
+        """Computes the limits of a model that reads so many tokens; a prompt must leave room for one answer."""
         prompt = None if context_length is None else context_length - turn_tokens
         return Limits(prompt, turn_tokens, (context_length or sys.maxsize) if demonstrates else None)
 
@@ -76,7 +78,7 @@ def check_data(
     training: bool,
     options: Mapping[str, str] | None = None,
 ) -> DataReport:
-    """Report on every question that a run may ask, in the log.
+    """Reports in the log on every question that a run may ask.
 
     Args:
         questions: the run's.
@@ -91,7 +93,7 @@ def check_data(
             by then.
     """
     sets, refusals, warnings = [], [], []
-    for one in questions.query_sets(training=training):
+    for one in questions.question_sets(training=training):
         opened = _open(one.questions, task, renderer)
         teaches = limits.demonstration is not None and one.split is Split.TRAIN
         shown, unshown = _shown(opened, questions, renderer) if teaches else ([], [])
@@ -113,8 +115,10 @@ def check_data(
 
 @dataclass(frozen=True, slots=True)
 class _Prompt:
-    """What a question's conversation begins with: its tokens, the characters that got lost, the control token that is
-    `spelled` in it; or what went wrong: the environment's `problem`, or why it is `unwritable`.
+    """Holds what a question's conversation begins with, or what went wrong.
+
+    `tokens` of the prompt, characters that got `lost`, the control token that is `spelled` in it; or the environment's
+    `problem`, or why it is `unwritable`.
     """
 
     question: Question
@@ -129,7 +133,7 @@ class _Prompt:
 
 
 def _open(questions: Sequence[Question], task: Task, renderer: Renderer) -> list[_Prompt]:
-    """Open a conversation about each question, as a rollout would."""
+    """Opens a conversation about each question, as a rollout would."""
     prompts = []
     with asyncio.Runner() as runner:
         for question in questions:
@@ -149,8 +153,8 @@ def _open(questions: Sequence[Question], task: Task, renderer: Renderer) -> list
 def _shown(
     opened: Sequence[_Prompt], questions: Questions, renderer: Renderer
 ) -> tuple[list[int | None], list[tuple[Question, UnwritableError]]]:
-    """Tokens of one demonstration of each question that opens a conversation (others may differ a little), and which of
-    them can't be written.
+    """Counts the tokens of one demonstration of each question that opens a conversation, and finds those that can't be
+    written.
     """
     lengths: list[int | None] = []
     unwritable = []
@@ -166,11 +170,11 @@ def _shown(
     return lengths, unwritable
 
 
-def _refused(one: QuerySet, opened: Sequence[_Prompt], options: Mapping[str, str]) -> list[Refusal]:
-    """Prompts that no run could use."""
+def _refused(one: QuestionSet, opened: Sequence[_Prompt], options: Mapping[str, str]) -> list[Refusal]:
+    """Makes the refusals of prompts that no run could use."""
     failed = [prompt for prompt in opened if prompt.problem is not None]
     if failed and len(failed) == len(opened):
-        rule = f"a {one.split} query must open a conversation, and none does; {failed[0].problem}"
+        rule = f"a {one.split} question must open a conversation, and none does; {failed[0].problem}"
         return [Refusal(one.field_path, rule, failed[0].question.text[:_SHOWN])]
     faults = [(prompt.question, prompt.unwritable) for prompt in opened if prompt.unwritable is not None]
     if not faults:
@@ -183,39 +187,41 @@ def _refused(one: QuerySet, opened: Sequence[_Prompt], options: Mapping[str, str
 
 
 def _unsuitable(error: TemplateFailedError, options: Mapping[str, str]) -> Refusal:
-    """A chat template that writes not one conversation of the task."""
+    """Makes the refusal of a chat template that can't write any conversation of the task."""
     if error.role is not None and error.role in options:
-        rule = f"may not be set for this model: {error}; say it in the queries instead"
+        rule = f"may not be set for this model: {error}; say it in the questions instead"
         field_path = f"spec.task.options.{error.role}"
         return Refusal(field_path, rule, options[error.role][:_SHOWN], TerminationReason.INVALID_OPTION)
     rule = f"must have a chat template that writes the task's conversations; {error}"
     return Refusal("spec.model", rule, None, TerminationReason.MODEL_UNSUITABLE)
 
 
-def _unwritable(one: QuerySet, question: Question, error: UnwritableError) -> Refusal:
-    rule = f"{_place(question)}a {one.split} query must be a text that the model can read; {error}"
+def _unwritable(one: QuestionSet, question: Question, error: UnwritableError) -> Refusal:
+    rule = f"{_place(question)}a {one.split} question must be a text that the model can read; {error}"
     return Refusal(one.field_path, rule, question.text[:_SHOWN])
 
 
-def _doubts(one: QuerySet, opened: Sequence[_Prompt]) -> list[str]:
-    """Prompts that a person should know of."""
+def _doubts(one: QuestionSet, opened: Sequence[_Prompt]) -> list[str]:
+    """Lists what a person should know of the prompts."""
     doubts = []
     failed = [prompt for prompt in opened if prompt.problem is not None]
     if failed and len(failed) < len(opened):
-        doubts.append(f"{len(failed)} {one.split} queries open no conversation; {failed[0]}")
+        doubts.append(f"{len(failed)} {one.split} questions open no conversation; {failed[0]}")
     if cut := [prompt for prompt in opened if prompt.lost]:
         doubts.append(f"{len(cut)} {one.split} prompts have characters that the tokenizer can't write; {cut[0]}")
     if spelling := [prompt for prompt in opened if prompt.spelled]:
         first = f"{_place(spelling[0].question)}{spelling[0].spelled!r}"
         doubts.append(
-            f"{len(spelling)} {one.split} queries spell control tokens of the model, which are read as text unless "
+            f"{len(spelling)} {one.split} questions spell control tokens of the model, which are read as text unless "
             f"spec.task.specialTokens is Tokens; the first, {first}"
         )
     return doubts
 
 
-def _unmet(one: QuerySet, wrong: Sequence[Unmeetable], *, teaches: bool) -> list[Refusal]:
-    """Expected outcomes that no run should begin with: ambiguous ones, all of a set, one that would be taught wrong."""
+def _unmet(one: QuestionSet, wrong: Sequence[Unmeetable], *, teaches: bool) -> list[Refusal]:
+    """Makes the refusals of outcomes that can't be met: ambiguous ones, all of a set, or one that would be taught
+    wrong.
+    """
     first = next((fault for fault in wrong if fault.ambiguous), None)
     if first is None and wrong and (len(wrong) == len(one.questions) or teaches):
         first = next((fault for fault in wrong if not fault.too_long), None if teaches else wrong[0])
@@ -227,7 +233,7 @@ def _unmet(one: QuerySet, wrong: Sequence[Unmeetable], *, teaches: bool) -> list
     return [Refusal(one.field_path, text, first.question.expected[:_SHOWN])]
 
 
-def _unmet_doubts(one: QuerySet, wrong: Sequence[Unmeetable]) -> list[str]:
+def _unmet_doubts(one: QuestionSet, wrong: Sequence[Unmeetable]) -> list[str]:
     if not wrong:
         return []
     first = wrong[0]
@@ -240,6 +246,6 @@ def _place(question: Question) -> str:
 
 
 def _lost(said: Said, written: str) -> str:
-    """Characters that were said and aren't in the prompt; templates may cut white space."""
+    """Returns the characters that were said and aren't in the prompt; templates may cut white space."""
     text = said if isinstance(said, str) else "".join(message.content for message in said)
     return "".join(sorted(char for char in set(text) - set(written) if not char.isspace()))

@@ -1,4 +1,4 @@
-"""Makes what a run is made of from its config, each part when it is first asked for.
+"""Makes a run's components from its config, each when it is first asked for.
 
 Place in the data's way: station 4. All refusals that don't need a step to be run happen here, before any work. Nothing
 is loaded that nobody asks for: an algorithm without a policy loads no model.
@@ -34,7 +34,8 @@ from trainyard_trainer.training.registry import load_rewards, make_task
 
 
 class Components:
-    """The components of one run; whatever is asked for raises RefusedError where config, inputs and image don't fit.
+    """Makes the components of one run on demand; any of them raises RefusedError where config, inputs and image don't
+    fit.
 
     Args:
         config: what the run is.
@@ -48,34 +49,34 @@ class Components:
 
     @cached_property
     def task(self) -> Task:
-        """What the agent learns to do."""
+        """Makes the task that the agent learns."""
         return make_task(self._config.task, self._inputs.module)
 
     @cached_property
     def rewards(self) -> tuple[WeightedReward, ...]:
-        """The rewards, those of a user in a process of their own, which `close` ends."""
+        """Loads the rewards; those of a user run in a process of their own, which `close` ends."""
         return load_rewards(self._config.task.rewards, self._inputs.module, self._stop.requested)
 
     @cached_property
     def questions(self) -> Questions:
-        """The questions of training, validation and test."""
+        """Opens the questions of training, validation and test."""
         return open_questions(self._config, self.task, self._inputs.data)
 
     @cached_property
     def model(self) -> LoadedModel:
-        """The first weights with their tokenizer."""
+        """Loads the first weights with their tokenizer."""
         return load_first(self._config.model, self._config.algorithm, self._inputs.model, self.task.alphabet)
 
     @cached_property
     def renderer(self) -> Renderer:
-        """What is said to the model, as ids."""
+        """Makes the renderer of the task's conversations."""
         began_on = self._config.run.began_on
         day = None if began_on is None else date.fromisoformat(began_on)
         return make_renderer(self.model.vocabulary, self.task, self._config.task.special_tokens, day)
 
     @cached_property
     def policy(self) -> TorchPolicy:
-        """The weights and their optimizer."""
+        """Makes the policy: the weights and their optimizer."""
         plan, algorithm = self._plan, self._config.algorithm
         settings = PolicySettings(
             learning_rate=plan.learning_rate,
@@ -92,15 +93,15 @@ class Components:
 
     @cached_property
     def longest_row(self) -> int:
-        """Tokens of the longest trajectory to be expected: the longest prompt, every turn as long as it may be, and as
-        much said in reply.
+        """Estimates the tokens of the longest trajectory: the longest prompt, every turn at its limit, and as much in
+        replies.
         """
         expected = self._report.longest_prompt + 2 * self._turn_tokens * self._plan.max_turns
         return min(expected, self.model.context_length or expected)
 
     @cached_property
     def rollouts(self) -> RolloutSource:
-        """Rollouts in this process, by an engine that samples with the policy's own weights."""
+        """Makes rollouts in this process, by an engine that samples with the policy's own weights."""
         return SynchronousRollouts(
             engine=self._engine[0],
             task=self.task,
@@ -114,12 +115,12 @@ class Components:
 
     @property
     def sampler(self) -> ReportedSampler | None:
-        """What is to be reported of the engine; None while nobody has asked for rollouts."""
+        """Returns what is to be reported of the engine; None until rollouts were made."""
         return self._engine[1] if "_engine" in self.__dict__ else None
 
     @cached_property
     def exam(self) -> Exam | None:
-        """What the run is measured by; None where it isn't."""
+        """Makes what the run is measured by; None where it isn't measured."""
         settings = self._config.evaluation
         if settings is None:
             return None
@@ -128,11 +129,11 @@ class Components:
         return Exam(settings, self.questions, self.rollouts, how, self.rewards)
 
     def check_data(self) -> None:
-        """Report on every question that the run may ask, once; refuse those that it can't use."""
+        """Reports once on every question that the run may ask, and refuses those that it can't use."""
         _ = self._report
 
     def close(self) -> None:
-        """End what was started."""
+        """Ends what was started."""
         if "rewards" in self.__dict__:
             close_rewards(self.rewards)
 

@@ -31,7 +31,7 @@ SHOWN_CHARACTERS = 400
 
 
 def dry_run(config: RunConfig, inputs: RunInputs, *, stop: StopRequest, say: Callable[[str], None]) -> None:
-    """Make a run's components, try them on a few prompts, and say what came of each.
+    """Makes a run's components, tries them on a few prompts, and says what came of each.
 
     Args:
         config: what would be trained, with every reference resolved.
@@ -94,7 +94,7 @@ _TRIALS = {"GRPO": _try_grpo, "SFT": _try_sft, "Evaluation": _try_evaluation}
 def _try_rollout(
     prompts: Sequence[Prompt], plan: RolloutPlan, components: Components, allowed: float, say: Callable[[str], None]
 ) -> None:
-    """Roll out, score, and show the numbers and one conversation."""
+    """Rolls out and scores, then shows the numbers and one conversation."""
     rolled_out = sorted(components.rollouts.rollout(prompts, plan), key=lambda trajectory: trajectory.id)
     scored = score(rolled_out, components.rewards, allowed)
     say(f"rollout: {len(scored)} trajectories of {len(prompts)} prompts")

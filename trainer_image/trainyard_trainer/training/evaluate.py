@@ -1,4 +1,4 @@
-"""Success on the test queries before the first step and after the last, and whether it changed.
+"""Success on the test questions before the first step and after the last, and whether it changed.
 
 Place in the data's way: station 5. Only these two measurements are compared, and nothing is chosen by them: no other
 number of a run is evidence that it learned.
@@ -15,7 +15,7 @@ from trainyard_trainer.training.train_state import TrainState
 
 
 def evaluate_before(version: int, exam: Exam | None, sinks: Sinks, state: TrainState) -> None:
-    """Measure the first weights, unless that is done; `state` keeps it. Nothing where the run has no evaluation.
+    """Measures the first weights into `state`, unless that is done; does nothing where the run has no evaluation.
 
     Raises:
         RolloutInterruptedError: a stop was asked for.
@@ -33,7 +33,7 @@ def evaluate_before(version: int, exam: Exam | None, sinks: Sinks, state: TrainS
 
 
 def evaluate_after(version: int, exam: Exam | None, sinks: Sinks, state: TrainState) -> None:
-    """Measure the last weights, compare them with the first, and record and show what follows; else as above."""
+    """Measures the last weights, compares them with the first, and records and shows the result."""
     if exam is None:
         return
     sinks.progress.phase("evaluation")

@@ -1,4 +1,4 @@
-"""A run that trains nothing: a model and a baseline answer the same test queries, and are compared.
+"""A run that trains nothing: a model and a baseline answer the same test questions, and are compared.
 
 Place in the data's way: station 5, for `algorithm.type: Evaluation`. One model is in memory at a time. It leaves rows
 and a conclusion, no checkpoint; the digest of that conclusion is how its end can be told from one that measured
@@ -30,7 +30,7 @@ from trainyard_trainer.trajectory import Trajectory
 def evaluate_only(
     config: RunConfig, inputs: RunInputs, *, ledger: Ledger, progress: ProgressReporter, stop: StopRequest
 ) -> Ended:
-    """Measure the baseline, then the model; record both and what follows.
+    """Measures the baseline, then the model; records both and the conclusion.
 
     Raises:
         RefusedError: the user's mistake, or not one answer could be scored.
@@ -69,5 +69,5 @@ def _measure(
 
 
 def _metrics(kind: Literal["baseline", "evaluation"], measured: Measured) -> StepMetrics:
-    """Neither has trained a step here."""
+    """Makes the metrics of a measurement at step 0, for nothing is trained here."""
     return StepMetrics(kind, 0, 0, measured.values)

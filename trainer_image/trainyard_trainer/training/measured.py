@@ -1,6 +1,6 @@
-"""A measurement of one state of a policy: made by asking every query of a set, and kept for a comparison.
+"""A measurement of one state of a policy: made by asking every question of a set, and kept for a comparison.
 
-Place in the data's way: station 5, before, between and after steps. The same queries and the same random streams each
+Place in the data's way: station 5, before, between and after steps. The same questions and the same random streams each
 time, so that a difference is the policy's; no stream is shared with training, and nothing is learned here.
 """
 
@@ -26,9 +26,9 @@ from trainyard_trainer.trajectory import Trajectory
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a measurement found: named numbers, and what each query gave.
+    """Holds what a measurement found: named numbers, and what each question gave.
 
-    `values` are those of `evaluation_values` and `rollout_values`, the number of queries as `questions`, and what it
+    `values` are those of `evaluation_values` and `rollout_values`, the number of questions as `questions`, and what it
     took as `evaluation_seconds`.
     """
 
@@ -36,20 +36,20 @@ class Measured:
     outcomes: Sequence[Outcome]
 
     def to_state(self) -> dict[str, Any]:
-        """In plain types, for a checkpoint."""
-        by_query = [[one.query, list(one.successes)] for one in self.outcomes]
-        return {"values": dict(self.values), "outcomes": by_query}
+        """Writes it in plain types, for a checkpoint."""
+        by_question = [[one.query, list(one.successes)] for one in self.outcomes]
+        return {"values": dict(self.values), "outcomes": by_question}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Measured:
-        """What `to_state` gave."""
-        by_query = [Outcome(query, tuple(right)) for query, right in state["outcomes"]]
-        return cls(state["values"], by_query)
+        """Reads what `to_state` wrote."""
+        by_question = [Outcome(question, tuple(right)) for question, right in state["outcomes"]]
+        return cls(state["values"], by_question)
 
 
 @dataclass(frozen=True, slots=True)
 class Exam:
-    """The questions that a run is measured by, and how they are answered and judged.
+    """Holds the questions that a run is measured by, and how they are answered and judged.
 
     Attributes:
         settings: how many, how often, and when validation ends a run.
@@ -67,7 +67,7 @@ class Exam:
 
 
 def measure(exam: Exam, prompts: Sequence[Prompt], stream: Stream) -> tuple[Measured, list[Trajectory]]:
-    """Ask every query; the measurement and the answers, in the queries' order.
+    """Asks every question; returns the measurement and the answers, in the questions' order.
 
     Raises:
         RolloutInterruptedError: a stop was asked for.

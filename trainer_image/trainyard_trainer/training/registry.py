@@ -40,7 +40,7 @@ _ABSENT: Final = object()
 
 
 def make_task(spec: TaskSpec, module: Path | None = None) -> Task:
-    """The task that a manifest names, with its options.
+    """Makes the task that a manifest names, with its options.
 
     Args:
         spec: names it.
@@ -74,7 +74,7 @@ def make_task(spec: TaskSpec, module: Path | None = None) -> Task:
 def load_rewards(
     terms: Sequence[RewardTerm], module: Path | None = None, interrupted: Callable[[], bool] = lambda: False
 ) -> tuple[WeightedReward, ...]:
-    """The rewards that a manifest names, in its order.
+    """Loads the rewards that a manifest names, in its order.
 
     Built-in ones are called in this process, those of a user in a worker, which is started here.
 
@@ -102,7 +102,7 @@ def load_rewards(
 
 
 def _require_loaded(found: Mapping[str, Any], terms: Sequence[RewardTerm], module: Path | None) -> None:
-    """Refuse a module that is broken, and a package that ends the worker's process."""
+    """Refuses a module that is broken, and a package that ends the worker's process."""
     if "module" in found:
         raise _broken_module(module, str(found["module"]))
     if "died" in found:
@@ -128,7 +128,7 @@ def _weighted(
 
 
 def _find_task(name: str, module: Path | None) -> tuple[Any, str]:
-    """A thing of that name, and where it stands."""
+    """Finds what has that name, and says where it stands."""
     has: list[str] | None = None
     if module is not None:
         try:
@@ -150,7 +150,7 @@ def _find_task(name: str, module: Path | None) -> tuple[Any, str]:
 
 
 def _require_task(found: Any, where: str, name: str) -> None:
-    """Refuse what isn't a class with a task's methods."""
+    """Refuses what isn't a class with a task's methods."""
     if not callable(found):
         raise _no_task(f"{where} isn't callable, so no task", name)
     for method, arguments in _METHODS.items():
@@ -169,7 +169,7 @@ def _option_names(found: Any, where: str, name: str) -> tuple[str, ...]:
 
 
 def _require_attributes(task: Any, where: str, name: str) -> None:
-    """Refuse a task that lacks what the loop reads, or says another kind of dialogue."""
+    """Refuses a task that lacks what the loop reads, or says another kind of dialogue."""
     found = {attribute: _read(task, attribute, where, name, _ABSENT) for attribute in _ATTRIBUTES}
     for attribute, value in found.items():
         if value is _ABSENT:
@@ -183,7 +183,7 @@ def _require_attributes(task: Any, where: str, name: str) -> None:
 
 
 def _read(thing: Any, attribute: str, where: str, name: str, default: Any = None) -> Any:
-    """An attribute of a user's module, class or task, which may be a property that raises."""
+    """Reads an attribute of a user's module, class or task, which may be a property that raises."""
     try:
         return read_attribute(thing, attribute, default)
     except AttributeUnreadableError as error:

@@ -19,9 +19,9 @@ _MEASUREMENTS = ("success_rate", "avg_reward", "avg_steps", "tool_accuracy")
 
 
 def reported_evaluation(before: Measured | None, after: Measured | None) -> ReportedEvaluation:
-    """Both measurements of the test queries, and what may be concluded from them once there are two.
+    """Puts both measurements of the test questions together with the conclusion, once there are two.
 
-    Nothing is concluded where no query has a verdict in both.
+    Nothing is concluded where no question has a verdict in both.
     """
     newest = after or before
     questions = int(newest.values["questions"]) if newest else 0
@@ -42,7 +42,7 @@ def reported_evaluation(before: Measured | None, after: Measured | None) -> Repo
 
 
 def reported_validation(history: ValidationHistory) -> ReportedValidation | None:
-    """The latest validation and the best; None before the first with a value."""
+    """Returns the latest validation and the best; None before the first with a value."""
     if history.last_step is None or history.last is None or history.best_step is None or history.best is None:
         return None
     return ReportedValidation(
@@ -54,7 +54,7 @@ def reported_validation(history: ValidationHistory) -> ReportedValidation | None
 
 
 def _measurement(measured: Measured | None) -> Measurement | None:
-    """None too where no answer got a verdict."""
+    """Reports a measurement; None also where no answer got a verdict."""
     if measured is None or "success_rate" not in measured.values:
         return None
     texts = {name: as_text(measured.values[name], places=_PLACES) for name in _MEASUREMENTS if name in measured.values}

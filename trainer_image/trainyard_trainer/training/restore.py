@@ -24,10 +24,10 @@ from trainyard_trainer.training.train_state import ReadBatch, TrainState
 _log = logging.getLogger(__name__)
 
 POSITION: Final = "position"
-"""Member of the trainer's state that holds the position; the others are the policy's."""
+"""Member of the trainer's state that holds the train state, by its stored name; the others are the algorithm's."""
 Lacks = Callable[[int, TrainState | None], str | None]
 """What a ledger lacks of a state; None where it has all. Asked with the number of finished steps before a checkpoint is
-fetched, and with its position after that.
+fetched, and with its train state after that.
 """
 
 
@@ -42,7 +42,7 @@ def find_restorable(
     unreadable: Mapping[str, str] | None = None,
     say: Callable[[str], None] = _log.warning,
 ) -> Resumed | None:
-    """Find the newest checkpoint whose state can be read and whose rows the ledger has; None where the run begins.
+    """Finds the newest committed checkpoint whose state can be read and whose rows the ledger has; None without one.
 
     Args:
         storage: where the run writes its checkpoints.
@@ -71,7 +71,7 @@ def find_restorable(
 
 
 def restore(algorithm: Algorithm, resumed: Resumed) -> TrainState:
-    """Give the algorithm what it learned up to a checkpoint; returns where the run stands.
+    """Gives the algorithm what it had learned at a checkpoint, and returns the train state of then.
 
     Raises:
         UnreadableError: the state is of another layout, for another version of the trainer wrote it; the algorithm is
@@ -85,9 +85,8 @@ def restore(algorithm: Algorithm, resumed: Resumed) -> TrainState:
 
 
 def require_same_questions(state: TrainState, digest: str) -> None:
-    """Refuse to go on with other questions than the run began with.
-
-    Some would be trained on twice and some never, and the evaluation could ask what was trained on.
+    """Refuses to go on with other questions than the run began with, for some could be trained on twice, never, or be
+    test questions.
 
     Args:
         state: where the run stands.
@@ -107,10 +106,10 @@ def require_same_questions(state: TrainState, digest: str) -> None:
 
 
 def _train_state(committed: Committed, folder: Path, read_batch: ReadBatch) -> TrainState:
-    """Read where the run stands in a checkpoint; its tensors stay on the disk."""
+    """Reads the train state of a checkpoint; its tensors stay on the disk."""
     with reading(committed.uri):
         state: Mapping[str, Any] = torch.load(folder / TRAINER_STATE_FILE, weights_only=True, mmap=True)
-        position = TrainState.from_state(state[POSITION], read_batch)
-        if position.step != committed.step:
-            raise ValueError(f"its manifest is of step {committed.step}, its position of step {position.step}")
-        return position
+        stands = TrainState.from_state(state[POSITION], read_batch)
+        if stands.step != committed.step:
+            raise ValueError(f"its manifest is of step {committed.step}, its state of step {stands.step}")
+        return stands

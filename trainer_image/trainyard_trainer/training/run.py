@@ -40,8 +40,8 @@ def run(
     checkpointer: Checkpointer,
     stop: StopRequest,
 ) -> Ended:
-    """Train as `config` says, from the run's newest checkpoint on where it has one, to its last one, committed; or only
-    evaluate.
+    """Trains as `config` says, from the run's newest checkpoint if it has one, until its last one is committed; or only
+    evaluates.
 
     The checkpointer tells ledger and reporter of each commit by itself; the loop hands it snapshots and waits at the
     end.
@@ -89,7 +89,9 @@ def run(
 
 
 def _made(config: RunConfig, inputs: RunInputs, components: Components) -> tuple[Algorithm, Exam | None]:
-    """The algorithm and what it is measured by; a stop meanwhile leaves what the run would have gone on from."""
+    """Makes the algorithm and what it is measured by; after a stop meanwhile the run's newest checkpoint stays its
+    result.
+    """
     try:
         return make_algorithm(config.algorithm, components), components.exam
     except RolloutInterruptedError:
@@ -98,7 +100,7 @@ def _made(config: RunConfig, inputs: RunInputs, components: Components) -> tuple
 
 
 def _state(algorithm: Algorithm, inputs: RunInputs, components: Components) -> TrainState:
-    """Where the run stands: at its beginning, or where its newest checkpoint was taken."""
+    """Returns where the run stands: at its start, or where its newest checkpoint was taken."""
     questions = components.questions.digest
     if inputs.resumed is None:
         return TrainState(questions=questions)
@@ -108,5 +110,5 @@ def _state(algorithm: Algorithm, inputs: RunInputs, components: Components) -> T
 
 
 def _set_threads() -> None:
-    """One thread unless OMP_NUM_THREADS says otherwise: equal bytes need equal threads, and tiny models gain."""
+    """Sets one thread unless OMP_NUM_THREADS says otherwise: equal bytes need equal threads, and tiny models gain."""
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))

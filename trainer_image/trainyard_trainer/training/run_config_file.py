@@ -18,7 +18,7 @@ from trainyard_trainer.errors import RefusedError
 
 
 def read_run_config(path: Path) -> RunConfig:
-    """The run config in a file.
+    """Reads the run config in a file.
 
     Raises:
         RefusedError: INVALID_RUN_CONFIG, with the first field at fault.
@@ -30,7 +30,7 @@ def read_run_config(path: Path) -> RunConfig:
 
 
 def parse_run_config(text: str) -> RunConfig:
-    """The run config in a JSON text.
+    """Parses the run config in a JSON text.
 
     Raises:
         RefusedError: INVALID_RUN_CONFIG, with the first field at fault.

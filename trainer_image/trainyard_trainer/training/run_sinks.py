@@ -14,7 +14,7 @@ from trainyard_trainer.stop import StopRequest
 
 @dataclass(frozen=True, slots=True)
 class Sinks:
-    """Where the loop's results go; a checkpoint is due every `every_steps` steps."""
+    """Holds where the loop's results go; a checkpoint is due every `every_steps` steps."""
 
     ledger: Ledger
     progress: ProgressReporter

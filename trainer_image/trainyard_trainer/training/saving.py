@@ -20,12 +20,12 @@ from trainyard_trainer.training.train_state import TrainState
 
 
 def is_due(finished: int, every_steps: int) -> bool:
-    """Tell whether a checkpoint is due after `finished` steps: every so many, beginning with the first so many."""
+    """Says whether a checkpoint is taken after `finished` steps, a multiple of `every_steps`."""
     return finished > 0 and finished % every_steps == 0
 
 
 def save_if_due(algorithm: Algorithm, sinks: Sinks, state: TrainState, *, ended: bool) -> None:
-    """Begin a checkpoint after every so many steps, of the best state so far, and where the run has `ended`.
+    """Begins a checkpoint if it is due after this step, if the state is the best so far, or if the run has `ended`.
 
     Training may go on at once, unless it has ended.
     """
@@ -37,7 +37,7 @@ def save_if_due(algorithm: Algorithm, sinks: Sinks, state: TrainState, *, ended:
 
 
 def stop_here(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> NoReturn:
-    """Save the state of now before all else and end the run.
+    """Saves the current state first and ends the run.
 
     Raises:
         StoppedError: always.
@@ -48,17 +48,17 @@ def stop_here(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> NoReturn
 
 
 def stop_if_asked(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> None:
-    """Do `stop_here` if a stop was asked for.
+    """Saves and ends the run as `stop_here` does, if a stop was asked for.
 
     Raises:
-        StoppedError: it was.
+        StoppedError: a stop was asked for.
     """
     if sinks.stop.requested():
         stop_here(algorithm, sinks, state)
 
 
 def finish(sinks: Sinks) -> SavedCheckpoint:
-    """Wait until the final checkpoint is committed."""
+    """Waits until the final checkpoint is committed."""
     sinks.progress.phase("saving")
     saved = sinks.checkpointer.finish()
     if saved is None:

@@ -19,7 +19,7 @@ from trainyard_trainer.training.validate import has_ended, validate_if_due
 
 
 def train(algorithm: Algorithm, exam: Exam | None, sinks: Sinks, state: TrainState) -> None:
-    """Train from `state` on, which is moved along, to the last step or an early end.
+    """Trains from `state`, which it moves on, to the last step or an early end.
 
     Args:
         algorithm: owns the steps.

@@ -1,7 +1,7 @@
 """Holds how far a run is: everything of it that goes on, besides what its algorithm learned.
 
 Place in the data's way: between station 8 and station 9. The loop moves it on; a checkpoint holds it in plain types. It
-measures, writes and decides nothing. Random streams are keyed by step, so `step` is their position too.
+measures, writes and decides nothing. Random streams are keyed by step, so `step` says how far they are, too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ReadBatch = Callable[[Mapping[str, Any]], Batch]
 
 @dataclass(slots=True)
 class TrainState:
-    """Where the run stands; the one value of the loop that changes.
+    """Says where the run stands; the only value of the loop that changes.
 
     `step` counts finished steps. `batch` is what the next one's updates are made from, with those done, while there are
     more to do; None between steps. `metrics` are the latest measurements, as a checkpoint carries them. `before` is the
@@ -36,17 +36,17 @@ class TrainState:
 
     @property
     def updates(self) -> int | None:
-        """Updates done of the step that isn't finished; None between steps and before the first of them."""
+        """Returns the updates done of the unfinished step; None between steps and before the first of them."""
         return self.batch.done or None if self.batch else None
 
     def finish_step(self, metrics: Mapping[str, str]) -> None:
-        """The step's updates are done."""
+        """Counts the step as finished."""
         self.step += 1
         self.batch = None
         self.metrics = metrics
 
     def to_state(self) -> dict[str, Any]:
-        """As a checkpoint holds it: maps, lists, numbers and strings."""
+        """Writes it as a checkpoint holds it: maps, lists, numbers and strings."""
         return {
             "step": self.step,
             "batch": None if self.updates is None or self.batch is None else self.batch.to_state(),
@@ -58,10 +58,10 @@ class TrainState:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any], read_batch: ReadBatch) -> TrainState:
-        """Read what `to_state` gave.
+        """Reads what `to_state` wrote.
 
         Args:
-            state: it.
+            state: what it wrote.
             read_batch: reads the batch of a step that isn't finished.
 
         Raises:

@@ -1,7 +1,7 @@
-"""Success on the validation queries, every so many steps: what early stopping and the best checkpoint follow.
+"""Success on the validation questions, every so many steps: what early stopping and the best checkpoint follow.
 
-Place in the data's way: station 5, between steps. The queries are neither trained on nor tested on: what is chosen by a
-measurement is no longer measured by it.
+Place in the data's way: station 5, between steps. The questions are neither trained on nor tested on: what is chosen by
+a measurement is no longer measured by it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from trainyard_trainer.training.train_state import TrainState
 
 
 def validate_if_due(version: int, exam: Exam | None, sinks: Sinks, state: TrainState) -> None:
-    """Measure a state if that is due and not done; `state` keeps what came of it. Always shows the newest.
+    """Measures a state into `state` if that is due and not done; always shows the newest measurement.
 
     Args:
         version: updates of the run so far.
@@ -49,18 +49,18 @@ def validate_if_due(version: int, exam: Exam | None, sinks: Sinks, state: TrainS
 
 
 def has_ended(steps: int, exam: Exam | None, state: TrainState) -> bool:
-    """Whether there is no further step: the last of `steps` is done, or validation ended the run."""
+    """Says whether there is no further step: the last of `steps` is done, or validation ended the run."""
     return state.step >= steps or ended_early(exam, state)
 
 
 def ended_early(exam: Exam | None, state: TrainState) -> bool:
-    """Whether validation has shown no improvement for as long as the run may wait for one."""
+    """Says whether validation has shown no improvement for as long as the run may wait for one."""
     validation = exam.settings.validation if exam is not None else None
     stopping = validation.early_stopping if validation else None
     return should_stop(state.validation, stopping.patience if stopping else None)
 
 
 def _as_metrics(rate: float | None) -> dict[str, str]:
-    """What the state's checkpoint says of it."""
+    """Returns what the state's checkpoint says of the validation."""
     text = None if rate is None else as_text(rate, places=6)
     return {} if text is None else {"validation_success_rate": text}

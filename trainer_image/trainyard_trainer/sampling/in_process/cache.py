@@ -41,15 +41,15 @@ class LayerRows:
 
     @property
     def window(self) -> int | None:
-        """Columns that the layer looks back on, itself included; None for all."""
+        """Returns the columns that the layer looks back on, itself included; None for all."""
         return self.like.sliding_window if type(self.like) in _SLIDING else None
 
     def columns(self, total: int) -> int:
-        """How many of `total` columns this layer keeps."""
+        """Says how many of `total` columns this layer keeps."""
         return total if self.window is None else min(total, self.window - 1)
 
     def row_bytes(self, total: int) -> int:
-        """Bytes of one conversation of `total` tokens."""
+        """Counts the bytes of one conversation of `total` tokens."""
         columns = self.columns(total)
         kept = sum(part[0, :, 0].nbytes for part in (self.keys, self.values) if part is not None)
         return columns * kept + sum(state[0].nbytes for _, _, state in self.states)
@@ -65,30 +65,32 @@ class CacheRows:
 
     @staticmethod
     def of(cache: DynamicCache, lengths: Sequence[int], total: int) -> CacheRows:
-        """What a cache holds now. Shares its tensors: take rows before the cache is used again."""
+        """Takes what a cache holds now and shares its tensors: take rows before the cache is used again."""
         return CacheRows(tuple(_read(layer) for layer in cache.layers), tuple(lengths), total)
 
     @property
     def movable(self) -> bool:
-        """Whether every layer is one that is known here."""
+        """Says whether the kind of every layer is known here."""
         return all(type(layer.like) in KNOWN for layer in self.layers)
 
     @property
     def forgetful(self) -> bool:
-        """Whether reading on loses what was: states change, and windows let columns go."""
+        """Says whether reading on loses earlier content: states change, and windows drop columns."""
         return any(layer.states or layer.window is not None for layer in self.layers)
 
     @property
     def stateful(self) -> bool:
-        """Whether a layer has states, into which padding could leak."""
+        """Says whether a layer has states, into which padding could leak."""
         return any(type(layer.like) in _LINEAR for layer in self.layers)
 
     def row_bytes(self, tokens: int) -> int:
-        """Bytes that one conversation of so many tokens takes in all layers; of rows that have read something."""
+        """Counts the bytes that one conversation of so many tokens takes in all layers; needs rows that have read
+        something.
+        """
         return sum(layer.row_bytes(tokens) for layer in self.layers)
 
     def take(self, rows: Sequence[int], *, trim: int = 0) -> CacheRows:
-        """A copy of these rows, in this order, without their last `trim` columns and those that none of them uses."""
+        """Copies these rows, in this order, without their last `trim` columns and those that none of them uses."""
         lengths = tuple(self.lengths[row] for row in rows)
         total = max(lengths)
         index = torch.tensor(rows, device=self._device())
@@ -96,7 +98,7 @@ class CacheRows:
         return CacheRows(layers, lengths, total)
 
     def cache(self) -> DynamicCache:
-        """As transformers' models take it. Reading on may change these rows' states."""
+        """Makes a cache as transformers' models take it; reading on may change these rows' states."""
         cache = DynamicCache()
         cache.layers = [_write(layer, self.total) for layer in self.layers]
         return cache
@@ -126,7 +128,7 @@ class CacheRows:
 
 
 def join(parts: Sequence[CacheRows]) -> CacheRows:
-    """The rows of all parts, one part after the other; shorter ones get columns before their first."""
+    """Joins the rows of all parts in order; shorter ones get columns before their first."""
     if len(parts) == 1:
         return parts[0]
     total = max(part.total for part in parts)
@@ -173,7 +175,7 @@ def _read(layer: Any) -> LayerRows:
 
 
 def _write(rows: LayerRows, total: int) -> Any:
-    """A transformers layer like the one that the rows came from, with their content."""
+    """Makes a transformers layer like the one that the rows came from, with their content."""
     layer = copy.copy(rows.like)
     if rows.keys is not None:
         layer.keys, layer.values = rows.keys, rows.values

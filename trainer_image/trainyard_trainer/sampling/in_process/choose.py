@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 
 class _NeverStopped:
-    """A check is short."""
+    """Never asks for a stop, for a check is short."""
 
     def requested(self) -> bool:
         return False
@@ -41,7 +41,7 @@ class _NeverStopped:
 def choose_engine(
     policy: SampledPolicy, stop: StopRequest, *, longest_row: int, slots: int = SLOTS
 ) -> tuple[InProcessEngine, ReportedSampler]:
-    """An engine for a policy's model, and what is to be reported of it.
+    """Chooses an engine for a policy's model; returns it with what is to be reported of it.
 
     Args:
         policy: its model samples; it is told how many conversations are decoded at a time.
@@ -84,7 +84,7 @@ def choose_engine(
 
 
 def _check(policy: SampledPolicy, make: Callable[[], Decoder], problems: list[str], what: str) -> str | None:
-    """What a good check measured; else None, and the problem is added.
+    """Returns what a check measured if it is good; else None, with the problem added to `problems`.
 
     Raises:
         RefusedError: INVALID_MANIFEST; memory is too small for the check, which says nothing of the model.

@@ -23,9 +23,11 @@ NUCLEUS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What may be drawn in each of S rows: the `top_k` [S] most probable tokens, of those the fewest whose renormalised
-    probabilities reach `top_p` [S], float64; tokens as probable as the last of these, too. A row without the one has a
-    `top_k` of V, without the other a `top_p` above 1. `widest` is the largest `top_k`.
+    """Says what may be drawn in each of S rows.
+
+    Of the `top_k` [S] most probable tokens, the fewest whose renormalised probabilities reach `top_p` [S], float64, and
+    those as probable as the last of these. A row without the one has a `top_k` of V, without the other a `top_p` above
+    1. `widest` is the largest `top_k`.
     """
 
     top_k: torch.Tensor
@@ -36,7 +38,7 @@ class Filters:
     def of(
         top_k: Sequence[int | None], top_p: Sequence[float | None], vocabulary: int, device: torch.device
     ) -> Filters | None:
-        """The filters of rows; None where no row has one.
+        """Makes the filters of rows; None where no row has one.
 
         A `top_k` of the whole vocabulary and a `top_p` of 1 are none: by rounding, the last few tokens would count as
         cut, and every drawn token would bring nearly all ids as its support.
@@ -64,7 +66,7 @@ class Drawn:
     kept: torch.Tensor | None = None
 
     def support(self, row: int) -> tuple[int, ...] | None:
-        """The ids that could be drawn in a row, ascending; None where all could be."""
+        """Lists the ids that could be drawn in a row, ascending; None where all could be."""
         if self.kept is None or bool(self.kept[row].all()):
             return None
         return tuple(self.kept[row].nonzero().squeeze(-1).tolist())
@@ -76,7 +78,7 @@ def draw_tokens(
     temperature_S: torch.Tensor | None = None,
     filters: Filters | None = None,
 ) -> Drawn:
-    """One token per row by inverse CDF.
+    """Draws one token per row by inverse CDF.
 
     The cumulative sum is in float64; rounding at its end can't lead beyond the last token of non-zero mass.
 
@@ -103,14 +105,16 @@ def draw_tokens(
 
 
 def _pick(mass_SV: torch.Tensor, uniform_S1: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The first token at which the cumulative sum exceeds its uniform share of the total, and the total; [S, 1]."""
+    """Returns the first token at which the cumulative sum exceeds its uniform share of the total, and the total; [S,
+    1].
+    """
     cumulated_SV = mass_SV.cumsum(dim=-1, dtype=torch.float64)
     total_S1 = cumulated_SV[:, -1:]
     return _first_above(cumulated_SV, _below(uniform_S1 * total_S1, total_S1)), total_S1
 
 
 def _pick_wide(mass_SV: torch.Tensor, uniform_S1: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The same in two stages: the block of tokens, then the token in it."""
+    """Does the same in two stages: the block of tokens, then the token in it."""
     size = mass_SV.shape[-1]
     whole = size // BLOCK * BLOCK
     sums_SB = mass_SV[:, :whole].unflatten(-1, (-1, BLOCK)).sum(dim=-1, dtype=torch.float64)
@@ -130,7 +134,7 @@ def _pick_wide(mass_SV: torch.Tensor, uniform_S1: torch.Tensor) -> tuple[torch.T
 
 
 def _below(target_S1: torch.Tensor, total_S1: torch.Tensor) -> torch.Tensor:
-    """The target, kept below the total: what first exceeds it is then a token of non-zero mass."""
+    """Keeps the target below the total, so that the first sum above it belongs to a token of non-zero mass."""
     return torch.minimum(target_S1, torch.nextafter(total_S1, torch.zeros_like(total_S1)))
 
 
@@ -139,7 +143,7 @@ def _first_above(cumulated: torch.Tensor, target_S1: torch.Tensor) -> torch.Tens
 
 
 def _kept(mass_SV: torch.Tensor, filters: Filters) -> torch.Tensor:
-    """Which tokens may be drawn [S, V]."""
+    """Says which tokens may be drawn; [S, V]."""
     size = mass_SV.shape[-1]
     first = filters.widest if filters.widest < size else min(size, NUCLEUS)
     for width in (first, size):

@@ -27,7 +27,7 @@ class UnknownCacheError(TrainerError):
 
 
 class SampledPolicy(Protocol):
-    """What sampling needs of a policy: see `policy.torch_policy.TorchPolicy`."""
+    """Says what sampling needs of a policy; see `policy.torch_policy.TorchPolicy`."""
 
     model: Any
     device: torch.device
@@ -36,22 +36,22 @@ class SampledPolicy(Protocol):
 
     @property
     def version(self) -> int:
-        """Optimizer updates done so far."""
+        """Counts the optimizer updates done so far."""
 
     def room(self) -> Room | None:
-        """Bytes that sampling may use; None where no limit is known."""
+        """Returns the bytes that sampling may use; None where no limit is known."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadTokens:
-    """What reading leaves: caches of S rows, and the logits after each row's last token [S, V]."""
+    """Holds what reading leaves: caches of S rows, and the logits after each row's last token [S, V]."""
 
     rows: CacheRows
     logits: torch.Tensor
 
 
 class CachedModel:
-    """A model that reads tokens behind what it has already read.
+    """Reads tokens behind what it has already read.
 
     Args:
         policy: whose model it is.
@@ -81,13 +81,13 @@ class CachedModel:
 
     @property
     def device(self) -> torch.device:
-        """Where token ids and masks belong."""
+        """Returns the device of token ids and masks."""
         return self.policy.device
 
     def forward(
         self, token_ids: torch.Tensor, mask: torch.Tensor | None, positions: torch.Tensor, cache: DynamicCache
     ) -> torch.Tensor:
-        """Read the columns `token_ids` [S, columns]; logits after the last one [S, V]. The cache grows by them.
+        """Reads the columns `token_ids` [S, columns] into the cache and returns the logits after the last one [S, V].
 
         `mask` [S, all columns] is 1 where a column is used; None where all are. `positions` are those of the tokens.
         """
@@ -98,7 +98,7 @@ class CachedModel:
         return output.logits[:, -1]
 
     def read_prompts(self, prompts: Sequence[tuple[int, ...]]) -> Iterator[tuple[list[int], ReadTokens]]:
-        """Read prompts from their beginning: which of them, by index, and what that left."""
+        """Reads prompts from their start; yields the indices of those read together, and what that left."""
         for chosen in self._passes(prompts):
             lengths = [len(prompts[index]) for index in chosen]
             total = max(lengths)
@@ -112,7 +112,7 @@ class CachedModel:
             yield chosen, ReadTokens(CacheRows.of(cache, lengths, total), logits)
 
     def read_on(self, rows: CacheRows, fresh: Sequence[Sequence[int]]) -> ReadTokens:
-        """Read equally many tokens behind each row."""
+        """Reads equally many tokens behind each row."""
         count = len(fresh[0])
         cache = rows.cache()
         mask = ragged_mask(rows.lengths, rows.total, count, self.device)
@@ -123,7 +123,9 @@ class CachedModel:
         return ReadTokens(CacheRows.of(cache, lengths, rows.total + count), logits)
 
     def _passes(self, prompts: Sequence[tuple[int, ...]]) -> Iterator[list[int]]:
-        """Indices of prompts that are read together; of equal length where padding could leak into states."""
+        """Yields the indices of prompts that are read together; of equal length where padding could leak into
+        states.
+        """
         order = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), index))
         chosen: list[int] = []
         for index in order:
@@ -141,7 +143,7 @@ class CachedModel:
 
 
 def ragged_mask(lengths: Sequence[int], total: int, more: int, device: torch.device) -> torch.Tensor | None:
-    """1 in the last `lengths[row]` of `total` columns and in `more` that follow; None where that is everywhere."""
+    """Marks with 1 the last `lengths[row]` of `total` columns and `more` that follow; None where that is everywhere."""
     if min(lengths) == total:
         return None
     first = torch.tensor([[total - length] for length in lengths], device=device)

@@ -1,6 +1,6 @@
-"""The engine in this process: many conversations ask for turns, one pump lets a decoder sample them together.
+"""The engine in this process: many conversations ask for turns, and a decoder samples them together.
 
-Place in the data's way: station 5. The pump goes on only when every open conversation has asked or was closed, at
+Place in the data's way: station 5. It goes on only when every open conversation has asked or was closed, at
 points that token counts decide, never the clock; in between, environments run. It knows no model: decoders do.
 """
 
@@ -34,26 +34,26 @@ class Decoder(Protocol):
 
     @property
     def active(self) -> int:
-        """Turns that are being sampled."""
+        """Counts the turns that are being sampled."""
 
     @property
     def due(self) -> bool:
-        """Whether it wants to hear what conversations ask before it goes on; always true with nothing to sample."""
+        """Says whether it wants all conversations' requests before it goes on; always true with nothing to sample."""
 
     def admit(self, turns: Sequence[OpenTurn]) -> list[OpenTurn]:
-        """Begin with these turns, in this order; those that must wait are given back."""
+        """Begins these turns, in this order, and returns those that must wait."""
 
     def advance(self) -> list[OpenTurn]:
-        """Sample on, by one pass of the model at most; the turns that ended."""
+        """Samples on, by one pass of the model at most, and returns the turns that ended."""
 
     def release(self, session: CachedSession) -> None:
-        """Forget a conversation."""
+        """Forgets a conversation."""
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Forgets everything."""
 
     def shrink(self) -> bool:
-        """Sample fewer at a time from now on; False where it can't be fewer."""
+        """Samples fewer at a time from now on; returns False where it can't be fewer."""
 
 
 class InProcessEngine:
@@ -77,14 +77,14 @@ class InProcessEngine:
         self._changed = asyncio.Event()
 
     def open_session(self) -> CachedSession:
-        """A new, empty conversation; the engine waits for it until it asks or is closed."""
+        """Opens a new, empty conversation; the engine waits for it until it asks or is closed."""
         session = CachedSession(self._opened)
         self._opened += 1
         self._open[session] = None
         return session
 
     def close_session(self, session: Session) -> None:
-        """The conversation is over; closing twice does no harm."""
+        """Ends the conversation; may be called again."""
         if not isinstance(session, CachedSession) or session not in self._open:
             return
         del self._open[session]
@@ -96,7 +96,7 @@ class InProcessEngine:
     async def generate(
         self, session: Session, prompt_ids: Sequence[int], sampling: Sampling, key: StreamKey
     ) -> Generation:
-        """One turn; see `sampling.engine.Engine.generate`.
+        """Samples one turn; see `sampling.engine.Engine.generate`.
 
         Raises:
             TypeError: the session is another engine's.
@@ -128,7 +128,7 @@ class InProcessEngine:
         self._changed.set()
 
     async def _run(self) -> None:
-        """Sample until no conversation is open; whatever goes wrong reaches everybody who waits."""
+        """Samples until no conversation is open; an error reaches everybody who waits."""
         try:
             while await self._gathered():
                 for turn in self._within_memory(self._decoder.advance) or ():
@@ -142,7 +142,7 @@ class InProcessEngine:
             self._give_up(error)
 
     async def _gathered(self) -> bool:
-        """Wait, where the decoder is due, for every conversation; False if there is nothing left to do."""
+        """Waits for every conversation where the decoder is due; returns False if there is nothing left to do."""
         self._heed_stop()
         if not self._decoder.due:
             return True
@@ -164,7 +164,7 @@ class InProcessEngine:
         return True
 
     def _within_memory(self, work: Callable[[], list[OpenTurn]]) -> list[OpenTurn] | None:
-        """What the decoder's work gives; None where memory ran out, and then every turn is asked for anew.
+        """Returns the turns that the work gives; None where memory ran out, and then all turns start again.
 
         Raises:
             RefusedError: INVALID_MANIFEST; it can't sample fewer at a time.
@@ -180,7 +180,7 @@ class InProcessEngine:
         return None
 
     def _begin_again(self) -> None:
-        """Sample all turns that were asked for from their beginnings, fewer at a time; conversations are read anew."""
+        """Restarts all turns, fewer at a time; conversations are read anew."""
         self._decoder.reset()
         for session in self._open:
             session.leave()
@@ -205,7 +205,7 @@ class InProcessEngine:
             raise RolloutInterruptedError
 
     def _give_up(self, error: Exception | None) -> None:
-        """Let everybody who waits know; conversations that were begun can't go on."""
+        """Fails everybody who waits; conversations that were begun can't go on."""
         for turn in (*self._asked.values(), *self._going.values()):
             if turn.future.done():
                 continue

@@ -33,7 +33,7 @@ _PROMPTS, _REPLIES, _NEW = (5, 2, 9, 2, 1, 12, 4), (3, 1, 6, 2, 9, 1, 4), (4, 7,
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """|Log-probability of the sampler - of the model|, in nats, over all sampled tokens."""
+    """Measures abs(log-probability of the sampler - of the model), in nats, over all sampled tokens."""
 
     largest: float
     mean: float
@@ -42,11 +42,11 @@ class Agreement:
 
     @property
     def good(self) -> bool:
-        """Whether what the engine samples may be trained on."""
+        """Says whether what the engine samples may be trained on."""
         return self.mean <= MEAN_REDUCED if self.reduced else self.largest <= MAX_FLOAT32
 
     def __str__(self) -> str:
-        """For people."""
+        """Writes it for people."""
         return f"log-probabilities differ by {self.largest:.1e} at most, {self.mean:.1e} on average, of {self.tokens}"
 
 
@@ -59,7 +59,7 @@ class _Spoken:
 
 
 def check(policy: SampledPolicy, make_engine: Callable[[], Engine]) -> Agreement:
-    """Compare an engine with the model that it samples from.
+    """Compares an engine with the model that it samples from.
 
     Args:
         policy: whose model it is.
@@ -118,6 +118,6 @@ def _vocabulary(model: Any) -> int:
 
 
 def _long_prompt(model: Any) -> int:
-    """Length of a prompt beyond the model's window; 0 where it has none, or a wide one."""
+    """Returns the length of a prompt beyond the model's window; 0 where it has none, or a wide one."""
     window = getattr(model.config.get_text_config(), "sliding_window", None) or 0
     return window + 3 if window <= WIDEST_WINDOW and window else 0

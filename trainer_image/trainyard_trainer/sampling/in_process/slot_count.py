@@ -30,19 +30,19 @@ log = logging.getLogger(__name__)
 
 
 def read_probe(model: CachedModel) -> ReadTokens:
-    """What reading a short prompt leaves, to be weighed."""
+    """Reads a short prompt and returns what that leaves, to be weighed."""
     with torch.no_grad():
         ((_, read),) = model.read_prompts([(0,) * _PROBE])
     return read
 
 
 def row_bytes(probe: ReadTokens, tokens: int) -> int:
-    """Bytes that a conversation of so many tokens takes while it is decoded: its part of the cache, and of a draw."""
+    """Counts the bytes that a conversation of so many tokens takes while it is decoded, in the cache and in a draw."""
     return probe.rows.row_bytes(tokens) + DRAWING_BYTES * probe.logits.shape[-1]
 
 
 def most_slots(bytes_of_row: int, room: Room | None, cap: int) -> int:
-    """Conversations that are decoded at a time: `cap`, or the largest power of two that fits; at least one.
+    """Returns how many conversations are decoded at a time: `cap`, or the largest power of two that fits, at least one.
 
     Powers of two, so that small differences of the machine choose nothing else.
 
@@ -58,7 +58,7 @@ def most_slots(bytes_of_row: int, room: Room | None, cap: int) -> int:
 
 
 def settle_slots(model: CachedModel, longest_row: int, cap: int) -> int:
-    """`most_slots` of a policy's model.
+    """Computes `most_slots` for a policy's model.
 
     Raises:
         RefusedError: INVALID_MANIFEST; one conversation takes more than there is beside the weights.
@@ -74,7 +74,7 @@ def settle_slots(model: CachedModel, longest_row: int, cap: int) -> int:
 
 
 def too_little_memory(policy: SampledPolicy, needed: str) -> RefusedError:
-    """Say that not even one conversation at a time can be sampled, what was `needed`, and what is left."""
+    """Makes the refusal of a run that can't sample even one conversation: what is `needed`, and what is left."""
     room = policy.room()
     return RefusedError(
         TerminationReason.INVALID_MANIFEST,

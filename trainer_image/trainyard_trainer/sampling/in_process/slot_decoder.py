@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 
 class SlotDecoder:
-    """See `sampler.Decoder`.
+    """Decodes in slots; see `sampler.Decoder`.
 
     Args:
         model: reads.
@@ -52,24 +52,24 @@ class SlotDecoder:
 
     @property
     def slots(self) -> int:
-        """Conversations that are decoded at a time."""
+        """Returns how many conversations are decoded at a time."""
         return self._slots or self._model.policy.slots or SLOTS
 
     @property
     def active(self) -> int:
-        """Turns that are being sampled."""
+        """Counts the turns that are being sampled."""
         live = 0 if self._batch is None else int(self._batch.live.sum())
         return live + len(self._at_once)
 
     @property
     def due(self) -> bool:
-        """Whether the batch should be put together anew before the next step."""
+        """Says whether the batch should be put together anew before the next step."""
         if self._at_once:
             return False
         return not self.active or (self._batch is not None and self._waste > WASTE * len(self._batch.turns))
 
     def admit(self, turns: Sequence[OpenTurn]) -> list[OpenTurn]:
-        """Put the batch together anew: running turns, then these; those for which there is no slot are given back."""
+        """Puts running turns and then these into a new batch; returns those for which there is no slot."""
         back = [turn for turn in turns if turn.session.seated]
         new = [turn for turn in turns if not turn.session.seated]
         running = [] if self._batch is None else np.flatnonzero(self._batch.live).tolist()
@@ -92,7 +92,7 @@ class SlotDecoder:
         return waiting
 
     def advance(self) -> list[OpenTurn]:
-        """Sample one token for every running turn; the turns that ended with it."""
+        """Samples one token for every running turn and returns the turns that ended with it."""
         if self._at_once:
             ended, self._at_once = self._at_once, []
             return ended
@@ -104,19 +104,19 @@ class SlotDecoder:
         return [self._batch.turns[row] for row in rows]
 
     def release(self, session: CachedSession) -> None:
-        """Forget a conversation."""
+        """Forgets a conversation."""
         if self._batch is not None and session.row is not None:
             self._batch.drop(session.row)
         session.leave()
         self._at_once = [turn for turn in self._at_once if turn.session is not session]
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Forgets everything."""
         self._batch, self._waste, self._at_once = None, 0, []
         self._prompts.clear()
 
     def shrink(self) -> bool:
-        """Half the slots from now on; False where there is only one."""
+        """Halves the slots from now on; returns False where there is only one."""
         fewer = self.slots // 2
         if not fewer:
             return False
@@ -128,7 +128,7 @@ class SlotDecoder:
         return True
 
     def _park(self, rows: list[int]) -> None:
-        """Where reading on loses what was, keep copies of rows that ended just now."""
+        """Copies rows that ended just now, where reading on would lose them."""
         if not rows or self._batch is None or not self._model.forgetful:
             return
         block = self._batch.rows(rows)
@@ -136,7 +136,7 @@ class SlotDecoder:
             self._batch.turns[row].session.place = (block, place)
 
     def _going_on(self, running: list[int]) -> list[tuple[list[OpenTurn], CacheRows]]:
-        """The rows of running turns. Where nothing else is read from the batch, it goes: two have room, not three."""
+        """Takes the rows of running turns; drops the batch where nothing else is read from it, to save its memory."""
         if self._batch is None:
             return []
         joining = []
@@ -148,8 +148,8 @@ class SlotDecoder:
         return joining
 
     def _returning(self, turns: Sequence[OpenTurn]) -> list[tuple[list[OpenTurn], CacheRows]]:
-        """Conversations that are known, with what they have to read. All are fetched before the first of them reads
-        on, so that the batch can go.
+        """Lets known conversations read what came in; all are fetched before the first reads on, so that the batch can
+        be dropped.
         """
         for turn in turns:
             turn.to_feed = [turn.session.token_ids[-1], *turn.prompt_ids]
@@ -157,7 +157,7 @@ class SlotDecoder:
         even = 1 if len(lengths) <= LENGTHS else EVEN
 
         def at_once(turn: OpenTurn) -> int:
-            """How many tokens a pass reads of what a conversation has to read."""
+            """Says how many tokens one pass reads of what a conversation has to read."""
             count = len(turn.to_feed)
             return count // even * even if self._chunks and count >= CHUNK else 0
 
@@ -178,7 +178,7 @@ class SlotDecoder:
     def _read_on(
         self, parts: Sequence[tuple[list[OpenTurn], CacheRows]], count: int
     ) -> tuple[list[OpenTurn], CacheRows]:
-        """Let conversations read `count` tokens in one pass; those that have no more to read draw their first token."""
+        """Lets conversations read `count` tokens in one pass; those with no more to read draw their first token."""
         turns = [turn for part, _ in parts for turn in part]
         read = self._model.read_on(join([rows for _, rows in parts]), [turn.to_feed[:count] for turn in turns])
         ready = [row for row, turn in enumerate(turns) if len(turn.to_feed) == count]
@@ -190,7 +190,9 @@ class SlotDecoder:
         return turns, read.rows
 
     def _fetched(self, turns: Sequence[OpenTurn]) -> list[tuple[list[OpenTurn], CacheRows]]:
-        """The caches of known conversations: from where they were set aside, or from the batch, by when they ended."""
+        """Fetches the caches of known conversations, from where they were set aside or from the batch, by when they
+        ended.
+        """
         aside: dict[int, list[OpenTurn]] = {}
         ended: dict[int, list[OpenTurn]] = {}
         for turn in turns:
@@ -213,8 +215,8 @@ class SlotDecoder:
     def _beginning(
         self, turns: Sequence[OpenTurn], wanted: set[tuple[int, ...]]
     ) -> list[tuple[list[OpenTurn], CacheRows]]:
-        """New conversations, or known ones that have to be read anew; each prompt is read once, however many begin with
-        it. `wanted` ones are kept for later.
+        """Reads new conversations, and known ones that lost their cache, each prompt once; keeps the `wanted` prompts
+        for later.
         """
         fresh = list(dict.fromkeys(turn.history for turn in turns if turn.history not in self._prompts))
         for chosen, read in self._model.read_prompts(fresh):
@@ -233,7 +235,7 @@ class SlotDecoder:
         return joining
 
     def _draw_first(self, turns: Sequence[OpenTurn], logits: torch.Tensor) -> None:
-        """The first token of each turn, from the logits that reading its prompt left."""
+        """Draws the first token of each turn from the logits that reading its prompt left."""
         self._vocabulary = logits.shape[-1]
         rules = DrawingRules.of([turn.sampling for turn in turns], self._vocabulary, logits.device)
         uniform = torch.tensor([turn.numbers(1)[0] for turn in turns], dtype=torch.float64, device=logits.device)

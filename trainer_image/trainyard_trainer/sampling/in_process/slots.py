@@ -2,7 +2,7 @@
 
 Place in the data's way: station 5, below the slot decoder. A layout lasts for some steps: which tokens are forced,
 which uniform number each draw takes and at which step each row reaches its limit stand in arrays, so that a step costs
-no work by the row. Rows that have ended stay until the next layout; nobody looks at what they still draw.
+no work by the row. Rows that have ended stay until the next layout; what they still draw isn't used.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HORIZON = 128
 
 @dataclass(frozen=True, slots=True)
 class DrawingRules:
-    """How rows draw: temperatures [S], None where all are 1; filters; and which ids end a row's turn [kinds, V]."""
+    """Says how rows draw: temperatures [S], None where all are 1; filters; which ids end a row's turn [kinds, V]."""
 
     temperature: torch.Tensor | None
     filters: Filters | None
@@ -35,7 +35,7 @@ class DrawingRules:
 
     @staticmethod
     def of(samplings: Sequence[Sampling], vocabulary: int, device: torch.device) -> DrawingRules:
-        """The rules of rows that draw in these ways."""
+        """Makes the rules of rows that draw in these ways."""
         temperatures = [sampling.temperature for sampling in samplings]
         plain = all(temperature == 1.0 for temperature in temperatures)
         kinds = list(dict.fromkeys(sampling.stop_ids for sampling in samplings))
@@ -56,7 +56,7 @@ class DrawingRules:
 
 
 class Slots:
-    """A batch of turns and its cache.
+    """Decodes a batch of turns with its cache.
 
     Args:
         model: reads.
@@ -76,7 +76,7 @@ class Slots:
         self._lay_out(rows.lengths, rows.total)
 
     def _lay_out(self, lengths: Sequence[int], total: int) -> None:
-        """Prepare the arrays of the next steps, behind caches of `lengths`."""
+        """Prepares the arrays of the next steps, behind caches of `lengths`."""
         device = self._model.device
         self.step = 0
         self._ended_at[:] = 0
@@ -106,7 +106,7 @@ class Slots:
         self._sampled = self._forced[0]
 
     def advance(self) -> list[int]:
-        """One forward for all rows; the rows whose turns ended with it."""
+        """Runs one forward for all rows and returns the rows whose turns ended with it."""
         step = self.step
         ids = self._sampled
         if step < len(self._forced):
@@ -136,24 +136,24 @@ class Slots:
         return rows
 
     def drop(self, row: int) -> None:
-        """Nobody waits for this row any more."""
+        """Ends a row that nobody waits for any more."""
         self.live[row] = False
         self._ended_at[row] = self.step
 
     def flush(self) -> None:
-        """Write what the running turns have sampled into them."""
+        """Writes what the running turns have sampled into them."""
         for row in np.flatnonzero(self.live):
             self._flush(int(row))
 
     def rows(self, chosen: Sequence[int]) -> CacheRows:
-        """Copies of the caches of rows that are live, or that all ended at the same step."""
+        """Copies the caches of rows that are live, or that all ended at the same step."""
         ended = {int(self._ended_at[row]) if not self.live[row] else self.step for row in chosen}
         (at,) = ended
         lengths = [length + at for length in self._lengths]
         return CacheRows.of(self._cache, lengths, self._total + self.step).take(chosen, trim=self.step - at)
 
     def ended_at(self, row: int) -> int:
-        """The step after which a row that isn't live ended."""
+        """Returns the step after which a row that isn't live ended."""
         return int(self._ended_at[row])
 
     def _flush(self, row: int) -> None:
@@ -165,7 +165,7 @@ class Slots:
         turn.to_feed = turn.tokens[-1:]
 
     def _go_on(self) -> None:
-        """Lay out further steps for the same rows and the same cache."""
+        """Lays out further steps for the same rows and the same cache."""
         self.flush()
         ended = ~self.live
         lengths = [length + self.step for length in self._lengths]

@@ -25,7 +25,7 @@ NUMBERS = 256
 
 
 class CachedSession:
-    """One conversation: all its tokens, how many of them were sampled, and what its decoder keeps of it.
+    """Holds one conversation: all its tokens, how many were sampled, and what its decoder keeps of it.
 
     Attributes:
         number: sessions are numbered in the order in which they were opened.
@@ -45,13 +45,13 @@ class CachedSession:
         self.lost: BaseException | None = None
 
     def leave(self) -> None:
-        """No decoder holds anything of it any more."""
+        """Marks that no decoder holds anything of it any more."""
         self.seated, self.place, self.row = False, None, None
 
 
 @dataclass(eq=False, slots=True)
 class OpenTurn:
-    """A turn that was asked for: what it begins with, and what has been sampled so far.
+    """Holds a turn that was asked for: what it begins with, and what has been sampled so far.
 
     `to_feed` are ids that the model must read before the next one is drawn.
     """
@@ -70,16 +70,16 @@ class OpenTurn:
 
     @property
     def history(self) -> tuple[int, ...]:
-        """All tokens of the conversation up to the first that this turn samples."""
+        """Returns all tokens of the conversation before the first that this turn samples."""
         return (*self.session.token_ids, *self.prompt_ids) if self.session.token_ids else self.prompt_ids
 
     @property
     def remaining(self) -> int:
-        """Tokens that may still be sampled."""
+        """Returns how many tokens may still be sampled."""
         return self.sampling.max_new_tokens - len(self.tokens)
 
     def numbers(self, count: int) -> NDArray[np.float64]:
-        """The uniform numbers of the next `count` tokens."""
+        """Draws the uniform numbers of the next `count` tokens."""
         first = len(self.tokens)
         missing = first + count - len(self._numbers)
         if missing > 0:
@@ -89,7 +89,7 @@ class OpenTurn:
         return self._numbers[first : first + count]
 
     def take(self, tokens: list[int], logprobs: list[float]) -> None:
-        """Append sampled tokens; the turn is over with a stop id or at its limit."""
+        """Appends sampled tokens; the turn is over with a stop id or at its limit."""
         self.tokens += tokens
         self.logprobs += logprobs
         if self.tokens and self.tokens[-1] in self.sampling.stop_ids:
@@ -98,13 +98,13 @@ class OpenTurn:
             self.finish = FinishReason.LENGTH
 
     def begin_again(self) -> None:
-        """Forget what was sampled so far; sampled anew, it comes out the same."""
+        """Forgets what was sampled so far; sampled anew, it comes out the same."""
         self.tokens, self.logprobs, self.support, self.to_feed = [], [], [], []
         self.finish = None
         self._numbers = np.empty(0)
 
     def generation(self, version: int) -> Generation:
-        """The finished turn; its tokens now belong to the session."""
+        """Returns the finished turn; its tokens now belong to the session."""
         if self.finish is None:
             raise ValueError("a turn that goes on has no generation")
         self.session.token_ids += [*self.prompt_ids, *self.tokens]

@@ -23,7 +23,7 @@ CACHES = ("past_key_values", "cache_params")
 
 
 class WholeBatchDecoder:
-    """See `sampler.Decoder`.
+    """Decodes groups of equally long conversations whole; see `sampler.Decoder`.
 
     Args:
         policy: whose model samples.
@@ -41,16 +41,16 @@ class WholeBatchDecoder:
 
     @property
     def active(self) -> int:
-        """Turns that are being sampled."""
+        """Counts the turns that are being sampled."""
         return sum(turn.finish is None and turn.session.seated for group in self._groups for turn in group.turns)
 
     @property
     def due(self) -> bool:
-        """Once all groups have ended."""
+        """Says whether all groups have ended."""
         return not self.active
 
     def admit(self, turns: Sequence[OpenTurn]) -> list[OpenTurn]:
-        """Put conversations of equal length together; all find a place."""
+        """Puts conversations of equal length together; all find a place."""
         self._groups = []
         lengths = {turn: len(turn.session.token_ids) + len(turn.prompt_ids) for turn in turns}
         for length, equal in groupby(sorted(turns, key=lambda turn: lengths[turn]), key=lambda turn: lengths[turn]):
@@ -64,24 +64,24 @@ class WholeBatchDecoder:
         return []
 
     def advance(self) -> list[OpenTurn]:
-        """One token for each conversation of the group whose turn it is."""
+        """Samples one token for each conversation of the group whose turn it is."""
         group = next(group for group in self._groups if group.goes_on)
         return group.advance(self._read(group))
 
     def release(self, session: CachedSession) -> None:
-        """Forget a conversation."""
+        """Forgets a conversation."""
         session.leave()
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Forgets everything."""
         self._groups = []
 
     def shrink(self) -> bool:
-        """There are no slots to have fewer of."""
+        """Returns False: there are no slots to have fewer of."""
         return False
 
     def _read(self, group: _Group) -> torch.Tensor:
-        """Logits after the last token of each row [S, V]."""
+        """Returns the logits after the last token of each row [S, V]."""
         if self._cache_name is None:
             return self._policy.model(input_ids=group.token_ids, use_cache=False, **self._options).logits[:, -1]
         past = {} if group.cache is None else {self._cache_name: group.cache}
@@ -105,7 +105,7 @@ class _Group:
         return any(turn.finish is None and turn.session.seated for turn in self.turns)
 
     def advance(self, logits: torch.Tensor) -> list[OpenTurn]:
-        """Draw a token for every row; the turns that ended with it."""
+        """Draws a token for every row and returns the turns that ended with it."""
         if self._rules is None:
             self._rules = DrawingRules.of([turn.sampling for turn in self.turns], logits.shape[-1], logits.device)
         numbers = [turn.numbers(1)[0] if turn.finish is None else 0.0 for turn in self.turns]
