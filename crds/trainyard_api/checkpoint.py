@@ -16,7 +16,7 @@ from trainyard_api.fields import (
     ApiModel,
     Count,
     Digest,
-    MeasurementName,
+    Identifier,
     ObjectName,
     ObservedDecimal,
     Uid,
@@ -76,7 +76,7 @@ class CheckpointStatus(ApiModel):
     """Bytes of its files, as 612Ki."""
     reward: ObservedDecimal | None = None
     """Mean reward of its step."""
-    metrics: Annotated[dict[MeasurementName, ObservedDecimal], Field(max_length=32)] | None = None
+    metrics: Annotated[dict[Identifier, ObservedDecimal], Field(max_length=32)] | None = None
     """Measurements of its step."""
     updates: Count | None = None
     """Updates done of the step that it was taken in; absent where it was taken between steps."""

@@ -82,7 +82,7 @@ def formerly(names: Mapping[str, str]) -> BeforeValidator:
     """
 
     def read(value: Any, info: ValidationInfo) -> Any:
-        is_stored = NEW_MANIFEST not in (info.context or {})
+        is_stored = not (info.context or {}).get(NEW_MANIFEST)
         return names.get(value, value) if is_stored and isinstance(value, str) else value
 
     return BeforeValidator(read)
@@ -152,9 +152,6 @@ JobName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9
 
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]*$", min_length=1, max_length=63)]
 """The name of a task, a reward or an option."""
-
-MeasurementName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_./-]*$", min_length=1, max_length=63)]
-"""The name of a measured number, as `clip_ratio/low_mean`."""
 
 Bucket = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", max_length=63)]
 """An S3 bucket name."""

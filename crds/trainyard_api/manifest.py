@@ -45,8 +45,12 @@ class Manifest(TrainingJob):
     """Absent."""
 
 
-def check_manifest(body: dict[str, Any]) -> Manifest:
+def check_manifest(body: dict[str, Any], *, stored: bool = False) -> Manifest:
     """Reads a TrainingJob as strictly as `kubectl apply` does: no unknown field, no converted type.
+
+    Args:
+        body: the manifest.
+        stored: whether it was applied before, so that values are read under former names too.
 
     Raises:
         pydantic.ValidationError: it breaks a rule; `validation.explain` says which.
@@ -60,7 +64,7 @@ def check_manifest(body: dict[str, Any]) -> Manifest:
         extra="forbid",
         by_alias=True,
         by_name=False,
-        context={NEW_MANIFEST: True, "annotations_bytes": _annotations_bytes(plain)},
+        context={NEW_MANIFEST: not stored, "annotations_bytes": _annotations_bytes(plain)},
     )
 
 

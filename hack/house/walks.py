@@ -70,4 +70,6 @@ WALKS: Final = (
         ),
     ),
 )
-NUMBERS: Final = (Number("new-number", "How many edits does one more number of an update need?", "sampler_gap_mean"),)
+NUMBERS: Final = (
+    Number("new-number", "How many edits does one more number of an update need?", "clip_ratio/low_mean"),
+)

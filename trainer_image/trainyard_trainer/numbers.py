@@ -49,17 +49,17 @@ Numbers: TypeAlias = Mapping[str, Number]
 
 def mean(total: float, count: float = 1.0) -> Number:
     """Make a number whose parts are averaged, each by its count."""
-    return Number(Kind.MEAN, total, count)
+    return Number(Kind.MEAN, float(total), float(count))
 
 
 def total(value: float) -> Number:
     """Make a number whose parts are added."""
-    return Number(Kind.SUM, value)
+    return Number(Kind.SUM, float(value))
 
 
 def largest(value: float) -> Number:
     """Make a number of which the largest part counts."""
-    return Number(Kind.MAX, value)
+    return Number(Kind.MAX, float(value))
 
 
 def merged(parts: Iterable[Numbers]) -> dict[str, Number]:

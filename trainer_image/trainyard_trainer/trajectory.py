@@ -37,6 +37,9 @@ class TrajectoryStatus(StrEnum):
     """A stop interrupted it."""
 
 
+_JUDGED = frozenset({TrajectoryStatus.OK, TrajectoryStatus.TRUNCATED})
+
+
 class Role(StrEnum):
     """Who wrote the tokens of a turn."""
 
@@ -158,6 +161,11 @@ class Trajectory:
     def scored(self) -> bool:
         """Says whether it counts in statistics and denominators."""
         return self.total_reward is not None
+
+    @property
+    def judged(self) -> bool:
+        """Says whether it has a verdict that counts: one of whose environment or reward failed has none."""
+        return self.success is not None and self.status in _JUDGED
 
     @property
     def policy_tokens(self) -> int:

@@ -19,7 +19,7 @@ from trainyard_api.model_source import Storage
 from trainyard_operator.cluster.clock import format_time
 from trainyard_operator.ledger.rows import Claim
 
-_METRIC_NAME: Final = re.compile(r"^[A-Za-z_][A-Za-z0-9_./-]{0,62}$")
+_METRIC_NAME: Final = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]{0,62}$")
 _NUMBER: Final = re.compile(r"^-?[0-9]+(\.[0-9]+)?$")
 _MAX_METRICS: Final = 32
 REWARD_METRIC: Final = "reward_mean"
@@ -53,7 +53,9 @@ def claimed_status(
         generation: of the Checkpoint object.
         now: time of the condition.
     """
-    metrics = {name: text for name, text in claim.metrics.items() if _METRIC_NAME.fullmatch(name) and _is_number(text)}
+    # A slash is no part of a name in the API: an operator of an earlier release could not read it.
+    named = {name.replace("/", "."): text for name, text in claim.metrics.items()}
+    metrics = {name: text for name, text in named.items() if _METRIC_NAME.fullmatch(name) and _is_number(text)}
     status: dict[str, Any] = {
         "conditions": [_ready(Reason.COMMITTED, "All files are committed.", generation, now)],
         "uri": claim.uri,

@@ -50,10 +50,10 @@ def test_failed_trajectories_are_counted_and_left_out_of_rewards() -> None:
     values = rollout_values(STEP)
     assert values["reward_mean"] == pytest.approx(0.5)
     assert values["reward_std"] == pytest.approx(statistics.stdev([1.0, 0.0, 0.5]))
-    assert (values["success_rate"], values["tool_rate"]) == (0.25, 0.25)
+    assert (values["success_rate"], values["tool_rate"]) == (1 / 3, 1 / 3), "one whose reward failed has no verdict"
     assert (values["failed_trajectories"], values["truncated"]) == (2, 1)
     assert (values["tokens"], values["policy_tokens"]) == (4 * 4 + 6, 4 * 3 + 5)
-    assert (values["length_right"], values["length_wrong"]) == (3.0, (5 + 3 + 3) / 3)
+    assert (values["length_right"], values["length_wrong"]) == (3.0, (5 + 3) / 2)
 
 
 def test_a_grpo_step_has_every_measurement() -> None:

@@ -15,9 +15,9 @@ from tests.trainyard_trainer.trajectories import segment, trajectory
 from trainyard_api.algorithm import GRPOConfig, KLPenalty, LossType, Precision, SFTConfig
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.algorithms.advantages import with_advantages
-from trainyard_trainer.algorithms.scored_batch import ScoredBatch
+from trainyard_trainer.algorithms.scored_batch import NOTHING_TO_TRAIN, ScoredBatch
 from trainyard_trainer.algorithms.sft import SFT, Demonstrations
-from trainyard_trainer.algorithms.update import NOTHING_TO_TRAIN, prepare_batch, updates
+from trainyard_trainer.algorithms.update import prepare_batch, updates
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.numbers import Numbers, merged, value_of
 from trainyard_trainer.policy.batches import Row

@@ -24,14 +24,6 @@ def clipped(inputs: LossInputs) -> TokenLosses:
     return TokenLosses(-inputs.logprobs, first, ~first, kl=place.to(inputs.logprobs.dtype))
 
 
-def of_first(inputs: LossInputs) -> torch.Tensor:
-    """2 for the first token of each of five trajectories; the others have no value."""
-    place = torch.arange(len(inputs.logprobs))
-    first = place == 0
-    first[1:] = inputs.trajectories[1:] != inputs.trajectories[:-1]
-    return torch.where(first, 2.0, math.nan).to(inputs.logprobs.dtype)
-
-
 @pytest.mark.parametrize("limit", [10_000, 16, 1])
 def test_shares_and_means_are_over_tokens(limit: int) -> None:
     """Five rows of 3, 7, 2, 6 and 4 tokens: 5 of 22 are first ones."""
@@ -49,11 +41,24 @@ def test_what_does_not_exist_is_absent() -> None:
     assert empty.over(Ranks(None, torch.device("cpu"))) == empty
 
 
-def test_a_token_without_a_value_counts_nowhere() -> None:
-    """Its value is NaN: means and maxima are over the others."""
-    found = Loss(
+def test_every_kind_is_put_together_over_passes() -> None:
+    """Two passes of 13 and 9 tokens, the larger first: means by tokens, sums, and the largest of all."""
+    size = Loss(
         lambda inputs: TokenLosses(-inputs.logprobs),
-        {kind: TokenNumber(kind, lambda inputs, _: of_first(inputs)) for kind in Kind},
-    )
-    outcome = policy(micro_batch_tokens=16).update(ROWS, found)
-    assert policies.found(outcome, "mean", "sum", "max") == (2.0, 10.0, 2.0)
+        {kind: TokenNumber(kind, lambda inputs, _: torch.full_like(inputs.logprobs, len(inputs.logprobs)))
+         for kind in Kind},
+    )  # fmt: skip
+    outcome = policy(micro_batch_tokens=16).update(ROWS, size)
+    assert policies.found(outcome, "mean", "sum", "max") == ((13 * 13 + 9 * 9) / 22, 13 * 13 + 9 * 9, 13)
+
+
+def test_a_number_that_one_token_spoils_has_no_value() -> None:
+    """Nothing that looks healthy is made of the rest; the sampler's difference is of the tokens that are known."""
+    odd = Loss(
+        lambda inputs: TokenLosses(-inputs.logprobs),
+        {kind: TokenNumber(kind, lambda inputs, _: inputs.logprobs.where(inputs.trajectories > 0, math.nan))
+         for kind in Kind},
+    )  # fmt: skip
+    outcome = policy(micro_batch_tokens=16).update(ROWS, odd)
+    assert policies.found(outcome, "mean", "sum", "max") == (None, None, None)
+    assert policies.found(outcome, "entropy", "loss") != (None, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def assert_same_end(one: Outside, other: Outside) -> None:
     assert small.tokens(one.steps[-1][0]) == small.tokens(other.steps[-1][0])
     clocked = ("_seconds", "_per_second")
     last = [{n: v for n, v in o.steps[-1][1].values.items() if not n.endswith(clocked)} for o in (one, other)]
-    assert last[0] == last[1]
+    assert json.dumps(last[0]) == json.dumps(last[1]), "to the byte: 1 isn't 1.0"
 
 
 def test_every_step_is_recorded_once_with_its_trajectories() -> None:
@@ -181,4 +182,4 @@ def test_a_step_of_which_nothing_is_trained_is_a_step() -> None:
 
 def test_the_loop_fits_on_one_screen() -> None:
     """The whole file, docstrings and imports included."""
-    assert len(inspect.getsource(module).splitlines()) <= 64
+    assert len(inspect.getsource(module).splitlines()) <= 60

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from trainyard_api.decimals import measured
 from trainyard_trainer.algorithms.advantages import frac_reward_zero_std
-from trainyard_trainer.algorithms.scored_batch import ScoredBatch
+from trainyard_trainer.algorithms.scored_batch import NOTHING_TO_TRAIN, ScoredBatch
 from trainyard_trainer.numbers import Numbers, merged, values_of
 from trainyard_trainer.policy.batches import Row
 from trainyard_trainer.sinks import StepMetrics
@@ -29,7 +29,7 @@ def rollout_values(trajectories: Sequence[Trajectory]) -> dict[str, float]:
     `length_right` and `length_wrong` over those with each verdict: a loss that favours long wrong answers shows there.
     """
     rewards = [trajectory.total_reward for trajectory in trajectories if trajectory.total_reward is not None]
-    judged = [trajectory for trajectory in trajectories if trajectory.success is not None]
+    judged = [trajectory for trajectory in trajectories if trajectory.judged]
     values: dict[str, float] = {
         "failed_trajectories": sum(trajectory.status in FAILED for trajectory in trajectories),
         "truncated": sum(trajectory.status is TrajectoryStatus.TRUNCATED for trajectory in trajectories),
@@ -57,7 +57,7 @@ def grpo_values(batch: ScoredBatch, seconds: Mapping[str, float]) -> dict[str, f
 
     `frac_reward_zero_std` is the share of groups that nothing is learned from.
     """
-    values = rollout_values(batch.trajectories) | values_of(merged(batch.outcomes))
+    values = rollout_values(batch.trajectories) | values_of(merged([NOTHING_TO_TRAIN, *batch.outcomes]))
     if (alike := frac_reward_zero_std(batch.trajectories)) is not None:
         values["frac_reward_zero_std"] = alike
     return values | _speed(values["policy_tokens"], seconds)

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from trainyard_trainer.algorithms.former_outcomes import numbers_of_former
 from trainyard_trainer.algorithms.trajectory_state import require_fields, trajectory_from_state, trajectory_to_state
-from trainyard_trainer.numbers import Numbers, numbers_from_state, numbers_to_state
+from trainyard_trainer.numbers import Numbers, numbers_from_state, numbers_to_state, total
 from trainyard_trainer.trajectory import Trajectory
 
 LogProbs = tuple[tuple[tuple[float, ...], ...], ...]
 """By trajectory, segment and token; NaN where the policy sampled nothing. A trajectory that isn't trained has ()."""
+
+NOTHING_TO_TRAIN: Final[Numbers] = {"skipped_updates": total(0), "out_of_memory": total(0)}
+"""What an update without a policy token measures: no pass is run, nothing moves, no version is counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,17 +17,15 @@ from trainyard_trainer.algorithms.losses import make_loss
 from trainyard_trainer.algorithms.minibatches import minibatches, trained
 from trainyard_trainer.algorithms.not_finite import Suspects, require_finite
 from trainyard_trainer.algorithms.rows import bare_rows, grpo_rows, is_stale
-from trainyard_trainer.algorithms.scored_batch import LogProbs, ScoredBatch
+from trainyard_trainer.algorithms.scored_batch import NOTHING_TO_TRAIN, LogProbs, ScoredBatch
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.numbers import Numbers, total, value_of
+from trainyard_trainer.numbers import Numbers, value_of
 from trainyard_trainer.policy.batches import Row
 from trainyard_trainer.policy.policy import Policy
 from trainyard_trainer.policy.tally import DIFFERENCE, LARGEST_DIFFERENCE
 from trainyard_trainer.trajectory import Trajectory
 
 FIELD: Final = "spec.algorithm.grpo"
-NOTHING_TO_TRAIN: Final[Numbers] = {"skipped_updates": total(0), "out_of_memory": total(0)}
-"""An update without a policy token: no pass is run, nothing moves, no version is counted."""
 
 
 def prepare_batch(policy: Policy, trajectories: Sequence[Trajectory], config: GRPOConfig, *, step: int) -> ScoredBatch:

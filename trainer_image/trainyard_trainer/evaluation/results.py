@@ -11,9 +11,7 @@ import statistics
 from collections.abc import Sequence
 
 from trainyard_trainer.evaluation.significance import Outcome
-from trainyard_trainer.trajectory import Role, Trajectory, TrajectoryStatus
-
-_MEASURED = frozenset({TrajectoryStatus.OK, TrajectoryStatus.TRUNCATED})
+from trainyard_trainer.trajectory import Role, Trajectory
 
 
 def evaluation_values(answers: Sequence[Trajectory]) -> dict[str, float]:
@@ -52,4 +50,4 @@ def outcomes(answers: Sequence[Trajectory]) -> list[Outcome]:
 
 
 def _measured(answers: Sequence[Trajectory]) -> list[Trajectory]:
-    return [answer for answer in answers if answer.status in _MEASURED and answer.success is not None]
+    return [answer for answer in answers if answer.judged]

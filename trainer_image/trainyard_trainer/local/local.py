@@ -25,7 +25,7 @@ def main(argv: Sequence[str]) -> int:
     stop = SignalStop()
     stop.install()
     try:
-        job = read_manifest(arguments.manifest)
+        job = read_manifest(arguments.manifest, stored=arguments.resume)
         print(_run(job, arguments, stop))
     except RefusedError as error:
         print(f"refused ({error.reason}): {error}", file=sys.stderr)

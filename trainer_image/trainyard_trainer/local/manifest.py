@@ -28,8 +28,12 @@ MAX_FAULTS: Final = 100
 """Most faults that are told of one manifest."""
 
 
-def read_manifest(path: Path) -> TrainingJob:
+def read_manifest(path: Path, *, stored: bool = False) -> TrainingJob:
     """Reads the TrainingJob in a YAML or JSON file; every fault in it has its line.
+
+    Args:
+        path: the file.
+        stored: whether a run of it was begun before, so that values are read under former names too.
 
     Raises:
         RefusedError: INVALID_MANIFEST.
@@ -41,7 +45,7 @@ def read_manifest(path: Path) -> TrainingJob:
         raise _unfit(path, f"must be YAML or JSON; {_problem(error)}") from error
     if len(found) != 1:
         raise _unfit(path, f"must hold one TrainingJob, not {len(found)} documents")
-    return _checked(path, found[0])
+    return _checked(path, found[0], stored=stored)
 
 
 def _content(path: Path) -> bytes:
@@ -56,13 +60,13 @@ def _content(path: Path) -> bytes:
     return data
 
 
-def _checked(path: Path, body: Any) -> TrainingJob:
+def _checked(path: Path, body: Any, *, stored: bool) -> TrainingJob:
     if not isinstance(body, dict):
         raise _unfit(path, f"must hold a map, not {shown(body)}")
     if "items" in body:
         raise _unfit(path, "must hold one TrainingJob, not a list of objects")
     try:
-        return check_manifest(body)
+        return check_manifest(body, stored=stored)
     except ValidationError as error:
         lines = explain(error)
         more = [f"and {len(lines) - MAX_FAULTS} more"] if len(lines) > MAX_FAULTS else []

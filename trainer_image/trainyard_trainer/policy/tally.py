@@ -54,18 +54,18 @@ class Tally:
         with torch.no_grad():
             differences_N = (inputs.logprobs - batch.sampler_logprobs).abs()
             known_N = differences_N.isfinite() & batch.on_policy
-            differences_N = torch.where(known_N, differences_N, math.nan)
+            known = differences_N[known_N]
             measured: dict[str, torch.Tensor | None]
-            measured = {ENTROPY: entropies_N, DIFFERENCE: differences_N, LARGEST_DIFFERENCE: differences_N}
+            measured = {ENTROPY: entropies_N, DIFFERENCE: known, LARGEST_DIFFERENCE: known}
             measured |= {name: number.of(inputs, out) for name, number in self.of_loss.items()}
-            there = {name: values_N for name, values_N in measured.items() if values_N is not None}
-            parts = [part for name, values_N in there.items() for part in _reduced(self._found[name].kind, values_N)]
+            there = {name: values for name, values in measured.items() if values is not None}
+            parts = [part for name, values in there.items() for part in _reduced(self._found[name].kind, values)]
             # One transfer from the device.
             value, *rest = torch.stack([part.detach().double() for part in (loss, *parts)]).tolist()
         self.loss += value
         for name, reduced, count in zip(there, rest[::2], rest[1::2], strict=True):
             self._take(name, reduced, count)
-        self._take(TRAINED_TOKENS, len(inputs.logprobs), 1)
+        self._take(TRAINED_TOKENS, float(len(inputs.logprobs)), 1.0)
 
     def over(self, ranks: Ranks) -> Tally:
         """Reduce it over all ranks."""
@@ -75,7 +75,8 @@ class Tally:
         whole.loss, *rest = ranks.totals([self.loss, *counts])
         for name, reduced, count in zip(summed, rest[::2], rest[1::2], strict=True):
             whole._found[name] = Number(self._found[name].kind, reduced, count)
-        for name in self._found.keys() - set(summed):
+        # In the order in which they are declared, for every rank must ask for the same one.
+        for name in [name for name, number in self._found.items() if number.kind is Kind.MAX]:
             whole._found[name] = largest(ranks.largest(self._found[name].total))
         return whole
 
@@ -86,15 +87,15 @@ class Tally:
     def _take(self, name: str, reduced: float, count: float) -> None:
         known = self._found[name]
         if known.kind is Kind.MAX:
-            self._found[name] = largest(max(known.total, reduced))
+            # What isn't finite stays: a number that is partly unknown has no value.
+            self._found[name] = largest(reduced if math.isnan(reduced) else max(known.total, reduced))
         else:
             self._found[name] = Number(known.kind, known.total + reduced, known.count + count)
 
 
-def _reduced(kind: Kind, values_N: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Reduce one pass to what is kept of it, and its number of tokens; a token whose value is NaN has none."""
-    values_N = values_N.double()
-    known_N = ~values_N.isnan()
+def _reduced(kind: Kind, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Reduce one pass to what is kept of it, and its number of values; one that isn't finite spoils the number."""
+    values, count = values.double(), values.new_tensor(len(values), dtype=torch.float64)
     if kind is Kind.MAX:
-        return torch.where(known_N, values_N, -math.inf).max(), known_N.sum()
-    return torch.where(known_N, values_N, 0.0).sum(), known_N.sum()
+        return values.max() if len(values) else values.new_tensor(-math.inf), count
+    return values.sum(), count

@@ -1,7 +1,7 @@
 """Holds how a model's head makes logits, and in what precision they are computed.
 
 Place in the data's way: station 8. Pure. What both ways to log-probabilities share: over the whole vocabulary
-(`token_logprobs_tiles`) and over a part of it (`token_logprobs_support`).
+(`tiles`) and over a part of it (`support`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Place in the data's way: station 8, between the policy's forward pass and the loss. Only positions that are asked for
 come in, so prompts cost nothing. Here bad input is refused and positions are parted by what they were drawn from: the
-whole vocabulary (`token_logprobs_tiles`) or what top-k or top-p left of it (`token_logprobs_support`). Must never hold
+whole vocabulary (`tiles`) or what top-k or top-p left of it (`support`). Must never hold
 the logits of [tokens, vocabulary]. Tensor names end in their dimensions: N tokens, V vocabulary, H hidden.
 """
 
@@ -63,7 +63,7 @@ def token_logprobs(
     and summed in float32 (float64 if an input has it); so are the results. Gradients go to hidden, weight and bias, in
     their own dtypes, from the log-probabilities alone: the entropies are for reading.
 
-    Beside the gradients it holds a few tiles of token_logprobs_tiles.TOKEN_TILE x VOCABULARY_TILE and some numbers for
+    Beside the gradients it holds a few tiles of tiles.TOKEN_TILE x VOCABULARY_TILE and some numbers for
     each token and each kept id. Raises ValueError for shapes that don't fit, ids outside the vocabulary, and a target
     outside its own support.
     """
