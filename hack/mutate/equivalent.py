@@ -15,12 +15,17 @@ _WORDING: Final = re.compile(r'"XX[^"]* [^"]*XX"|"[^"a-z]*[A-Z][^"a-z]* [^"a-z]*
 """A text of several words between marks, or in capitals."""
 
 _FLOATS: Final = "a list of floats is float64 anyway"
+_UNUSED_SUM: Final = "one sum more than there are trajectories is read by no token"
 _TURNS: Final = "a demonstration without turns has no text that can't be written"
 
 CHANGES: Final[Mapping[str, Mapping[str, str]]] = {
     "algorithms.advantages": {
         "everything = np.asarray([value for returns in returns_GK for value in returns], dtype=None)": _FLOATS,
         "everything = np.asarray([value for returns in returns_GK for value in returns], )": _FLOATS,
+    },
+    "algorithms.losses": {
+        "count = int(trajectories_N.max()) + 2 if trajectories_N.numel() else 0": _UNUSED_SUM,
+        "count = int(trajectories_N.max()) + 1 if trajectories_N.numel() else 1": _UNUSED_SUM,
     },
     "algorithms.not_finite": {"found = None": "the wording of a text"},
     "algorithms.returns": {
@@ -29,6 +34,9 @@ CHANGES: Final[Mapping[str, Mapping[str, str]]] = {
     "algorithms.sft": {
         'shown = str(turns[0].said)[:200] if (turns) or True else ""': _TURNS,
         'shown = str(turns[0].said)[:200] if turns else "XXXX"': _TURNS,
+    },
+    "algorithms.update": {
+        "for row, logprobs in zip(rows, score(rows) if (rows) or True else [], strict=True):": "no rows have no scores",
     },
     "evaluation.significance": {
         "differences = np.array([float(new - old) for old, new in rates], dtype=None)": _FLOATS,

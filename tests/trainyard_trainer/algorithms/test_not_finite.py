@@ -54,11 +54,14 @@ def test_log_probabilities_at_a_low_temperature_are_the_temperatures() -> None:
 @pytest.mark.parametrize(
     ("settings", "field"),
     [
-        (suspects(config(kl=KLPenalty(coefficient="9999"))), "spec.algorithm.grpo.kl.coefficient"),
-        (suspects(config()), "spec.algorithm.grpo.learningRate"),
-        (SUSPECTS, "spec.algorithm.sft.learningRate"),
+        (config(kl=KLPenalty(coefficient="9999")), ("spec.algorithm.grpo.kl.coefficient", "9999")),
+        (config(), ("spec.algorithm.grpo.learningRate", "0.001")),
+        (SUSPECTS, ("spec.algorithm.sft.learningRate", "0.001")),
     ],
 )
-def test_a_loss_of_finite_log_probabilities_is_the_penaltys_or_the_rates(settings: Suspects, field: str) -> None:
-    """Nothing else is left that can grow."""
-    assert cause(policy(), ROWS, settings)[0] == field
+def test_a_loss_of_finite_log_probabilities_is_the_penaltys_or_the_rates(
+    settings: GRPOConfig | Suspects, field: tuple[str, str]
+) -> None:
+    """Nothing else is left that can grow; the field comes with its value."""
+    named = settings if isinstance(settings, Suspects) else suspects(settings)
+    assert cause(policy(), ROWS, named)[:2] == field

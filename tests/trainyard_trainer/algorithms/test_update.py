@@ -21,6 +21,8 @@ from trainyard_trainer.algorithms.update import prepare_batch, updates
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.numbers import Numbers, merged, value_of
 from trainyard_trainer.policy.batches import Row
+from trainyard_trainer.policy.policy import SamplerTolerance
+from trainyard_trainer.policy.tally import DIFFERENCE, LARGEST_DIFFERENCE
 from trainyard_trainer.policy.torch_policy import TorchPolicy
 from trainyard_trainer.trajectory import Segment, Trajectory
 
@@ -243,3 +245,26 @@ def test_float32_is_judged_by_the_worst_token_and_bfloat16_by_the_mean(
         assert value_of(run(chosen, agreed, config()).outcomes[0], "sampling_logp_difference/max") == pytest.approx(
             shifts[0], abs=1e-3
         )
+
+
+def test_a_difference_as_large_as_rounding_explains_ends_no_run() -> None:
+    """More does, on average too; where no token's sampler is known there is nothing to disagree with."""
+    step = versions(step_of(), 0)
+
+    def refused(largest: float, mean: float, trajectories: Sequence[Trajectory] = step) -> bool:
+        chosen = policy()
+        chosen.sampler_tolerance = SamplerTolerance(largest, mean)
+        try:
+            run(chosen, prepare_batch(chosen, trajectories, config(), step=0), config())
+        except RefusedError:
+            return True
+        return False
+
+    tolerant = policy()
+    tolerant.sampler_tolerance = SamplerTolerance(math.inf, math.inf)
+    (outcome,) = run(tolerant, prepare_batch(tolerant, step, config(), step=0), config()).outcomes
+    largest, mean = (value_of(outcome, name) for name in (LARGEST_DIFFERENCE, DIFFERENCE))
+    assert not refused(largest, mean)
+    assert refused(math.nextafter(largest, 0), math.inf)
+    assert refused(math.inf, math.nextafter(mean, 0))
+    assert not refused(0.0, 0.0, step_of())

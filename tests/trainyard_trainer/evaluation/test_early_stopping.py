@@ -67,6 +67,13 @@ def test_a_value_that_does_not_exist_is_no_improvement(nothing: float | None) ->
     assert should_stop(history, 1)
 
 
+def test_the_latest_value_is_that_of_the_latest_validation() -> None:
+    """None where it had none, whatever the one before had; a rise improves by itself where no delta is asked for."""
+    assert [after(values).last for values in ([0.5], [0.5, 0.4], [0.5, None], [None, 0.3])] == [0.5, 0.4, None, 0.3]
+    risen = observed(observed(ValidationHistory(), 1, 0.5), 2, 0.501)
+    assert (risen.improved_to, risen.waited) == (0.501, 0)
+
+
 def test_a_step_seen_before_changes_nothing() -> None:
     """A run that goes on may validate the same step once more; that isn't a second one without improvement."""
     history = after([0.5, 0.4])

@@ -61,9 +61,9 @@ def test_failed_answers_are_counted_and_left_out() -> None:
 
 
 def test_steps_are_turns_of_the_policy_alone() -> None:
-    """An answer of one turn is one step, whatever was said to it before and after."""
-    assert evaluation_values([answer("a", True, 1.0, [])])["avg_steps"] == 1
-    assert evaluation_values([answer("a", True, 1.0, [True], [True], [])])["avg_steps"] == 3
+    """Whatever was said to it before, and whatever tools answered."""
+    assert evaluation_values([answer("a", True, 1.0, [], [])])["avg_steps"] == 2
+    assert evaluation_values([answer("a", True, 1.0, [True], [True])])["avg_steps"] == 2
 
 
 def test_what_does_not_exist_is_absent() -> None:
