@@ -11,19 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from hack.tiers.counts import Count, read_report, required_end_to_end
+from hack.tiers.selection import SELECTIONS, files_of
 
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
 SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 """One process per core, a file's tests in one of them; the end-to-end tests share one cluster and run alone."""
-SELECTIONS = {
-    "unit": "not (integration or learning or e2e or nightly)",
-    "integration": "integration and not nightly",
-    "learning": "learning and not nightly",
-    "e2e": "e2e and not nightly",
-    "nightly": "nightly",
-}
-"""Marker expressions; every test is in one tier at least, and what is nightly in no other."""
 
 
 def _tool(*command: str) -> bool:
@@ -45,7 +38,7 @@ def _pytest(tier: str, *options: str) -> Count:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         always = ("-q", "--durations=5", "-p", "no:cacheprovider", f"--junitxml={report}")
-        command = ["pytest", *always, "-m", SELECTIONS[tier], *options]
+        command = ["pytest", *always, "-m", SELECTIONS[tier], *options, *files_of(tier, ROOT)]
         passed = _tool(*command)
         return read_report(report, passed=passed)
 
