@@ -55,7 +55,7 @@ class RefusedError(TrainerError):
         super().__init__(message)
 
     def __str__(self) -> str:
-        """Join the parts: `<field path>: <rule>; got <value>`."""
+        """Joins the parts: `<field path>: <rule>; got <value>`."""
         text = super().__str__()
         if self.field_path is not None:
             text = f"{self.field_path}: {text}"

@@ -61,12 +61,12 @@ def pass_edge() -> Iterator[None]:
 
 
 def limit_of(device: torch.device, declared: int | None) -> int:
-    """Find how many bytes a process may use on a device: `host_limit` for a CPU, an accelerator's whole memory."""
+    """Finds how many bytes a process may use on a device: `host_limit` for a CPU, an accelerator's whole memory."""
     return torch.cuda.mem_get_info(device)[1] if device.type == "cuda" else host_limit(declared)
 
 
 def in_words(size: float) -> str:
-    """Write a number of bytes for people, as `900 MiB`."""
+    """Writes a number of bytes for people, as `900 MiB`."""
     for unit in ("bytes", "KiB", "MiB"):
         if size < 1024:
             return f"{size:.4g} {unit}"

@@ -37,7 +37,7 @@ class Number:
 
     @property
     def value(self) -> float | None:
-        """Give the number itself; None where it is over nothing, or not finite."""
+        """Gives the number itself; None where it is over nothing, or not finite."""
         if self.kind is not Kind.MEAN:
             return self.total if math.isfinite(self.total) else None
         return self.total / self.count if self.count and math.isfinite(self.total) else None
@@ -48,22 +48,22 @@ Numbers: TypeAlias = Mapping[str, Number]
 
 
 def mean(total: float, count: float = 1.0) -> Number:
-    """Make a number whose parts are averaged, each by its count."""
+    """Makes a number whose parts are averaged, each by its count."""
     return Number(Kind.MEAN, float(total), float(count))
 
 
 def total(value: float) -> Number:
-    """Make a number whose parts are added."""
+    """Makes a number whose parts are added."""
     return Number(Kind.SUM, float(value))
 
 
 def largest(value: float) -> Number:
-    """Make a number of which the largest part counts."""
+    """Makes a number of which the largest part counts."""
     return Number(Kind.MAX, float(value))
 
 
 def merged(parts: Iterable[Numbers]) -> dict[str, Number]:
-    """Put parts together; a number without a value in a part isn't counted there."""
+    """Puts parts together; a number without a value in a part isn't counted there."""
     found: dict[str, Number] = {}
     for part in parts:
         for name, number in part.items():
@@ -73,23 +73,23 @@ def merged(parts: Iterable[Numbers]) -> dict[str, Number]:
 
 
 def value_of(numbers: Numbers, name: str) -> float | None:
-    """Find a number's value by its name; None where there is none."""
+    """Finds a number's value by its name; None where there is none."""
     return numbers[name].value if name in numbers else None
 
 
 def values_of(numbers: Numbers) -> dict[str, float]:
-    """List all numbers that have a value."""
+    """Lists all numbers that have a value."""
     values = {name: number.value for name, number in numbers.items()}
     return {name: value for name, value in values.items() if value is not None}
 
 
 def numbers_to_state(numbers: Numbers) -> dict[str, Any]:
-    """Give the numbers in plain types, for a checkpoint."""
+    """Gives the numbers in plain types, for a checkpoint."""
     return {name: [str(number.kind), number.total, number.count] for name, number in numbers.items()}
 
 
 def numbers_from_state(state: Mapping[str, Any]) -> dict[str, Number]:
-    """Read the numbers of `numbers_to_state`.
+    """Reads the numbers of `numbers_to_state`.
 
     Raises:
         ValueError: the state is of another layout.

@@ -66,10 +66,10 @@ class SnapshotFile(Protocol):
     size_bytes: int
 
     def open(self) -> BinaryIO:
-        """Open a stream of all bytes, which can seek; several may be read at a time."""
+        """Opens a stream of all bytes, which can seek; several may be read at a time."""
 
     def close(self) -> None:
-        """Free what the file takes; it can't be opened from now on."""
+        """Frees what the file takes; it can't be opened from now on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Snapshot:
     copy_seconds: float = 0.0
 
     def discard(self) -> None:
-        """Free what the files take; they can't be read from now on."""
+        """Frees what the files take; they can't be read from now on."""
         for file in self.files.values():
             file.close()
 
@@ -102,37 +102,37 @@ class Ledger(Protocol):
     """Keeps every trajectory, and what was measured of it."""
 
     def rewind(self, finished: int) -> None:
-        """Remove what was recorded of work after `finished` finished steps: it is about to be done again."""
+        """Removes what was recorded of work after `finished` finished steps: it is about to be done again."""
 
     def record_step(self, trajectories: Sequence[Trajectory], metrics: StepMetrics) -> None:
-        """Keep the trajectories that a step trained on and its metrics, all or nothing; a repeated step replaces its
+        """Keeps the trajectories that a step trained on and its metrics, all or nothing; a repeated step replaces its
         rows. A late trajectory's id names an earlier step.
         """
 
     def record_evaluation(
         self, metrics: StepMetrics, answers: Sequence[Trajectory], result: ReportedEvaluation | None = None
     ) -> None:
-        """Keep a measurement on validation or test queries, with its answers and what was concluded from it."""
+        """Keeps a measurement on validation or test queries, with its answers and what was concluded from it."""
 
     def record_checkpoint(self, saved: SavedCheckpoint) -> None:
-        """Claim a committed checkpoint, so that it becomes an object."""
+        """Claims a committed checkpoint, so that it becomes an object."""
 
 
 class Reporter(Protocol):
     """Shows progress."""
 
     def report(self, progress: Progress, *, at_once: bool = False) -> None:
-        """Show this; of reports that come too fast only the newest is shown, unless `at_once`. Never raises."""
+        """Shows this; of reports that come too fast only the newest is shown, unless `at_once`. Never raises."""
 
 
 class Checkpointer(Protocol):
     """Writes snapshots as checkpoints beside training, one at a time, and discards each when it is done with it."""
 
     def save(self, snapshot: Snapshot) -> None:
-        """Begin to write a snapshot; waits for the one before. A state already committed isn't written again."""
+        """Begins to write a snapshot; waits for the one before. A state already committed isn't written again."""
 
     def save_last(self, snapshot: Snapshot) -> SavedCheckpoint:
-        """Write a snapshot before all else, for the run is about to end; returns when it is committed."""
+        """Writes a snapshot before all else, for the run is about to end; returns when it is committed."""
 
     def finish(self) -> SavedCheckpoint | None:
-        """Wait for the one in flight, and give the newest committed checkpoint. Raises what its writing raised."""
+        """Waits for the one in flight, and gives the newest committed checkpoint. Raises what its writing raised."""

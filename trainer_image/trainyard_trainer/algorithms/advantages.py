@@ -22,7 +22,7 @@ EPSILON = 1e-6
 
 
 def group_advantages(rewards_G: Sequence[float]) -> NDArray[np.float64]:
-    """Compute (r - mean) / (std + 1e-6) with the sample standard deviation (ddof 1); shape [G].
+    """Computes (r - mean) / (std + 1e-6) with the sample standard deviation (ddof 1); shape [G].
 
     They are exactly 0 where all rewards are equal, and in a group of fewer than 2. A remainder of float rounding would
     be blown up otherwise (DeepSeekMath, arXiv 2402.03300, section 4.1.2).
@@ -34,7 +34,7 @@ def group_advantages(rewards_G: Sequence[float]) -> NDArray[np.float64]:
 
 
 def turn_advantages(returns_GK: Sequence[Sequence[float]]) -> list[list[float]]:
-    """Compute one advantage for each turn of each trajectory: its return from there less what its siblings got.
+    """Computes one advantage for each turn of each trajectory: its return from there less what its siblings got.
 
     The baseline of a turn is the mean of the siblings' returns from the turn of the same index. A sibling that has no
     such turn counts with its whole return, so that few survivors shrink the baseline to the group's mean. A baseline
@@ -59,7 +59,7 @@ def turn_advantages(returns_GK: Sequence[Sequence[float]]) -> list[list[float]]:
 
 
 def with_advantages(trajectories: Sequence[Trajectory], config: GRPOConfig) -> list[Trajectory]:
-    """Give trajectories their normalised reward and advantages, in their order; those without a reward keep 0.
+    """Gives trajectories their normalised reward and advantages, in their order; those without a reward keep 0.
 
     Both are of the discounted return. With credit by turn a segment carries the advantages of its tokens, 0 where the
     policy sampled none, and `advantage` is their mean over the trajectory's policy tokens.
@@ -76,13 +76,13 @@ def with_advantages(trajectories: Sequence[Trajectory], config: GRPOConfig) -> l
 
 
 def learns_nothing(trajectory: Trajectory) -> bool:
-    """Tell whether all its advantages are 0."""
+    """Tells whether all its advantages are 0."""
     by_token = [value for segment in trajectory.segments for value in segment.advantages or ()]
     return trajectory.advantage == 0.0 and not any(by_token)
 
 
 def frac_reward_zero_std(trajectories: Sequence[Trajectory]) -> float | None:
-    """Compute the share of groups that nothing is learned from; None without a scored trajectory.
+    """Computes the share of groups that nothing is learned from; None without a scored trajectory.
 
     A group counts if it has a scored trajectory, and teaches nothing if all of them have advantage 0.
     """
@@ -105,7 +105,7 @@ def _of_group(group: Sequence[Trajectory], config: GRPOConfig) -> list[Trajector
 
 
 def _groups(trajectories: Sequence[Trajectory]) -> dict[str, list[int]]:
-    """List the indices of scored trajectories by group, in their order."""
+    """Lists the indices of scored trajectories by group, in their order."""
     groups: dict[str, list[int]] = {}
     for index, trajectory in enumerate(trajectories):
         if trajectory.scored:
@@ -118,7 +118,7 @@ def _at(returns: Sequence[float], turn: int) -> float:
 
 
 def _by_turn(trajectory: Trajectory, advantages: Sequence[float]) -> Trajectory:
-    """Give a trajectory's tokens the advantages of their turns; one that never spoke has a return, but no turn."""
+    """Gives a trajectory's tokens the advantages of their turns; one that never spoke has a return, but no turn."""
     by_segment: list[list[float | None]] = [[None] * len(segment.token_ids) for segment in trajectory.segments]
     for turn, advantage in zip(policy_turns(trajectory), advantages, strict=False):
         by_segment[turn.segment][turn.start : turn.end] = [advantage] * (turn.end - turn.start)

@@ -23,10 +23,10 @@ class Batch(Protocol):
 
     @property
     def done(self) -> int:
-        """Count the updates done."""
+        """Counts the updates done."""
 
     def to_state(self) -> dict[str, Any]:
-        """Give the batch in maps, lists, numbers and strings."""
+        """Gives the batch in maps, lists, numbers and strings."""
 
 
 class Algorithm(Protocol):
@@ -34,21 +34,21 @@ class Algorithm(Protocol):
 
     @property
     def steps(self) -> int:
-        """Count the steps of the run."""
+        """Counts the steps of the run."""
 
     @property
     def updates_per_step(self) -> int:
-        """Count the updates of a step; it may turn out to have fewer."""
+        """Counts the updates of a step; it may turn out to have fewer."""
 
     @property
     def version(self) -> int:
-        """Count the updates of the whole run so far, as rows do."""
+        """Counts the updates of the whole run so far, as rows do."""
 
     def prepare(self) -> None:
-        """Settle what depends on the machine; once, before the first step and after a `restore`."""
+        """Settles what depends on the machine; once, before the first step and after a `restore`."""
 
     def collect(self, step: int, watch: Stopwatch, progress: ProgressReporter) -> Any:
-        """Gather what a step learns from.
+        """Gathers what a step learns from.
 
         Args:
             step: steps finished before.
@@ -61,34 +61,34 @@ class Algorithm(Protocol):
         """
 
     def updates(self, batch: Any) -> Iterator[tuple[int, int, Any]]:
-        """Do the updates that a batch hasn't had yet; yields after each the number done, that of all, and the batch.
+        """Does the updates that a batch hasn't had yet; yields after each the number done, that of all, and the batch.
 
         Raises:
             RefusedError: the run can't go on.
         """
 
     def measured(self, batch: Any, seconds: Mapping[str, float]) -> tuple[Sequence[Trajectory], dict[str, float]]:
-        """Give the trajectories of a finished step and its numbers; `seconds` is by part, `step` the whole."""
+        """Gives the trajectories of a finished step and its numbers; `seconds` is by part, `step` the whole."""
 
     @staticmethod
     def batch_from_state(state: Mapping[str, Any]) -> Batch:
-        """Read what a batch's `to_state` gave.
+        """Reads what a batch's `to_state` gave.
 
         Raises:
             ValueError: the state is of another layout.
         """
 
     def restore(self, folder: Path, state: Mapping[str, Any]) -> None:
-        """Go on from a snapshot, bit for bit; its files lie in `folder`, `state` is what it kept besides."""
+        """Goes on from a snapshot, bit for bit; its files lie in `folder`, `state` is what it kept besides."""
 
     def snapshot(
         self, step: int, metrics: Mapping[str, str], *, updates: int | None, more: Mapping[str, Any], final: bool
     ) -> Snapshot:
-        """Copy the state of now: after `step` finished steps and `updates` of the next one's."""
+        """Copies the state of now: after `step` finished steps and `updates` of the next one's."""
 
 
 def no_batch(state: Mapping[str, Any]) -> Batch:
-    """Refuse a batch, for a type whose steps are never left between two updates.
+    """Refuses a batch, for a type whose steps are never left between two updates.
 
     Raises:
         ValueError: always.
@@ -110,20 +110,20 @@ class PolicyAlgorithm:
 
     @property
     def version(self) -> int:
-        """Count the optimizer's updates so far."""
+        """Counts the optimizer's updates so far."""
         return self.policy.version
 
     def prepare(self) -> None:
-        """Settle how many tokens a pass may have."""
+        """Settles how many tokens a pass may have."""
         self.policy.prepare(self.longest_row)
 
     def restore(self, folder: Path, state: Mapping[str, Any]) -> None:
-        """Give the policy its weights and the rest of its state."""
+        """Gives the policy its weights and the rest of its state."""
         self.policy.load_weights(folder)
         self.policy.load_state(state)
 
     def snapshot(
         self, step: int, metrics: Mapping[str, str], *, updates: int | None, more: Mapping[str, Any], final: bool
     ) -> Snapshot:
-        """Copy the policy's weights and state."""
+        """Copies the policy's weights and state."""
         return self.policy.snapshot(step, metrics, updates=updates, more=more, final=final)

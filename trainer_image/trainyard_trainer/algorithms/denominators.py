@@ -23,7 +23,7 @@ class UpdateSize:
 
 
 def update_size(trajectories: Sequence[Trajectory], ranks: Ranks) -> UpdateSize:
-    """Count scored trajectories and their policy tokens.
+    """Counts scored trajectories and their policy tokens.
 
     Args:
         trajectories: this rank's part of the update; those without a reward don't count.
@@ -35,7 +35,7 @@ def update_size(trajectories: Sequence[Trajectory], ranks: Ranks) -> UpdateSize:
 
 
 def token_weight(config: GRPOConfig, policy_tokens: int, whole: UpdateSize) -> float:
-    """Compute the weight of each policy token of a trajectory that has `policy_tokens` of them over all its segments.
+    """Computes the weight of each policy token of a trajectory that has `policy_tokens` of them over all its segments.
 
     It is 1 / denominator: all policy tokens (DAPO, CISPO), trajectories x maxPolicyTokens (DrGRPO), or trajectories,
     each of whose tokens are averaged first (GRPO, GSPO). Trajectories without a token count like all others.

@@ -29,7 +29,7 @@ _OF_TOKENS: Final = {
 
 
 def numbers_of_former(state: Mapping[str, Any]) -> dict[str, Number]:
-    """Read the numbers that a former checkpoint keeps of one update.
+    """Reads the numbers that a former checkpoint keeps of one update.
 
     Raises:
         ValueError: the state is of another layout.

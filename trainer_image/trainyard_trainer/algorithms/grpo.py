@@ -38,16 +38,16 @@ class GRPO(PolicyAlgorithm):
 
     @property
     def steps(self) -> int:
-        """Count the steps of the run."""
+        """Counts the steps of the run."""
         return self.config.steps
 
     @property
     def updates_per_step(self) -> int:
-        """Count one for each minibatch of each pass over the batch."""
+        """Counts one for each minibatch of each pass over the batch."""
         return self.config.minibatches * self.config.epochs
 
     def collect(self, step: int, watch: Stopwatch, progress: ProgressReporter) -> ScoredBatch:
-        """Draw, roll out, score, compare; then take the log-probabilities that the updates need."""
+        """Draws, rolls out, scores, compares; then takes the log-probabilities that the updates need."""
         progress.phase("rollout")
         prompts = self.questions.training(step, self.config.prompts_per_step)
         rolled_out = sorted(self.rollouts.rollout(prompts, training_plan(self.config)), key=lambda one: one.id)
@@ -58,16 +58,16 @@ class GRPO(PolicyAlgorithm):
         return prepare_batch(self.policy, compared, self.config, step=step)
 
     def updates(self, batch: ScoredBatch) -> Iterator[tuple[int, int, ScoredBatch]]:
-        """Update on minibatches of whole groups, in a seeded order."""
+        """Updates on minibatches of whole groups, in a seeded order."""
         return updates(self.policy, batch, self.config, seed=self.seed)
 
     def measured(
         self, batch: ScoredBatch, seconds: Mapping[str, float]
     ) -> tuple[Sequence[Trajectory], dict[str, float]]:
-        """Give all trajectories, and the numbers of rollouts, rewards, groups and updates."""
+        """Gives all trajectories, and the numbers of rollouts, rewards, groups and updates."""
         return batch.trajectories, grpo_values(batch, seconds)
 
     @staticmethod
     def batch_from_state(state: Mapping[str, Any]) -> ScoredBatch:
-        """Read a scored batch as it was between two updates."""
+        """Reads a scored batch as it was between two updates."""
         return ScoredBatch.from_state(state)

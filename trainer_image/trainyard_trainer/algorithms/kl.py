@@ -28,7 +28,7 @@ MAX_LOG_DIFFERENCE = 20.0
 def divergence(
     estimator: KLEstimator, logprobs_N: torch.Tensor, reference_logprobs_N: torch.Tensor, ratios_N: torch.Tensor
 ) -> torch.Tensor:
-    """Estimate it for each token, in nats; [N], with the gradient in `logprobs_N` and, if corrected, `ratios_N`."""
+    """Estimates it for each token, in nats; [N], with the gradient in `logprobs_N` and, if corrected, `ratios_N`."""
     differences_N = (reference_logprobs_N - logprobs_N).clamp(-MAX_LOG_DIFFERENCE, MAX_LOG_DIFFERENCE)
     if estimator is KLEstimator.K1:
         return -differences_N

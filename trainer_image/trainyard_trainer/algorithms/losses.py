@@ -53,7 +53,7 @@ NUMBERS: Final = {
 
 
 def clip_of(config: GRPOConfig) -> Clip:
-    """Read the bounds of a run; they are the loss's own where the config doesn't say."""
+    """Reads the bounds of a run; they are the loss's own where the config doesn't say."""
     default = DEFAULT_CLIPS[config.loss]
     return Clip(
         low=default.low if config.epsilon_low is None else float(config.epsilon_low),
@@ -63,7 +63,7 @@ def clip_of(config: GRPOConfig) -> Clip:
 
 
 def make_loss(config: GRPOConfig) -> Loss:
-    """Make the loss of a run, with its penalty, and what is measured of it.
+    """Makes the loss of a run, with its penalty, and what is measured of it.
 
     The ratio is that of each token's probabilities under the policy and the old policy; GSPO's is one for a trajectory,
     the geometric mean over all its policy tokens. With old log-probabilities equal to the new ones, every loss has the
@@ -92,7 +92,7 @@ def make_loss(config: GRPOConfig) -> Loss:
 
 
 def _clipped_surrogate(inputs: LossInputs, ratios_N: torch.Tensor, clip: Clip) -> TokenLosses:
-    """Compute -min(ratio x A, clip(ratio) x A), not below dual x A where A is negative (arXiv 1912.09729)."""
+    """Computes -min(ratio x A, clip(ratio) x A), not below dual x A where A is negative (arXiv 1912.09729)."""
     low, advantages_N = clip.low or 0.0, inputs.advantages
     bad_N = advantages_N < 0
     gains_N = torch.minimum(ratios_N * advantages_N, ratios_N.clamp(1.0 - low, 1.0 + clip.high) * advantages_N)
@@ -104,7 +104,7 @@ def _clipped_surrogate(inputs: LossInputs, ratios_N: torch.Tensor, clip: Clip) -
 
 
 def _detached_ratio(inputs: LossInputs, ratios_N: torch.Tensor, clip: Clip) -> TokenLosses:
-    """Compute -min(ratio, high) x A x log-probability, the ratio without gradient: no token loses its own (CISPO)."""
+    """Computes -min(ratio, high) x A x log-probability, the ratio without gradient: no token loses its own (CISPO)."""
     weights_N = ratios_N.detach().clamp(max=clip.high)
     clipped_high_N = (ratios_N > clip.high) & (inputs.advantages != 0)
     return TokenLosses(
@@ -113,7 +113,7 @@ def _detached_ratio(inputs: LossInputs, ratios_N: torch.Tensor, clip: Clip) -> T
 
 
 def _trajectory_means(values_N: torch.Tensor, trajectories_N: torch.Tensor) -> torch.Tensor:
-    """Compute for each token the mean over its trajectory's tokens."""
+    """Computes for each token the mean over its trajectory's tokens."""
     count = int(trajectories_N.max()) + 1 if trajectories_N.numel() else 0
     sums_R = values_N.new_zeros(count).index_add(0, trajectories_N, values_N)
     tokens_R = values_N.new_zeros(count).index_add(0, trajectories_N, torch.ones_like(values_N))

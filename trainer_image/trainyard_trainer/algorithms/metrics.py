@@ -21,7 +21,7 @@ FAILED = frozenset({TrajectoryStatus.FAILED_ENVIRONMENT, TrajectoryStatus.FAILED
 
 
 def rollout_values(trajectories: Sequence[Trajectory]) -> dict[str, float]:
-    """Measure rewards, verdicts and tokens of trajectories.
+    """Measures rewards, verdicts and tokens of trajectories.
 
     `reward_std` has ddof 1. `success_rate` and `tool_rate` are shares of the trajectories with a verdict: those that
     are right, and those with a tool call, even one that failed. `tokens` counts what the policy read and sampled,
@@ -53,7 +53,7 @@ def rollout_values(trajectories: Sequence[Trajectory]) -> dict[str, float]:
 
 
 def grpo_values(batch: ScoredBatch, seconds: Mapping[str, float]) -> dict[str, float]:
-    """Name everything measured of a step of rollouts; `seconds` by part: rollout, reward, update, step.
+    """Names everything measured of a step of rollouts; `seconds` by part: rollout, reward, update, step.
 
     `frac_reward_zero_std` is the share of groups that nothing is learned from.
     """
@@ -64,14 +64,14 @@ def grpo_values(batch: ScoredBatch, seconds: Mapping[str, float]) -> dict[str, f
 
 
 def sft_values(rows: Sequence[Row], numbers: Numbers, seconds: Mapping[str, float]) -> dict[str, float]:
-    """Name everything measured of a step on demonstrations, whose tokens are counted."""
+    """Names everything measured of a step on demonstrations, whose tokens are counted."""
     tokens = sum(len(row.token_ids) for row in rows)
     counts = {"tokens": float(tokens), "policy_tokens": float(sum(sum(row.mask) for row in rows))}
     return values_of(numbers) | counts | _speed(tokens, seconds)
 
 
 def as_decimals(metrics: StepMetrics | None) -> dict[str, str]:
-    """Write measurements as a checkpoint carries them: decimal strings, without what depends on the clock."""
+    """Writes measurements as a checkpoint carries them: decimal strings, without what depends on the clock."""
     if metrics is None:
         return {}
     timeless = {name: value for name, value in metrics.values.items() if not name.endswith(("_seconds", "_second"))}

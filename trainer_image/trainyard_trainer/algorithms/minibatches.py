@@ -21,7 +21,7 @@ Minibatch = tuple[int, ...]
 
 
 def trained(trajectories: Sequence[Trajectory], config: GRPOConfig) -> list[int]:
-    """List the trajectories that are trained, by index: the scored ones, less groups without variance if configured."""
+    """Lists the trajectories that are trained, by index: the scored ones, less groups without variance if asked."""
     scored = [index for index, trajectory in enumerate(trajectories) if trajectory.scored]
     if not config.drop_zero_variance_groups:
         return scored
@@ -37,7 +37,7 @@ def minibatches(
     step: int,
     ranks: Ranks,
 ) -> list[Minibatch]:
-    """Cut a step into its updates: `config.minibatches` for each of `config.epochs` passes.
+    """Cuts a step into its updates: `config.minibatches` for each of `config.epochs` passes.
 
     Each pass draws a new order of the groups and cuts it into equal numbers of them; the first minibatches get one more
     where that doesn't come out even. A group is never split. With fewer groups than minibatches each group is one;

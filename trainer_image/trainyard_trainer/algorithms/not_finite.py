@@ -36,7 +36,7 @@ class Suspects:
 
 
 def require_finite(policy: Policy, rows: Sequence[Row], suspects: Suspects) -> None:
-    """Refuse to go on after too many updates in a row that changed nothing.
+    """Refuses to go on after too many updates in a row that changed nothing.
 
     Raises:
         RefusedError: NOT_FINITE.
@@ -53,7 +53,7 @@ def require_finite(policy: Policy, rows: Sequence[Row], suspects: Suspects) -> N
 
 
 def cause(policy: Policy, rows: Sequence[Row], suspects: Suspects) -> tuple[str, str, str]:
-    """Find the field that can cause it; returns its path, its value, and what was found.
+    """Finds the field that can cause it; returns its path, its value, and what was found.
 
     Args:
         policy: whose update on `rows` wasn't finite.

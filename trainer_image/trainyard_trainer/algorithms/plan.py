@@ -37,7 +37,7 @@ class Plan:
 
 
 def plan_of(spec: Algorithm) -> Plan:
-    """Read what an algorithm asks for; one that doesn't train asks for what measuring needs."""
+    """Reads what an algorithm asks for; one that doesn't train asks for what measuring needs."""
     if spec.grpo is not None:
         return _grpo(spec.grpo)
     return Plan() if spec.sft is None else _sft(spec.sft)

@@ -12,12 +12,12 @@ from trainyard_trainer.trajectory import Role, Trajectory, Turn
 
 
 def policy_turns(trajectory: Trajectory) -> list[Turn]:
-    """List the turns that the policy wrote, in their order."""
+    """Lists the turns that the policy wrote, in their order."""
     return [turn for turn in trajectory.turns if turn.role is Role.POLICY]
 
 
 def rewards_by_turn(trajectory: Trajectory) -> list[float]:
-    """Give each policy turn its reward, one entry at least; their sum is the total reward.
+    """Gives each policy turn its reward, one entry at least; their sum is the total reward.
 
     What no reward gave by turn comes at the last turn, where the trajectory was judged.
 
@@ -37,7 +37,7 @@ def rewards_by_turn(trajectory: Trajectory) -> list[float]:
 
 
 def returns_to_go(trajectory: Trajectory, gamma: float) -> list[float]:
-    """Compute for each turn t the sum of gamma**(k - t) x reward k over the turns k from t on.
+    """Computes for each turn t the sum of gamma**(k - t) x reward k over the turns k from t on.
 
     The exact gradient of the discounted return would weigh turn t by gamma**t. That factor is left out, as everywhere:
     late turns count like early ones.
@@ -49,7 +49,7 @@ def returns_to_go(trajectory: Trajectory, gamma: float) -> list[float]:
 
 
 def discounted_return(trajectory: Trajectory, gamma: float) -> float:
-    """Compute the sum of gamma**t x reward t over all turns; it is the total reward itself without a discount."""
+    """Computes the sum of gamma**t x reward t over all turns; it is the total reward itself without a discount."""
     if gamma == 1.0 and trajectory.total_reward is not None:
         return trajectory.total_reward
     return returns_to_go(trajectory, gamma)[0]

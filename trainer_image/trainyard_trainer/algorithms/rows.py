@@ -22,7 +22,7 @@ sampling, arXiv 1802.01561, section 4.1)."""
 
 
 def bare_rows(trajectories: Sequence[Trajectory], indices: Iterable[int], version: int) -> list[Row]:
-    """Make a row of every segment of these trajectories, in their order, with advantages but no weights yet.
+    """Makes a row of every segment of these trajectories, in their order, with advantages but no weights yet.
 
     Args:
         trajectories: of the batch; a row's `trajectory` is the index in it.
@@ -39,7 +39,7 @@ def bare_rows(trajectories: Sequence[Trajectory], indices: Iterable[int], versio
 def grpo_rows(
     batch: ScoredBatch, indices: Sequence[int], config: GRPOConfig, whole: UpdateSize, version: int
 ) -> list[Row]:
-    """Make the rows of one update.
+    """Makes the rows of one update.
 
     Args:
         batch: the step's, with its old log-probabilities wherever a token is stale.
@@ -66,7 +66,7 @@ def grpo_rows(
 
 
 def is_stale(segment: Segment, version: int) -> bool:
-    """Tell whether another version of the policy than `version` sampled one of its tokens."""
+    """Tells whether another version of the policy than `version` sampled one of its tokens."""
     return any(
         sampled and sampler != version for sampled, sampler in zip(segment.mask, segment.policy_versions, strict=True)
     )
@@ -89,7 +89,7 @@ def _bare(index: int, trajectory: Trajectory, segment: Segment, version: int) ->
 def _weights(
     segment: Segment, old_logprobs: tuple[float, ...] | None, weight: float, version: int
 ) -> tuple[float, ...]:
-    """Weigh each sampled token by the denominator, and a stale one by its truncated importance weight too."""
+    """Weighs each sampled token by the denominator, and a stale one by its truncated importance weight too."""
     weights = []
     for place, (sampled, sampler) in enumerate(zip(segment.mask, segment.policy_versions, strict=True)):
         if not sampled:

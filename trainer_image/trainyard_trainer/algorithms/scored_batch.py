@@ -40,11 +40,11 @@ class ScoredBatch:
 
     @property
     def done(self) -> int:
-        """Count the updates done."""
+        """Counts the updates done."""
         return len(self.outcomes)
 
     def to_state(self) -> dict[str, Any]:
-        """Give the batch in plain types."""
+        """Gives the batch in plain types."""
         return {
             "step": self.step,
             "version": self.version,
@@ -56,7 +56,7 @@ class ScoredBatch:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> ScoredBatch:
-        """Read what `to_state` gave, equal to the bit.
+        """Reads what `to_state` gave, equal to the bit.
 
         Raises:
             ValueError: the state is of another layout.

@@ -50,21 +50,21 @@ class SFT(PolicyAlgorithm):
 
     @property
     def steps(self) -> int:
-        """Count the steps of the run."""
+        """Counts the steps of the run."""
         return self.config.steps
 
     @property
     def updates_per_step(self) -> int:
-        """Give one, so that no step is ever left between two."""
+        """Gives one, so that no step is ever left between two."""
         return 1
 
     def collect(self, step: int, watch: Stopwatch, progress: ProgressReporter) -> Demonstrations:  # noqa: ARG002 (instant)
-        """Draw demonstrations."""
+        """Draws demonstrations."""
         shown = self.questions.demonstrations(step, self.config.batch_size)
         return Demonstrations(demonstration_rows(shown, self.renderer))
 
     def updates(self, batch: Demonstrations) -> Iterator[tuple[int, int, Demonstrations]]:
-        """Update once on all of them."""
+        """Updates once on all of them."""
         numbers = self.policy.update(batch.rows, SFT_LOSS)
         require_finite(self.policy, batch.rows, SUSPECTS)
         yield 1, 1, Demonstrations(batch.rows, numbers)
@@ -72,17 +72,17 @@ class SFT(PolicyAlgorithm):
     def measured(
         self, batch: Demonstrations, seconds: Mapping[str, float]
     ) -> tuple[Sequence[Trajectory], dict[str, float]]:
-        """Give the numbers of the update and of the demonstrations; there are no trajectories."""
+        """Gives the numbers of the update and of the demonstrations; there are no trajectories."""
         return (), sft_values(batch.rows, batch.numbers or {}, seconds)
 
     @staticmethod
     def batch_from_state(state: Mapping[str, Any]) -> Batch:
-        """Refuse what another algorithm kept."""
+        """Refuses what another algorithm kept."""
         return no_batch(state)
 
 
 def demonstration_rows(demonstrations: Sequence[Sequence[DemonstrationTurn]], renderer: Renderer) -> list[Row]:
-    """Make rows of demonstrations; each policy token weighs 1 / all policy tokens, so the loss is their mean.
+    """Makes rows of demonstrations; each policy token weighs 1 / all policy tokens, so the loss is their mean.
 
     Raises:
         RefusedError: INVALID_DATA; a text in one has no ids. The data report says so first, of data from files.

@@ -25,7 +25,7 @@ from trainyard_trainer.trajectory import (
 
 
 def trajectory_to_state(trajectory: Trajectory) -> dict[str, Any]:
-    """Give a trajectory in plain types."""
+    """Gives a trajectory in plain types."""
     return _shallow(trajectory) | {
         "id": _shallow(trajectory.id),
         "status": str(trajectory.status),
@@ -37,7 +37,7 @@ def trajectory_to_state(trajectory: Trajectory) -> dict[str, Any]:
 
 
 def trajectory_from_state(state: Mapping[str, Any]) -> Trajectory:
-    """Read the trajectory of `trajectory_to_state`.
+    """Reads the trajectory of `trajectory_to_state`.
 
     Raises:
         ValueError: the state is of another layout.
@@ -84,12 +84,12 @@ def _turn_from_state(state: Mapping[str, Any]) -> Turn:
 
 
 def _shallow(value: Any) -> dict[str, Any]:
-    """Map the fields of a dataclass as they are; tuples of numbers stay tuples."""
+    """Maps the fields of a dataclass as they are; tuples of numbers stay tuples."""
     return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def require_fields(state: Mapping[str, Any], layout: type) -> None:
-    """Refuse a state that hasn't the fields of its dataclass.
+    """Refuses a state that hasn't the fields of its dataclass.
 
     Raises:
         ValueError: it hasn't.

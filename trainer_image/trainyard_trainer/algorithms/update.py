@@ -29,7 +29,7 @@ FIELD: Final = "spec.algorithm.grpo"
 
 
 def prepare_batch(policy: Policy, trajectories: Sequence[Trajectory], config: GRPOConfig, *, step: int) -> ScoredBatch:
-    """Make what the updates of `step` are made from; before the first of them, and only then.
+    """Makes what the updates of `step` are made from; before the first of them, and only then.
 
     Old log-probabilities are computed where the step has several updates, or another version of the policy sampled a
     token; else the ratio is to the policy of the update itself. The reference's are computed if there is a penalty.
@@ -60,7 +60,7 @@ def updates(
     *,
     seed: int,
 ) -> Iterator[tuple[int, int, ScoredBatch]]:
-    """Do the updates of a step that `batch` hasn't had yet, one for each value drawn.
+    """Does the updates of a step that `batch` hasn't had yet, one for each value drawn.
 
     Yields updates done, updates in all, and the batch with the update's outcome. From that batch, with the policy's
     weights and state of then, the same updates go on in another process. Without a trained trajectory there is none.
@@ -89,12 +89,12 @@ def updates(
 
 
 def suspects(config: GRPOConfig) -> Suspects:
-    """Name the settings that can make a loss infinite."""
+    """Names the settings that can make a loss infinite."""
     return Suspects(FIELD, config.temperature, config.kl.coefficient if config.kl is not None else None)
 
 
 def _scored(score: Callable[[Sequence[Row]], list[tuple[float, ...]]], rows: Sequence[Row], count: int) -> LogProbs:
-    """Score rows, and put their log-probabilities together by trajectory."""
+    """Scores rows, and puts their log-probabilities together by trajectory."""
     by_trajectory: list[list[tuple[float, ...]]] = [[] for _ in range(count)]
     for row, logprobs in zip(rows, score(rows) if rows else [], strict=True):
         by_trajectory[row.trajectory].append(logprobs)

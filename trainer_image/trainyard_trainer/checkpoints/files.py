@@ -77,16 +77,16 @@ class Committed:
 
     @property
     def step(self) -> int:
-        """Count the finished steps."""
+        """Counts the finished steps."""
         return self.manifest.step
 
     @property
     def state(self) -> State:
-        """Tell where it stands among the run's states."""
+        """Tells where it stands among the run's states."""
         return self.manifest.step, self.manifest.updates or 0
 
     def saved(self) -> SavedCheckpoint:
-        """Tell it as the pod saw it that wrote it."""
+        """Tells it as the pod saw it that wrote it."""
         return SavedCheckpoint(
             step=self.manifest.step,
             uri=self.uri,
@@ -106,7 +106,7 @@ def write_checkpoint(
     given_up: Callable[[], bool] = lambda: False,
     fence: Callable[[], None] = lambda: None,
 ) -> SavedCheckpoint:
-    """Write a snapshot's files, as streams, and commit them; the snapshot stays as it is.
+    """Writes a snapshot's files, as streams, and commits them; the snapshot stays as it is.
 
     Args:
         storage: where to.
@@ -167,7 +167,7 @@ def _manifest(origin: Origin, snapshot: Snapshot, entries: Sequence[FileEntry]) 
 
 
 def load_checkpoint(storage: Storage, uri: str, expected_digest: str, into: Path) -> CheckpointManifest:
-    """Copy a checkpoint's files into a folder and verify `COMMIT`, the manifest, and each file's size and SHA-256.
+    """Copies a checkpoint's files into a folder and verifies `COMMIT`, the manifest, and each file's size and SHA-256.
 
     Args:
         storage: where the files lie.
@@ -209,14 +209,14 @@ def load_checkpoint(storage: Storage, uri: str, expected_digest: str, into: Path
 
 
 def newest_committed(storage: Storage, prefix: str) -> Committed | None:
-    """Find the first of `all_committed`; None where there is none."""
+    """Finds the first of `all_committed`; None where there is none."""
     return next(iter(all_committed(storage, prefix)), None)
 
 
 def all_committed(
     storage: Storage, prefix: str, broken: Callable[[str, RefusedError], None] | None = None
 ) -> list[Committed]:
-    """Find the committed checkpoints below a key prefix, newest state first.
+    """Finds the committed checkpoints below a key prefix, newest state first.
 
     States are ordered by finished steps, then by the updates done of the next; of equal ones the one committed last
     comes first. Folders whose `COMMIT` doesn't fit their manifest don't count.
@@ -250,19 +250,19 @@ def all_committed(
 
 
 def require_broken(error: RefusedError) -> None:
-    """Raise what isn't a checkpoint's own fault, such as a storage that refuses to be read."""
+    """Raises what isn't a checkpoint's own fault, such as a storage that refuses to be read."""
     if error.reason not in _BROKEN:
         raise error
 
 
 def named_state(uri: str) -> State | None:
-    """Read the state from the name of a checkpoint's folder; None where it isn't named so."""
+    """Reads the state from the name of a checkpoint's folder; None where it isn't named so."""
     found = re.search(r"/step-(\d{1,9})(?:-u(\d{1,9}))?-[^/]*/$", uri)
     return None if found is None else (int(found[1]), int(found[2] or 0))
 
 
 def _read_manifest(storage: Storage, folder: str) -> tuple[CheckpointManifest, str]:
-    """Read the manifest that a folder's `COMMIT` names; gives its digest too."""
+    """Reads the manifest that a folder's `COMMIT` names; gives its digest too."""
     uri = storage.uri(folder)
     try:
         committed = storage.get(folder + COMMIT_FILE)
@@ -293,7 +293,7 @@ def _mismatch(rule: str, got: str) -> RefusedError:
 
 
 def _trainer_state(snapshot: Snapshot) -> SnapshotFile:
-    """Copy the trainer's state into a file, to be read with `torch.load(..., weights_only=True)`."""
+    """Copies the trainer's state into a file, to be read with `torch.load(..., weights_only=True)`."""
     files = copy_files(lambda folder: torch.save(dict(snapshot.trainer_state), folder / TRAINER_STATE_FILE))
     return files[TRAINER_STATE_FILE]
 

@@ -76,7 +76,7 @@ class Resumed:
 
     @property
     def whole(self) -> bool:
-        """Tell whether it holds all weights; of a run that trains an adapter only the final checkpoint does."""
+        """Tells whether it holds all weights; of a run that trains an adapter only the final checkpoint does."""
         return any(self.folder.glob("*.safetensors"))
 
 
@@ -90,7 +90,7 @@ class _Passed:
 
     @property
     def state(self) -> State:
-        """Tell where it stands; what isn't named for a state is older than all that is."""
+        """Tells where it stands; what isn't named for a state is older than all that is."""
         return named_state(self.uri) or (-1, 0)
 
 
@@ -105,7 +105,7 @@ def find_resumable(
     unreadable: Mapping[str, str] | None = None,
     say: Callable[[str], None] = _log.warning,
 ) -> Resumed | None:
-    """Find the newest committed checkpoint that a run can go on from; None where the run begins.
+    """Finds the newest committed checkpoint that a run can go on from; None where the run begins.
 
     Args:
         storage: where the run writes its checkpoints.
@@ -156,7 +156,7 @@ def _fetch(
     why_not: Reason,
     why_not_fetched: FetchedReason,
 ) -> _Passed | None:
-    """Copy a checkpoint's files into an emptied folder; says why if the run can't go on from it."""
+    """Copies a checkpoint's files into an emptied folder; says why if the run can't go on from it."""
     uri = committed.uri
     if (why := unreadable.get(uri)) is not None:
         return _Passed(uri, why, unreadable=True)
@@ -175,7 +175,7 @@ def _fetch(
 
 
 def going_on(find: Callable[[Mapping[str, str]], Resumed | None], work: Callable[[Resumed | None], T]) -> T:
-    """Do a run's work from the newest checkpoint on that can be restored.
+    """Does a run's work from the newest checkpoint on that can be restored.
 
     Args:
         find: `find_resumable`, given those that couldn't.
@@ -194,7 +194,7 @@ def going_on(find: Callable[[Mapping[str, str]], Resumed | None], work: Callable
 
 @contextlib.contextmanager
 def reading(uri: str) -> Iterator[None]:
-    """Turn what reading a file of another layout raises into an UnreadableError.
+    """Turns what reading a file of another layout raises into an UnreadableError.
 
     Want of memory and of a disk aren't the file's fault, and pass.
     """
@@ -210,7 +210,7 @@ def reading(uri: str) -> Iterator[None]:
 
 
 def _tell(passed: list[_Passed], chosen: State | None, say: Callable[[str], None]) -> None:
-    """Say which checkpoints newer than the chosen one were passed over: each reason once, with the newest of them."""
+    """Says which checkpoints newer than the chosen one were passed over: each reason once, with the newest of them."""
     newer = sorted((one for one in passed if chosen is None or one.state > chosen), key=lambda one: one.state)
     if not newer:
         return
@@ -230,5 +230,5 @@ def _words(state: State) -> str:
 
 
 def _words_of(error: RefusedError) -> str:
-    """Join rule and value; the field isn't one of a run's own checkpoint."""
+    """Joins rule and value; the field isn't one of a run's own checkpoint."""
     return f"{error.args[0]}" + ("" if error.value is None else f"; got {error.value!r}")

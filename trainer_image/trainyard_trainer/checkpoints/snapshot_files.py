@@ -32,7 +32,7 @@ class CopiedFile:
         self.size_bytes = os.fstat(self._descriptor).st_size
 
     def open(self) -> BinaryIO:
-        """Open a stream of all bytes; it can still be read after `close`.
+        """Opens a stream of all bytes; it can still be read after `close`.
 
         Raises:
             ValueError: the file is closed.
@@ -42,12 +42,12 @@ class CopiedFile:
         return io.BufferedReader(_Reader(os.dup(self._descriptor)))
 
     def close(self) -> None:
-        """Free the file's space, once its streams are closed too. The last reference that goes does the same."""
+        """Frees the file's space, once its streams are closed too. The last reference that goes does the same."""
         self._closed()
 
 
 def copy_files(write: Callable[[Path], object]) -> dict[str, CopiedFile]:
-    """Copy what `write` writes into a new folder of TMPDIR; the folder is gone when this returns.
+    """Copies what `write` writes into a new folder of TMPDIR; the folder is gone when this returns.
 
     Args:
         write: is given the folder.

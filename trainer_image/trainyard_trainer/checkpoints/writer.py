@@ -61,7 +61,7 @@ class CheckpointWriter:
         self._timed = timed
 
     def save(self, snapshot: Snapshot) -> None:
-        """Begin to write; waits for the one before. The newest state isn't written twice."""
+        """Begins to write; waits for the one before. The newest state isn't written twice."""
         with contextlib.ExitStack() as unused:
             unused.callback(snapshot.discard)
             newest = self.finish()
@@ -70,7 +70,7 @@ class CheckpointWriter:
                 unused.pop_all()
 
     def save_last(self, snapshot: Snapshot) -> SavedCheckpoint:
-        """Write at once, beside an upload of an older state, which is given as long again, and then abandoned."""
+        """Writes at once, beside an upload of an older state, which is given as long again, and then abandoned."""
         older, began = self._in_flight, time.monotonic()
         if self._newest is not None and _state(self._newest) == _state(snapshot):
             snapshot.discard()
@@ -91,14 +91,14 @@ class CheckpointWriter:
         return saved
 
     def finish(self) -> SavedCheckpoint | None:
-        """Wait for the one in flight, and give the newest committed checkpoint."""
+        """Waits for the one in flight, and gives the newest committed checkpoint."""
         if self._in_flight is not None:
             in_flight, self._in_flight = self._in_flight, None
             self._newest = in_flight.result()
         return self._newest
 
     def close(self) -> None:
-        """Wait for the one in flight; what it raised and nobody waited for is logged."""
+        """Waits for the one in flight; what it raised and nobody waited for is logged."""
         if self._in_flight is None:
             return
         self._in_flight.join()
@@ -140,7 +140,7 @@ class _Upload(threading.Thread):
         self._work = lambda: write(snapshot, self)
 
     def run(self) -> None:
-        """Write it; keep what came of it."""
+        """Writes it; keep what came of it."""
         work = self._work
         del self._work  # and with it the snapshot's part in host memory, once this is done
         try:
@@ -154,7 +154,7 @@ class _Upload(threading.Thread):
                 _log.warning("checkpoint not committed: %s: %s", type(error).__name__, error)
 
     def result(self) -> SavedCheckpoint | None:
-        """Wait for it; raises what it raised."""
+        """Waits for it; raises what it raised."""
         self.join()
         if self.error is not None:
             raise self.error

@@ -31,12 +31,12 @@ class ValidationHistory:
     last: float | None = None
 
     def to_state(self) -> dict[str, float | int | None]:
-        """Give it as a plain dict for a checkpoint; never with NaN."""
+        """Gives it as a plain dict for a checkpoint; never with NaN."""
         return asdict(self)
 
     @classmethod
     def from_state(cls, state: Mapping[str, float | int | None]) -> ValidationHistory:
-        """Read what `to_state` gave.
+        """Reads what `to_state` gave.
 
         Raises:
             ValueError: the state has other members.
@@ -48,7 +48,7 @@ class ValidationHistory:
 
 
 def observed(history: ValidationHistory, step: int, value: float | None, min_delta: float = 0.0) -> ValidationHistory:
-    """Add a validation to the history.
+    """Adds a validation to the history.
 
     A value is an improvement if it is greater than that of the latest improvement, by at least `min_delta`; an equal
     one isn't. One that doesn't exist (None, NaN, infinite: nothing could be scored) isn't either.
@@ -73,10 +73,10 @@ def observed(history: ValidationHistory, step: int, value: float | None, min_del
 
 
 def is_new_best(history: ValidationHistory) -> bool:
-    """Tell whether the latest validation is the best so far, so that its state should become a checkpoint."""
+    """Tells whether the latest validation is the best so far, so that its state should become a checkpoint."""
     return history.best_step is not None and history.best_step == history.last_step
 
 
 def should_stop(history: ValidationHistory, patience: int | None) -> bool:
-    """Tell whether `patience` validations in a row brought no improvement; never without a patience."""
+    """Tells whether `patience` validations in a row brought no improvement; never without a patience."""
     return patience is not None and history.waited >= patience

@@ -15,7 +15,7 @@ from trainyard_trainer.trajectory import Role, Trajectory
 
 
 def evaluation_values(answers: Sequence[Trajectory]) -> dict[str, float]:
-    """Measure answers by name; a number that doesn't exist is absent.
+    """Measures answers by name; a number that doesn't exist is absent.
 
     `success_rate` is the share of answers with the verdict success, `avg_reward` the mean of total rewards, `avg_steps`
     the mean number of policy turns, `tool_accuracy` the share of tool calls that succeeded (a call that couldn't be
@@ -37,7 +37,7 @@ def evaluation_values(answers: Sequence[Trajectory]) -> dict[str, float]:
 
 
 def outcomes(answers: Sequence[Trajectory]) -> list[Outcome]:
-    """Give results by query, in the order in which queries first occur; an answer's query is its question's text.
+    """Gives results by query, in the order in which queries first occur; an answer's query is its question's text.
 
     A query all of whose answers failed has an outcome without successes: a comparison leaves it out.
     """

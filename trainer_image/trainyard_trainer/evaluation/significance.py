@@ -58,7 +58,7 @@ class Comparison:
 
 
 def compare(baseline: Sequence[Outcome], candidate: Sequence[Outcome], seed: int = 0) -> Comparison:
-    """Compare two measurements, paired by query; a query without a verdict in one of them is left out.
+    """Compares two measurements, paired by query; a query without a verdict in one of them is left out.
 
     With one answer per query everywhere the test is McNemar's, else it is a sign-flip permutation test.
 
@@ -96,7 +96,7 @@ def compare(baseline: Sequence[Outcome], candidate: Sequence[Outcome], seed: int
 
 
 def verdict(queries: int, difference: float, p_value: float) -> Verdict:
-    """Choose the word: too few queries to ever tell, no evidence (p >= 0.05), or the direction of the difference."""
+    """Chooses the word: too few queries to ever tell, no evidence (p >= 0.05), or the direction of the difference."""
     if queries < MIN_QUERIES:
         return Verdict.TOO_FEW_QUERIES
     if p_value >= ALPHA:
@@ -105,7 +105,7 @@ def verdict(queries: int, difference: float, p_value: float) -> Verdict:
 
 
 def mcnemar(better: int, worse: int) -> float:
-    """Compute the two-sided p-value of McNemar's test (1947) in its exact form, for one answer per query.
+    """Computes the two-sided p-value of McNemar's test (1947) in its exact form, for one answer per query.
 
     Queries answered alike both times say nothing. Without a true difference each of the others falls on either side
     with probability 1/2, so their number on one side is binomial. Computed in integers.
@@ -123,7 +123,7 @@ def mcnemar(better: int, worse: int) -> float:
 
 
 def sign_flip(differences: NDArray[np.float64], seed: int, draws: int = DRAWS) -> float:
-    """Compute the two-sided p-value of a permutation test on paired differences.
+    """Computes the two-sided p-value of a permutation test on paired differences.
 
     Without a true difference each could as well have the other sign (Good, Permutation, Parametric and Bootstrap Tests
     of Hypotheses, 2005). It is (1 + n) / (1 + draws), never 0: n counts the random sign patterns whose sum is at least
@@ -147,7 +147,7 @@ def sign_flip(differences: NDArray[np.float64], seed: int, draws: int = DRAWS) -
 def bootstrap_interval(
     differences: NDArray[np.float64], seed: int, resamples: int = DRAWS, level: float = 1 - ALPHA
 ) -> tuple[float, float]:
-    """Compute the percentile interval of the mean difference under resampling of whole queries (Efron, 1979).
+    """Computes the percentile interval of the mean difference under resampling of whole queries (Efron, 1979).
 
     BCa has no value where all differences are equal, and a mean of bounded differences has little bias or skew to
     correct. How often each distinct difference is drawn is multinomial, so a resample takes one number per distinct
@@ -167,7 +167,7 @@ def bootstrap_interval(
 
 
 def _by_query(outcomes: Sequence[Outcome], name: str) -> Mapping[str, Outcome]:
-    """Map outcomes with at least one verdict by query."""
+    """Maps outcomes with at least one verdict by query."""
     found: dict[str, Outcome] = {}
     for outcome in outcomes:
         if outcome.query in found:

@@ -33,7 +33,7 @@ class AdapterBase(ApiModel):
 
 
 def read_adapter_base(folder: Path) -> AdapterBase | None:
-    """Read what the adapter in a checkpoint's folder belongs to; None where there is none.
+    """Reads what the adapter in a checkpoint's folder belongs to; None where there is none.
 
     Raises:
         ValueError: the file isn't one that we wrote.

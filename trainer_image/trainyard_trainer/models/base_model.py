@@ -29,12 +29,12 @@ _log = logging.getLogger(__name__)
 
 
 def is_adapter_alone(folder: Path) -> bool:
-    """Tell whether a folder holds an adapter, but no weights for it to be put on."""
+    """Tells whether a folder holds an adapter, but no weights for it to be put on."""
     return (folder / ADAPTER_FOLDER).is_dir() and not has_weights(folder)
 
 
 def fetch_base(folder: Path, checkpoint: PinnedCheckpoint, credentials: Credentials | None, field_path: str) -> None:
-    """Copy the base of the adapter in a checkpoint's folder beside it, unless it lies in this container.
+    """Copies the base of the adapter in a checkpoint's folder beside it, unless it lies in this container.
 
     Args:
         folder: where the checkpoint's files are.
@@ -72,7 +72,7 @@ def fetch_base(folder: Path, checkpoint: PinnedCheckpoint, credentials: Credenti
 
 
 def load_saved(folder: Path, *, field_path: str, value: str | None = None) -> LoadedModel:
-    """Load the model in a folder, whole or as an adapter with its base; such an adapter isn't merged.
+    """Loads the model in a folder, whole or as an adapter with its base; such an adapter isn't merged.
 
     Raises:
         RefusedError: as `load_folder`; DIGEST_MISMATCH where the base has changed since the adapter was trained.
@@ -95,7 +95,7 @@ def load_saved(folder: Path, *, field_path: str, value: str | None = None) -> Lo
 
 
 def _settings(folder: Path, field_path: str) -> LoRA:
-    """Read rank, scale and layers of the adapter in a folder from peft's file."""
+    """Reads rank, scale and layers of the adapter in a folder from peft's file."""
     try:
         fields = json.loads((folder / ADAPTER_FOLDER / CONFIG_FILE).read_bytes())
         return LoRA(rank=fields["r"], alpha=fields["lora_alpha"], target_modules=fields["target_modules"])
@@ -117,7 +117,7 @@ def _same_storage(one: RunStorage, held: RunStorage) -> bool:
 
 
 def _described(base: RunModel | None) -> str:
-    """Say where a base lies."""
+    """Says where a base lies."""
     if base is None:
         return "unknown"
     if base.hugging_face is not None:

@@ -15,7 +15,7 @@ _FIELD = "spec.model.s3.prefix"
 
 
 def download_folder(storage: Storage, prefix: str, into: Path) -> int:
-    """Copy every file below a key prefix into a folder.
+    """Copies every file below a key prefix into a folder.
 
     Args:
         storage: where the files lie.

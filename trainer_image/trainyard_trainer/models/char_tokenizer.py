@@ -14,7 +14,7 @@ END = "<eos>"
 
 
 def char_tokenizer(alphabet: str) -> PreTrainedTokenizerFast:
-    """Make a tokenizer with `<pad>`, the characters of `alphabet` in their order, and `<eos>`; ids count from 0."""
+    """Makes a tokenizer with `<pad>`, the characters of `alphabet` in their order, and `<eos>`; ids count from 0."""
     vocabulary = {token: number for number, token in enumerate([PAD, *dict.fromkeys(alphabet), END])}
     # Byte-pair encoding without a single merge splits a text into its characters.
     backend = Tokenizer(BPE(vocab=vocabulary, merges=[]))

@@ -13,7 +13,7 @@ import torch
 
 
 def weights_digest(model: Any) -> str:
-    """Digest every parameter's name, type, shape and bytes, sorted by name: `sha256:` and 64 hex digits.
+    """Digests every parameter's name, type, shape and bytes, sorted by name: `sha256:` and 64 hex digits.
 
     A tensor that has two names, as a tied output embedding, counts once. One tensor at a time is copied to host memory.
 

@@ -34,7 +34,7 @@ _METADATA: Final = {"format": "pt"}
 
 
 def model_files(loaded: LoadedModel, *, final: bool = True) -> dict[str, CopiedFile]:
-    """Copy a model into a snapshot's files, which are on this machine's disk when this returns.
+    """Copies a model into a snapshot's files, which are on this machine's disk when this returns.
 
     Args:
         loaded: the model as it is trained.
@@ -75,7 +75,7 @@ def _write_adapter(folder: Path, weights: Mapping[str, torch.Tensor], adapter: A
 
 
 def take_weights(loaded: LoadedModel, folder: Path) -> LoadedModel:
-    """Overwrite the model's weights with those of a snapshot of the same run, bit for bit; gives the model.
+    """Overwrites the model's weights with those of a snapshot of the same run, bit for bit; gives the model.
 
     Args:
         loaded: the model as the run began with it: with an adapter where the run trains one.
@@ -102,7 +102,7 @@ def take_weights(loaded: LoadedModel, folder: Path) -> LoadedModel:
 
 
 def take_adapter(loaded: LoadedModel, folder: Path, *, field_path: str = _FIELD) -> LoadedModel:
-    """Overwrite the adapter's weights with saved ones, bit for bit; gives the model.
+    """Overwrites the adapter's weights with saved ones, bit for bit; gives the model.
 
     Raises:
         RefusedError: as `take_weights`.
@@ -124,7 +124,7 @@ def take_adapter(loaded: LoadedModel, folder: Path, *, field_path: str = _FIELD)
 
 
 def read_base(folder: Path, field_path: str = _FIELD) -> AdapterBase:
-    """Read what the adapter in a folder belongs to.
+    """Reads what the adapter in a folder belongs to.
 
     Raises:
         RefusedError: MODEL_UNSUITABLE where that isn't said.
@@ -143,7 +143,7 @@ def _on_host(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _peft_config(adapter: Adapter) -> bytes:
-    """Write what peft's loader reads, in a fixed order; it names a base of a hub, never a path of this machine."""
+    """Writes what peft's loader reads, in a fixed order; it names a base of a hub, never a path of this machine."""
     fields: dict[str, Any] = adapter.peft.peft_config[lora.TRAINED].to_dict()
     hub = adapter.base_model.hugging_face if adapter.base_model is not None else None
     fields |= {

@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 
 def fetch_model(model: RunModel, credentials: Credentials | None, cache: Path, hub_token: str = "") -> Path | None:
-    """Copy the first weights to a local folder; None where the run makes them or reads them where they lie.
+    """Copies the first weights to a local folder; None where the run makes them or reads them where they lie.
 
     Args:
         model: where they come from.
@@ -64,7 +64,7 @@ def fetch_model(model: RunModel, credentials: Credentials | None, cache: Path, h
 
 
 def load_first(model: RunModel, algorithm: Algorithm, folder: Path | None, alphabet: str) -> LoadedModel:
-    """Load the model that a run begins with, ready to be trained: all of its weights, or an adapter.
+    """Loads the model that a run begins with, ready to be trained: all of its weights, or an adapter.
 
     An adapter that the files hold goes on being trained where the run trains one, else it is merged.
 

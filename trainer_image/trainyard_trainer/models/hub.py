@@ -59,7 +59,7 @@ disable_progress_bars()
 
 
 def download_from_hub(model: HubModel, token: str, into: Path) -> int:
-    """Copy a model's safetensors, config and tokenizer into a folder; verifies the sizes and hashes that the Hub gives.
+    """Copies a model's safetensors, config and tokenizer into a folder; verifies the Hub's sizes and hashes.
 
     Args:
         model: repository, commit, and where the Hub is.
@@ -98,7 +98,7 @@ def download_from_hub(model: HubModel, token: str, into: Path) -> int:
 
 
 def _weights(model: HubModel, siblings: Mapping[str, Any], fetch: Any, into: Path) -> set[str]:
-    """Name the weight files that transformers would read; no copies in other formats or layouts beside them."""
+    """Names the weight files that transformers would read; no copies in other formats or layouts beside them."""
     if "config.json" not in siblings:
         raise _unsuitable(model, "must hold a model of transformers: config.json")
     if _WEIGHTS in siblings:
@@ -117,7 +117,7 @@ def _weights(model: HubModel, siblings: Mapping[str, Any], fetch: Any, into: Pat
 
 
 def _verify(path: Path, sibling: Any) -> None:
-    """Compare a file with what its repository says of it: SHA-256 of a large one, git's blob hash of a small one.
+    """Compares a file with what its repository says of it: SHA-256 of a large one, git's blob hash of a small one.
 
     Raises:
         OSError: it is another file.
@@ -141,7 +141,7 @@ def _verify(path: Path, sibling: Any) -> None:
 
 @contextmanager
 def _online() -> Iterator[None]:
-    """Let the Hub's library use the network within a block, though the process is offline."""
+    """Lets the Hub's library use the network within a block, though the process is offline."""
     # The library's own client has a hook that keeps it offline; this one has none, and no credentials of a host either.
     huggingface_hub.set_client_factory(lambda: httpx2.Client(follow_redirects=True, timeout=_SECONDS))
     try:
@@ -158,7 +158,7 @@ def _refuse(request: httpx2.Request) -> None:
 
 @contextmanager
 def _translated(model: HubModel, token: str) -> Iterator[None]:
-    """Turn the server's answers into the product's words; everything else passes."""
+    """Turns the server's answers into the product's words; everything else passes."""
     try:
         yield
     except RevisionNotFoundError as error:

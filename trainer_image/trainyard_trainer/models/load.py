@@ -74,13 +74,13 @@ class LoadedModel:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """Give what conversations need to know of the model."""
+        """Gives what conversations need to know of the model."""
         size = self.model.get_input_embeddings().num_embeddings
         return Vocabulary(self.tokenizer, size, self.stop_ids, self.context_length)
 
 
 def scratch(spec: ScratchModel, alphabet: str, seed: int) -> LoadedModel:
-    """Make a Qwen3 of random weights; its vocabulary is the characters of `alphabet` and two special tokens."""
+    """Makes a Qwen3 of random weights; its vocabulary is the characters of `alphabet` and two special tokens."""
     tokenizer = char_tokenizer(alphabet)
     config = Qwen3Config(
         vocab_size=len(tokenizer),
@@ -107,7 +107,7 @@ def scratch(spec: ScratchModel, alphabet: str, seed: int) -> LoadedModel:
 
 
 def load_folder(folder: Path, *, field_path: str = "spec.model.path", value: str | None = None) -> LoadedModel:
-    """Load the causal language model and tokenizer that `save_pretrained` wrote into `folder`.
+    """Loads the causal language model and tokenizer that `save_pretrained` wrote into `folder`.
 
     Args:
         folder: a folder of this machine.
@@ -148,12 +148,12 @@ def load_folder(folder: Path, *, field_path: str = "spec.model.path", value: str
 
 
 def has_weights(folder: Path) -> bool:
-    """Tell whether weights lie in a folder itself, as safetensors."""
+    """Tells whether weights lie in a folder itself, as safetensors."""
     return any(folder.glob("*.safetensors"))
 
 
 def _load_model(folder: Path, unsuitable: _Refusal) -> Any:
-    """Load the model in float32, in eval mode; its files are mapped into memory and read tensor by tensor."""
+    """Loads the model in float32, in eval mode; its files are mapped into memory and read tensor by tensor."""
     try:
         config = config_of(folder)
     except Exception as error:  # as above
@@ -179,13 +179,13 @@ def _load_model(folder: Path, unsuitable: _Refusal) -> Any:
 
 
 def infinite_weight(model: Any) -> str | None:
-    """Name the first weight that isn't finite; None where all are."""
+    """Names the first weight that isn't finite; None where all are."""
     weights = model.named_parameters()
     return next((name for name, weight in weights if not bool(torch.isfinite(weight).all())), None)
 
 
 def _is_causal(model: Any) -> bool:
-    """Tell whether a token leaves the logits of earlier ones alone; an encoder may be causal by name only."""
+    """Tells whether a token leaves the logits of earlier ones alone; an encoder may be causal by name only."""
     last = min(5, model.get_input_embeddings().num_embeddings) - 1
     rows = torch.zeros(2, 4, dtype=torch.long)
     rows[1, -1] = last
@@ -195,7 +195,7 @@ def _is_causal(model: Any) -> bool:
 
 
 def _stop_ids(model: Any, tokenizer: Any, unsuitable: _Refusal) -> tuple[int, ...]:
-    """Collect the ids that end a turn: all that the model's files name, for a chat model often has two."""
+    """Collects the ids that end a turn: all that the model's files name, for a chat model often has two."""
     generation = model.generation_config.eos_token_id if model.generation_config is not None else None
     named = generation if isinstance(generation, (list, tuple)) else [generation]
     ids = {int(each) for each in (*named, tokenizer.eos_token_id) if each is not None}

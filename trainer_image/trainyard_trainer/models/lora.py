@@ -32,7 +32,7 @@ _EXPERTS: Final = frozenset({"gate", "gate_proj", "up_proj", "down_proj", "w1", 
 
 
 def apply(loaded: LoadedModel, lora: LoRA, seed: int, base_model: RunModel | None = None) -> LoadedModel:
-    """Put a low-rank adapter into the layers of `loaded`, in place; it alone is trained.
+    """Puts a low-rank adapter into the layers of `loaded`, in place; it alone is trained.
 
     A new adapter changes nothing at first: one of its two factors is zero, the other is drawn by `seed`, and torch's
     own generator isn't touched. A model that was loaded with an adapter goes on with it, and keeps a frozen copy as the
@@ -61,7 +61,7 @@ def apply(loaded: LoadedModel, lora: LoRA, seed: int, base_model: RunModel | Non
 
 
 def weights(loaded: LoadedModel) -> dict[str, torch.Tensor]:
-    """Give the adapter's tensors by the names that its file has; they are the ones that are trained, not copies."""
+    """Gives the adapter's tensors by the names that its file has; they are the ones that are trained, not copies."""
     tensors: dict[str, torch.Tensor] = get_peft_model_state_dict(
         _adapter_of(loaded).peft, adapter_name=TRAINED, save_embedding_layers=False
     )
@@ -69,7 +69,7 @@ def weights(loaded: LoadedModel) -> dict[str, torch.Tensor]:
 
 
 def set_weights(loaded: LoadedModel, tensors: Mapping[str, torch.Tensor]) -> None:
-    """Overwrite the adapter's weights, bit for bit.
+    """Overwrites the adapter's weights, bit for bit.
 
     Raises:
         ValueError: names or shapes aren't those of this adapter.
@@ -81,7 +81,7 @@ def set_weights(loaded: LoadedModel, tensors: Mapping[str, torch.Tensor]) -> Non
 
 
 def merged_state(loaded: LoadedModel) -> dict[str, torch.Tensor]:
-    """Compute every weight by the name it has without an adapter: base + scale x B A where there is one.
+    """Computes every weight by the name it has without an adapter: base + scale x B A where there is one.
 
     Nothing that is trained changes: the sums are new tensors, all else is the model's own.
     """
@@ -97,7 +97,7 @@ def merged_state(loaded: LoadedModel) -> dict[str, torch.Tensor]:
 
 
 def merge(loaded: LoadedModel) -> LoadedModel:
-    """Merge the adapter in place; every weight of the model is trained from now on."""
+    """Merges the adapter in place; every weight of the model is trained from now on."""
     model = _adapter_of(loaded).peft.merge_and_unload(adapter_names=[TRAINED])
     return replace(loaded, model=model.requires_grad_(True).eval(), adapter=None)
 
@@ -122,7 +122,7 @@ def _continued(loaded: LoadedModel, adapter: Adapter, lora: LoRA) -> LoadedModel
 
 
 def _targets(model: Any, asked: Sequence[str] | None) -> list[str]:
-    """Name the layers that get an adapter, sorted."""
+    """Names the layers that get an adapter, sorted."""
     output = model.get_output_embeddings()
     left_out = _FUSED if model.config.model_type in _MAMBA else frozenset()
     if any(".experts." in path for path, _ in model.named_parameters()):

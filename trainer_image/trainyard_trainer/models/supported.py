@@ -16,7 +16,7 @@ _TOWERS: Final = ("vision", "audio", "vq")
 
 
 def config_of(folder: Path) -> Any:
-    """Read the transformers config of a saved model.
+    """Reads the transformers config of a saved model.
 
     Raises:
         OSError: there is none.
@@ -26,7 +26,7 @@ def config_of(folder: Path) -> Any:
 
 
 def why_unsuitable(config: Any) -> str | None:
-    """Name the rule that a config's model breaks; None for a causal language model."""
+    """Names the rule that a config's model breaks; None for a causal language model."""
     name = model_name(config)
     parts = getattr(type(config), "sub_configs", {})
     if "text_config" in parts or any(tower in part for part in parts for tower in _TOWERS):
@@ -39,6 +39,6 @@ def why_unsuitable(config: Any) -> str | None:
 
 
 def model_name(config: Any) -> str:
-    """Name the model's class as its config does, else the kind of the config."""
+    """Names the model's class as its config does, else the kind of the config."""
     architectures = getattr(config, "architectures", None)
     return str(architectures[0]) if architectures else type(config).__name__

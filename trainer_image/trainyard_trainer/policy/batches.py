@@ -64,17 +64,17 @@ class MicroBatch:
 
     @property
     def tokens(self) -> int:
-        """Count the columns of all rows, padding included."""
+        """Counts the columns of all rows, padding included."""
         return self.token_ids.numel()
 
     def to(self, device: torch.device) -> MicroBatch:
-        """Copy it to another device."""
+        """Copies it to another device."""
         moved = {field.name: _moved(getattr(self, field.name), device) for field in fields(self)}
         return MicroBatch(**moved)
 
 
 def micro_batch(rows: Sequence[Row], pad_id: int) -> MicroBatch:
-    """Put rows, at least one, side by side.
+    """Puts rows, at least one, side by side.
 
     Raises:
         ValueError: a row's first token is to be trained, which nothing predicts.

@@ -18,7 +18,7 @@ from trainyard_trainer.errors import RefusedError
 
 
 def compiled(backbone: Callable[..., Any], device: torch.device) -> Callable[..., Any]:
-    """Wrap a function so that its first calls compile it, for any number of rows and columns.
+    """Wraps a function so that its first calls compile it, for any number of rows and columns.
 
     Raises:
         RefusedError: INVALID_MANIFEST, this machine has no compiler.

@@ -30,7 +30,7 @@ class Footprint:
     device: torch.device
 
     def room(self) -> memory.Room:
-        """Count the bytes that sampling may use beside weights, copies and the optimizer with its moments."""
+        """Counts the bytes that sampling may use beside weights, copies and the optimizer with its moments."""
         moments = self._moment_bytes() if self.settings.trains else 0
         if self.device.type == "cuda":
             return memory.device_room(moments)
@@ -41,7 +41,7 @@ class Footprint:
     def fits(
         self, longest_row: int, trial: Callable[[int, int], None], kept_bytes: Callable[[int], int]
     ) -> Callable[[int], bool]:
-        """Make what `memory.most_tokens` asks: whether a pass of so many tokens, in rows as long as they get, fits.
+        """Makes what `memory.most_tokens` asks: whether a pass of so many tokens, in rows as long as they get, fits.
 
         Args:
             longest_row: tokens of the longest row to be expected.
@@ -55,7 +55,7 @@ class Footprint:
         return lambda tokens: memory.fits_host(of_a_token * tokens, resident, limit)
 
     def _fits_device(self, longest_row: int, trial: Callable[[int, int], None], tokens: int) -> bool:
-        """Try whether it fits on the accelerator."""
+        """Tries whether it fits on the accelerator."""
         columns = min(tokens, longest_row)
         return memory.fits_device(partial(trial, tokens // columns, columns), self._moment_bytes())
 
@@ -63,25 +63,25 @@ class Footprint:
         return memory.host_limit(self.settings.memory_limit_bytes)
 
     def _resident_bytes(self) -> int:
-        """Add weights, gradients and moments of what is trained, and a snapshot."""
+        """Adds weights, gradients and moments of what is trained, and a snapshot."""
         gradients = GRADIENT_BYTES * self._trained()
         return self._weight_bytes() + self._snapshot_bytes() + gradients + self._moment_bytes()
 
     def _weight_bytes(self) -> int:
-        """Add weights, their copies and the reference."""
+        """Adds weights, their copies and the reference."""
         models = {id(model): model for model in (self.weights.master, self.weights.model)}.values()
         reference = _bytes(self.weights.computing) if self.settings.keep_reference else 0
         return sum(_bytes(model.parameters()) for model in models) + reference
 
     def _snapshot_bytes(self) -> int:
-        """Add weights and moments; the weights lie on the disk, which may be a tmpfs."""
+        """Adds weights and moments; the weights lie on the disk, which may be a tmpfs."""
         return _bytes(self.weights.master.parameters()) + self._moment_bytes()
 
     def _moment_bytes(self) -> int:
         return MOMENT_BYTES * self._trained()
 
     def _trained(self) -> int:
-        """Count the numbers that learn."""
+        """Counts the numbers that learn."""
         return sum(parameter.numel() for parameter in self.weights.trained)
 
 

@@ -65,5 +65,5 @@ class Loss:
     numbers: Mapping[str, TokenNumber] = field(default_factory=dict)
 
     def __call__(self, inputs: LossInputs) -> TokenLosses:
-        """Compute the losses of one micro-batch."""
+        """Computes the losses of one micro-batch."""
         return self.of(inputs)

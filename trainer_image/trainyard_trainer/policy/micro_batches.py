@@ -12,7 +12,7 @@ from trainyard_trainer.policy.batches import Row
 
 
 def cut_rows(rows: Sequence[Row], max_tokens: int) -> list[list[int]]:
-    """Give the indices of the rows of each pass.
+    """Gives the indices of the rows of each pass.
 
     Trajectories in the order of their longest rows, longest first, so that a pass that takes too much memory comes
     early; equals in the rows' own order.

@@ -22,14 +22,14 @@ Scores = tuple[torch.Tensor, torch.Tensor]
 
 
 def by_hidden_states(backbone: Callable[..., Any], head: Head, batch: MicroBatch, temperature: float) -> Scores:
-    """Score from hidden states at the trained positions; logits never exist as a whole."""
+    """Scores from hidden states at the trained positions; logits never exist as a whole."""
     output = backbone(input_ids=batch.token_ids, attention_mask=batch.attention, use_cache=False)
     hidden_NH = output.last_hidden_state.flatten(0, 1)[batch.positions]
     return head.logprobs(hidden_NH, batch.targets, temperature=temperature, support=batch.support)
 
 
 def by_full_logits(model: Any, batch: MicroBatch, temperature: float) -> Scores:
-    """Score from the model's own logits, a row at a time; each row's are computed again in the backward pass."""
+    """Scores from the model's own logits, a row at a time; each row's are computed again in the backward pass."""
     columns = batch.token_ids.shape[1]
 
     def logits(index: int) -> torch.Tensor:
@@ -58,7 +58,7 @@ def by_full_logits(model: Any, batch: MicroBatch, temperature: float) -> Scores:
 
 
 def _kept(logits_nV: torch.Tensor, support: Support | None, first: int) -> torch.Tensor:
-    """Set the logits of tokens `first` and on to minus infinity outside of a token's support."""
+    """Sets the logits of tokens `first` and on to minus infinity outside of a token's support."""
     if support is None:
         return logits_nV
     ends = support.lengths.cumsum(0).tolist()

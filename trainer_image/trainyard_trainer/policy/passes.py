@@ -37,7 +37,7 @@ class Passes:
 
     @property
     def tokens(self) -> int:
-        """Give the limit, or what it is while nothing has settled it."""
+        """Gives the limit, or what it is while nothing has settled it."""
         return self.limit or memory.MAX_TOKENS
 
     def run(self, rows: Sequence[Row], one_pass: Callable[[Sequence[int], MicroBatch], None]) -> bool:

@@ -48,26 +48,26 @@ class Policy(Protocol):
 
     @property
     def version(self) -> int:
-        """Count the optimizer updates done so far."""
+        """Counts the optimizer updates done so far."""
 
     @property
     def skipped_in_a_row(self) -> int:
-        """Count the updates skipped since the last that was done."""
+        """Counts the updates skipped since the last that was done."""
 
     def has_finite_weights(self) -> bool:
-        """Tell whether every weight is a finite number."""
+        """Tells whether every weight is a finite number."""
 
     def prepare(self, longest_row: int) -> None:
-        """Settle how many tokens a pass may have, given the longest row to be expected; once, before the first step."""
+        """Settles how many tokens a pass may have, given the longest row; once, before the first step."""
 
     def score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
-        """Give log-probabilities of each row's tokens under the weights of now; NaN where the mask is False."""
+        """Gives log-probabilities of each row's tokens under the weights of now; NaN where the mask is False."""
 
     def reference_score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
-        """Give the same under the reference: the weights that the run began with."""
+        """Gives the same under the reference: the weights that the run began with."""
 
     def update(self, rows: Sequence[Row], loss: Loss) -> Numbers:
-        """Make one optimizer update on the weighted sum of all rows' token losses, however many passes it takes.
+        """Makes one optimizer update on the weighted sum of all rows' token losses, however many passes it takes.
 
         Returns: `loss`, the whole update's; `grad_norm`, before clipping; `entropy`, the mean over policy tokens in
             nats; `sampling_logp_difference/{mean,max}`; `trained_tokens`; `skipped_updates`, 1 where loss or gradient
@@ -76,13 +76,13 @@ class Policy(Protocol):
         """
 
     def load_weights(self, folder: Path) -> None:
-        """Take the weights of a snapshot whose files lie in `folder`, bit for bit; the reference stays as it is."""
+        """Takes the weights of a snapshot whose files lie in `folder`, bit for bit; the reference stays as it is."""
 
     def state(self) -> dict[str, Any]:
-        """Copy what a continuation needs besides the weights to host memory."""
+        """Copies what a continuation needs besides the weights to host memory."""
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`, bit for bit, given the weights that it was taken with."""
+        """Goes on from `state`, bit for bit, given the weights that it was taken with."""
 
     def snapshot(
         self,
@@ -93,7 +93,7 @@ class Policy(Protocol):
         more: Mapping[str, Any] | None = None,
         final: bool = False,
     ) -> Snapshot:
-        """Copy weights and state; what is trained afterwards changes nothing of the copy.
+        """Copies weights and state; what is trained afterwards changes nothing of the copy.
 
         Args:
             step: finished steps.

@@ -38,11 +38,11 @@ class Weights:
 
     @property
     def computing(self) -> list[torch.nn.Parameter]:
-        """Give the parameters of `model` that follow from `trained`."""
+        """Gives the parameters of `model` that follow from `trained`."""
         return [one for one in self.model.parameters() if one.requires_grad]
 
     def collect(self) -> None:
-        """Add the gradients of a backward pass to the master's, in float32."""
+        """Adds the gradients of a backward pass to the master's, in float32."""
         for master, computing in self._copies:
             if computing.grad is None:
                 continue
@@ -51,19 +51,19 @@ class Weights:
             computing.grad = None
 
     def clear(self) -> None:
-        """Forget all gradients."""
+        """Forgets all gradients."""
         for parameter in (*self.trained, *(computing for _, computing in self._copies)):
             parameter.grad = None
 
     @torch.no_grad()
     def publish(self) -> None:
-        """Let the computing weights be the master's again, rounded."""
+        """Lets the computing weights be the master's again, rounded."""
         for master, computing in self._copies:
             computing.copy_(master)
 
 
 def _in_bfloat16(master: Any) -> Any:
-    """Copy a model with bfloat16 parameters; buffers, such as rotary frequencies, and what its class wants in float32
+    """Copies a model with bfloat16 parameters; buffers, such as rotary frequencies, and what its class wants in float32
     stay as they are. The head's parameters are the master's own.
     """
     model = copy.deepcopy(master)

@@ -28,19 +28,19 @@ class Ranks:
         self._group, self._device = group, device
 
     def totals(self, values: Sequence[float]) -> list[float]:
-        """Sum over ranks, in float64."""
+        """Sums over ranks, in float64."""
         return self._reduced(values, distributed.ReduceOp.SUM)
 
     def largest(self, value: float) -> float:
-        """Take the largest over ranks; NaN anywhere isn't promised to arrive."""
+        """Takes the largest over ranks; NaN anywhere isn't promised to arrive."""
         return self._reduced([value], distributed.ReduceOp.MAX)[0]
 
     def smallest(self, value: float) -> float:
-        """Take the smallest over ranks."""
+        """Takes the smallest over ranks."""
         return self._reduced([value], distributed.ReduceOp.MIN)[0]
 
     def sum_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
-        """Sum each parameter's gradient over ranks, in place; None stays where no rank has one."""
+        """Sums each parameter's gradient over ranks, in place; None stays where no rank has one."""
         if self._group is None:
             return
         has = self._reduced([float(parameter.grad is not None) for parameter in parameters], distributed.ReduceOp.MAX)
@@ -64,7 +64,7 @@ class Ranks:
 
 
 def _buckets(gradients: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
-    """Group consecutive gradients of one dtype."""
+    """Groups consecutive gradients of one dtype."""
     bucket: list[torch.Tensor] = []
     elements = 0
     for gradient in gradients:

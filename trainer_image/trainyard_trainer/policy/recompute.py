@@ -20,7 +20,7 @@ from trainyard_trainer.errors import RefusedError
 
 
 def layers_of(model: Any) -> list[Any]:
-    """Find the layers of a model that can be computed again.
+    """Finds the layers of a model that can be computed again.
 
     Raises:
         RefusedError: MODEL_UNSUITABLE, the model's class marks none.
@@ -39,7 +39,7 @@ def layers_of(model: Any) -> list[Any]:
 
 @contextmanager
 def recomputed(layers: list[Any]) -> Iterator[None]:
-    """Let these layers keep nothing but their inputs within a block; backward passes belong inside too."""
+    """Lets these layers keep nothing but their inputs within a block; backward passes belong inside too."""
     for layer in layers:
         # An attribute of the instance hides the class's method until it is deleted. Without dropout there is no random
         # state to put back.

@@ -27,7 +27,7 @@ class Reference:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Give the parameters their first values within a block; nothing may be trained there."""
+        """Gives the parameters their first values within a block; nothing may be trained there."""
         today = [parameter.data for parameter in self._parameters]
         self._put(self._first)
         try:

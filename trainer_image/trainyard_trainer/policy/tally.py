@@ -50,7 +50,7 @@ class Tally:
     def add(
         self, loss: torch.Tensor, batch: MicroBatch, inputs: LossInputs, entropies_N: torch.Tensor, out: TokenLosses
     ) -> None:
-        """Take one pass in; `loss` is its weighted sum."""
+        """Takes one pass in; `loss` is its weighted sum."""
         with torch.no_grad():
             differences_N = (inputs.logprobs - batch.sampler_logprobs).abs()
             known_N = differences_N.isfinite() & batch.on_policy
@@ -68,7 +68,7 @@ class Tally:
         self._take(TRAINED_TOKENS, float(len(inputs.logprobs)), 1.0)
 
     def over(self, ranks: Ranks) -> Tally:
-        """Reduce it over all ranks."""
+        """Reduces it over all ranks."""
         summed = [name for name, number in self._found.items() if number.kind is not Kind.MAX]
         counts = [part for name in summed for part in (self._found[name].total, self._found[name].count)]
         whole = Tally(self.of_loss)
@@ -81,7 +81,7 @@ class Tally:
         return whole
 
     def numbers(self) -> dict[str, Number]:
-        """Give every number that has a value."""
+        """Gives every number that has a value."""
         return {name: number for name, number in self._found.items() if number.value is not None}
 
     def _take(self, name: str, reduced: float, count: float) -> None:
@@ -94,7 +94,7 @@ class Tally:
 
 
 def _reduced(kind: Kind, values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Reduce one pass to what is kept of it, and its number of values; one that isn't finite spoils the number."""
+    """Reduces one pass to what is kept of it, and its number of values; one that isn't finite spoils the number."""
     values, count = values.double(), values.new_tensor(len(values), dtype=torch.float64)
     if kind is Kind.MAX:
         return values.max() if len(values) else values.new_tensor(-math.inf), count

@@ -100,30 +100,30 @@ class TorchPolicy:
 
     @property
     def version(self) -> int:
-        """Count the optimizer updates done so far."""
+        """Counts the optimizer updates done so far."""
         return self._version
 
     @property
     def skipped_in_a_row(self) -> int:
-        """Count the updates skipped since the last that was done."""
+        """Counts the updates skipped since the last that was done."""
         return self._skipped_in_a_row
 
     def has_finite_weights(self) -> bool:
-        """Tell whether every weight of the model is a finite number."""
+        """Tells whether every weight of the model is a finite number."""
         return infinite_weight(self.model) is None
 
     @property
     def micro_batch_tokens(self) -> int:
-        """Give the most tokens of a pass, padding included; one longer trajectory has a pass of its own."""
+        """Gives the most tokens of a pass, padding included; one longer trajectory has a pass of its own."""
         return self._passes.tokens
 
     @property
     def trained(self) -> list[torch.nn.Parameter]:
-        """Give the float32 parameters that learn."""
+        """Gives the float32 parameters that learn."""
         return self._weights.trained
 
     def score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
-        """Give log-probabilities of each row's tokens under the weights of now; NaN where the mask is False."""
+        """Gives log-probabilities of each row's tokens under the weights of now; NaN where the mask is False."""
         found: dict[int, tuple[float, ...]] = {}
 
         def one_pass(members: Sequence[int], batch: MicroBatch) -> None:
@@ -137,7 +137,7 @@ class TorchPolicy:
         return [found[index] for index in range(len(rows))]
 
     def reference_score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
-        """Give the same under the reference: the weights that the run began with.
+        """Gives the same under the reference: the weights that the run began with.
 
         Raises:
             ValueError: the settings didn't ask to keep a reference.
@@ -148,7 +148,7 @@ class TorchPolicy:
             return self.score(rows)
 
     def update(self, rows: Sequence[Row], loss: Loss) -> Numbers:
-        """Make one optimizer update on the weighted sum of all rows' token losses, over all ranks.
+        """Makes one optimizer update on the weighted sum of all rows' token losses, over all ranks.
 
         Gradients are clipped to norm 1. A loss or gradient that isn't finite changes nothing and is counted.
 
@@ -171,7 +171,7 @@ class TorchPolicy:
         return {name: number for name, number in own.items() if number.value is not None} | counts | tally.numbers()
 
     def accumulate(self, rows: Sequence[Row], loss: Loss) -> tuple[Tally, int]:
-        """Sum the gradients of an update, over passes and ranks, in the parameters of `trained`.
+        """Sums the gradients of an update, over passes and ranks, in the parameters of `trained`.
 
         Returns: what was measured, and how often the passes were begun again for want of memory.
         """
@@ -189,7 +189,7 @@ class TorchPolicy:
         return tally.over(self.ranks), given_up
 
     def prepare(self, longest_row: int) -> None:
-        """Settle how many tokens a pass may have, given the longest row to be expected; once, before the first step.
+        """Settles how many tokens a pass may have, given the longest row to be expected; once, before the first step.
 
         What the settings or a loaded state say stands.
         """
@@ -199,11 +199,11 @@ class TorchPolicy:
             log.info("a pass has at most %d tokens, padding included", self._passes.limit)
 
     def room(self) -> memory.Room:
-        """Count the bytes that sampling may use."""
+        """Counts the bytes that sampling may use."""
         return self._footprint.room()
 
     def state(self) -> dict[str, Any]:
-        """Copy what a continuation needs besides the weights to host memory."""
+        """Copies what a continuation needs besides the weights to host memory."""
         return {
             "optimizer": _on_host(self._optimizer.state_dict()),
             "policy_version": self._version,
@@ -214,7 +214,7 @@ class TorchPolicy:
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`, bit for bit, given the weights that it was taken with."""
+        """Goes on from `state`, bit for bit, given the weights that it was taken with."""
         self._optimizer.load_state_dict(state["optimizer"])
         self._version = int(state["policy_version"])
         self._skipped_in_a_row = int(state["skipped_in_a_row"])
@@ -223,7 +223,7 @@ class TorchPolicy:
         self._passes.out_of_memory = int(state["out_of_memory"])
 
     def load_weights(self, folder: Path) -> None:
-        """Take the weights of a snapshot whose files lie in `folder`, bit for bit; the reference stays as it is.
+        """Takes the weights of a snapshot whose files lie in `folder`, bit for bit; the reference stays as it is.
 
         Raises:
             RefusedError: they are those of another model.
@@ -240,7 +240,7 @@ class TorchPolicy:
         more: Mapping[str, Any] | None = None,
         final: bool = False,
     ) -> Snapshot:
-        """Copy weights and state: the weights to this machine's disk, the rest to host memory.
+        """Copies weights and state: the weights to this machine's disk, the rest to host memory.
 
         Raises:
             OSError: the disk is full.
@@ -257,7 +257,7 @@ class TorchPolicy:
         )
 
     def _find_pass(self) -> Callable[..., Scores]:
-        """Choose how this model's log-probabilities are computed."""
+        """Chooses how this model's log-probabilities are computed."""
         head = find_head(self._weights.master)
         forward = self.model if head is None else self.model.base_model
         if self.settings.compile:
@@ -272,7 +272,7 @@ class TorchPolicy:
         return partial(by_full_logits, forward, temperature=temperature)
 
     def _backward(self, _: Sequence[int], batch: MicroBatch, loss: Loss, tally: Tally) -> None:
-        """Add the gradients of one pass to those before."""
+        """Adds the gradients of one pass to those before."""
         if not len(batch.targets):
             return
         with recomputed(self._layers):
@@ -294,7 +294,7 @@ class TorchPolicy:
         tally.add(part, batch, inputs, entropies_N, out)
 
     def _try(self, rows: int, columns: int) -> None:
-        """Do a forward and backward pass that leaves nothing behind."""
+        """Does a forward and backward pass that leaves nothing behind."""
         try:
             batch = micro_batch([_longest(columns)] * rows, self.pad_id).to(self.device)
             self._backward((), batch, _TRIAL, Tally())
@@ -302,20 +302,20 @@ class TorchPolicy:
             self._weights.clear()
 
     def _kept_bytes(self, columns: int) -> int:
-        """Count the bytes that one row's forward pass keeps; of layers that are computed again, one keeps all."""
+        """Counts the bytes that one row's forward pass keeps; of layers that are computed again, one keeps all."""
         batch = micro_batch([_longest(columns)], self.pad_id)
         with recomputed(self._layers[1:]):
             return memory.kept_bytes(lambda: self._pass(batch), self.model.parameters())
 
 
 def _longest(columns: int) -> Row:
-    """Make a row to try memory with."""
+    """Makes a row to try memory with."""
     mask = (False,) + (True,) * (columns - 1)
     return Row((0,) * columns, mask, advantages=(0.0,) * columns, weights=(0.0,) * columns, trajectory=0)
 
 
 def _on_host(value: Any) -> Any:
-    """Copy tensors to host memory, where they no longer change."""
+    """Copies tensors to host memory, where they no longer change."""
     if isinstance(value, torch.Tensor):
         return value.detach().to("cpu", copy=True)
     if isinstance(value, Mapping):

@@ -15,7 +15,7 @@ _NOT_FOR_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP})
 
 
 def flush_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
+    """Brings the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
@@ -27,13 +27,13 @@ def flush_folder(folder: Path) -> None:
 
 
 def flush_file(path: Path) -> None:
-    """Bring a file's bytes to the disk, whoever wrote them."""
+    """Brings a file's bytes to the disk, whoever wrote them."""
     with path.open("rb") as file:
         os.fsync(file.fileno())
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those above it, and bring their names to the disk."""
+    """Makes a folder and those above it, and brings their names to the disk."""
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     for one in missing:
@@ -41,7 +41,7 @@ def make_folder(folder: Path) -> None:
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Put a file in the place of another, or of none: whole or not at all."""
+    """Puts a file in the place of another, or of none: whole or not at all."""
     aside = path.with_name(f".{path.name}")
     with aside.open("wb") as file:
         file.write(content)

@@ -29,25 +29,25 @@ class Storage(Protocol):
     """Keeps files by key. `get` and `download` raise FileNotFoundError for a key that isn't there."""
 
     def check(self, *, write: bool) -> None:
-        """Find out now whether it can be read, and written where `write` is set; leaves nothing behind."""
+        """Finds out now whether it can be read, and written where `write` is set; leaves nothing behind."""
 
     def uri(self, key: str) -> str:
-        """Give the address of a key, as manifests and people write it."""
+        """Gives the address of a key, as manifests and people write it."""
 
     def key_of(self, uri: str) -> str | None:
-        """Give the key of an address; None when it lies elsewhere."""
+        """Gives the key of an address; None when it lies elsewhere."""
 
     def put(self, key: str, content: bytes | BinaryIO) -> None:
-        """Write a file from bytes, or from a stream that can seek; readers see all of it or nothing."""
+        """Writes a file from bytes, or from a stream that can seek; readers see all of it or nothing."""
 
     def put_if_absent(self, key: str, content: bytes) -> bool:
-        """Write a small file unless the key exists; False when it does. Of several writers one wins."""
+        """Writes a small file unless the key exists; False when it does. Of several writers one wins."""
 
     def get(self, key: str) -> bytes:
-        """Read a small file."""
+        """Reads a small file."""
 
     def download(self, key: str, into: Path) -> None:
-        """Copy a file of any size to a path whose folder exists."""
+        """Copies a file of any size to a path whose folder exists."""
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """List every file whose key begins with the prefix."""
+        """Lists every file whose key begins with the prefix."""

@@ -29,7 +29,7 @@ class FolderStorage:
         self._root = root.absolute()
 
     def check(self, *, write: bool) -> None:
-        """Make the folder where it may be written, and try to.
+        """Makes the folder where it may be written, and try to.
 
         Raises:
             OSError: it can't be made, or no file can be made in it.
@@ -40,12 +40,12 @@ class FolderStorage:
                 pass
 
     def uri(self, key: str) -> str:
-        """Give `file://<absolute path>`."""
+        """Gives `file://<absolute path>`."""
         tail = "/" if key.endswith("/") else ""
         return (self._root / key).as_uri() + tail
 
     def key_of(self, uri: str) -> str | None:
-        """Give the path below this folder."""
+        """Gives the path below this folder."""
         parts = urlsplit(uri)
         path = Path(unquote(parts.path))
         if parts.scheme != "file" or not path.is_relative_to(self._root) or ".." in path.parts:
@@ -53,14 +53,14 @@ class FolderStorage:
         return path.relative_to(self._root).as_posix() + ("/" if uri.endswith("/") else "")
 
     def put(self, key: str, content: bytes | BinaryIO) -> None:
-        """Write aside and rename."""
+        """Writes aside and rename."""
         with self._aside(key, content) as aside:
             target = self._path(key)
             aside.replace(target)
             flush_folder(target.parent)
 
     def put_if_absent(self, key: str, content: bytes) -> bool:
-        """Write aside and link: a link to a name that exists fails, a rename would not."""
+        """Writes aside and link: a link to a name that exists fails, a rename would not."""
         with self._aside(key, content) as aside:
             target = self._path(key)
             try:
@@ -71,12 +71,12 @@ class FolderStorage:
         return True
 
     def get(self, key: str) -> bytes:
-        """Read it; a folder is no file of that key."""
+        """Reads it; a folder is no file of that key."""
         with _only_files():
             return self._path(key).read_bytes()
 
     def download(self, key: str, into: Path) -> None:
-        """Copy it; a folder is no file of that key."""
+        """Copies it; a folder is no file of that key."""
         with _only_files():
             source = self._path(key).open("rb")
         with source, into.open("wb") as target:
@@ -84,7 +84,7 @@ class FolderStorage:
                 target.write(chunk)
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """List every whole file; those being written have hidden names."""
+        """Lists every whole file; those being written have hidden names."""
         folder = self._root / prefix.rpartition("/")[0]
         for path in sorted(folder.rglob("*")):
             key = path.relative_to(self._root).as_posix()
@@ -93,7 +93,7 @@ class FolderStorage:
                 yield StoredObject(key, status.st_size, datetime.fromtimestamp(status.st_mtime, UTC))
 
     def _path(self, key: str) -> Path:
-        """Find where a key's file lies; never outside of this folder."""
+        """Finds where a key's file lies; never outside of this folder."""
         if ".." in Path(key).parts or Path(key).is_absolute():
             raise ValueError(f"a key leads below the storage's root; got {key!r}")
         return self._root / key
@@ -117,7 +117,7 @@ class FolderStorage:
 
 @contextlib.contextmanager
 def _only_files() -> Iterator[None]:
-    """Say that there is no such key where a folder stands in a file's place, or a file in a folder's."""
+    """Says that there is no such key where a folder stands in a file's place, or a file in a folder's."""
     try:
         yield
     except (IsADirectoryError, NotADirectoryError) as error:

@@ -17,7 +17,7 @@ from trainyard_trainer.storage.storage_s3 import Credentials, Fields, S3Storage
 
 
 def open_storage(where: RunStorage, credentials: Credentials | None, fields: Fields) -> Storage:
-    """Open the storage that a run config names.
+    """Opens the storage that a run config names.
 
     Raises:
         RefusedError: it is a bucket, and there are no credentials.
@@ -30,7 +30,7 @@ def open_storage(where: RunStorage, credentials: Credentials | None, fields: Fie
 
 
 def open_bucket(location: S3Location, credentials: Credentials | None, fields: Fields) -> S3Storage:
-    """Open the bucket of an S3 location.
+    """Opens the bucket of an S3 location.
 
     Raises:
         RefusedError: there are no credentials.

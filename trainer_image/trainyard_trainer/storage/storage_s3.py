@@ -51,7 +51,7 @@ class Fields:
 
     @classmethod
     def below(cls, path: str) -> Fields:
-        """Name the fields of the S3 location at a path, as `spec.checkpoints.storage.s3`."""
+        """Names the fields of the S3 location at a path, as `spec.checkpoints.storage.s3`."""
         return cls(f"{path}.bucket", f"{path}.secretRef.name")
 
 
@@ -85,7 +85,7 @@ class S3Storage:
         )
 
     def check(self, *, write: bool) -> None:
-        """List one key; to try the right to write, begin a multipart upload and drop it, which makes no object."""
+        """Lists one key; to try the right to write, begin a multipart upload and drop it, which makes no object."""
         prefix = f"{self._location.prefix}/" if self._location.prefix else ""
         with self._translated():
             self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, MaxKeys=1)
@@ -95,21 +95,21 @@ class S3Storage:
                 self._client.abort_multipart_upload(**probe, UploadId=upload["UploadId"])
 
     def uri(self, key: str) -> str:
-        """Give `s3://<bucket>/<key>`."""
+        """Gives `s3://<bucket>/<key>`."""
         return f"s3://{self._bucket}/{key}"
 
     def key_of(self, uri: str) -> str | None:
-        """Give the key in this bucket."""
+        """Gives the key in this bucket."""
         return uri.removeprefix(self.uri("")) if uri.startswith(self.uri("")) else None
 
     def put(self, key: str, content: bytes | BinaryIO) -> None:
-        """Upload, in parts and in parallel where the file is large."""
+        """Uploads, in parts and in parallel where the file is large."""
         source = io.BytesIO(content) if isinstance(content, bytes) else content
         with self._translated():
             self._client.upload_fileobj(source, self._bucket, key, ExtraArgs={"ChecksumAlgorithm": "SHA256"})
 
     def put_if_absent(self, key: str, content: bytes) -> bool:
-        """Put with `If-None-Match: *`."""
+        """Puts with `If-None-Match: *`."""
         with self._translated():
             try:
                 self._client.put_object(
@@ -122,7 +122,7 @@ class S3Storage:
         return True
 
     def get(self, key: str) -> bytes:
-        """Read in one request; the library checks the stored checksum."""
+        """Reads in one request; the library checks the stored checksum."""
         with self._translated():
             reply = self._client.get_object(Bucket=self._bucket, Key=key)
             with reply["Body"] as body:
@@ -130,24 +130,24 @@ class S3Storage:
         return content
 
     def download(self, key: str, into: Path) -> None:
-        """Download, in parts and in parallel where the file is large."""
+        """Downloads, in parts and in parallel where the file is large."""
         with self._translated():
             self._client.download_file(self._bucket, key, str(into))
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """List page by page."""
+        """Lists page by page."""
         with self._translated():
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
                 for entry in page.get("Contents", []):
                     yield StoredObject(entry["Key"], entry["Size"], entry["LastModified"])
 
     def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         self._client.close()
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
-        """Turn the server's answers into the product's words; everything else passes."""
+        """Turns the server's answers into the product's words; everything else passes."""
         try:
             yield
         except S3UploadFailedError as error:

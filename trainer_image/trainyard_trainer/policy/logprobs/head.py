@@ -29,7 +29,7 @@ class Head:
     scale: float
 
     def of(self, model: Any) -> Head:
-        """Give the same head of another copy of the model."""
+        """Gives the same head of another copy of the model."""
         return replace(self, layer=model.get_output_embeddings())
 
     def logprobs(
@@ -40,7 +40,7 @@ class Head:
         temperature: float = 1.0,
         support: Support | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Compute log-probabilities [N] of the targets and entropies [N]."""
+        """Computes log-probabilities [N] of the targets and entropies [N]."""
         logprobs_N, entropies_N = token_logprobs(
             hidden_NH,
             self.layer.weight,
@@ -58,7 +58,7 @@ class Head:
 
 
 def find_head(model: Any) -> Head | None:
-    """Find the head whose log-probabilities agree with the model's own to `TOLERANCE`; None where none is known to."""
+    """Finds the head whose log-probabilities agree with the model's own to `TOLERANCE`; None where none is known to."""
     layer = model.get_output_embeddings()
     # A subclass, such as one with an adapter, computes something else than weight and bias say.
     if type(layer) is not torch.nn.Linear:
@@ -82,7 +82,7 @@ def find_head(model: Any) -> Head | None:
 
 
 def _known(layer: torch.nn.Linear, config: Any) -> Iterator[Head]:
-    """List heads as configs describe them. What a config names comes first: on small logits a cap can't be seen."""
+    """Lists heads as configs describe them. What a config names comes first: on small logits a cap can't be seen."""
     softcap = getattr(config, "final_logit_softcapping", None)
     named = [getattr(config, name, None) for name in ("logit_scale", "lm_head_multiplier", "logits_scaling")]
     # Granite divides by its logits_scaling; others multiply.

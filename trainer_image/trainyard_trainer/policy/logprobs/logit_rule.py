@@ -24,15 +24,15 @@ class LogitRule:
 
     @property
     def inner(self) -> float:
-        """Give the factor of (product x scale + bias): before the tanh if there is one, else all there is."""
+        """Gives the factor of (product x scale + bias): before the tanh if there is one, else all there is."""
         return 1.0 / (self.temperature if self.softcap is None else self.softcap)
 
     @property
     def outer(self) -> float:
-        """Give the factor behind the tanh; 1 without one."""
+        """Gives the factor behind the tanh; 1 without one."""
         return 1.0 if self.softcap is None else self.softcap / self.temperature
 
 
 def compute_dtype(*tensors: torch.Tensor | None) -> torch.dtype:
-    """Choose what is computed and summed in: float32, whatever the inputs, or float64 if one of them has it."""
+    """Chooses what is computed and summed in: float32, whatever the inputs, or float64 if one of them has it."""
     return torch.float64 if any(t is not None and t.dtype == torch.float64 for t in tensors) else torch.float32

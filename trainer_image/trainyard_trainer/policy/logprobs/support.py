@@ -40,7 +40,7 @@ class SupportLogprobs(torch.autograd.Function):
         lengths_K: torch.Tensor,
         rule: LogitRule,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Compute the logits of the kept ids alone, and their log-softmax position by position."""
+        """Computes the logits of the kept ids alone, and their log-softmax position by position."""
         ctx.set_materialize_grads(False)
         rows_M = torch.repeat_interleave(torch.arange(len(lengths_K), device=ids_M.device), lengths_K)
         logits_M = _logits(hidden_KH, weight_VH, bias_V, ids_M=ids_M, rows_M=rows_M, rule=rule)
@@ -57,7 +57,7 @@ class SupportLogprobs(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grads_K: torch.Tensor | None, _entropies: None) -> tuple[torch.Tensor | None, ...]:
-        """Give the kept ids' logits ([is the target] - probability) x gradient, and every other id none."""
+        """Gives the kept ids' logits ([is the target] - probability) x gradient, and every other id none."""
         if grads_K is None:
             return (None,) * 7
         hidden_KH, weight_VH, bias_V, places_K, ids_M, rows_M, logits_M, logprobs_M = ctx.saved_tensors
@@ -97,7 +97,7 @@ def _logits(
     rows_M: torch.Tensor,
     rule: LogitRule,
 ) -> torch.Tensor:
-    """Compute the logit [M] of each kept id at its position."""
+    """Computes the logit [M] of each kept id at its position."""
     dtype = compute_dtype(hidden_KH, weight_VH, bias_V)
     dots_M = hidden_KH.new_empty(len(ids_M), dtype=dtype)
     for at in _chunks(len(ids_M), hidden_KH.shape[1]):

@@ -47,20 +47,20 @@ class _Tiles:
         self._spare = hidden_NH.new_empty(size, dtype=self.dtype) if spare else None
 
     def vocabulary(self) -> Iterator[tuple[int, int, torch.Tensor, torch.Tensor | None]]:
-        """Give start, end, weight [U, H] and scaled bias [U] of each part; a weight is converted once."""
+        """Gives start, end, weight [U, H] and scaled bias [U] of each part; a weight is converted once."""
         for low, high in _spans(len(self.weight_VH), VOCABULARY_TILE):
             bias_U = None if self.bias_V is None else self.bias_V[low:high].to(self.dtype) * self.rule.inner
             yield low, high, self.weight_VH[low:high].to(self.dtype), bias_U
 
     def tokens(self) -> Iterator[tuple[slice, torch.Tensor]]:
-        """Give positions and hidden states [T, H], scaled so that their product with a weight needs no more scaling."""
+        """Gives positions and hidden states [T, H], scaled so that a product with a weight needs no more."""
         factor = self.rule.inner * self.rule.scale
         for start, end in _spans(len(self.hidden_NH), TOKEN_TILE):
             hidden_TH = self.hidden_NH[start:end].to(self.dtype)
             yield slice(start, end), hidden_TH if factor == 1.0 else hidden_TH * factor
 
     def logits(self, hidden_TH: torch.Tensor, weight_UH: torch.Tensor, bias_U: torch.Tensor | None) -> torch.Tensor:
-        """Compute the tile's logits [T, U], in the first buffer."""
+        """Computes the tile's logits [T, U], in the first buffer."""
         tile_TU = self._view(self._tile, len(hidden_TH), len(weight_UH))
         if bias_U is None:
             torch.mm(hidden_TH, weight_UH.t(), out=tile_TU)
@@ -69,7 +69,7 @@ class _Tiles:
         return tile_TU if self.rule.softcap is None else tile_TU.tanh_().mul_(self.rule.outer)
 
     def spare(self, like_TU: torch.Tensor) -> torch.Tensor:
-        """Give the second buffer, in the shape of a tile."""
+        """Gives the second buffer, in the shape of a tile."""
         if self._spare is None:
             raise RuntimeError("tiles made without a second buffer were asked for it")
         return self._view(self._spare, *like_TU.shape)
@@ -93,7 +93,7 @@ class _Sums:
         self.chosen_N = torch.zeros_like(self.tops_N)
 
     def add(self, at: slice, low: int, logits_TU: torch.Tensor, tiles: _Tiles) -> None:
-        """Take one tile in; overwrites it."""
+        """Takes one tile in; overwrites it."""
         index_T1, inside_T1 = _place(self.targets_N[at], low, logits_TU.shape[1])
         found_T = logits_TU.gather(1, index_T1).squeeze(1)
         self.chosen_N[at] = torch.where(inside_T1.squeeze(1), found_T, self.chosen_N[at])
@@ -113,7 +113,7 @@ class _Sums:
 
 
 def _place(targets_T: torch.Tensor, low: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Find each target's column in a tile of this width, and whether it lies there at all; [T, 1] both."""
+    """Finds each target's column in a tile of this width, and whether it lies there at all; [T, 1] both."""
     local_T1 = (targets_T - low).unsqueeze(1)
     return local_T1.clamp(0, width - 1), (local_T1 >= 0) & (local_T1 < width)
 
@@ -134,7 +134,7 @@ class TiledLogprobs(torch.autograd.Function):
         rule: LogitRule,
         want_entropy: bool,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Run over all tiles once."""
+        """Runs over all tiles once."""
         ctx.set_materialize_grads(False)
         tiles = _Tiles(hidden_NH, weight_VH, bias_V, rule, spare=want_entropy)
         sums = _Sums(targets_N, tiles.dtype, want_entropy)
@@ -154,7 +154,7 @@ class TiledLogprobs(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grads_N: torch.Tensor | None, _entropies: None) -> tuple[torch.Tensor | None, ...]:
-        """Run over all tiles once more."""
+        """Runs over all tiles once more."""
         if grads_N is None:
             return (None,) * 6
         hidden_NH, weight_VH, bias_V, targets_N, normalizers_N = ctx.saved_tensors
@@ -171,7 +171,7 @@ def _gradients(
     factors_N: torch.Tensor,
     needed: Sequence[bool],
 ) -> tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]:
-    """Compute the gradients of hidden, weight and bias that are needed. `factors_N` never multiply a tile."""
+    """Computes the gradients of hidden, weight and bias that are needed. `factors_N` never multiply a tile."""
     hidden_NH, weight_VH, bias_V, rule = tiles.hidden_NH, tiles.weight_VH, tiles.bias_V, tiles.rule
     d_hidden_NH = torch.zeros_like(hidden_NH, dtype=tiles.dtype) if needed[0] else None
     d_weight_VH = torch.empty_like(weight_VH) if needed[1] else None

@@ -33,7 +33,7 @@ class Support:
 
     @classmethod
     def of(cls, kept: Sequence[Sequence[int] | None], device: torch.device | str = "cpu") -> Support | None:
-        """Make it from a list of ids per token [N], None where nothing was cut; None if nothing was anywhere."""
+        """Makes it from a list of ids per token [N], None where nothing was cut; None if nothing was anywhere."""
         cut = [(position, ids) for position, ids in enumerate(kept) if ids is not None]
         if not cut:
             return None
@@ -56,7 +56,7 @@ def token_logprobs(
     support: Support | None = None,
     want_entropy: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Compute log-probabilities [N] of the targets and, if wanted, entropies [N] of their distributions, in nats.
+    """Computes log-probabilities [N] of the targets and, if wanted, entropies [N] of their distributions, in nats.
 
     The logits are softcap x tanh((hidden @ weight^T x scale + bias) / softcap) / temperature, or without a softcap
     (hidden @ weight^T x scale + bias) / temperature. Whatever the inputs' dtype, also under autocast, they are computed
@@ -115,7 +115,7 @@ def _check_ids(name: str, ids: torch.Tensor, vocabulary: int) -> None:
 
 
 def _places(support: Support, targets_N: torch.Tensor, vocabulary: int) -> torch.Tensor:
-    """Find the index [K] into `ids_M` of each cut position's target."""
+    """Finds the index [K] into `ids_M` of each cut position's target."""
     positions_K, ids_M, lengths_K = support.positions, support.ids, support.lengths
     if len(positions_K) != len(lengths_K) or int(lengths_K.sum()) != len(ids_M):
         summed = f"{len(lengths_K)} lengths that sum to {int(lengths_K.sum())}"
