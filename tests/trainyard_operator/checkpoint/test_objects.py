@@ -27,6 +27,15 @@ def test_a_status_shows_step_reward_size_and_parent() -> None:
     assert (parsed.conditions[0].reason, parsed.conditions[0].observed_generation) == ("Committed", 3)
 
 
+def test_names_of_measurements_are_those_that_every_release_reads() -> None:
+    """A slash is no part of a name in the API, so a dot stands for it."""
+    status = claimed_status(
+        claim(metrics={"clip_ratio/low_mean": "0.25"}), job=NAME, job_uid=UID, parent=None, generation=1, now=NOW
+    )
+    assert status["metrics"] == {"clip_ratio.low_mean": "0.25"}
+    CheckpointStatus.model_validate(status)
+
+
 def test_metrics_of_a_hostile_row_are_dropped_not_fatal() -> None:
     """Names and numbers that the API would refuse, and more of them than it takes."""
     metrics = {"ok": "1.5", "bad name": "1", "nan": "nan", "long": "1" * 40, "line": "1\n"}

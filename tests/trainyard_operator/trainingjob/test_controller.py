@@ -55,3 +55,9 @@ def test_a_new_job_and_one_that_cant_be_read_need_a_pass(tmp_path: Path) -> None
     unreadable = job_body()
     unreadable["spec"]["trainer"]["cpu"] = "many"
     assert _needed(unreadable, tmp_path)
+
+
+def test_jobs_are_listed_before_what_is_made_for_them() -> None:
+    """Else the pods of a job that is made in between would seem to belong to none, and be let go."""
+    order = TrainingJobController.lists
+    assert all(order.index(TRAINING_JOBS) < order.index(kind) for kind in (JOBS, PODS, CHECKPOINTS))

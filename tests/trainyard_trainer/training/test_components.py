@@ -19,6 +19,7 @@ from trainyard_trainer.models.load import scratch
 from trainyard_trainer.policy.settings import PolicySettings
 from trainyard_trainer.tasks.calculator import CalculatorTask
 from trainyard_trainer.training.algorithm_types import make_algorithm
+from trainyard_trainer.training.components import policy_settings
 
 LOCATION = {"bucket": "models", "prefix": "llama", "secretRef": {"name": "s"}}
 PINNED = {"uri": "s3://b/x/", "digest": "sha256:" + "0" * 64, "storage": {"s3": LOCATION}}
@@ -125,15 +126,16 @@ def test_the_manifest_says_what_special_tokens_are_read_as_and_the_run_its_day(
 
 def settings(algorithm: dict[str, Any], **more: Any) -> PolicySettings:
     """Of the policy that a run of such an algorithm gets."""
-    return small.components(Outside(), small.config(algorithm=algorithm, **more)).policy.settings
+    config = small.config(algorithm=algorithm, **more)
+    return policy_settings(config, plan_of(config.algorithm))
 
 
 def test_a_policy_is_set_as_the_manifest_says() -> None:
     """GRPO with everything set."""
     grpo = {"steps": 1, "learningRate": "2e-5", "temperature": "0.7", "kl": {}}
-    machine = {"precision": "BFloat16", "gradientCheckpointing": True, "microBatchTokens": 99}
-    chosen = settings({"type": "GRPO", "grpo": grpo, **machine}, memoryLimitBytes=2**33)
-    assert chosen == PolicySettings(2e-5, Precision.BFLOAT16, True, False, 99, 2**33, 0.7, keep_reference=True)
+    machine = {"precision": "BFloat16", "gradientCheckpointing": True, "compile": True, "microBatchTokens": 99}
+    chosen = settings({"type": "GRPO", "grpo": grpo, **machine}, memoryLimitBytes=1_000)
+    assert chosen == PolicySettings(2e-5, Precision.BFLOAT16, True, True, 99, 1_000, 0.7, keep_reference=True)
 
 
 def test_without_a_penalty_no_reference_is_kept() -> None:

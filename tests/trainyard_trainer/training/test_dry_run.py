@@ -11,6 +11,8 @@ from tests.trainyard_trainer import policies
 from tests.trainyard_trainer.run_configs import run_config
 from tests.trainyard_trainer.stopping import Stop
 from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.training import dry_run as dry_run_module
+from trainyard_trainer.training.algorithm_types import BATCH_READERS
 from trainyard_trainer.training.dry_run import dry_run
 from trainyard_trainer.training.inputs import RunInputs
 
@@ -62,3 +64,8 @@ def test_both_models_of_an_evaluation_are_tried(tmp_path: Path) -> None:
     with pytest.raises(RefusedError) as refused:
         said({"type": "Evaluation"}, tmp_path, **asked)
     assert refused.value.field_path == "spec.evaluation.baseline.checkpoint"
+
+
+def test_every_type_can_be_tried() -> None:
+    """As it can be read from a checkpoint."""
+    assert set(dry_run_module._TRIALS) == set(BATCH_READERS)

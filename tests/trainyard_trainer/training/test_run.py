@@ -39,7 +39,7 @@ def test_a_run_evaluates_trains_saves_and_is_done(kind: str) -> None:
     outside = Outside()
     ended = go(outside, small.config(kind, evaluation=EVALUATION))
     assert (ended.saved.step, ended.early) == (2, False)
-    assert [(m.step, m.values["questions"]) for m in outside.evaluations] == [(0, 16), (2, 16)]
+    assert [(m.step, m.policy_version, m.values["questions"]) for m in outside.evaluations] == [(0, 0, 16), (2, 2, 16)]
     assert [m.step for _, m in outside.steps] == [0, 1]
     rollout = ["rollout"] if kind == "GRPO" else []
     assert phases(outside) == ["loading", "evaluation", *rollout, "update 1 of 1", "saving", "done"]
@@ -123,7 +123,8 @@ def test_a_run_that_no_longer_improves_ends_early_with_a_checkpoint() -> None:
     ended = go(outside, small.config(algorithm=NEVER_RIGHT, evaluation=VALIDATED))
     assert ended.early
     assert ended.saved.step == len(outside.steps) == outside.snapshots[-1].step == 3
-    assert [(m.kind, m.step) for m in outside.evaluations][1:-1] == [("validation", step) for step in (1, 2, 3)]
+    made = [(m.kind, m.step, m.policy_version) for m in outside.evaluations][1:-1]
+    assert made == [("validation", step, step) for step in (1, 2, 3)]
 
 
 @pytest.mark.parametrize("steps", [1, 2])

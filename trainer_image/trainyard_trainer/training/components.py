@@ -77,19 +77,7 @@ class Components:
     @cached_property
     def policy(self) -> TorchPolicy:
         """Makes the policy: the weights and their optimizer."""
-        plan, algorithm = self._plan, self._config.algorithm
-        settings = PolicySettings(
-            learning_rate=plan.learning_rate,
-            precision=algorithm.precision,
-            gradient_checkpointing=algorithm.gradient_checkpointing,
-            compile=algorithm.compile,
-            micro_batch_tokens=algorithm.micro_batch_tokens,
-            memory_limit_bytes=self._config.memory_limit_bytes,
-            temperature=plan.temperature,
-            keep_reference=plan.keep_reference,
-            trains=plan.trains,
-        )
-        return TorchPolicy(self.model, settings)
+        return TorchPolicy(self.model, policy_settings(self._config, self._plan))
 
     @cached_property
     def longest_row(self) -> int:
@@ -157,3 +145,19 @@ class Components:
     @property
     def _turn_tokens(self) -> int:
         return self._plan.max_turn_tokens or self.task.max_turn_tokens
+
+
+def policy_settings(config: RunConfig, plan: Plan) -> PolicySettings:
+    """Gathers how the policy computes and learns: as the manifest says, and as the algorithm asks."""
+    algorithm = config.algorithm
+    return PolicySettings(
+        learning_rate=plan.learning_rate,
+        precision=algorithm.precision,
+        gradient_checkpointing=algorithm.gradient_checkpointing,
+        compile=algorithm.compile,
+        micro_batch_tokens=algorithm.micro_batch_tokens,
+        memory_limit_bytes=config.memory_limit_bytes,
+        temperature=plan.temperature,
+        keep_reference=plan.keep_reference,
+        trains=plan.trains,
+    )
