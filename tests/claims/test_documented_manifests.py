@@ -14,8 +14,10 @@ import yaml
 from tests.claims.learning_runs import run_manifest
 from tests.trainyard_trainer.trajectories import trajectory
 from trainyard_api.manifest import check_manifest
+from trainyard_api.task import TaskSpec
 from trainyard_trainer.algorithms.losses import DEFAULT_CLIPS
 from trainyard_trainer.environment import Observation, PolicyTurn
+from trainyard_trainer.training.registry import make_task
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "training.md").read_text()
@@ -52,10 +54,18 @@ def test_the_documented_reward_is_a_reward() -> None:
     assert scores == [1.0, 0.0, 0.0, 0.0]
 
 
-def test_the_documented_task_is_a_task() -> None:
-    """It asks, hints after a wrong answer, and judges the right one."""
-    task = documented("Successor")["Successor"]({})
+def test_the_documented_task_is_a_task(tmp_path: Path) -> None:
+    """A manifest can name it; it asks, hints after a wrong answer, judges the right one, and shows how."""
+    (code,) = (block for block in blocks("python") if "class Successor" in block)
+    (tmp_path / "my_task.py").write_text(code)
+    named = {"name": "Successor", "module": {"name": "m", "key": "my_task.py"}, "rewards": [{"name": "exact"}]}
+    task = make_task(TaskSpec.model_validate(named), tmp_path / "my_task.py")
     question = task.question(np.random.default_rng(0))
+    shown = task.demonstration(question, np.random.default_rng(0))
+    assert [(turn.role, turn.said) for turn in shown] == [
+        ("prompt", question.text),
+        ("policy", f"{question.expected};"),
+    ]
     environment = task.environment()
 
     async def talk() -> list[Observation]:

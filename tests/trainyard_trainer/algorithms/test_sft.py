@@ -38,7 +38,7 @@ def test_prompt_and_tool_tokens_are_not_trained_and_the_loss_is_a_mean_over_toke
 
 
 def test_each_demonstration_is_a_row_of_its_own() -> None:
-    """All tuples of a row have its length; a single trained token weighs 1, and none at all divides nothing by zero."""
+    """All tuples of a row have its length; a single trained token weighs 1, and one without any weighs nothing."""
     renderer = small.renderer_of(policies.policy())
     rows = demonstration_rows(SHOWN, renderer)
     assert [row.trajectory for row in rows] == [0, 1]
@@ -48,7 +48,7 @@ def test_each_demonstration_is_a_row_of_its_own() -> None:
     prompt = DemonstrationTurn(Role.PROMPT, "Q47*93;")
     (short,) = demonstration_rows([(prompt, DemonstrationTurn(Role.POLICY, "$"))], renderer)
     assert short.weights[-1] == sum(short.weights) == 1.0
-    (bare,) = demonstration_rows([(prompt,)], renderer)
+    bare, _ = demonstration_rows([(prompt,), *SHOWN[1:]], renderer)
     assert not any(bare.weights)
 
 
@@ -95,3 +95,10 @@ def test_a_demonstration_that_cannot_be_written_is_refused() -> None:
         demonstration_rows([long], small.renderer_of(policies.policy()))
     assert of_long.value.value == "Q" * 200, "as much as tells it from others"
     assert (refusal.value.field_path, refusal.value.value) == ("spec.task.name", "Q47*93;")
+
+
+def test_demonstrations_of_which_nothing_is_the_policys_are_refused() -> None:
+    """They would train for hours, and end well, on nothing at all."""
+    with pytest.raises(RefusedError, match="must hold a turn of the policy") as refusal:
+        demonstration_rows([(DemonstrationTurn(Role.PROMPT, "Q47*93;"),)], small.renderer_of(policies.policy()))
+    assert (refusal.value.reason, refusal.value.value) == (TerminationReason.INVALID_DATA, "Q47*93;")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from trainyard_trainer.environment import Question
-from trainyard_trainer.tasks.task import Task
+from trainyard_trainer.tasks.task import DemonstrationTurn, Task
+from trainyard_trainer.trajectory import Role
 
 
 class Mine(Task):
@@ -17,3 +20,10 @@ def test_a_task_that_says_nothing_is_plain_text_without_tools_files_or_answers()
     assert (mine.alphabet, mine.stop_texts, mine.accepts_data) == ("", (), False)
     assert mine.max_turn_tokens == 256
     assert mine.right_answer(Question("2+2", "4")) is None
+
+
+def test_a_demonstration_s_role_may_be_a_text() -> None:
+    """A word that isn't one of them is refused where it is written, not trained on as nobody's."""
+    assert DemonstrationTurn("policy", "4").role is Role.POLICY
+    with pytest.raises(ValueError, match="'assistant' is not a valid Role"):
+        DemonstrationTurn("assistant", "4")

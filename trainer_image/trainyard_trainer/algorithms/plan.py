@@ -37,10 +37,18 @@ class Plan:
 
 
 def plan_of(spec: Algorithm) -> Plan:
-    """Reads what an algorithm asks for; one that doesn't train asks for what measuring needs."""
+    """Reads what an algorithm asks for; one that doesn't train asks for what measuring needs.
+
+    Raises:
+        ValueError: a type without its settings, or without a plan here.
+    """
+    if spec.type == "Evaluation":
+        return Plan()
     if spec.grpo is not None:
         return _grpo(spec.grpo)
-    return Plan() if spec.sft is None else _sft(spec.sft)
+    if spec.sft is not None:
+        return _sft(spec.sft)
+    raise ValueError(f"algorithm.type: must have settings and a plan; got {spec.type!r}")
 
 
 def _grpo(config: GRPOConfig) -> Plan:

@@ -85,10 +85,15 @@ def demonstration_rows(demonstrations: Sequence[Sequence[DemonstrationTurn]], re
     """Makes rows of demonstrations; each policy token weighs 1 / all policy tokens, so the loss is their mean.
 
     Raises:
-        RefusedError: INVALID_DATA; a text in one has no ids. The data report says so first, of data from files.
+        RefusedError: INVALID_DATA; a text in one has no ids, or nothing in them is the policy's. The data report says
+            the former first, of data from files.
     """
     tokenised = [_tokenised(turns, renderer) for turns in demonstrations]
-    whole = max(1, sum(sum(mask) for _, mask in tokenised))
+    whole = sum(sum(mask) for _, mask in tokenised)
+    if not whole:
+        rule = "a demonstration must hold a turn of the policy, for nothing else is learned from it"
+        shown = str(demonstrations[0][0].said)[:200] if demonstrations and demonstrations[0] else ""
+        raise RefusedError(TerminationReason.INVALID_DATA, rule, field_path="spec.task.name", value=shown)
     return [
         Row(
             token_ids=token_ids,

@@ -26,6 +26,14 @@ class DemonstrationTurn:
     role: Role
     said: Said
 
+    def __post_init__(self) -> None:
+        """Takes a role as text too.
+
+        Raises:
+            ValueError: there is no such role.
+        """
+        object.__setattr__(self, "role", Role(self.role))
+
 
 class Task(Protocol):
     """Asks questions of one kind, each in an environment.
