@@ -59,7 +59,8 @@ def demonstrated(chosen: TorchPolicy, rows: Sequence[Row]) -> Numbers:
     algorithm = SFT(
         policy=chosen, longest_row=9, config=SFTConfig(steps=1, batch_size=1), questions=None, renderer=None
     )
-    ((_, _, batch),) = algorithm.updates(Demonstrations(rows))
+    ((done, count, batch),) = algorithm.updates(Demonstrations(rows))
+    assert (done, count) == (1, 1), "a step is one update, so it is never left between two"
     return batch.numbers
 
 
@@ -204,6 +205,29 @@ def test_three_updates_in_a_row_that_are_not_finite_end_the_run() -> None:
     with pytest.raises(RefusedError, match="training can't go on: the weights aren't finite any") as refusal:
         demonstrated(chosen, rows)
     assert refusal.value.field_path == "spec.algorithm.sft.learningRate"
+
+
+def test_rows_that_the_model_has_no_number_for_name_what_can_make_it_so() -> None:
+    """Its weights are finite, its log-probabilities aren't: at a low temperature the temperature, else the model."""
+
+    def refusal(settings: GRPOConfig | None) -> tuple[str | None, str | None]:
+        chosen = policy(temperature=1e-30)
+        with torch.no_grad():
+            chosen.model.lm_head.weight.fill_(1e30)
+
+        def update() -> Any:
+            if settings is None:
+                return demonstrated(chosen, [row(0, 2)])
+            return run(chosen, prepare_batch(chosen, step_of(), settings, step=0), settings)
+
+        update()
+        update()
+        with pytest.raises(RefusedError) as refused:
+            update()
+        return refused.value.field_path, refused.value.value
+
+    assert refusal(config(temperature="0.01")) == ("spec.algorithm.grpo.temperature", "0.01")
+    assert refusal(config()) == refusal(None) == ("spec.model", "Qwen3ForCausalLM")
 
 
 def test_a_model_that_decodes_other_than_it_trains_is_refused() -> None:
