@@ -19,7 +19,7 @@ from trainyard_trainer.algorithms.scored_batch import ScoredBatch
 from trainyard_trainer.algorithms.sft import SFT, Demonstrations
 from trainyard_trainer.algorithms.update import NOTHING_TO_TRAIN, prepare_batch, updates
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.numbers import Numbers, merged, value_of
+from trainyard_trainer.numbers import Numbers, merged, value_of, values_of
 from trainyard_trainer.policy.batches import Row
 from trainyard_trainer.policy.policy import SamplerTolerance
 from trainyard_trainer.policy.tally import DIFFERENCE, LARGEST_DIFFERENCE
@@ -60,7 +60,7 @@ def demonstrated(chosen: TorchPolicy, rows: Sequence[Row]) -> Numbers:
         policy=chosen, longest_row=9, config=SFTConfig(steps=1, batch_size=1), questions=None, renderer=None
     )
     ((done, count, batch),) = algorithm.updates(Demonstrations(rows))
-    assert (done, count) == (1, 1), "a step is one update, so it is never left between two"
+    assert done == count == algorithm.updates_per_step == 1, "so a step is never left between two"
     return batch.numbers
 
 
@@ -162,6 +162,7 @@ def test_an_update_without_a_token_is_passed_over() -> None:
     before = weights(chosen)
     batch = run(chosen, prepare_batch(chosen, step, config(), step=0), config())
     assert batch.outcomes == (NOTHING_TO_TRAIN,)
+    assert values_of(NOTHING_TO_TRAIN) == {"skipped_updates": 0.0, "out_of_memory": 0.0}
     assert torch.equal(weights(chosen), before)
     assert (chosen.version, chosen.skipped_in_a_row) == (0, 0)
 
