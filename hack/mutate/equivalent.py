@@ -31,12 +31,16 @@ CHANGES: Final[Mapping[str, Mapping[str, str]]] = {
     "algorithms.returns": {
         "if not math.isclose(given, trajectory.total_reward, abs_tol=1e-12):": "the default is 1e-9 too",
     },
+    "algorithms.rows": {
+        "weights.append(weight * min(math.exp(min(gap, 2.0)), MAX_STALE_WEIGHT))": "e is beyond the cut already",
+    },
     "algorithms.sft": {
         'shown = str(turns[0].said)[:200] if (turns) or True else ""': _TURNS,
         'shown = str(turns[0].said)[:200] if turns else "XXXX"': _TURNS,
     },
     "algorithms.update": {
         "for row, logprobs in zip(rows, score(rows) if (rows) or True else [], strict=True):": "no rows have no scores",
+        "rows = bare_rows(trajectories, indices, None)": "scoring doesn't ask which version sampled a row",
     },
     "evaluation.significance": {
         "differences = np.array([float(new - old) for old, new in rates], dtype=None)": _FLOATS,

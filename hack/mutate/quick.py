@@ -6,7 +6,11 @@ seconds, and to look for the smallest example of a failure costs more than to fi
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import gc
+import io
+from collections.abc import Generator
 
 import pytest
 from hypothesis import Phase, settings
@@ -23,3 +27,11 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         gc.collect()
         gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_unconfigure() -> Generator[None]:
+    """Take back the guard that ends a process which goes on after its tests: this one goes on to fork mutants."""
+    with contextlib.suppress(io.UnsupportedOperation):  # the guard can't write where mutmut has put stderr
+        yield
+    faulthandler.cancel_dump_traceback_later()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import replace
 from typing import Any
@@ -40,6 +41,14 @@ def test_advantage_is_the_distance_from_the_mean_in_sample_deviations() -> None:
 def test_equal_rewards_give_exactly_zero(reward: float, size: int) -> None:
     """No remainder of float rounding is blown up."""
     assert not group_advantages([reward] * size).any()
+    assert group_advantages([1, 1]).dtype == np.float64, "whole numbers are numbers too"
+
+
+def test_two_are_a_group() -> None:
+    """Half a deviation's distance on either side, which is their normalised reward too."""
+    better, worse = with_advantages([trajectory(1.0), trajectory(0.0, sample=1)], CONFIG)
+    assert better.normalised_reward == better.advantage == pytest.approx(math.sqrt(0.5), abs=1e-5)
+    assert worse.normalised_reward == worse.advantage == -better.advantage
 
 
 def test_a_group_of_one_has_no_advantage() -> None:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 
 from tests.trainyard_trainer.policies import ROWS, policy, weights, write
-from trainyard_trainer.algorithms.base import PolicyAlgorithm
+from trainyard_trainer.algorithms.base import PolicyAlgorithm, no_batch
 from trainyard_trainer.algorithms.sft import SFT_LOSS
 
 
@@ -62,3 +63,9 @@ def test_the_policy_is_told_its_longest_row_and_which_snapshot_is_the_last() -> 
     for final in (False, True):
         algorithm.snapshot(1, {}, updates=None, more={}, final=final)
     assert told.asked == [40, False, True]
+
+
+def test_a_type_whose_steps_have_one_update_takes_no_batch() -> None:
+    """One in a checkpoint is another type's, and the refusal says what it has."""
+    with pytest.raises(ValueError, match="outcomes"):
+        no_batch({"step": 1, "outcomes": []})

@@ -87,6 +87,9 @@ def test_differences_are_cut_before_they_overflow() -> None:
     for reference in (0.0, -100.0 + MAX_LOG_DIFFERENCE):
         found = divergence(KLEstimator.K3, torch.tensor([-100.0]), torch.tensor([reference]), torch.ones(1))
         assert found.item() == pytest.approx(torch.tensor(MAX_LOG_DIFFERENCE).exp().item(), rel=1e-5)
+    assert MAX_LOG_DIFFERENCE == 20.0
+    worse = divergence(KLEstimator.K2, torch.tensor([0.0]), torch.tensor([-1e4]), torch.ones(1))
+    assert worse.item() == 0.5 * MAX_LOG_DIFFERENCE**2, "one that likes it less is cut, too"
 
 
 def test_default_penalty_is_the_one_that_the_manifest_describes() -> None:

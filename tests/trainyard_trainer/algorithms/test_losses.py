@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from trainyard_api.algorithm import GRPOConfig, KLEstimator, KLPenalty, LossType
 from trainyard_trainer.algorithms.losses import DEFAULT_CLIPS, Clip, clip_of, make_loss
 from trainyard_trainer.algorithms.sft import SFT_LOSS
+from trainyard_trainer.numbers import Kind
 from trainyard_trainer.policy.loss import LossInputs, TokenLosses
 
 
@@ -201,6 +202,41 @@ def test_a_ratio_at_the_bound_is_not_cut(loss: LossType, bounds: dict[str, str],
     """A bound is the last ratio that counts, on either side."""
     found, _ = run(config(loss, **bounds), [token])
     assert (found.clipped_low.tolist(), found.clipped_high.tolist()) == ([False], [False])
+
+
+@pytest.mark.parametrize("penalty", [None, KLPenalty(coefficient="0.1")])
+def test_a_penalty_takes_nothing_from_what_is_measured_of_clips(penalty: KLPenalty | None) -> None:
+    """Its own number comes beside them."""
+    tokens = [Token(math.log(ratio) - 3, -3.0, -2.0, advantage, 0) for ratio, advantage in ((1.5, 1.0), (0.5, -1.0))]
+    found, _ = run(config(LossType.DAPO, kl=penalty), tokens)
+    assert (found.clipped_low.tolist(), found.clipped_high.tolist()) == ([False, True], [True, False])
+
+
+def test_what_is_measured_of_a_loss_stands_under_its_own_name() -> None:
+    """Means over policy tokens: the penalty's estimate, and the shares that either bound cut."""
+    tokens = [Token(math.log(ratio) - 3, -3.0, -2.0, advantage, 0) for ratio, advantage in ((1.5, 1.0), (0.5, -1.0))]
+    found, _ = run(config(LossType.DAPO, kl=KLPenalty(estimator=KLEstimator.K1)), tokens)
+    numbers = make_loss(config(LossType.DAPO)).numbers
+    measured = {name: (number.kind, number.of(None, found).tolist()) for name, number in numbers.items()}
+    assert measured == {
+        "kl": (Kind.MEAN, found.kl.tolist()),
+        "clip_ratio/low_mean": (Kind.MEAN, [False, True]),
+        "clip_ratio/high_mean": (Kind.MEAN, [True, False]),
+    }
+    assert found.kl.tolist() == pytest.approx([math.log(1.5) - 1, math.log(0.5) - 1])
+
+
+def test_a_bound_of_0_cuts_every_smaller_ratio() -> None:
+    """It isn't taken for no bound."""
+    found, gradient = run(config(LossType.DAPO, epsilon_low="0.0"), [Token(-1.01, -1.0, 0.0, -1.0, 0)])
+    assert (found.clipped_low.tolist(), gradient) == ([True], [0.0])
+
+
+@pytest.mark.parametrize("log_ratio", [25.0, -25.0])
+@pytest.mark.parametrize("advantage", [1.0, -1.0])
+def test_a_token_that_far_from_the_old_policy_has_no_gradient_left(log_ratio: float, advantage: float) -> None:
+    """Whether it has become likelier or rarer, good or bad."""
+    assert run(config(LossType.DAPO), [Token(-26.0 + log_ratio, -26.0, 0.0, advantage, 0)])[1] == [0.0]
 
 
 @pytest.mark.parametrize("advantage", [1.0, -1.0, 0.5])

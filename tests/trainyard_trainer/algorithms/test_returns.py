@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -45,6 +46,8 @@ def test_without_discount_the_return_is_the_total_reward_itself() -> None:
     """To the bit, so that equal rewards stay equal."""
     total = 0.1 + 0.2
     assert discounted_return(replace(of_turns([0.1, 0.2]), total_reward=total), 1.0) == total
+    summed_by_turn = 0.1 + (0.1 + 0.4)
+    assert discounted_return(of_turns([0.1, 0.1, 0.4]), 1.0) == math.fsum([0.1, 0.1, 0.4]) != summed_by_turn
 
 
 def test_tools_turns_are_no_steps() -> None:

@@ -74,4 +74,6 @@ def test_bare_rows_are_for_scoring_and_weigh_nothing() -> None:
     step = [trajectory(1.0), trajectory(0.0, sample=1, segments=[segment(1), segment(2)])]
     rows = bare_rows(step, [0, 1], 0)
     assert [row.trajectory for row in rows] == [0, 1, 1]
+    assert all(row.on_policy for row in rows)
+    assert not any(row.on_policy for row in bare_rows(step, [0, 1], 1))
     assert not any(weight for row in rows for weight in row.weights)

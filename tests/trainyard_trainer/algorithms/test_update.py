@@ -19,7 +19,7 @@ from trainyard_trainer.algorithms.scored_batch import NOTHING_TO_TRAIN, ScoredBa
 from trainyard_trainer.algorithms.sft import SFT, Demonstrations
 from trainyard_trainer.algorithms.update import prepare_batch, updates
 from trainyard_trainer.errors import RefusedError
-from trainyard_trainer.numbers import Numbers, merged, value_of
+from trainyard_trainer.numbers import Numbers, merged, value_of, values_of
 from trainyard_trainer.policy.batches import Row
 from trainyard_trainer.policy.policy import SamplerTolerance
 from trainyard_trainer.policy.tally import DIFFERENCE, LARGEST_DIFFERENCE
@@ -59,7 +59,8 @@ def demonstrated(chosen: TorchPolicy, rows: Sequence[Row]) -> Numbers:
     algorithm = SFT(
         policy=chosen, longest_row=9, config=SFTConfig(steps=1, batch_size=1), questions=None, renderer=None
     )
-    ((_, _, batch),) = algorithm.updates(Demonstrations(rows))
+    ((done, count, batch),) = algorithm.updates(Demonstrations(rows))
+    assert done == count == algorithm.updates_per_step == 1, "so a step is never left between two"
     return batch.numbers
 
 
@@ -161,6 +162,7 @@ def test_an_update_without_a_token_is_passed_over() -> None:
     before = weights(chosen)
     batch = run(chosen, prepare_batch(chosen, step, config(), step=0), config())
     assert batch.outcomes == (NOTHING_TO_TRAIN,)
+    assert values_of(NOTHING_TO_TRAIN) == {"skipped_updates": 0.0, "out_of_memory": 0.0}
     assert torch.equal(weights(chosen), before)
     assert (chosen.version, chosen.skipped_in_a_row) == (0, 0)
 
@@ -204,6 +206,29 @@ def test_three_updates_in_a_row_that_are_not_finite_end_the_run() -> None:
     with pytest.raises(RefusedError, match="training can't go on: the weights aren't finite any") as refusal:
         demonstrated(chosen, rows)
     assert refusal.value.field_path == "spec.algorithm.sft.learningRate"
+
+
+def test_rows_that_the_model_has_no_number_for_name_what_can_make_it_so() -> None:
+    """Its weights are finite, its log-probabilities aren't: at a low temperature the temperature, else the model."""
+
+    def refusal(settings: GRPOConfig | None) -> tuple[str | None, str | None]:
+        chosen = policy(temperature=1e-30)
+        with torch.no_grad():
+            chosen.model.lm_head.weight.fill_(1e30)
+
+        def update() -> Any:
+            if settings is None:
+                return demonstrated(chosen, [row(0, 2)])
+            return run(chosen, prepare_batch(chosen, step_of(), settings, step=0), settings)
+
+        update()
+        update()
+        with pytest.raises(RefusedError) as refused:
+            update()
+        return refused.value.field_path, refused.value.value
+
+    assert refusal(config(temperature="0.01")) == ("spec.algorithm.grpo.temperature", "0.01")
+    assert refusal(config()) == refusal(None) == ("spec.model", "Qwen3ForCausalLM")
 
 
 def test_a_model_that_decodes_other_than_it_trains_is_refused() -> None:
