@@ -6,7 +6,7 @@ import json
 import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +100,8 @@ def kept(trajectories: Sequence[Trajectory]) -> None:
                 json.loads(line, parse_constant=_no_json)
     for table in rows("uid", 1, 0, trajectories).values():
         for row in table:
-            for value in astuple(row):
-                _storable(value)
+            for field in fields(row):
+                _storable(getattr(row, field.name))
 
 
 def _no_json(name: str) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed
 from transformers import GPT2Config, GPT2LMHeadModel, Qwen3Config, Qwen3ForCausalLM
 
+from tests.ranks import run_ranks
 from tests.trainyard_trainer import policies
 from trainyard_api.algorithm import GRPOConfig, KLPenalty, LossType
 from trainyard_trainer.algorithms.losses import make_loss
@@ -112,7 +113,7 @@ def test_two_ranks_and_one_give_one_gradient(tmp_path: Path) -> None:
     """Four trajectories each; and all on one rank, nothing but padding on the other. Both ranks hold the same bytes,
     and share what befalls one of them.
     """
-    multiprocessing.spawn(rank, (tmp_path,), nprocs=2)
+    run_ranks(rank, tmp_path)
     for dtype in DTYPES:
         whole = gradients(policy(dtype), rows())
         for name in SHARES:

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from torch import distributed, multiprocessing
+from torch import distributed
 
+from tests.ranks import run_ranks
 from tests.trainyard_trainer import policies
 from tests.trainyard_trainer.policies import policy, weights
 from tests.trainyard_trainer.trajectories import segment, trajectory
@@ -76,7 +77,7 @@ def test_shares_of_a_step_train_as_the_whole_step_does(tmp_path: Path) -> None:
 
     Cut into minibatches, all ranks make as many updates as the one with the most groups, and hold the same bytes.
     """
-    multiprocessing.spawn(rank, (tmp_path,), nprocs=2)
+    run_ranks(rank, tmp_path)
     first, second = (torch.load(tmp_path / f"{number}.pt") for number in (0, 1))
     for loss, config in LOSSES.items():
         (whole,), _ = train(range(GROUPS), config)

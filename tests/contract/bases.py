@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,22 @@ S3 = {"bucket": "bucket", "prefix": "a/b", "endpoint": "http://s3:7070", "region
 
 
 def example(name: str) -> dict[str, Any]:
-    """A manifest of crds/examples."""
+    """A manifest of crds/examples, the caller's own to change."""
+    return copy.deepcopy(_example(name))
+
+
+@cache
+def _example(name: str) -> dict[str, Any]:
     return yaml.safe_load((EXAMPLES / f"{name}.yaml").read_text())
 
 
 def training_jobs() -> list[dict[str, Any]]:
-    """TrainingJobs without status, each with another model; all fields of the spec occur."""
+    """TrainingJobs without status, each with another model; all fields of the spec occur; copies."""
+    return copy.deepcopy(_training_jobs())
+
+
+@cache
+def _training_jobs() -> list[dict[str, Any]]:
     full = example("full")
     full["metadata"]["namespace"] = "default"
     full["spec"]["task"]["options"] = {"digits": "2"}

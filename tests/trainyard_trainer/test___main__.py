@@ -46,21 +46,26 @@ def test_an_unknown_command_is_a_usage_error() -> None:
     assert "usage:" in done.stderr
 
 
-def test_a_pod_without_a_run_config_is_refused_in_one_line(tmp_path: Path) -> None:
-    """Exit 20, and the last line of the log says why."""
-    done = trainer(TRAINYARD_RUN_CONFIG=str(tmp_path / "run.json"))
-    assert done.returncode == 20
-    assert "ERROR trainyard_trainer.pod.pod: ended: runConfig: the run config must be a readable" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_a_thread_that_goes_on_does_not_keep_a_pod_alive(tmp_path: Path) -> None:
-    """As a user's module or a tracker's library may leave one behind: a pod is paid for as long as it lives."""
+@pytest.fixture(scope="module")
+def refused(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
+    """A pod without a run config, in which somebody has left a thread behind."""
+    folder = tmp_path_factory.mktemp("pod")
     thread = "import threading\nthreading.Thread(target=threading.Event().wait).start()\n"
-    (tmp_path / "sitecustomize.py").write_text(thread)
-    done = trainer(TRAINYARD_RUN_CONFIG=str(tmp_path / "run.json"), PYTHONPATH=str(tmp_path))
-    assert done.returncode == 20
-    assert "ended: runConfig" in done.stderr
+    (folder / "sitecustomize.py").write_text(thread)
+    return trainer(TRAINYARD_RUN_CONFIG=str(folder / "run.json"), PYTHONPATH=str(folder))
+
+
+def test_a_pod_without_a_run_config_is_refused_in_one_line(refused: subprocess.CompletedProcess[str]) -> None:
+    """Exit 20, and the last line of the log says why."""
+    assert refused.returncode == 20
+    assert "ERROR trainyard_trainer.pod.pod: ended: runConfig: the run config must be a readable" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_thread_that_goes_on_does_not_keep_a_pod_alive(refused: subprocess.CompletedProcess[str]) -> None:
+    """As a user's module or a tracker's library may leave one behind: a pod is paid for as long as it lives."""
+    assert refused.returncode == 20
+    assert "ended: runConfig" in refused.stderr
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

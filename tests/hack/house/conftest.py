@@ -14,6 +14,12 @@ from hack.house.symbols import read
 Plant = Callable[[dict[str, str]], Checkout]
 
 
+@pytest.fixture(scope="session")
+def here() -> Checkout:
+    """This checkout, parsed once."""
+    return Checkout()
+
+
 @pytest.fixture
 def plant(tmp_path: Path) -> Plant:
     """Writes the modules of a trainer, by their paths below its package."""

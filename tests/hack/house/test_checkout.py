@@ -5,12 +5,11 @@ from __future__ import annotations
 from hack.house.checkout import FOLDERS, Checkout
 
 
-def test_this_checkout_has_all_packages() -> None:
+def test_this_checkout_has_all_packages(here: Checkout) -> None:
     """Finds each package, and this one's own module in it."""
-    checkout = Checkout()
-    assert checkout.packages.keys() == FOLDERS.keys()
-    assert "hack.house.checkout" in {module.name for module in checkout.packages["hack"]}
-    assert not any(module.name.startswith("hack") for module in checkout.product)
+    assert here.packages.keys() == FOLDERS.keys()
+    assert "hack.house.checkout" in {module.name for module in here.packages["hack"]}
+    assert not any(module.name.startswith("hack") for module in here.product)
 
 
 def test_a_folder_s_own_module_has_the_folder_s_name(plant) -> None:

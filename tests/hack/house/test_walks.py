@@ -9,10 +9,9 @@ from hack.house.symbols import read
 from hack.house.walks import NUMBERS, WALKS
 
 
-def test_every_walk_has_a_way() -> None:
+def test_every_walk_has_a_way(here: Checkout) -> None:
     """Reaches all exits, and finds each number: a definition that moved is followed here."""
-    checkout = Checkout()
-    lines = list(walks(checkout, Reader(read(checkout.modules))))
+    lines = list(walks(here, Reader(read(here.modules))))
     assert [line for line in lines if line.startswith("\n")] == [
         f"\n{each.name}: {each.asks}" for each in WALKS + NUMBERS
     ]

@@ -28,6 +28,11 @@ def go(outside: Outside, config: RunConfig, resumed: Resumed | None = None) -> E
     return run(config, RunInputs(resumed=resumed), **outside.edges())
 
 
+def stopped(*_: object) -> NoReturn:
+    """Stands for what a run is put together by, when a stop is asked for."""
+    raise RolloutInterruptedError
+
+
 def phases(outside: Outside) -> list[str]:
     """Each once, in the order in which they were first shown."""
     return list(dict.fromkeys(report.phase for report in outside.reports))
@@ -61,10 +66,6 @@ def test_a_stop_while_a_run_is_put_together_names_what_it_would_have_gone_on_fro
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The checkpoint that was found, and its step; nothing where there was none. Neither writes anything."""
-
-    def stopped(*_: object) -> NoReturn:
-        raise RolloutInterruptedError
-
     first, second = Outside(stop_when=lambda outside: len(outside.steps) == 1), Outside()
     with pytest.raises(StoppedError):
         go(first, small.config())
@@ -156,11 +157,14 @@ def test_the_best_state_becomes_a_checkpoint(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_one_thread_unless_the_environment_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Equal bytes need an equal number of threads."""
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    go(Outside(), small.config("SFT"))
-    assert torch.get_num_threads() == 1
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    go(Outside(), small.config("SFT"))
-    assert torch.get_num_threads() == 2
+    """Equal bytes need an equal number of threads: it is set before anything is computed."""
+    monkeypatch.setattr("trainyard_trainer.training.run.make_algorithm", stopped)
+    torch.set_num_threads(2)
+    for asked, threads in ((None, 1), ("2", 2)):
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        if asked is not None:
+            monkeypatch.setenv("OMP_NUM_THREADS", asked)
+        with pytest.raises(StoppedError):
+            go(Outside(), small.config("SFT"))
+        assert torch.get_num_threads() == threads
     torch.set_num_threads(1)
