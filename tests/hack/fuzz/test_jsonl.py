@@ -8,7 +8,7 @@ from hack.fuzz import jsonl
 from hack.fuzz.jsonl import GOOD, Data, check
 from hack.fuzz.kind import BrokenPromiseError
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.data.jsonl import QueryFile
+from trainyard_trainer.data.jsonl import QuestionFile
 from trainyard_trainer.environment import Question
 from trainyard_trainer.errors import RefusedError
 
@@ -27,12 +27,12 @@ def test_a_planted_fault_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def wordy(*_: object, **__: object) -> None:
         raise RefusedError(TerminationReason.INVALID_DATA, "two\nlines")
 
-    monkeypatch.setattr(jsonl, "read_queries", wordy)
+    monkeypatch.setattr(jsonl, "read_questions", wordy)
     with pytest.raises(BrokenPromiseError, match="one line"):
         check(Data(FILE, None, 0))
-    monkeypatch.setattr(jsonl, "read_queries", lambda *_, **__: QueryFile((Question(" ", "4", 1),), {}))
+    monkeypatch.setattr(jsonl, "read_questions", lambda *_, **__: QuestionFile((Question(" ", "4", 1),), {}))
     with pytest.raises(BrokenPromiseError, match="say something"):
         check(Data(FILE, None, 0))
-    monkeypatch.setattr(jsonl, "read_queries", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(jsonl, "read_questions", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         check(Data(FILE, None, 0))
