@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _install(folder: Path) -> Path:
-    """Mutmut beside the environment, not in it: nothing else needs it."""
+    """Install mutmut beside the environment, not in it: nothing else needs it."""
     pinned = ROOT / "requirements/mutate.txt"
     command = ["pip", "install", "--quiet", "--python", sys.executable, "--require-hashes", "--target", str(folder)]
     subprocess.run([sys.executable, "-m", "uv", *command, "-r", str(pinned)], check=True)

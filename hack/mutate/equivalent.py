@@ -53,7 +53,7 @@ CHANGES: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 def reason(module: str, change: str) -> str | None:
-    """Why no test can notice this change; None where one could."""
+    """Say why no test can notice this change; None where one could."""
     if _STRICT.search(change):
         return "what is paired has equal lengths wherever it is called"
     if _WORDING.search(change):

@@ -19,7 +19,7 @@ END: Final = "<!-- and here. -->"
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change.
+    """Holds one change and what became of it.
 
     Attributes:
         module: dotted, without the package.
@@ -35,13 +35,13 @@ class Mutant:
 
     @property
     def why(self) -> str | None:
-        """Why no test can notice it; None where one could."""
+        """Say why no test can notice it; None where one could."""
         return None if self.noticed else reason(self.module, self.change)
 
 
 @dataclass(frozen=True)
 class Row:
-    """What a module's tests noticed."""
+    """Counts what a module's tests noticed."""
 
     module: str
     mutants: int
@@ -50,7 +50,7 @@ class Row:
 
     @property
     def share(self) -> float:
-        """Killed of those that a test could notice; 1 where there are none."""
+        """Give the share killed of those that a test could notice; 1 where there are none."""
         telling = self.mutants - self.equivalent
         return self.killed / telling if telling else 1.0
 
@@ -75,7 +75,7 @@ def read_mutants(folder: Path, package: str) -> tuple[list[Mutant], int]:
 
 
 def rows(mutants: Sequence[Mutant]) -> list[Row]:
-    """By module, and all together in the last."""
+    """Sum up by module, and all together in the last."""
     names = sorted({mutant.module for mutant in mutants})
     by_module = [(name, [mutant for mutant in mutants if mutant.module == name]) for name in names]
     return [_row(name, part) for name, part in (*by_module, ("all", mutants))]
@@ -87,10 +87,10 @@ def _row(name: str, mutants: Sequence[Mutant]) -> Row:
 
 
 def table(of: Sequence[Row]) -> str:
-    """A table of Markdown."""
+    """Write rows as a table of Markdown; shares are rounded down."""
     head = ["| Module | Mutants | Killed | Equivalent | Share killed |", "|---|---:|---:|---:|---:|"]
     lines = [
-        f"| `{row.module}` | {row.mutants} | {row.killed} | {row.equivalent} | {100 * row.share:.0f} % |" for row in of
+        f"| `{row.module}` | {row.mutants} | {row.killed} | {row.equivalent} | {int(100 * row.share)} % |" for row in of
     ]
     return "\n".join([*head, *lines])
 
@@ -113,7 +113,7 @@ def _stem(name: str) -> str:
 
 
 def _body(lines: Sequence[str], span: tuple[int, int], name: str) -> list[str]:
-    """A function's lines, the first of which names it as the source does."""
+    """List a function's lines, the first of which names it as the source does."""
     first, last = span
     return [line.replace(name, _stem(name)).strip() for line in lines[first - 1 : last]]
 

@@ -40,7 +40,7 @@ def make_tree(folder: Path) -> None:
 
 
 def settings() -> str:
-    """Mutmut's settings, as a table of TOML."""
+    """Write mutmut's settings as a table of TOML."""
     tests = f"tests/{PACKAGE}"
     chosen = [f"{tests}/{name}" for name in TESTS]
     chosen += [part for name in SLOW for part in ("--deselect", f"{tests}/{name}")]

@@ -10,7 +10,7 @@ from tests.trainyard_trainer import policies, small
 from tests.trainyard_trainer.saved_models import contents
 from tests.trainyard_trainer.small import Outside
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.algorithms.sft import demonstration_rows
+from trainyard_trainer.algorithms.sft import SFT, demonstration_rows
 from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.tasks.task import DemonstrationTurn
 from trainyard_trainer.trajectory import Role
@@ -102,3 +102,9 @@ def test_demonstrations_of_which_nothing_is_the_policys_are_refused() -> None:
     with pytest.raises(RefusedError, match="must hold a turn of the policy") as refusal:
         demonstration_rows([(DemonstrationTurn(Role.PROMPT, "Q47*93;"),)], small.renderer_of(policies.policy()))
     assert (refusal.value.reason, refusal.value.value) == (TerminationReason.INVALID_DATA, "Q47*93;")
+
+
+def test_a_batch_in_a_checkpoint_is_not_its_own() -> None:
+    """No step of it is ever left between two updates."""
+    with pytest.raises(ValueError, match="outcomes"):
+        SFT.batch_from_state({"outcomes": []})
