@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import faulthandler
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.waiting import GUARD_SECONDS
+
+BENCH = "tests/trainyard_operator"
+"""Below it are the tests that share the operator's bench."""
 
 settings.register_profile(
     "seeded", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None
@@ -17,3 +22,22 @@ settings.load_profile("seeded")
 def pytest_unconfigure() -> None:
     """A process that doesn't end after its tests shows where it hangs, and ends with 1."""
     faulthandler.dump_traceback_later(GUARD_SECONDS, exit=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Gives a file's tests to one process, and all that share the operator's bench, which is started once then.
+
+    Files begin in the order in which they were found, not those with most tests: slow files have few.
+    """
+    if config.option.dist != "loadfile":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneBench(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return BENCH if file.startswith(BENCH) else file
+
+    config.option.loadscopereorder = False
+    return OneBench(config, log)

@@ -132,6 +132,19 @@ def test_tests_lie_in_the_folders_of_what_they_test() -> None:
     assert bare == {}
 
 
+def test_docstrings_of_functions_begin_with_a_verb() -> None:
+    """In what users run, the first word of a function's docstring is one as verbs are in the third person."""
+    verb = re.compile(r"(?!(This|Its|As)\b)[A-Z][a-z-]*s\b")
+    nouns = [
+        f"{name}:{function.name}: {text[:60]}"
+        for name in SOURCES
+        if not name.startswith("hack/")
+        for function in functions(name)
+        if (text := ast.get_docstring(function)) and not verb.match(text)
+    ]
+    assert nouns == []
+
+
 def test_every_test_states_a_claim() -> None:
     """The docstring of a test is what it claims."""
     bare = [

@@ -17,6 +17,8 @@ ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
 SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 """One process per core, a file's tests in one of them; the end-to-end tests share one cluster and run alone."""
+WITH_SERVERS = (f"--numprocesses={min(4, (os.cpu_count() or 1) + 1)}", "--dist=loadfile")
+"""One process more than cores, for the operator's tests mostly wait."""
 
 
 def _tool(*command: str) -> bool:
@@ -47,7 +49,7 @@ def _integration() -> Count:
     # All programs in one go: built one by one, each would compile anew what they share.
     if not _tool("python", "-m", "hack.cluster", "build"):
         return Count(failed=1)
-    return _pytest("integration", *SIDE_BY_SIDE)
+    return _pytest("integration", *WITH_SERVERS)
 
 
 def _end_to_end() -> Count:

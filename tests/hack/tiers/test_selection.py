@@ -46,16 +46,19 @@ def test_a_nightly_test_is_of_no_other_tier_and_every_other_test_of_one(tmp_path
 
 
 def test_a_tiers_files_are_those_that_name_its_marker(tmp_path: Path) -> None:
-    """Wherever they lie; a file may be of several tiers, and what is no test module is of none."""
+    """Wherever they lie, those that wait first; a file may be of several tiers, and what is no test module of none."""
     for name, text in {
         "tests/test_plain.py": "",
         "tests/room/test_slow.py": "pytestmark = pytest.mark.learning\n",
         "tests/test_both.py": "@pytest.mark.e2e\n@pytest.mark.learning\n",
+        "tests/trainyard_operator/test_waits.py": "pytestmark = pytest.mark.learning\n",
         "tests/helping.py": "pytest.mark.e2e\n",
     }.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
-    assert files_of("learning", tmp_path) == ["tests/room/test_slow.py", "tests/test_both.py"]
+    waits, *others = files_of("learning", tmp_path)
+    assert waits == "tests/trainyard_operator/test_waits.py"
+    assert others == ["tests/room/test_slow.py", "tests/test_both.py"]
     assert files_of("e2e", tmp_path) == ["tests/test_both.py"]
     assert files_of("unit", tmp_path) == []
 

@@ -200,8 +200,8 @@ def _gradients(
 def _errors(
     logits_TU: torch.Tensor, targets_T: torch.Tensor, normalizers_T: torch.Tensor, low: int, tiles: _Tiles
 ) -> torch.Tensor:
-    """[is the target] - probability, which is d logprob / d logit, times the slope of the tanh; in place of the
-    logits.
+    """Computes [is the target] - probability, which is d logprob / d logit, times the slope of the tanh; in place of
+    the logits.
     """
     slopes_TU = None
     if tiles.rule.softcap is not None:
