@@ -27,12 +27,9 @@ class DemonstrationTurn:
     said: Said
 
     def __post_init__(self) -> None:
-        """Takes a role as text too.
-
-        Raises:
-            ValueError: there is no such role.
-        """
-        object.__setattr__(self, "role", Role(self.role))
+        """Takes a role as text too; what is none is refused where a demonstration is looked at as a whole."""
+        if isinstance(self.role, str) and self.role in list(Role):
+            object.__setattr__(self, "role", Role(self.role))
 
 
 class Task(Protocol):
