@@ -24,6 +24,8 @@ from trainyard_trainer.storage.storage_folder import FolderStorage
 from trainyard_trainer.training.evaluate import evaluate_after, evaluate_before
 from trainyard_trainer.training.train_state import TrainState
 
+pytestmark = pytest.mark.learning
+
 EXAMPLE = Path(__file__).parents[2] / "crds" / "examples" / "calculator-sft.yaml"
 MODULE = """
 from trainyard_trainer.environment import Observation

@@ -14,6 +14,7 @@ SECONDS = 120
 """For all kinds together, of inputs that are drawn anew."""
 
 
+@pytest.mark.learning
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_the_same_inputs_as_ever_find_nothing(kind: Kind[Any]) -> None:
     """A fixed number, the same on every machine."""

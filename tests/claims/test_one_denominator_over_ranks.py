@@ -22,6 +22,8 @@ from trainyard_trainer.algorithms.update import prepare_batch, updates
 from trainyard_trainer.numbers import Numbers, value_of
 from trainyard_trainer.trajectory import Trajectory
 
+pytestmark = pytest.mark.learning
+
 GROUPS, SIZE = 4, 3
 SHARES = {"two and two": ((0, 1), (2, 3)), "three and one": ((0, 1, 2), (3,)), "all and none": ((0, 1, 2, 3), ())}
 LOSSES = {

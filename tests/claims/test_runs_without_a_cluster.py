@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.waiting import GUARD_SECONDS, until
+
+pytestmark = pytest.mark.learning
 
 EXAMPLES = Path(__file__).parents[2] / "crds" / "examples"
 
