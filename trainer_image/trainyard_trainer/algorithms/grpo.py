@@ -1,4 +1,4 @@
-"""Shows GRPO on one screen: group relative policy optimisation (DeepSeekMath, arXiv 2402.03300).
+"""Does GRPO: group relative policy optimisation (DeepSeekMath, arXiv 2402.03300).
 
 Place in the data's way: stations 5 to 8. A step draws prompts, rolls out a group of trajectories for each, scores them,
 compares each with its group, and updates the policy. Whatever it calls is a pure function, or one of the interfaces.

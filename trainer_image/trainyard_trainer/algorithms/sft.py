@@ -1,4 +1,4 @@
-"""Shows supervised fine-tuning on one screen.
+"""Does supervised fine-tuning.
 
 Place in the data's way: station 8. A step draws demonstrations and updates the policy towards its own turns in them.
 There are no rollouts and no rewards.

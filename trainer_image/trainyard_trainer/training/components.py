@@ -1,7 +1,7 @@
 """Makes a run's components from its config, each when it is first asked for.
 
 Place in the data's way: station 4. All refusals that don't need a step to be run happen here, before any work. Nothing
-is loaded that nobody asks for: an algorithm without a policy loads no model.
+is loaded that nobody asks for: an algorithm without a policy loads no model, unless an exam is answered by one.
 """
 
 from __future__ import annotations
