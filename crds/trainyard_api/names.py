@@ -21,6 +21,8 @@ MANAGED_BY: Final = "trainyard-operator"
 JOB_LABEL: Final = PREFIX + "training-job"
 JOB_UID_LABEL: Final = PREFIX + "training-job-uid"
 ATTEMPT_LABEL: Final = PREFIX + "attempt"
+CONTROLLER_UID_LABEL: Final = "batch.kubernetes.io/controller-uid"
+"""uid of its Job, which the Job controller writes onto each pod."""
 
 # Finalizers.
 ACCOUNTING_FINALIZER: Final = PREFIX + "accounting"

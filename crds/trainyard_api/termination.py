@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from trainyard_api.fields import ApiModel, Digest, Uri
+from trainyard_api.fields import ApiModel, Count, Digest, Identifier, ObservedDecimal, Uri
 
 MAX_BYTES = 4096
 """What the kubelet keeps of a termination log."""
@@ -58,6 +58,25 @@ class TerminationReason(StrEnum):
     """An exception that none of the others stands for; the exit code is a crash's."""
 
 
+class CommittedCheckpoint(ApiModel):
+    """The checkpoint that a trainer committed last; its row may be missing where the database was away."""
+
+    uri: Uri
+    """Folder of its files."""
+    digest: Digest
+    """Digest of its manifest."""
+    step: Count
+    """Finished steps it contains."""
+    updates: Count | None = None
+    """Updates done of the step after these; absent where it was taken between steps."""
+    size_bytes: Count = 0
+    """Bytes of its files."""
+    metrics: Annotated[dict[Identifier, ObservedDecimal], Field(max_length=16)] = {}
+    """Measurements of its step."""
+    unwritten_rows: Count = 0
+    """Rows of the ledger that travel in its files, because the database was away."""
+
+
 class Termination(ApiModel):
     """The message of an ended trainer; at most 4 KiB as JSON."""
 
@@ -73,6 +92,8 @@ class Termination(ApiModel):
     """Finished steps."""
     committed_uri: Uri | None = None
     """Folder of the newest committed checkpoint."""
+    committed: CommittedCheckpoint | None = None
+    """The same with all that its row in the ledger holds."""
     results_digest: Digest | None = None
     """Digest of an evaluation's results, where nothing was trained."""
 
@@ -85,7 +106,7 @@ class Termination(ApiModel):
             elif cut.message:
                 cut = cut.model_copy(update={"message": cut.message[:-64]})
             else:
-                cut = cut.model_copy(update={"field_path": None, "committed_uri": None})
+                cut = cut.model_copy(update={"field_path": None, "committed_uri": None, "committed": None})
         return text
 
 

@@ -49,6 +49,14 @@ class CheckpointPolicy(ApiModel):
     """Where the files go."""
 
 
+class RetryPolicy(ApiModel):
+    """What happens after a trainer has crashed."""
+
+    max_restarts: Annotated[int, Field(ge=0, le=100)] = 3
+    """Crashes since the newest checkpoint after which another attempt is made; one more holds the job until this field
+    or `trainer` is edited. Interruptions, as by preemption, don't count. Default: 3."""
+
+
 class TrainingJobSpec(ApiModel):
     """A training run of one policy on one task."""
 
@@ -78,6 +86,12 @@ class TrainingJobSpec(ApiModel):
         ),
     )
 
+    suspend: bool | None = None
+    """True stops the trainer pod after a checkpoint and holds the job; false lets it go on from there. Best left out of
+    a manifest that is applied again and again. Default: absent, as false."""
+    cancel: bool | None = None
+    """True stops the trainer pod after a checkpoint and ends the job for ever; what follows, false or absence, is
+    ignored. Default: absent."""
     model: ModelSource
     """Where the first weights come from. Immutable."""
     algorithm: Algorithm
@@ -94,6 +108,11 @@ class TrainingJobSpec(ApiModel):
     """What the job may cost."""
     checkpoints: CheckpointPolicy
     """When checkpoints are taken and where they go; storage is immutable."""
+    retry: RetryPolicy = RetryPolicy()
+    """What happens after a crash. An edit counts at once."""
+    ttl_seconds_after_finished: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = None
+    """Seconds after its end at which the operator deletes this TrainingJob; its Checkpoints and rows stay. Default:
+    never."""
     tracking: Tracking | None = None
     """Experiment trackers. An edit counts from the next attempt. Default: none."""
     tags: Annotated[dict[Identifier, Text], Field(max_length=32)] = {}

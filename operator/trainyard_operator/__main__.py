@@ -12,12 +12,15 @@ import logging
 import os
 import sys
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 
 import kopf
 
 from trainyard_operator import handlers, health, tick
 from trainyard_operator.checkpoint.controller import CheckpointController
 from trainyard_operator.cluster import kube
+from trainyard_operator.cluster.clock import Clock
+from trainyard_operator.cluster.warnings import Warnings
 from trainyard_operator.errors import TrainyardOperatorError
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.steps import Steps
@@ -26,6 +29,7 @@ from trainyard_operator.money.prices import Prices, PricesError, parse_prices
 from trainyard_operator.queue import Controller, Queue
 from trainyard_operator.settings import Settings, SettingsError, read_release_settings, read_settings
 from trainyard_operator.trainingjob.apply.applier import Applier
+from trainyard_operator.trainingjob.apply.start import Images
 from trainyard_operator.trainingjob.controller import TrainingJobController
 from trainyard_operator.trainingjob.release import release
 
@@ -91,17 +95,21 @@ def _controllers(
     api: kube.Kube, ledger: Ledger, prices: Prices, settings: Settings, metrics: Metrics
 ) -> dict[kube.Kind, Controller]:
     """Makes one controller for each kind that this operator looks after."""
+    clock = Clock()
     jobs = TrainingJobController(
         kube=api,
         ledger=ledger,
-        applier=Applier(api, ledger, settings.trainer_image, settings.image_pull_policy),
+        applier=Applier(api, ledger, Images(settings.trainer_image, settings.image_pull_policy)),
         prices=prices,
         trainer_image=settings.trainer_image,
         read_nodes=settings.read_nodes,
         metrics=metrics,
         steps=Steps(ledger, metrics),
+        warnings=Warnings(api),
+        clock=clock,
+        keep_finished=timedelta(seconds=settings.keep_finished_seconds),
     )
-    controllers: list[Controller] = [jobs, CheckpointController(api)]
+    controllers: list[Controller] = [jobs, CheckpointController(api, clock)]
     return {controller.kind: controller for controller in controllers}
 
 

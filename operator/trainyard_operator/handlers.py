@@ -54,7 +54,9 @@ def _ask_when_seen(found: kopf.OperatorRegistry, kind: Kind, watch: Watch, queue
         metadata = body["metadata"]
         if watch.label is None:
             health.watched(metadata["uid"], metadata["resourceVersion"])
-            queue.ask(Key(kind, str(namespace), str(name)))
+            controller, plain = queue.controllers[kind], dict(body)
+            queue.ask(Key(kind, str(namespace), str(name)), urgent=controller.is_urgent(plain))
+            await controller.seen(plain)
         else:
             queue.ask(Key(kind, str(namespace), metadata["labels"][watch.label]))
 

@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 _CONCURRENT: Final = 8
 _CONFLICTS: Final = 5
+_LEAST_SECONDS: Final = 0.2
+"""Between the beginnings of two passes over the same object, however often it changes."""
 
 
 class Key(NamedTuple):
@@ -57,6 +59,12 @@ class Controller(Protocol):
     def chores(self) -> Sequence[Callable[[ClusterListing], Awaitable[None]]]:
         """Lists what is done once a tick about all objects together, after they were judged."""
 
+    async def seen(self, body: Body) -> None:
+        """Does what can't wait for a pass, from an event's own body."""
+
+    def is_urgent(self, body: Body) -> bool:
+        """Tells whether a pass over an object should overtake others: it may stop something that costs money."""
+
     async def judge(self, listing: ClusterListing) -> Callable[[Body], Awaitable[bool]]:
         """Prepares for a listing; the result tells of an object in it whether a pass would write anything."""
 
@@ -77,10 +85,15 @@ class Queue:
     metrics: Metrics
     _running: dict[Key, asyncio.Task[None]] = field(default_factory=dict)
     _again: set[Key] = field(default_factory=set)
+    _urgent: set[Key] = field(default_factory=set)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CONCURRENT))
+    _lane: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CONCURRENT))
+    """Slots that only urgent passes use."""
 
-    def ask(self, key: Key) -> None:
-        """Asks for a pass over one object, soon; never blocks."""
+    def ask(self, key: Key, *, urgent: bool = False) -> None:
+        """Asks for a pass over one object, soon; never blocks. An urgent one doesn't wait behind others."""
+        if urgent:
+            self._urgent.add(key)
         if key in self._running:
             self._again.add(key)
         else:
@@ -99,11 +112,16 @@ class Queue:
         conflicts = 0
         try:
             while True:
-                self._again.discard(key)
-                async with self._slots:
+                async with self._lane if key in self._urgent else self._slots:
+                    self._urgent.discard(key)
+                    self._again.discard(key)
+                    begun = time.monotonic()
                     conflicts = conflicts + 1 if await self._attempt(key) else 0
+                if conflicts == _CONFLICTS:
+                    log.warning("%s: changed during %d passes in a row", key, conflicts)
                 if key not in self._again and not 0 < conflicts < _CONFLICTS:
                     return
+                await asyncio.sleep(max(0.0, begun + _LEAST_SECONDS - time.monotonic()))
         finally:
             del self._running[key]
 

@@ -47,6 +47,8 @@ class Settings:
     """TRAINYARD_METRICS_PORT: serves /metrics. Default: 9090."""
     tick_seconds: float
     """TRAINYARD_TICK_SECONDS: time between two looks at all jobs. Default: 5."""
+    keep_finished_seconds: int
+    """TRAINYARD_KEEP_FINISHED_SECONDS: time that what an ended job has left is kept. Default: 86400."""
     log_format: LogFormat
     """TRAINYARD_LOG_FORMAT: json or plain. Default: json."""
     log_level: LogLevel
@@ -84,6 +86,9 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         health_port=_number(environment, "TRAINYARD_HEALTH_PORT", 8080, int, low=0, high=65535),
         metrics_port=_number(environment, "TRAINYARD_METRICS_PORT", 9090, int, low=0, high=65535),
         tick_seconds=_number(environment, "TRAINYARD_TICK_SECONDS", 5.0, float, low=0.1, high=60),
+        keep_finished_seconds=_number(
+            environment, "TRAINYARD_KEEP_FINISHED_SECONDS", 86_400, int, low=0, high=2**31 - 1
+        ),
         log_format=cast("LogFormat", _one_of(environment, "TRAINYARD_LOG_FORMAT", ("json", "plain"))),
         log_level=cast("LogLevel", _one_of(environment, "TRAINYARD_LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR"))),
     )

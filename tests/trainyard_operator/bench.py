@@ -334,18 +334,18 @@ def rules() -> list[dict[str, Any]]:
         return {"apiGroups": [group], "resources": resources.split(), "verbs": verbs.split()}
 
     return [
-        rule("trainyard.dev", "trainingjobs", "get list watch patch"),
+        rule("trainyard.dev", "trainingjobs", "get list watch patch delete"),
         rule("trainyard.dev", "trainingjobs/status", "get patch"),
         rule("trainyard.dev", "trainingjobs/finalizers", "update"),
         rule("trainyard.dev", "checkpoints", "get list watch create"),
         rule("trainyard.dev", "checkpoints/status", "get patch"),
         rule("batch", "jobs", "get list watch create delete"),
         rule("batch", "jobs/finalizers", "update"),
-        rule("", "pods", "get list watch patch"),
+        rule("", "pods", "get list watch patch delete"),
         rule("", "configmaps", "get create"),
-        rule("", "serviceaccounts", "get create patch"),
-        rule("rbac.authorization.k8s.io", "roles rolebindings", "get create patch"),
-        rule("events.k8s.io", "events", "create"),
+        rule("", "serviceaccounts", "get create patch delete"),
+        rule("rbac.authorization.k8s.io", "roles rolebindings", "get create patch delete"),
+        rule("events.k8s.io", "events", "create list"),
         rule("", "namespaces nodes", "get"),
     ]
 

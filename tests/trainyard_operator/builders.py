@@ -120,6 +120,7 @@ def ended_pod(exit_code: int, text: str = "", **changes: Any) -> PodView:
         "exit_code": exit_code,
         "termination_text": text,
         "finished_time": at(-10),
+        "all_ended": True,
     }
     return pod(**facts | changes)
 
@@ -188,6 +189,7 @@ def running_status(*conditions: dict[str, Any], **fields: Any) -> dict[str, Any]
         "conditions": list(conditions),
         "observedGeneration": 1,
         "attempts": 1,
+        "attempt": {"number": 1, "jobRef": {"name": f"{NAME}-1", "uid": "child-uid"}, "firstStartTime": time_text(-90)},
         "jobRef": {"name": f"{NAME}-1"},
         "podRef": {"name": f"{NAME}-1-abcde", "uid": POD_UID},
         "startTime": time_text(-110),

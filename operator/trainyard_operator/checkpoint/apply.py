@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainyard_api import names
+from trainyard_api.kind import ObjectMeta
 from trainyard_operator.cluster.kube import CHECKPOINTS, Kube
 from trainyard_operator.cluster.status import apply_status
 
@@ -19,14 +20,13 @@ async def write_status(kube: Kube, existing: Mapping[str, Any], status: Mapping[
     Raises:
         KubeError: it was refused; a conflict where the object has changed since.
     """
-    metadata = existing["metadata"]
+    metadata = ObjectMeta.model_validate(existing["metadata"])
     await apply_status(
         kube,
         CHECKPOINTS,
         "Checkpoint",
-        namespace=metadata["namespace"],
-        name=metadata["name"],
-        version=metadata["resourceVersion"],
+        metadata=metadata,
+        version=metadata.resource_version,
         status=status,
         manager=names.OPERATOR_MANAGER,
     )

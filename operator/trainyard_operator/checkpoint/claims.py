@@ -7,7 +7,7 @@ run and prefix are checked before an object is made of it. Pure; `objects.py` bu
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,18 +35,29 @@ class ClaimsReview:
     """URI → why no object is made."""
 
     @property
-    def complete(self) -> bool:
-        """Tells whether every accepted claim is a Ready object."""
-        return not self.to_create and not self.to_fill
+    def accepted(self) -> tuple[Claim, ...]:
+        """Lists the claims that are in order, objects or not yet."""
+        return (*self.to_create, *self.to_fill, *self.stored)
 
     @property
     def latest(self) -> Claim | None:
         """Picks the stored one with the highest step, of one step the one with the most updates."""
-        return max(
-            self.stored,
-            key=lambda claim: (claim.step, claim.updates or 0, claim.attempt, claim.committed_time),
-            default=None,
-        )
+        return _newest(self.stored)
+
+    @property
+    def latest_accepted(self) -> Claim | None:
+        """Picks the newest one that a trainer could go on from."""
+        return _newest(self.accepted)
+
+    def complete(self, refused: Collection[str]) -> bool:
+        """Tells whether every accepted claim is a Ready object, or was tried and refused."""
+        return all(claim.uri in refused for claim in (*self.to_create, *self.to_fill))
+
+
+def _newest(claims: Iterable[Claim]) -> Claim | None:
+    return max(
+        claims, key=lambda claim: (claim.step, claim.updates or 0, claim.attempt, claim.committed_time), default=None
+    )
 
 
 def review(

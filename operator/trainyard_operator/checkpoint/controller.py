@@ -15,7 +15,7 @@ import pydantic
 from trainyard_operator.checkpoint.apply import write_status
 from trainyard_operator.checkpoint.observe import observe
 from trainyard_operator.checkpoint.reconcile import decide
-from trainyard_operator.cluster import clock
+from trainyard_operator.cluster.clock import Clock
 from trainyard_operator.cluster.kube import CHECKPOINTS, TRAINING_JOBS, Kube
 from trainyard_operator.cluster.listing import ClusterListing
 from trainyard_operator.cluster.reader import Body, LiveReader
@@ -29,11 +29,20 @@ class CheckpointController:
     """Passes over Checkpoints."""
 
     kube: Kube
+    clock: Clock
 
     kind = CHECKPOINTS
     watches: Sequence[Watch] = ()
     lists = (TRAINING_JOBS, CHECKPOINTS)
     chores: Sequence[Callable[[ClusterListing], Awaitable[None]]] = ()
+
+    async def seen(self, body: Body) -> None:
+        """Does nothing: no Checkpoint is watched."""
+
+    def is_urgent(self, body: Body) -> bool:
+        """Returns False: nothing of a Checkpoint costs money."""
+        del body
+        return False
 
     async def judge(self, listing: ClusterListing) -> Callable[[Body], Awaitable[bool]]:
         """Returns what tells whether a pass over a listed Checkpoint would write anything."""
@@ -42,7 +51,7 @@ class CheckpointController:
             if body.get("status", {}).get("conditions"):
                 return False  # nearly all of them: not worth parsing at every tick
             try:
-                return decide(await observe(listing, body), clock.now()) is not None
+                return decide(await observe(listing, body), self.clock.now()) is not None
             except pydantic.ValidationError:
                 return True
 
@@ -63,6 +72,6 @@ class CheckpointController:
         except pydantic.ValidationError as error:
             log.warning("checkpoint %s/%s: %s", namespace, name, error)
             return
-        status = decide(observed, clock.now())
+        status = decide(observed, self.clock.now())
         if status is not None:
             await write_status(self.kube, body, status)

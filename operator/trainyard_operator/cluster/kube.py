@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,6 +23,9 @@ _TIMEOUT: Final = (5, 30)
 _CHUNK: Final = 500
 _APPLY: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
+_MERGE: Final = "application/merge-patch+json"
+_THREADS: Final = 32
+"""Requests at a time; as many as the connection pool holds."""
 
 
 class KubeError(TrainyardOperatorError):
@@ -79,6 +83,8 @@ class Kube:
 
     def __init__(self, api: client.ApiClient) -> None:
         self._api = api
+        # Of its own: where others wait, as for a database, requests go on.
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="kube")
 
     async def get(self, path: str) -> dict[str, Any] | None:
         """Reads the object at a path; None where there is none."""
@@ -89,13 +95,16 @@ class Kube:
                 return None
             raise
 
-    async def list_objects(self, kind: Kind, namespace: str | None, selector: str = "") -> list[dict[str, Any]]:
-        """Lists the objects of a kind that a label selector matches, in a namespace or everywhere."""
+    async def list_objects(
+        self, kind: Kind, namespace: str | None, selector: str = "", *, fields: str = ""
+    ) -> list[dict[str, Any]]:
+        """Lists the objects of a kind that a label and a field selector match, in a namespace or everywhere."""
         items: list[dict[str, Any]] = []
         token = ""
         while True:
             query = [("limit", str(_CHUNK))]
             query += [("labelSelector", selector)] if selector else []
+            query += [("fieldSelector", fields)] if fields else []
             query += [("continue", token)] if token else []
             page = await self._request("GET", kind.path(namespace), query=query)
             items += page["items"]
@@ -111,6 +120,10 @@ class Kube:
         """Applies a field manager's part of an object; one with a resourceVersion, only to that version."""
         query = [("fieldManager", manager), ("force", "true")]
         return await self._request("PATCH", path, body=body, query=query, content_type=_APPLY)
+
+    async def merge(self, path: str, patch: dict[str, Any], manager: str) -> dict[str, Any]:
+        """Merges a patch into an object, whatever its version; one with a uid, only into that very object."""
+        return await self._request("PATCH", path, body=patch, query=[("fieldManager", manager)], content_type=_MERGE)
 
     async def set_finalizers(self, path: str, resource_version: str, finalizers: list[str]) -> dict[str, Any] | None:
         """Replaces an object's finalizers if it is still of that version; None where it is gone."""
@@ -151,7 +164,8 @@ class Kube:
         query: list[tuple[str, str]] | None = None,
         content_type: str = "application/json",
     ) -> Any:
-        return await asyncio.to_thread(self._send, method, path, body, query or [], content_type)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._send, method, path, body, query or [], content_type)
 
     def _send(self, method: str, path: str, body: Any, query: list[tuple[str, str]], content_type: str) -> Any:
         headers = {"Accept": "application/json"} | ({"Content-Type": content_type} if body is not None else {})
@@ -182,7 +196,7 @@ def connect() -> Kube:
             config.load_kube_config(client_configuration=settings)
         except ConfigException as error:
             raise KubeError(0, "NoConfiguration", f"KUBECONFIG: no cluster to connect to: {error}") from None
-    settings.connection_pool_maxsize = 32
+    settings.connection_pool_maxsize = _THREADS
     settings.retries = 0
     return Kube(client.ApiClient(settings))
 

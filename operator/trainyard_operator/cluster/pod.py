@@ -63,8 +63,12 @@ class PodView:
     termination_text: str | None = None
     finished_time: datetime | None = None
     """When its last container ended."""
+    all_ended: bool = False
+    """Whether every container has ended."""
     disruption: str | None = None
     """Message of the condition DisruptionTarget."""
+    status_reason: str = ""
+    """Why the kubelet refused or evicted it, in its word."""
     status_message: str = ""
 
     @property
@@ -78,10 +82,15 @@ class PodView:
         return self.phase in {"Succeeded", "Failed"}
 
     @property
-    def ended(self) -> bool:
-        """Tells whether it runs no more and never will again, as far as the cluster knows."""
+    def over(self) -> bool:
+        """Tells whether nothing of it runs and never will again, as far as the cluster knows: it costs no more."""
         gone = self.force_deleted or (self.deletion_time is not None and not self.bound)
-        return self.terminal or self.exit_code is not None or gone
+        return self.terminal or self.all_ended or gone
+
+    @property
+    def ended(self) -> bool:
+        """Tells whether its trainer runs no more and never will again; other containers may go on, and cost."""
+        return self.over or self.exit_code is not None
 
     @property
     def held(self) -> bool:
@@ -119,7 +128,9 @@ def read_pod(body: Mapping[str, Any]) -> PodView:
         bound_time=_bound_time(metadata, spec, status, conditions),
         unschedulable=_message_if(conditions.get("PodScheduled"), status="False"),
         disruption=_message_if(conditions.get("DisruptionTarget"), status="True"),
+        status_reason=status.get("reason", ""),
         status_message=": ".join(part for part in (status.get("reason"), status.get("message")) if part),
+        all_ended=_all_ended(spec, status),
         **_container(status),
     )
 
@@ -127,13 +138,39 @@ def read_pod(body: Mapping[str, Any]) -> PodView:
 def _resources(spec: Mapping[str, Any]) -> Resources:
     if not any(entry["name"] == names.TRAINER_CONTAINER for entry in spec["containers"]):
         raise ValueError(f"spec.containers: must hold {names.TRAINER_CONTAINER}")
-    requests = [entry.get("resources", {}).get("requests", {}) for entry in spec["containers"]]
     return Resources(
-        cpu=sum((parse_quantity(each.get("cpu", "0")) for each in requests), Decimal(0)),
-        memory_gib=sum((parse_quantity(each.get("memory", "0")) for each in requests), Decimal(0)) / GIB,
-        gpus=sum(int(each.get(names.GPU_RESOURCE, "0")) for each in requests),
+        cpu=_requested(spec, "cpu"),
+        memory_gib=_requested(spec, "memory") / GIB,
+        gpus=int(_requested(spec, names.GPU_RESOURCE)),
         gpu_product=spec.get("nodeSelector", {}).get(names.GPU_PRODUCT_NODE_LABEL),
     )
+
+
+def _requested(spec: Mapping[str, Any], resource: str) -> Decimal:
+    """Computes what a scheduler sets aside: the most that init containers and containers need at any moment.
+
+    Native sidecars (init containers that always restart) run beside all that comes after them. Source: KEP-753.
+    """
+    beside, most = Decimal(0), Decimal(0)
+    for entry in spec.get("initContainers", ()):
+        amount = _request_of(entry, resource)
+        if entry.get("restartPolicy") == "Always":
+            beside += amount
+        most = max(most, beside if entry.get("restartPolicy") == "Always" else beside + amount)
+    together = beside + sum((_request_of(entry, resource) for entry in spec["containers"]), Decimal(0))
+    return max(most, together) + parse_quantity(str(spec.get("overhead", {}).get(resource, "0")))
+
+
+def _request_of(container: Mapping[str, Any], resource: str) -> Decimal:
+    return parse_quantity(str(container.get("resources", {}).get("requests", {}).get(resource, "0")))
+
+
+def _all_ended(spec: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+    """Tells whether each container, and each native sidecar, is reported ended."""
+    wanted = {entry["name"] for entry in spec["containers"]}
+    wanted |= {e["name"] for e in spec.get("initContainers", ()) if e.get("restartPolicy") == "Always"}
+    reported = (*status.get("containerStatuses", ()), *status.get("initContainerStatuses", ()))
+    return wanted <= {entry["name"] for entry in reported if "terminated" in entry.get("state", {})}
 
 
 def _bound_time(
@@ -167,7 +204,7 @@ def _container(status: Mapping[str, Any]) -> dict[str, Any]:
             "exit_code": ended["exitCode"],
             "out_of_memory": ended.get("reason") == "OOMKilled",
             "termination_text": ended.get("message"),
-            "finished_time": _last_end(containers),
+            "finished_time": _last_end((*containers, *status.get("initContainerStatuses", ()))),
         }
     return facts
 

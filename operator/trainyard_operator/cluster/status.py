@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from trainyard_api.fields import API_VERSION
+from trainyard_api.kind import ObjectMeta
 from trainyard_operator.cluster.kube import Kind, Kube
 
 
@@ -17,18 +18,27 @@ async def apply_status(
     kind: Kind,
     kind_name: str,
     *,
-    namespace: str,
-    name: str,
-    version: str,
+    metadata: ObjectMeta,
+    version: str | None,
     status: Mapping[str, Any],
     manager: str,
 ) -> str:
     """Applies what a field manager owns of the status of one of our kinds; returns the version that it made.
 
+    Args:
+        kube: the API server.
+        kind: of the object.
+        kind_name: as manifests spell it.
+        metadata: of the object as it was observed.
+        version: the only one to write to; None: any of this very object.
+        status: what the manager owns of it.
+        manager: its field manager.
+
     Raises:
-        KubeError: it was refused; a conflict where the object has changed since that version.
+        KubeError: it was refused; a conflict where the object isn't that one, or not of that version.
     """
-    metadata = {"name": name, "namespace": namespace, "resourceVersion": version}
-    body = {"apiVersion": API_VERSION, "kind": kind_name, "metadata": metadata, "status": dict(status)}
-    written = await kube.apply(kind.path(namespace, name, "status"), body, manager)
+    named = {"name": metadata.name, "namespace": metadata.namespace, "uid": metadata.uid}
+    versioned = named if version is None else named | {"resourceVersion": version}
+    body = {"apiVersion": API_VERSION, "kind": kind_name, "metadata": versioned, "status": dict(status)}
+    written = await kube.apply(kind.path(metadata.namespace, metadata.name, "status"), body, manager)
     return str(written["metadata"]["resourceVersion"])

@@ -1,7 +1,8 @@
 """The checkpoints that trainers claim to have committed.
 
 Place in the data's way: from station 10 to station 9. Of a run at most 1,000 claims are read, and of each no value of
-any length: one run's rows take neither the others' claims nor the operator's memory.
+any length: one run's rows take neither the others' claims nor the operator's memory. One is written by the operator
+where a trainer was stopped while the database was away.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from trainyard_api.ledger import CHECKPOINTS, CheckpointRow
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.rows import Claim, texts_in
-from trainyard_operator.ledger.statements import statement
+from trainyard_operator.ledger.statements import insert, statement, values
 
 _CLAIMS: Final = statement(
     """
@@ -28,6 +30,29 @@ _CLAIMS: Final = statement(
              c.{checkpoints.committed_at}
     """
 )
+
+
+_BOOK: Final = insert(CHECKPOINTS) + statement(" ON CONFLICT ({checkpoints.uri}) DO NOTHING")
+
+
+async def book(ledger: Ledger, claim: Claim) -> None:
+    """Writes the claim of a trainer that couldn't; one that is there stays as it is.
+
+    Raises:
+        LedgerUnavailable: it failed.
+    """
+    row = CheckpointRow(
+        uri=claim.uri,
+        run_uid=claim.run_uid,
+        attempt=claim.attempt,
+        step=claim.step,
+        updates=claim.updates,
+        digest=claim.digest,
+        size_bytes=claim.size_bytes,
+        metrics=dict(claim.metrics),
+        parent_uri=None,
+    )
+    await ledger.run(lambda connection: connection.execute(_BOOK, values(CHECKPOINTS, row)))
 
 
 async def read(ledger: Ledger, run_uids: Iterable[str]) -> dict[str, tuple[Claim, ...]]:

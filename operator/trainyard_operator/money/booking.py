@@ -1,36 +1,39 @@
 """Which pods cost money, which have ended, and what is booked: the cost half of a pass.
 
-Place in the data's way: station 12. Order of booking: the end time into the status; then the ledger's row; then
-`settledUSD` with the pod's uid; then the pod's finalizer off. A process that dies in between repeats the step with
-the same amount, for the amount follows from times and a rate that the status already holds. Pure.
+Place in the data's way: station 12. Order of booking: end, rate and sum into the status, at once; then the pod's
+finalizer off; then the ledger's row, now or when the database is back; then the entry's details out of the status. A
+process that dies in between repeats the step with the same amount, for it follows from what the status holds. Pure,
+and total over whatever a pod may report.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from trainyard_api.decimals import dollars, dollars_up
-from trainyard_api.training_job_status import Cost, OpenPod, SettledPod
+from trainyard_api.training_job_status import MAX_PODS, Cost, OpenPod, SettledPod
 from trainyard_operator.cluster.clock import format_time, parse_time
 from trainyard_operator.cluster.pod import PodView
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.money.rates import bound_rate, end_of_billing, pod_cost
 
 _KNOWN: Final = frozenset({"spentUSD", "settledUSD", "ratePerHourUSD", "projectedUSD", "openPods", "settledPods"})
+_MOST: Final = Decimal(999_999_999)
+"""US dollars that a field of the API holds."""
 
 
 @dataclass(frozen=True)
-class BookSpend:
-    """Write an ended pod's row."""
+class Spend:
+    """What an ended pod has cost."""
 
     pod: OpenPod
+    """With its end."""
     amount: Decimal
-    required: bool = True
-    """Whether the pass fails where the ledger is away."""
+    """US dollars."""
 
 
 @dataclass(frozen=True)
@@ -56,21 +59,19 @@ class Books:
 
     cost: dict[str, Any]
     """`status.cost` in its wire form."""
-    to_book: tuple[BookSpend, ...]
     changed: bool
     """Whether something other than the passing of time has changed."""
     open_pods: tuple[OpenPod, ...]
+    settled: tuple[Spend, ...] = ()
+    """Pods whose cost this pass adds to the sum."""
+    unwritten: tuple[Spend, ...] = ()
+    """Pods whose cost the status holds and the ledger may lack; where it can be reached, `cost` forgets them."""
+    unpriced: tuple[str, ...] = ()
+    """Names of pods that have just been bound and use something without a price."""
 
 
 def keep_books(
-    account: Account,
-    prices: Prices,
-    now: datetime,
-    *,
-    ledger_up: bool,
-    refresh: bool,
-    close_now: bool = False,
-    at_once: bool = False,
+    account: Account, prices: Prices, now: datetime, *, ledger_up: bool, refresh: bool, close_now: bool = False
 ) -> Books:
     """Computes the books of an object at a moment.
 
@@ -78,30 +79,25 @@ def keep_books(
         account: what they were, and the pods.
         prices: for pods that have just been bound.
         now: whole seconds.
-        ledger_up: whether rows can be written; without, ended pods stay open, at a standstill.
+        ledger_up: whether rows can be written; without, they wait in the status.
         refresh: whether the passing of time alone is reason enough to show a new sum.
         close_now: bill open pods no longer than to the end of their grace.
-        at_once: book without waiting for the status or the ledger, because neither will be there much longer.
     """
     cost = account.cost
-    settled_uids = {pod.uid for pod in cost.settled_pods or []}
-    current = _open_pods(account, settled_uids, prices, now)
+    former = list(cost.settled_pods or [])
+    current, unpriced = _open_pods(account, {pod.uid for pod in former}, prices, now)
     if close_now:
         current = [_closed(pod, account, now) for pod in current]
-    recorded = {pod.uid for pod in cost.open_pods or [] if pod.end_time is not None}
-    # Only an end that the status already holds is booked: a later pass then computes the same amount.
-    ready = [pod for pod in current if pod.end_time and (at_once or (pod.uid in recorded and ledger_up))]
-    left = [pod for pod in current if pod not in ready]
-    bookings = tuple(BookSpend(pod, amount_of(pod, now), required=not at_once) for pod in ready)
-    alive = {pod.uid for pod in account.pods}
-    kept = [uid for uid in (*settled_uids, *(pod.uid for pod in ready)) if uid in alive]
-    settled = Decimal(cost.settled_usd or "0") + sum((booking.amount for booking in bookings), Decimal(0))
-    same_pods = left == _sorted(cost.open_pods or []) and set(kept) == settled_uids
-    changed = not same_pods or bool(bookings) or cost.spent_usd is None
+    left = [pod for pod in current if pod.end_time is None][:MAX_PODS]
+    settled = tuple(Spend(pod, amount_of(pod, now)) for pod in current if pod.end_time is not None)
+    unwritten = tuple(spend for pod in former if (spend := _unwritten(pod, now)) is not None)
+    kept = _remembered(former, settled, {pod.uid for pod in account.pods}, ledger_up=ledger_up)
+    changed = left != _sorted(cost.open_pods or []) or kept != former or bool(settled) or cost.spent_usd is None
     if not changed and not refresh:
-        return Books(dict(account.raw), (), changed=False, open_pods=tuple(left))
-    wire = _wire(account, left, kept, settled, now)
-    return Books(wire, bookings, changed=changed, open_pods=tuple(left))
+        return Books(dict(account.raw), changed=False, open_pods=tuple(left), unwritten=unwritten, unpriced=unpriced)
+    total = Decimal(cost.settled_usd or "0") + sum((spend.amount for spend in settled), Decimal(0))
+    wire = _wire(account, left, kept, total, now)
+    return Books(wire, changed, tuple(left), settled, unwritten, unpriced)
 
 
 def amount_of(pod: OpenPod, now: datetime) -> Decimal:
@@ -110,22 +106,27 @@ def amount_of(pod: OpenPod, now: datetime) -> Decimal:
     return pod_cost(parse_time(pod.bound_time), end, Decimal(pod.rate_per_hour_usd))
 
 
-def _open_pods(account: Account, settled: set[str], prices: Prices, now: datetime) -> list[OpenPod]:
+def _open_pods(
+    account: Account, settled: set[str], prices: Prices, now: datetime
+) -> tuple[list[OpenPod], tuple[str, ...]]:
     by_uid = {pod.uid: pod for pod in account.pods}
     known = {pod.uid: pod for pod in account.cost.open_pods or []}
     current = [_with_end(pod, by_uid.get(uid), now) for uid, pod in known.items() if uid not in settled]
+    unpriced = []
     for uid, view in by_uid.items():
         if uid in known or uid in settled or view.bound_time is None:
             continue
         rate = bound_rate(prices, view.resources, account.node_labels.get(uid))
+        if not rate.known:
+            unpriced.append(view.name)
         fresh = OpenPod(
             uid=uid,
             name=view.name,
             bound_time=format_time(view.bound_time),
-            rate_per_hour_usd=dollars(rate.usd_per_hour),
+            rate_per_hour_usd=dollars(min(rate.usd_per_hour, _MOST)),
         )
         current.append(_with_end(fresh, view, now))
-    return _sorted(current)
+    return _sorted(current), tuple(unpriced)
 
 
 def _sorted(pods: Iterable[OpenPod]) -> list[OpenPod]:
@@ -133,7 +134,7 @@ def _sorted(pods: Iterable[OpenPod]) -> list[OpenPod]:
 
 
 def _with_end(pod: OpenPod, view: PodView | None, now: datetime) -> OpenPod:
-    if pod.end_time is not None or (view is not None and not view.ended):
+    if pod.end_time is not None or (view is not None and not view.over):
         return pod
     finished = view.finished_time if view is not None else None
     end = end_of_billing(parse_time(pod.bound_time), finished, now)
@@ -149,19 +150,61 @@ def _closed(pod: OpenPod, account: Account, now: datetime) -> OpenPod:
     return pod.model_copy(update={"end_time": format_time(max(end, parse_time(pod.bound_time)))})
 
 
-def _wire(account: Account, left: list[OpenPod], kept: list[str], settled: Decimal, now: datetime) -> dict[str, Any]:
+def _unwritten(pod: SettledPod, now: datetime) -> Spend | None:
+    """Makes the row of a pod whose details the status holds; None: the ledger has it."""
+    if pod.name is None or pod.bound_time is None or pod.end_time is None or pod.rate_per_hour_usd is None:
+        return None
+    ended = OpenPod(
+        uid=pod.uid,
+        name=pod.name,
+        bound_time=pod.bound_time,
+        end_time=pod.end_time,
+        rate_per_hour_usd=pod.rate_per_hour_usd,
+    )
+    return Spend(ended, amount_of(ended, now))
+
+
+def _remembered(
+    former: Sequence[SettledPod], settled: Sequence[Spend], alive: set[str], *, ledger_up: bool
+) -> list[SettledPod]:
+    """Keeps the details of rows that are to be written, and the uids of pods whose objects are still there."""
+    kept = [pod if pod.name is not None and not ledger_up else SettledPod(uid=pod.uid) for pod in former]
+    kept = [pod for pod in kept if pod.name is not None or pod.uid in alive]
+    kept += [
+        SettledPod(
+            uid=spend.pod.uid,
+            name=spend.pod.name,
+            bound_time=spend.pod.bound_time,
+            end_time=spend.pod.end_time,
+            rate_per_hour_usd=spend.pod.rate_per_hour_usd,
+        )
+        for spend in settled
+    ]
+    # Details first: a pod whose uid alone is forgotten has a row, and a second one would change nothing.
+    return kept if len(kept) <= MAX_PODS else sorted(kept, key=lambda pod: pod.name is None)[:MAX_PODS]
+
+
+def _wire(
+    account: Account, left: list[OpenPod], kept: list[SettledPod], settled: Decimal, now: datetime
+) -> dict[str, Any]:
     cost = account.cost
     live = settled + sum((amount_of(pod, now) for pod in left), Decimal(0))
-    spent = max(Decimal(cost.spent_usd or "0"), Decimal(dollars_up(live)))
-    rate = sum((Decimal(pod.rate_per_hour_usd) for pod in left if pod.end_time is None), Decimal(0))
-    remaining = account.remaining_seconds
-    running = bool(rate) and remaining is not None
+    spent = min(max(Decimal(cost.spent_usd or "0"), Decimal(dollars_up(live))), _MOST)
+    rate = min(sum((Decimal(pod.rate_per_hour_usd) for pod in left), Decimal(0)), _MOST)
     ours = Cost(
         spent_usd=dollars(spent, places=4),
-        settled_usd=dollars(settled),
+        settled_usd=dollars(min(settled, _MOST)),
         rate_per_hour_usd=dollars(rate) if left else None,
-        projected_usd=dollars(spent + rate * Decimal(remaining or 0) / 3600, places=4) if running else None,
+        projected_usd=_projected(spent, rate, account.remaining_seconds),
         open_pods=left or None,
-        settled_pods=[SettledPod(uid=uid) for uid in kept] or None,
+        settled_pods=kept or None,
     )
     return {name: value for name, value in account.raw.items() if name not in _KNOWN} | ours.to_wire()
+
+
+def _projected(spent: Decimal, rate: Decimal, remaining_seconds: int | None) -> str | None:
+    """Adds what the rest will cost; None where the pod says nothing of use, for it may say anything."""
+    if not rate or remaining_seconds is None:
+        return None
+    projected = spent + rate * Decimal(remaining_seconds) / 3600
+    return dollars(projected, places=4) if projected <= _MOST else None

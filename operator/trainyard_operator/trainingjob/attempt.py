@@ -6,36 +6,63 @@ Place in the data's way: from stations 3 and 4 back to station 2. Reads the chil
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from trainyard_api import names
 from trainyard_api.conditions import ConditionType, Reason
 from trainyard_operator.cluster.clock import format_time
 from trainyard_operator.cluster.messages import at_field, bounded
 from trainyard_operator.cluster.pod import PodView
-from trainyard_operator.trainingjob.actions import Action, DeleteChild, EnsureRunConfig, ReleasePod
+from trainyard_operator.trainingjob import record, stopping
+from trainyard_operator.trainingjob.actions import Action, EnsureRunConfig
 from trainyard_operator.trainingjob.findings import Finding, Problem
-from trainyard_operator.trainingjob.observed import Observed
-from trainyard_operator.trainingjob.outcome import Outcome, Run, judge_end, judge_start
+from trainyard_operator.trainingjob.observed import ChildView, Observed
+from trainyard_operator.trainingjob.outcome import Circumstances, Outcome, Run, judge_end, judge_start
+from trainyard_operator.trainingjob.wanted import wanted
+
+PATIENCE: Final = timedelta(seconds=10)
+"""How long a child Job may be without a pod before it is asked why."""
 
 
 @dataclass(frozen=True)
-class AttemptView:
-    """What the current attempt is doing."""
+class NotBegun:
+    """Neither its child Job nor a pod of it exists, or the Job's name is taken."""
 
-    begun: bool
-    """Its child Job or its pod exists, or has existed."""
-    reason: Reason = Reason.STARTING
-    message: str = ""
+    problem: Problem | None = None
+    leaving: bool = False
+    """Whether a Job that was made for it is still going."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Its child Job exists, without a pod so far."""
+
+    child: ChildView
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True)
+class Alive:
+    """Its pod exists and hasn't ended: starting, running, or being stopped."""
+
+    pod: PodView
+    reason: Reason
+    message: str
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """It has ended, or must: its pod may still have to be stopped."""
+
+    outcome: Outcome
     pod: PodView | None = None
-    """The pod whose reports count."""
-    outcome: Outcome | None = None
-    """How it ended, or must end."""
-    problems: tuple[Problem, ...] = ()
-    actions: tuple[Action, ...] = ()
-    pods_gone: bool = True
-    """Whether no pod of the run goes on."""
+    on_record: bool = False
+    """Whether the status holds the verdict."""
+
+
+AttemptView = NotBegun | Waiting | Alive | Ended
 
 
 def has_ended(observed: Observed) -> bool:
@@ -43,50 +70,35 @@ def has_ended(observed: Observed) -> bool:
     return bool(observed.reported(ConditionType.SUCCEEDED).get("status", "Unknown") != "Unknown")
 
 
-def is_closed(observed: Observed) -> bool:
-    """Tells whether nothing is left to do: the job ended, its pods are released, its child makes no more."""
-    cost = observed.status.cost
-    alive = {pod.uid for pod in observed.pods}
-    booked = cost is None or not (cost.open_pods or any(pod.uid not in alive for pod in cost.settled_pods or []))
-    child = observed.child
-    quiet = child is None or not child.ours or child.finished or child.deleting
-    return has_ended(observed) and booked and quiet and not any(pod.held for pod in observed.pods)
-
-
 def look(observed: Observed, run: Run, now: datetime) -> AttemptView:
     """Finds where the attempt stands."""
-    child, known = observed.child, observed.status.pod_ref
-    mine = [pod for pod in observed.pods if pod.attempt == observed.attempt]
-    pod = next((p for p in mine if known is not None and p.uid == known.uid), None)
-    if known is None:
-        pod = min(mine, key=lambda p: (p.created_time, p.uid), default=None)
-    gone = all(p.ended for p in observed.pods)
-    recorded = _recorded(observed)
-    if recorded is not None:
-        return AttemptView(begun=True, pod=pod, outcome=recorded, pods_gone=gone)
+    ending, pod = record.ending_of(observed), _pod_of(observed)
+    if ending is not None:
+        return Ended(record.outcome_of(ending), pod, on_record=True)
+    around = _circumstances(observed)
     if pod is None:
-        return _without_pod(observed, run, pods_gone=gone)
+        return _without_pod(observed, run, around)
     if pod.ended:
-        return AttemptView(begun=True, pod=pod, outcome=judge_end(pod, run, stop_asked=False), pods_gone=gone)
-    end, trouble = judge_start(pod, run, now)
-    if end is not None:
-        return AttemptView(begun=True, pod=pod, outcome=end, pods_gone=gone)
-    ensure = (EnsureRunConfig(child),) if child is not None and child.ours and not pod.started else ()
-    reason, message, problems = _progress_of(pod, trouble)
-    return AttemptView(
-        begun=True, reason=reason, message=message, pod=pod, problems=problems, actions=ensure, pods_gone=False
-    )
+        return Ended(judge_end(pod, run, around), pod)
+    end, trouble = judge_start(pod, run, around, now)
+    return Ended(end, pod) if end is not None else _alive(pod, trouble)
 
 
 def show(observed: Observed, view: AttemptView, now: datetime) -> Finding:
-    """Names the pod whose reports count, and what keeps the attempt from going on."""
+    """Names the pod whose reports count, what keeps the attempt from going on, and what must be remembered of it."""
+    pod = None if isinstance(view, NotBegun | Waiting) else view.pod
     fields: dict[str, Any] = {}
-    if view.pod is not None:
-        fields["podRef"] = {"name": view.pod.name, "uid": view.pod.uid}
-    if view.pod is not None or (observed.child is not None and observed.child.ours):
+    if not isinstance(view, NotBegun):
         # The pass that made the child may have ended before it could say so.
         fields |= start_fields(observed, now)
-    return Finding(fields=fields, problems=view.problems)
+        kept = record.with_start(record.record_of(observed), observed.child, pod, now)
+        if isinstance(view, Ended) and not view.on_record:
+            kept = record.with_ending(kept, view.outcome, step=_step(observed), now=now)
+        fields["attempt"] = kept.to_wire()
+    if pod is not None:
+        fields["podRef"] = {"name": pod.name, "uid": pod.uid}
+    problem = None if isinstance(view, Ended) else view.problem
+    return Finding(fields=fields, actions=_run_config(observed, view), problems=() if problem is None else (problem,))
 
 
 def start_fields(observed: Observed, now: datetime) -> dict[str, Any]:
@@ -98,53 +110,44 @@ def start_fields(observed: Observed, now: datetime) -> dict[str, Any]:
     }
 
 
-def tidy(observed: Observed) -> Finding:
-    """Plans what remains of a job that has ended: a child that could make pods goes, booked pods are released."""
-    return Finding(actions=(*stop_if_alive(observed), *releases(observed)))
-
-
-def stop_if_alive(observed: Observed) -> tuple[Action, ...]:
-    """Plans to delete the child Job where it has a pod that goes on, or could make another.
-
-    One whose pod has run to its end makes no more (backoffLimit 0), and is kept with the pod's log. The kubelet may
-    report the container's end some time before the pod's phase, so the phase alone doesn't tell; a pod that is gone
-    without either may yet be replaced.
-    """
-    child = observed.child
-    if child is None or not child.ours or child.deleting or child.finished:
-        return ()
+def _pod_of(observed: Observed) -> PodView | None:
+    """Picks the pod whose reports count: the one on record, else the oldest."""
+    known = observed.status.pod_ref
     mine = [pod for pod in observed.pods if pod.attempt == observed.attempt]
-    ran_out = all(pod.terminal or pod.exit_code is not None for pod in mine)
-    return () if mine and ran_out else (DeleteChild(child),)
+    if known is not None:
+        return next((pod for pod in mine if pod.uid == known.uid), None)
+    return min(mine, key=lambda pod: (pod.created_time, pod.uid), default=None)
 
 
-def releases(observed: Observed) -> tuple[Action, ...]:
-    """Plans the release of pods that are booked, or are gone and never cost anything."""
-    cost = observed.status.cost
-    booked = {pod.uid for pod in (cost.settled_pods or [] if cost else [])}
-    free = (p for p in observed.pods if p.held and (p.uid in booked or (p.ended and not p.bound)))
-    return tuple(ReleasePod(pod) for pod in free)
+def _circumstances(observed: Observed) -> Circumstances:
+    child = observed.child
+    return Circumstances(
+        stop_asked=stopping.stop_asked(observed) or wanted(observed) is not None,
+        ever_started=record.record_of(observed).first_start_time is not None,
+        deadline_exceeded=child is not None and child.ours and child.deadline_exceeded,
+    )
 
 
-def _recorded(observed: Observed) -> Outcome | None:
-    """Reads the verdict that an earlier pass has written; it stands, whatever becomes of the evidence."""
-    stalled = observed.reported(ConditionType.STALLED)
-    return Outcome(stalled["reason"], stalled.get("message", "")) if stalled.get("status") == "True" else None
-
-
-def _without_pod(observed: Observed, run: Run, *, pods_gone: bool) -> AttemptView:
+def _without_pod(observed: Observed, run: Run, around: Circumstances) -> AttemptView:
     child = observed.child
     if observed.status.pod_ref is not None:
-        return AttemptView(begun=True, outcome=judge_end(None, run, stop_asked=False), pods_gone=pods_gone)
+        return Ended(judge_end(None, run, around))
     if child is None:
-        return AttemptView(begun=False, reason=Reason.QUEUED, pods_gone=pods_gone)
-    if not child.ours or child.deleting:
-        message = _name_conflict(child.name)
-        return AttemptView(False, Reason.QUEUED, message, problems=(Problem(Reason.NAME_CONFLICT, message),))
+        return NotBegun()
+    if not child.ours:
+        return NotBegun(Problem(Reason.NAME_CONFLICT, _name_conflict(child.name)))
+    if child.deleting:
+        return NotBegun(leaving=True)
     if child.finished:
-        return AttemptView(begun=True, outcome=judge_end(None, run, stop_asked=False), pods_gone=pods_gone)
-    message = f"Waiting for the Job controller to make the trainer pod; events of Job {child.name} say what keeps it."
-    return AttemptView(begun=True, message=message, actions=(EnsureRunConfig(child),), pods_gone=pods_gone)
+        return Ended(judge_end(None, run, around))
+    return Waiting(child, _pod_refused(observed, child))
+
+
+def _pod_refused(observed: Observed, child: ChildView) -> Problem | None:
+    if not observed.pod_refusal:
+        return None
+    rule = f"the Job controller can't make the pod of Job {child.name}: {observed.pod_refusal}"
+    return Problem(Reason.POD_REFUSED, at_field("spec.trainer", rule, observed.metadata.name))
 
 
 def _name_conflict(name: str) -> str:
@@ -152,16 +155,29 @@ def _name_conflict(name: str) -> str:
     return at_field("metadata.name", f'the Job "{name}" exists and isn\'t controlled by this TrainingJob', job)
 
 
-def _progress_of(pod: PodView, trouble: Outcome | None) -> tuple[Reason, str, tuple[Problem, ...]]:
+def _alive(pod: PodView, trouble: Outcome | None) -> Alive:
     if pod.deletion_time is not None:
-        return Reason.STOPPING, f"Pod {pod.name} is being stopped by somebody else.", ()
+        return Alive(pod, Reason.STOPPING, f"Pod {pod.name} is being stopped.")
     if pod.started:
-        return Reason.RUNNING, f"Pod {pod.name} is training.", ()
+        return Alive(pod, Reason.RUNNING, f"Pod {pod.name} is training.")
     if trouble is not None:
-        return Reason.STARTING, trouble.message, (Problem(trouble.reason, trouble.message),)
+        return Alive(pod, Reason.STARTING, trouble.message, Problem(trouble.reason, trouble.message))
     if pod.bound:
-        return Reason.STARTING, f"Pod {pod.name} is starting on node {pod.node_name}.", ()
+        return Alive(pod, Reason.STARTING, f"Pod {pod.name} is starting on node {pod.node_name}.")
     if pod.unschedulable is not None:
         message = bounded(f"Pod {pod.name} can't be scheduled: {pod.unschedulable}")
-        return Reason.STARTING, message, (Problem(Reason.UNSCHEDULABLE, message),)
-    return Reason.STARTING, f"Pod {pod.name} is waiting for a node.", ()
+        return Alive(pod, Reason.STARTING, message, Problem(Reason.UNSCHEDULABLE, message))
+    return Alive(pod, Reason.STARTING, f"Pod {pod.name} is waiting for a node.")
+
+
+def _run_config(observed: Observed, view: AttemptView) -> tuple[Action, ...]:
+    """Plans to make sure of the run config until the container has started: a pass may have died before it was made."""
+    child = observed.child
+    begins = isinstance(view, Waiting) or (isinstance(view, Alive) and not view.pod.started)
+    if not begins or child is None or not child.ours or wanted(observed) is not None:
+        return ()
+    return (EnsureRunConfig(child),)
+
+
+def _step(observed: Observed) -> int | None:
+    return observed.status.progress.step if observed.status.progress is not None else None

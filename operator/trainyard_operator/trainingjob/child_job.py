@@ -14,6 +14,7 @@ from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.quantities import parse_quantity
 from trainyard_api.training_job import TrainingJob
 from trainyard_api.training_job_spec import TrainingJobSpec
+from trainyard_operator.cluster.clock import parse_time
 from trainyard_operator.cluster.ownership import owner_reference
 from trainyard_operator.money.rates import node_selector_of
 from trainyard_operator.trainingjob.observed import ChildView
@@ -84,12 +85,16 @@ def read_child(body: dict[str, Any], job_uid: str) -> ChildView:
     volumes = body["spec"]["template"]["spec"].get("volumes", ())
     config_map = next((volume["configMap"]["name"] for volume in volumes if volume["name"] == "run-config"), None)
     conditions = body.get("status", {}).get("conditions", ())
+    ends = [c for c in conditions if c["type"] in {"Complete", "Failed"} and c["status"] == "True"]
+    created = metadata.get("creationTimestamp")
     return ChildView(
         name=metadata["name"],
         uid=metadata["uid"],
         ours=any(owner["uid"] == job_uid and owner.get("controller") for owner in owners),
         deleting="deletionTimestamp" in metadata,
-        finished=any(c["type"] in {"Complete", "Failed"} and c["status"] == "True" for c in conditions),
+        finished=bool(ends),
+        deadline_exceeded=any(c.get("reason") == "DeadlineExceeded" for c in ends),
+        created_time=parse_time(created) if created else None,
         run_config=(config_map, text) if config_map is not None and text is not None else None,
     )
 

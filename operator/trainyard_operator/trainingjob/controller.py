@@ -11,17 +11,18 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
 
-import pydantic
-
 from trainyard_api import names
-from trainyard_operator.cluster import clock
+from trainyard_api.conditions import ConditionType, Reason
+from trainyard_api.kind import ObjectMeta
+from trainyard_operator.cluster.clock import Clock
 from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, PODS, TRAINING_JOBS, Kube, KubeError
 from trainyard_operator.cluster.listing import ClusterListing
 from trainyard_operator.cluster.post import post_events
 from trainyard_operator.cluster.reader import Body, ClusterReader, LiveReader
+from trainyard_operator.cluster.warnings import Warnings
 from trainyard_operator.cluster.watch import Watch
 from trainyard_operator.ledger import claims
 from trainyard_operator.ledger.connection import Ledger
@@ -30,9 +31,11 @@ from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
 from trainyard_operator.money.prices import Prices
-from trainyard_operator.trainingjob import attempt, invalid, orphans, reconcile
+from trainyard_operator.trainingjob import attempt, orphans, reconcile
 from trainyard_operator.trainingjob.actions import Plan
-from trainyard_operator.trainingjob.observe import ClaimsOf, observe
+from trainyard_operator.trainingjob.apply import stop
+from trainyard_operator.trainingjob.apply.memory import Memory
+from trainyard_operator.trainingjob.observe import ClaimsOf, Remembered, observe
 from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.status import halves
 
@@ -40,13 +43,14 @@ log = logging.getLogger(__name__)
 
 COST_SECONDS: Final = 30.0
 """Time between two writes of a cost that only time has changed."""
+_LATCH_TRIES: Final = 3
 
 
 class Hands(Protocol):
     """What carries plans out: `apply/applier.py`."""
 
-    refusals: dict[str, dict[str, str]]
-    """Run uid → checkpoint URI, or name of a child Job → why it couldn't be made."""
+    memories: dict[str, Memory]
+    """Run uid → what the API server has refused to make for it."""
 
     async def carry_out(self, observed: Observed, plan: Plan, now: datetime) -> bool:
         """Does what the plan says; returns whether anything was written."""
@@ -66,6 +70,10 @@ class TrainingJobController:
     """Whether the operator may get nodes."""
     metrics: Metrics
     steps: Steps
+    warnings: Warnings
+    clock: Clock
+    keep_finished: timedelta
+    """How long the Job and the pod of a job that has ended are kept."""
     _cost_written: dict[str, float] = field(default_factory=dict)
 
     kind = TRAINING_JOBS
@@ -94,14 +102,31 @@ class TrainingJobController:
             return None if found is None else found.get(run_uid, ())
 
         async def is_needed(body: Body) -> bool:
-            try:
-                observed = await self._observe(listing, claims_of, body)
-            except pydantic.ValidationError:
-                return True
+            observed = await self._observe(listing, claims_of, body)
             plan = self._decide(observed)
             return bool(plan.actions) or halves(observed.raw_status) != (plan.operator_half, plan.budget_half)
 
         return is_needed
+
+    async def seen(self, body: Body) -> None:
+        """Latches a cancellation from the very event that tells of it: the next one may say otherwise."""
+        cancelled = body.get("spec", {}).get("cancel") is True
+        if not cancelled or "cancelTime" in body.get("status", {}) or not _goes_on(body):
+            return
+        metadata = ObjectMeta.model_validate({k: body["metadata"][k] for k in ("name", "namespace", "uid")})
+        for _ in range(_LATCH_TRIES):
+            try:
+                await stop.record_cancel(self.kube, metadata, self.clock.now())
+            except KubeError as error:
+                log.warning("%s/%s: cancel: %s", metadata.namespace, metadata.name, error)
+            else:
+                return
+
+    def is_urgent(self, body: Body) -> bool:
+        """Tells whether a job is deleted, cancelled or suspended and may still run."""
+        spec = body.get("spec", {})
+        stopped = "deletionTimestamp" in body["metadata"] or spec.get("cancel") is True or spec.get("suspend") is True
+        return stopped and (_goes_on(body) or "deletionTimestamp" in body["metadata"])
 
     async def reconcile(self, namespace: str, name: str) -> None:
         """Makes one pass over a TrainingJob.
@@ -114,12 +139,8 @@ class TrainingJobController:
         body = await reader.get(TRAINING_JOBS, namespace, name)
         if body is None:
             return
-        now = clock.now()
-        try:
-            observed = await self._observe(reader, self._claims_of, body)
-        except pydantic.ValidationError as error:
-            await invalid.report(self.kube, body, error, now)
-            return
+        now = self.clock.now()
+        observed = await self._observe(reader, self._claims_of, body)
         plan = self._decide(observed)
         wrote = await self.applier.carry_out(observed, plan, now)
         if halves(observed.raw_status)[1] != plan.budget_half:
@@ -130,8 +151,17 @@ class TrainingJobController:
             await post_events(self.kube, observed.job, plan.events, now)
 
     async def _observe(self, reader: ClusterReader, claims_of: ClaimsOf, body: Body) -> Observed:
-        refusals = self.applier.refusals.get(body["metadata"]["uid"], {})
-        return await observe(reader, claims_of, body, read_nodes=self.read_nodes, refusals=refusals)
+        memory = self.applier.memories.get(body["metadata"]["uid"], Memory())
+        return await observe(
+            reader,
+            claims_of,
+            body,
+            warnings_about=self.warnings.about,
+            read_nodes=self.read_nodes,
+            keep_finished=self.keep_finished,
+            now=self.clock.now(),
+            remembered=Remembered(dict(memory.stores), memory.start),
+        )
 
     def _decide(self, observed: Observed) -> Plan:
         age = time.monotonic() - self._cost_written.get(observed.metadata.uid, -COST_SECONDS)
@@ -139,8 +169,9 @@ class TrainingJobController:
             prices=self.prices,
             trainer_image=self.trainer_image,
             read_nodes=self.read_nodes,
-            now=clock.now(),
+            now=self.clock.now(),
             refresh_cost=age >= COST_SECONDS,
+            keep_finished=self.keep_finished,
         )
         return reconcile.decide(observed, context)
 
@@ -154,7 +185,7 @@ class TrainingJobController:
         for pod in orphans.orphans_in(listing.objects(PODS), listing.uids(TRAINING_JOBS)):
             try:
                 await orphans.settle_orphan(
-                    self.kube, self.ledger, self.prices, pod, clock.now(), read_nodes=self.read_nodes
+                    self.kube, self.ledger, self.prices, pod, self.clock.now(), read_nodes=self.read_nodes
                 )
             except (KubeError, LedgerUnavailable) as error:
                 log.warning("orphan %s/%s: %s", pod.namespace, pod.name, error)
@@ -166,7 +197,7 @@ class TrainingJobController:
     async def _forget(self, listing: ClusterListing) -> None:
         """Drops what is remembered of runs that are gone."""
         alive = listing.uids(TRAINING_JOBS)
-        for memory in (self._cost_written, self.applier.refusals):
+        for memory in (self._cost_written, self.applier.memories):
             for uid in [uid for uid in memory if uid not in alive]:
                 del memory[uid]
 
@@ -180,11 +211,20 @@ def _open_uids(listing: ClusterListing) -> list[str]:
 
 
 def _is_open(body: Body) -> bool:
-    """Tells whether a job goes on, is being deleted, or has a pod that isn't booked."""
-    status = body.get("status", {})
-    summary: Body = next((c for c in status.get("conditions", ()) if c["type"] == "Succeeded"), {})
-    ended = summary.get("status", "Unknown") != "Unknown"
-    return not ended or "deletionTimestamp" in body["metadata"] or bool(status.get("cost", {}).get("openPods"))
+    """Tells whether a job goes on, is being deleted, has a pod that isn't booked, or lacks objects of checkpoints."""
+    cost = body.get("status", {}).get("cost", {})
+    unbooked = bool(cost.get("openPods")) or any("name" in pod for pod in cost.get("settledPods", ()))
+    lacks = _condition(body, ConditionType.DEGRADED).get("reason") == Reason.CHECKPOINT_REFUSED
+    return _goes_on(body) or "deletionTimestamp" in body["metadata"] or unbooked or lacks
+
+
+def _goes_on(body: Body) -> bool:
+    return bool(_condition(body, ConditionType.SUCCEEDED).get("status", "Unknown") == "Unknown")
+
+
+def _condition(body: Body, kind: ConditionType) -> Body:
+    conditions = body.get("status", {}).get("conditions") or ()
+    return next((each for each in conditions if each["type"] == kind), {})
 
 
 def _summary(observed: Observed, plan: Plan) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from trainyard_api.conditions import Reason
 from trainyard_operator.cluster.events import EventNote
-from trainyard_operator.money.booking import BookSpend
+from trainyard_operator.money.booking import Books
 from trainyard_operator.trainingjob.actions import Action, StartAttempt, StoreCheckpoint
 
 
@@ -20,8 +20,13 @@ def of_actions(actions: tuple[Action, ...]) -> list[EventNote]:
                 notes.append(EventNote(Reason.ATTEMPT_STARTED, f"attempt {attempt} was started"))
             case StoreCheckpoint(claim):
                 notes.append(EventNote(Reason.CHECKPOINT_CREATED, f"the checkpoint of step {claim.step} is an object"))
-            case BookSpend(pod, amount):
-                notes.append(EventNote(Reason.SPEND_SETTLED, f"pod {pod.name} has cost ${amount}"))
             case _:
                 pass
     return notes
+
+
+def of_books(books: Books) -> list[EventNote]:
+    """Makes one event for each pod whose cost has been added to the sum."""
+    return [
+        EventNote(Reason.SPEND_SETTLED, f"pod {spend.pod.name} has cost ${spend.amount}") for spend in books.settled
+    ]

@@ -17,10 +17,12 @@ from trainyard_api.training_job_status import ModelReference
 from trainyard_operator.cluster.pod import Resources
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.money.rates import assumed_rate, missing_price
+from trainyard_operator.trainingjob.attempt import AttemptView, NotBegun
 from trainyard_operator.trainingjob.findings import Condition, Finding, Problem
 from trainyard_operator.trainingjob.model_source import Never, Pinned, Resolution, SourceView, Waiting, recheck, resolve
 from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.outcome import Outcome
+from trainyard_operator.trainingjob.record import record_of
 
 NO_LEDGER = "The operator can't reach its Postgres database; its log says why. Running pods go on; nothing new begins."
 
@@ -53,15 +55,17 @@ class Gate:
         return not self.message and self.final is None
 
 
-def before_start(observed: Observed, prices: Prices, *, read_nodes: bool, begun: bool) -> Gate:
+def before_start(observed: Observed, prices: Prices, *, read_nodes: bool, view: AttemptView) -> Gate:
     """Looks at the gates of the next start; once an attempt has begun, only at the ledger's."""
-    ledger = () if observed.claims is not None else (Problem(Reason.DATABASE_UNAVAILABLE, NO_LEDGER),)
-    if begun:
+    ledger = () if observed.ledger_up else (Problem(Reason.DATABASE_UNAVAILABLE, NO_LEDGER),)
+    if not isinstance(view, NotBegun) or observed.unreadable:
         return Gate(Finding(problems=ledger), message="begun")
     model, baseline = _model(observed), _baseline(observed)
     pins = {"modelRef": model} | ({} if baseline is None else {"baselineRef": baseline})
     waits = next((pin.waits for pin in pins.values() if pin.waits), "")
-    final = next((pin.final for pin in pins.values() if pin.final is not None), None)
+    # Of what happens after a first start only the trainer's own refusal is final: what is gone may come back.
+    ended = (pin.final for pin in pins.values() if pin.final is not None)
+    final = None if record_of(observed).first_start_time is not None else next(ended, None)
     resources = resources_of(observed.spec)
     selector = observed.spec.trainer.node_selector
     known = assumed_rate(prices, resources, selector, read_nodes=read_nodes).known
@@ -73,7 +77,9 @@ def before_start(observed: Observed, prices: Prices, *, read_nodes: bool, begun:
     message = waits or refused or (NO_LEDGER if ledger else "")
     references = {field: pin.reference for field, pin in pins.items() if pin.reference is not None}
     conditions = (*(pin.report for pin in pins.values()), cost)
-    return Gate(Finding(conditions, references, problems=ledger), message, final)
+    circles = (pin.report for pin in pins.values() if pin.report.reason == Reason.WAITING_IN_CIRCLE)
+    problems = (*(Problem(each.reason, each.message) for each in circles), *ledger)
+    return Gate(Finding(conditions, references, problems=problems), message, final)
 
 
 def resources_of(spec: TrainingJobSpec) -> Resources:
@@ -120,8 +126,8 @@ def _resolved(kind: ConditionType, resolution: Resolution) -> _Pin:
             # Written first; the next pass starts from what the status holds.
             report = Condition(kind, True, Reason.PINNED, f"Checkpoint {reference.checkpoint} is pinned.")
             return _Pin(report, reference.to_wire(), f"Checkpoint {reference.checkpoint} has been pinned.")
-        case Waiting(message):
-            return _Pin(Condition(kind, False, Reason.WAITING_FOR_CHECKPOINT, message), None, message)
+        case Waiting(message, reason):
+            return _Pin(Condition(kind, False, reason, message), None, message)
         case Never(message):
             report = Condition(kind, False, Reason.CHECKPOINT_UNAVAILABLE, message)
-            return _Pin(report, None, message, Outcome(Reason.CHECKPOINT_UNAVAILABLE, message))
+            return _Pin(report, None, message, Outcome(Reason.CHECKPOINT_UNAVAILABLE, message, final=True))

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trainyard_api.checkpoint import Checkpoint
-from trainyard_api.conditions import ConditionType
+from trainyard_api.conditions import ConditionType, Reason
 from trainyard_api.model_source import CheckpointSource
 from trainyard_api.training_job import TrainingJob
 from trainyard_api.training_job_status import ModelReference
 from trainyard_operator.cluster.messages import at_field
 
 _PATH = "spec.model.checkpoint"
+_WAITS = Reason.WAITING_FOR_CHECKPOINT
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class SourceView:
 
     job: TrainingJob | None = None
     checkpoint: Checkpoint | None = None
+    circle: tuple[str, ...] = ()
+    """Names of the jobs that wait for each other's checkpoint, from the one that asks to itself; empty: none do."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ class Waiting:
     """It may still come."""
 
     message: str
+    reason: Reason = _WAITS
 
 
 @dataclass(frozen=True)
@@ -99,16 +103,32 @@ def _of_job(name: str, view: SourceView, own_name: str) -> Waiting | Never | Non
         return Never(at_field(path, "a job can't start from its own checkpoint", name))
     if view.job is None:
         return Waiting(at_field(path, "waiting for a TrainingJob of this name", name))
-    if not _has_ended(view.job):
-        return Waiting(at_field(path, "waiting for that TrainingJob to end", name))
+    waits = _waits_for(view.job, view.circle)
+    if waits is not None:
+        return Waiting(at_field(path, waits, name), Reason.WAITING_IN_CIRCLE if view.circle else _WAITS)
     if view.job.status is None or view.job.status.latest_checkpoint_ref is None:
         return Never(at_field(path, "that TrainingJob has ended without a checkpoint", name))
     return None
 
 
+def _waits_for(job: TrainingJob, circle: tuple[str, ...]) -> str | None:
+    """Finds what of a job is waited for; None: nothing more can come."""
+    if circle:
+        return f"waits in a circle ({' -> '.join(circle)}), which ends when one of these jobs is deleted"
+    if not _has_ended(job):
+        return "waiting for that TrainingJob to end"
+    return "waiting for the objects of that TrainingJob's last checkpoints" if _lacks_checkpoints(job) else None
+
+
 def _has_ended(job: TrainingJob) -> bool:
     conditions = (job.status.conditions if job.status else None) or []
     return any(c.type == ConditionType.SUCCEEDED and c.status != "Unknown" for c in conditions)
+
+
+def _lacks_checkpoints(job: TrainingJob) -> bool:
+    """Tells whether objects of its checkpoints were refused when it ended: they are still tried."""
+    conditions = (job.status.conditions if job.status else None) or []
+    return any(c.type == ConditionType.DEGRADED and c.reason == Reason.CHECKPOINT_REFUSED for c in conditions)
 
 
 def _digest_if_ready(checkpoint: Checkpoint) -> str | None:

@@ -8,25 +8,46 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import pydantic
 
 from trainyard_api import names
 from trainyard_api.checkpoint import Checkpoint
-from trainyard_api.training_job import TrainingJob, parse_training_job
+from trainyard_api.training_job import TrainingJob
+from trainyard_api.validation import explain
 from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, NAMESPACES, NODES, PODS, TRAINING_JOBS
 from trainyard_operator.cluster.pod import PodView, read_pod
 from trainyard_operator.cluster.reader import ClusterReader
 from trainyard_operator.ledger.rows import Claim
-from trainyard_operator.trainingjob import attempt
+from trainyard_operator.trainingjob import attempt, invalid, retention
 from trainyard_operator.trainingjob.child_job import read_child
 from trainyard_operator.trainingjob.model_source import SourceView, checkpoint_name
-from trainyard_operator.trainingjob.observed import Observed
+from trainyard_operator.trainingjob.observed import ChildView, Observed, Refusal
 
 log = logging.getLogger(__name__)
 
+_LONGEST_WAY: Final = 8
+"""Jobs that are followed to see whether they wait for each other."""
 
 ClaimsOf = Callable[[str], Awaitable[tuple[Claim, ...] | None]]
 """Run uid → its claims; None: the ledger can't be read."""
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """What this process remembers of a job from earlier passes."""
+
+    stores: Mapping[str, Refusal] = field(default_factory=dict)
+    """Checkpoint URI → why its object was refused."""
+    start: Refusal | None = None
+    """Why the last start was refused."""
+
+
+WarningsAbout = Callable[[str, str], Awaitable[str]]
+"""Namespace and uid of an object → the newest warning about it; empty: there is none."""
 
 
 async def observe(
@@ -34,65 +55,64 @@ async def observe(
     claims_of: ClaimsOf,
     body: dict[str, Any],
     *,
+    warnings_about: WarningsAbout,
     read_nodes: bool,
-    refusals: Mapping[str, str] | None = None,
+    keep_finished: timedelta,
+    now: datetime,
+    remembered: Remembered | None = None,
 ) -> Observed:
     """Observes the state around a TrainingJob.
 
     Args:
         reader: where to look.
         claims_of: how to ask for a run's claims.
-        body: the TrainingJob, read before anything else.
+        body: the TrainingJob, read before anything else; whatever is in it.
+        warnings_about: how to ask what went wrong with an object.
         read_nodes: whether nodes may be read.
-        refusals: what the API server refused in earlier passes, by checkpoint URI.
+        keep_finished: how long what a job has left is kept.
+        now: whole seconds.
+        remembered: what the API server refused in earlier passes.
 
     Raises:
-        pydantic.ValidationError: the job breaks its schema.
         KubeError: a request failed.
     """
-    job = parse_training_job(body)
-    raw_status = body.get("status", {})
-    metadata = job.metadata
-    namespace = metadata.namespace
-    first = Observed(job, raw_status)
+    reading, memory = invalid.read(body), remembered or Remembered()
+    job, raw_status = reading.job, body.get("status") or {}
+    metadata, namespace = job.metadata, job.metadata.namespace
+    first = Observed(job, raw_status, unreadable=reading.unreadable)
     child = await reader.get(JOBS, namespace, names.child_job(metadata.name, first.attempt))
-    pods = own_pods(await reader.of_run(PODS, namespace, metadata.uid), job)
-    seen = Observed(
-        job=job,
-        raw_status=raw_status,
-        child=read_child(child, metadata.uid) if child is not None else None,
-        pods=pods,
-        refusals=refusals or {},
+    view = read_child(child, metadata.uid) if child is not None else None
+    seen = replace(
+        first,
+        child=view,
+        pods=own_pods(await reader.of_run(PODS, namespace, metadata.uid), first, view),
+        refused_stores=memory.stores,
+        refused_start=memory.start,
     )
     deleted = metadata.deletion_timestamp is not None
-    if attempt.is_closed(seen) and not deleted:
-        return seen
+    if not deleted and retention.is_closed(seen, keep_finished, now):
+        return replace(seen, checkpoints=None, claims=None)
     ended = attempt.has_ended(seen)
-    source, pinned = (SourceView(), None) if ended or deleted else await _model(reader, first)
-    baseline = None if ended or deleted else await _baseline(reader, first)
-    claims = await claims_of(metadata.uid)
-    # Where namespaces are deleted in order, pods go first and the job's own deletion comes later.
-    leaving = deleted or (claims is None and any(pod.deletion_time for pod in pods))
-    return Observed(
-        job=job,
-        raw_status=raw_status,
-        child=seen.child,
-        pods=pods,
+    source, pinned = (SourceView(), None) if ended or deleted else await _model(reader, seen)
+    return replace(
+        seen,
         node_labels=await _node_labels(reader, seen, read_nodes=read_nodes),
-        checkpoints=() if ended and not deleted else await _checkpoints(reader, job),
-        claims=claims,
+        checkpoints=await _checkpoints(reader, job),
+        claims=await claims_of(metadata.uid),
         source=source,
         pinned=pinned,
-        baseline=baseline,
-        refusals=refusals or {},
-        namespace_terminating=leaving and _terminating(await reader.get(NAMESPACES, None, namespace)),
+        baseline=None if ended or deleted else await _baseline(reader, seen),
+        pod_refusal=await _pod_refusal(warnings_about, seen, now),
+        namespace_terminating=_may_terminate(seen) and _terminating(await reader.get(NAMESPACES, None, namespace)),
     )
 
 
-def own_pods(bodies: list[dict[str, Any]], job: TrainingJob) -> tuple[PodView, ...]:
+def own_pods(bodies: list[dict[str, Any]], seen: Observed, child: ChildView | None) -> tuple[PodView, ...]:
     """Picks the pods that the Job controller made for a run; others may carry its labels too."""
-    cost = job.status.cost if job.status else None
-    known = {entry.uid for entry in (cost.open_pods or [] if cost else [])}
+    cost, kept = seen.status.cost, seen.status.attempt
+    known = {pod.uid for pod in cost.open_pods or []} | {pod.uid for pod in cost.settled_pods or []} if cost else set()
+    jobs = {child.uid} if child is not None and child.ours else set()
+    jobs |= {kept.job_ref.uid} if kept is not None and kept.job_ref is not None else set()
     pods = []
     for body in bodies:
         try:
@@ -100,13 +120,22 @@ def own_pods(bodies: list[dict[str, Any]], job: TrainingJob) -> tuple[PodView, .
         except (KeyError, ValueError) as error:
             log.warning("pod %s: not one of ours; %r", body["metadata"].get("name"), error)
             continue
-        owner = ("Job", names.child_job(job.metadata.name, pod.attempt))
-        references = body["metadata"].get("ownerReferences", ())
-        controlled = any(ref.get("controller") and (ref["kind"], ref["name"]) == owner for ref in references)
-        # One that is known goes on costing money, even if its Job was deleted with its pods orphaned.
-        if pod.uid in known or (controlled and pod.job_name == job.metadata.name):
+        is_ours = pod.job_name == seen.metadata.name and _is_made_by(jobs, pod, body["metadata"], seen)
+        if pod.uid in known or is_ours:
             pods.append(pod)
     return tuple(pods)
+
+
+def _is_made_by(jobs: set[str], pod: PodView, metadata: Mapping[str, Any], seen: Observed) -> bool:
+    """Tells whether a pod was made by one of these Jobs, or is left of an earlier attempt's."""
+    owner = next((ref for ref in metadata.get("ownerReferences", ()) if ref.get("controller")), None)
+    if owner is None:
+        # `kubectl delete job --cascade=orphan` takes the reference off; the pod goes on costing money.
+        return pod.held and metadata["labels"].get(names.CONTROLLER_UID_LABEL) in jobs
+    if owner["kind"] != "Job":
+        return False
+    late = pod.attempt < seen.attempt and owner["name"] == names.child_job(seen.metadata.name, pod.attempt)
+    return bool(owner["uid"] in jobs or (pod.held and late))
 
 
 async def _model(reader: ClusterReader, seen: Observed) -> tuple[SourceView, Checkpoint | None]:
@@ -115,11 +144,28 @@ async def _model(reader: ClusterReader, seen: Observed) -> tuple[SourceView, Che
     if source is None or seen.status.pod_ref is not None:
         return SourceView(), None
     if reference is not None:
-        return SourceView(), _checkpoint(await reader.get(CHECKPOINTS, namespace, reference.checkpoint))
+        return SourceView(), await _checkpoint(reader, namespace, reference.checkpoint)
     body = await reader.get(TRAINING_JOBS, namespace, source.training_job) if source.training_job else None
-    job = parse_training_job(body) if body is not None else None
+    job = invalid.read(body).job if body is not None else None
     name = checkpoint_name(source, job)
-    return SourceView(job, _checkpoint(await reader.get(CHECKPOINTS, namespace, name)) if name else None), None
+    found = await _checkpoint(reader, namespace, name) if name else None
+    return SourceView(job, found, await _circle(reader, seen, job)), None
+
+
+async def _circle(reader: ClusterReader, seen: Observed, job: TrainingJob | None) -> tuple[str, ...]:
+    """Follows who waits for whose checkpoint; a way back to the job that asks is a circle, anything else is none."""
+    way: tuple[str, ...] = (seen.metadata.name,)
+    while job is not None and len(way) <= _LONGEST_WAY:
+        way = (*way, job.metadata.name)
+        source = job.spec.model.checkpoint
+        waits = job.status is None or job.status.model_ref is None
+        if source is None or source.training_job is None or not waits:
+            return ()
+        if source.training_job == seen.metadata.name:
+            return (*way, seen.metadata.name)
+        body = await reader.get(TRAINING_JOBS, seen.metadata.namespace, source.training_job)
+        job = invalid.read(body).job if body is not None else None
+    return ()
 
 
 async def _baseline(reader: ClusterReader, seen: Observed) -> Checkpoint | None:
@@ -128,7 +174,7 @@ async def _baseline(reader: ClusterReader, seen: Observed) -> Checkpoint | None:
         return None
     reference = seen.status.baseline_ref
     name = reference.checkpoint if reference is not None else wanted.checkpoint
-    return _checkpoint(await reader.get(CHECKPOINTS, seen.metadata.namespace, name))
+    return await _checkpoint(reader, seen.metadata.namespace, name)
 
 
 async def _node_labels(
@@ -147,12 +193,43 @@ async def _node_labels(
 
 
 async def _checkpoints(reader: ClusterReader, job: TrainingJob) -> tuple[Checkpoint, ...]:
-    bodies = await reader.of_run(CHECKPOINTS, job.metadata.namespace, job.metadata.uid)
-    return tuple(Checkpoint.model_validate(body) for body in bodies)
+    found = (_parsed(body) for body in await reader.of_run(CHECKPOINTS, job.metadata.namespace, job.metadata.uid))
+    return tuple(checkpoint for checkpoint in found if checkpoint is not None)
 
 
-def _checkpoint(body: dict[str, Any] | None) -> Checkpoint | None:
-    return Checkpoint.model_validate(body) if body is not None else None
+async def _checkpoint(reader: ClusterReader, namespace: str, name: str) -> Checkpoint | None:
+    body = await reader.get(CHECKPOINTS, namespace, name)
+    return _parsed(body) if body is not None else None
+
+
+def _parsed(body: dict[str, Any]) -> Checkpoint | None:
+    """Reads a Checkpoint; one that breaks its schema is as good as none, and never another object's fault."""
+    try:
+        return Checkpoint.model_validate(body)
+    except pydantic.ValidationError as error:
+        log.warning("checkpoint %s: can't be read: %s", body["metadata"]["name"], explain(error)[0])
+        return None
+
+
+async def _pod_refusal(warnings_about: WarningsAbout, seen: Observed, now: datetime) -> str:
+    """Finds why the Job controller makes no pod, once it has had time to."""
+    child = seen.child
+    mine = any(pod.attempt == seen.attempt for pod in seen.pods)
+    if child is None or not child.ours or child.finished or child.deleting or mine or child.created_time is None:
+        return ""
+    if now < child.created_time + attempt.PATIENCE:
+        return ""
+    return await warnings_about(seen.metadata.namespace, child.uid) or "no event says why: does the controller run?"
+
+
+def _may_terminate(seen: Observed) -> bool:
+    """Tells whether to look if the namespace goes: where they are deleted in order, pods go before the job itself."""
+    return (
+        seen.metadata.deletion_timestamp is not None
+        or any(pod.deletion_time for pod in seen.pods)
+        or bool(seen.refused_stores)
+        or seen.refused_start is not None
+    )
 
 
 def _terminating(body: dict[str, Any] | None) -> bool:

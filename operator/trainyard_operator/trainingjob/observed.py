@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from trainyard_api.checkpoint import Checkpoint
@@ -34,8 +35,21 @@ class ChildView:
     deleting: bool = False
     finished: bool = False
     """Has the condition Complete or Failed."""
+    deadline_exceeded: bool = False
+    """Failed because its activeDeadlineSeconds had passed."""
+    created_time: datetime | None = None
     run_config: tuple[str, str] | None = None
     """Name and text of the ConfigMap that it mounts."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Something that the API server refused to make."""
+
+    message: str
+    """What was refused, and why."""
+    again: datetime
+    """When it is tried again."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +63,25 @@ class Observed:
     """Every pod of this run."""
     node_labels: Mapping[str, Mapping[str, str] | None] = field(default_factory=dict)
     """Pod uid → labels of its node, for pods that have just been bound; None where nodes may not be read."""
-    checkpoints: tuple[Checkpoint, ...] = ()
-    """Checkpoint objects of this run."""
+    checkpoints: tuple[Checkpoint, ...] | None = ()
+    """Checkpoint objects of this run; None: not looked at."""
     claims: tuple[Claim, ...] | None = ()
-    """The run's rows; None: the ledger couldn't be read."""
+    """The run's rows; None: the ledger couldn't be read, or wasn't asked."""
     source: SourceView = field(default_factory=SourceView)
     """What spec.model.checkpoint leads to, while it isn't pinned."""
     pinned: Checkpoint | None = None
     """The pinned Checkpoint, while no attempt has begun."""
     baseline: Checkpoint | None = None
     """The Checkpoint that spec.evaluation.baseline names, or the one that is pinned, while no attempt has begun."""
-    refusals: Mapping[str, str] = field(default_factory=dict)
-    """Checkpoint URI, or name of a child Job → why it couldn't be made in an earlier pass."""
+    refused_stores: Mapping[str, Refusal] = field(default_factory=dict)
+    """Checkpoint URI → why its object couldn't be made in an earlier pass."""
+    refused_start: Refusal | None = None
+    """Why an earlier pass couldn't make what an attempt needs."""
+    pod_refusal: str = ""
+    """Why the Job controller can't make the pod, in its words."""
     namespace_terminating: bool = False
+    unreadable: str = ""
+    """What this version can't read in the manifest; `job` holds the rest."""
 
     @property
     def metadata(self) -> ObjectMeta:
@@ -88,26 +108,35 @@ class Observed:
         return next((c for c in self.raw_status.get("conditions") or [] if c["type"] == kind), {})
 
     @property
+    def ledger_up(self) -> bool:
+        """Tells whether the ledger could be read."""
+        return self.claims is not None
+
+    @property
     def account(self) -> Account:
         """Collects what is billed to this job."""
-        progress = self.status.progress
         return Account(
             raw=self.raw_status.get("cost") or {},
             cost=self.status.cost or Cost(),
             pods=self.pods,
             node_labels=self.node_labels,
             grace_seconds=self.spec.checkpoints.stop_grace_seconds,
-            remaining_seconds=progress.estimated_remaining_seconds if progress is not None else None,
+            remaining_seconds=self._remaining_seconds(),
         )
 
     def review_claims(self) -> ClaimsReview:
         """Reviews the run's claims; none where the ledger couldn't be read."""
         return review(
             self.claims or (),
-            self.checkpoints,
+            self.checkpoints or (),
             self.spec.checkpoints.storage,
             namespace=self.metadata.namespace,
             job=self.metadata.name,
             job_uid=self.metadata.uid,
             attempts=self.attempt,
         )
+
+    def _remaining_seconds(self) -> int | None:
+        """Reads how long the pod says that it goes on; what a former attempt's pod has said doesn't count."""
+        progress, running = self.status.progress, self.status.pod_ref is not None
+        return progress.estimated_remaining_seconds if progress is not None and running else None

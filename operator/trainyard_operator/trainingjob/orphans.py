@@ -43,7 +43,7 @@ def orphans_in(bodies: Iterable[dict[str, Any]], job_uids: set[str]) -> list[Pod
         except (KeyError, ValueError) as error:
             log.warning("pod %s: holds our finalizer but isn't ours; %r", body["metadata"]["name"], error)
             continue
-        if pod.ended:
+        if pod.over:
             found.append(pod)
     return found
 

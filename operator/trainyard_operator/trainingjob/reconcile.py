@@ -1,27 +1,31 @@
 """The one decision: what a TrainingJob needs now.
 
-Place in the data's way: station 2. Reads as a table of contents: keep the books, let go what is deleted, tidy up what
-has ended, otherwise judge the attempt, start it if nothing stands in the way, and say so in the status. Pure:
-`observe.py` looked, `apply/` acts. Called by every trigger alike, so it decides from the state alone.
+Place in the data's way: station 2. Reads as a table of contents: keep the books, let go what is deleted, clear up what
+has ended, otherwise judge the attempt, stop it or take it further, and say so in the status. Pure: `observe.py` looked,
+`apply/` acts. Called by every trigger alike, so it decides from the state alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from trainyard_api import names
+from trainyard_api.conditions import ConditionType, Reason
 from trainyard_operator.cluster.events import of_conditions
 from trainyard_operator.money.booking import Books, keep_books
 from trainyard_operator.money.prices import Prices
-from trainyard_operator.trainingjob import attempt, deletion, gates, lifecycle, reported, stored
-from trainyard_operator.trainingjob.actions import AddFinalizer, Plan
-from trainyard_operator.trainingjob.events import of_actions
-from trainyard_operator.trainingjob.findings import Finding, degraded
+from trainyard_operator.money.rates import missing_price
+from trainyard_operator.trainingjob import attempt, deletion, gates, lifecycle, reported, retention, stored
+from trainyard_operator.trainingjob.actions import Action, AddFinalizer, BookSpend, Plan, RecordCancel, ReleasePod
+from trainyard_operator.trainingjob.events import of_actions, of_books
+from trainyard_operator.trainingjob.findings import Condition, Finding, Problem, degraded
 from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.outcome import Run
+from trainyard_operator.trainingjob.situation import Situation
 from trainyard_operator.trainingjob.status import StatusDraft
+from trainyard_operator.trainingjob.wanted import StopCause, is_cancelled, wanted
 
 
 @dataclass(frozen=True)
@@ -36,19 +40,21 @@ class Context:
     """Whole seconds."""
     refresh_cost: bool
     """Whether a new sum may be shown because time has passed."""
+    keep_finished: timedelta = timedelta(days=1)
+    """How long the Job and the pod of a job that has ended are kept."""
 
 
 def decide(observed: Observed, context: Context) -> Plan:
     """Decides what to do about one TrainingJob."""
-    books = _books(observed, context)
-    money = Finding(fields={"budget": _budget(observed), "cost": books.cost}, actions=books.to_book)
-    if observed.metadata.deletion_timestamp is not None or observed.namespace_terminating:
+    books, cause = _books(observed, context), wanted(observed)
+    money = _money(observed, books)
+    if cause is StopCause.DELETED:
         findings = [money, deletion.decide(observed, books, context.now)]
     elif attempt.has_ended(observed):
-        findings = [money, attempt.tidy(observed)]
+        findings = [money, retention.decide(observed, context.keep_finished, context.now)]
     else:
-        findings = [money, *_active(observed, books, context)]
-    return _merge(observed, findings, context.now)
+        findings = [money, *_active(observed, books, cause, context)]
+    return _merge(observed, books, findings, context.now)
 
 
 def run_of(observed: Observed, default_image: str) -> Run:
@@ -63,36 +69,57 @@ def _books(observed: Observed, context: Context) -> Books:
         observed.account,
         context.prices,
         context.now,
-        ledger_up=observed.claims is not None,
+        ledger_up=observed.ledger_up,
         refresh=context.refresh_cost and not attempt.has_ended(observed),
         close_now=observed.namespace_terminating or deletion.overdue(observed, context.now),
-        at_once=observed.namespace_terminating,
     )
+
+
+def _money(observed: Observed, books: Books) -> Finding:
+    """Shows cost and budget, writes rows that the ledger lacks, and lets go the pods that are booked."""
+    rows = tuple(BookSpend(spend) for spend in books.unwritten) if observed.ledger_up else ()
+    booked = {spend.pod.uid for spend in books.settled}
+    booked |= {pod.uid for pod in (observed.status.cost.settled_pods or [] if observed.status.cost else [])}
+    free = (pod for pod in observed.pods if pod.held and (pod.uid in booked or (pod.over and not pod.bound)))
+    conditions: tuple[Condition, ...] = ()
+    if books.unpriced:
+        price = missing_price(gates.resources_of(observed.spec))
+        conditions = (Condition(ConditionType.COST_KNOWN, False, Reason.NO_PRICE, price),)
+    actions: tuple[Action, ...] = (*rows, *(ReleasePod(pod) for pod in free))
+    return Finding(conditions, {"budget": _budget(observed), "cost": books.cost}, actions)
 
 
 def _budget(observed: Observed) -> dict[str, object]:
     former = observed.raw_status.get("budget") or {}
+    if observed.unreadable:
+        return dict(former)
     return {**former, "limitUSD": observed.spec.budget.max_cost_usd, "source": "Spec"}
 
 
-def _active(observed: Observed, books: Books, context: Context) -> list[Finding]:
+def _active(observed: Observed, books: Books, cause: StopCause | None, context: Context) -> list[Finding]:
     """Looks at a job that goes on, in the order in which problems are shown; its life has the last word."""
     reviewed = observed.review_claims()
     view = attempt.look(observed, run_of(observed, context.trainer_image), context.now)
-    gate = gates.before_start(observed, context.prices, read_nodes=context.read_nodes, begun=view.begun)
+    gate = gates.before_start(observed, context.prices, read_nodes=context.read_nodes, view=view)
     held = names.SETTLEMENT_FINALIZER in observed.metadata.finalizers
+    latch = is_cancelled(observed) and observed.status.cancel_time is None
     findings = [
-        Finding(actions=() if held else (AddFinalizer(),)),
+        Finding(actions=(*(() if held else (AddFinalizer(),)), *((RecordCancel(),) if latch else ()))),
+        _readable(observed),
         gate.finding,
         attempt.show(observed, view, context.now),
-        stored.show(observed, reviewed),
+        stored.show(observed, reviewed, context.now),
         reported.show(observed, reviewed),
     ]
-    life = lifecycle.decide(observed, gate, view, reviewed, books=books, now=context.now)
+    life = lifecycle.decide(Situation(observed, cause, gate, view, reviewed, books, context.now))
     return [*findings, degraded(findings), life]
 
 
-def _merge(observed: Observed, findings: Sequence[Finding], now: datetime) -> Plan:
+def _readable(observed: Observed) -> Finding:
+    return Finding(problems=(Problem(Reason.INVALID_SPEC, observed.unreadable),) if observed.unreadable else ())
+
+
+def _merge(observed: Observed, books: Books, findings: Sequence[Finding], now: datetime) -> Plan:
     """Makes the status and the plan of all findings, later ones over earlier ones."""
     draft = StatusDraft(observed.raw_status, generation=observed.metadata.generation, now=now)
     for finding in findings:
@@ -100,7 +127,9 @@ def _merge(observed: Observed, findings: Sequence[Finding], now: datetime) -> Pl
             draft.put(name, value)
         for found in finding.conditions:
             draft.condition(found.kind, found.status, found.reason, found.message)
-    actions = tuple(action for finding in findings for action in finding.actions)
+    actions: tuple[Action, ...] = ()
+    for action in (action for finding in findings for action in finding.actions):
+        actions = actions if action in actions else (*actions, action)
     before = {entry["type"]: entry for entry in observed.raw_status.get("conditions") or []}
-    notes = (*of_actions(actions), *of_conditions(before, draft.conditions()))
+    notes = (*of_actions(actions), *of_books(books), *of_conditions(before, draft.conditions()))
     return Plan(actions, draft.operator_half(), draft.budget_half(), notes)

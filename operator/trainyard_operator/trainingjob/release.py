@@ -1,7 +1,8 @@
 """Taking our finalizers off everything, so that an uninstalled operator holds nothing back.
 
 Place in the data's way: the chart's step before removal. First the operator is scaled away, for it would put them back;
-then TrainingJobs and pods are released. Jobs, pods and spend in the ledger stay as they are.
+then TrainingJobs and pods are released. Jobs, pods and spend in the ledger stay as they are, but for a Job whose pod
+isn't made yet: it would be made with our finalizer, and nobody would take that off.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 from typing import Any, Final
 
 from trainyard_api import names
-from trainyard_operator.cluster.kube import DEPLOYMENTS, PODS, TRAINING_JOBS, Kind, Kube, KubeError
+from trainyard_operator.cluster.kube import DEPLOYMENTS, JOBS, PODS, TRAINING_JOBS, Kind, Kube, KubeError
 from trainyard_operator.cluster.reader import SELECTORS
 from trainyard_operator.errors import TrainyardOperatorError
 from trainyard_operator.settings import ReleaseSettings
@@ -37,6 +38,7 @@ async def release(kube: Kube, settings: ReleaseSettings) -> int:
     await _stop_operator(kube, settings)
     count = 0
     for namespace in settings.watch_namespaces or (None,):
+        await _delete_jobs_without_pods(kube, namespace)
         for kind, finalizer in (
             (TRAINING_JOBS, names.SETTLEMENT_FINALIZER),
             (PODS, names.ACCOUNTING_FINALIZER),
@@ -44,6 +46,18 @@ async def release(kube: Kube, settings: ReleaseSettings) -> int:
             for body in await kube.list_objects(kind, namespace, SELECTORS.get(kind, "")):
                 count += await _release(kube, kind, body, finalizer)
     return count
+
+
+async def _delete_jobs_without_pods(kube: Kube, namespace: str | None) -> None:
+    """Deletes Jobs that may make a pod when nobody is left to book it; an operator that comes back makes them again."""
+    pods = await kube.list_objects(PODS, namespace, SELECTORS[PODS])
+    with_pods = {owner["uid"] for pod in pods for owner in pod["metadata"].get("ownerReferences", ())}
+    for job in await kube.list_objects(JOBS, namespace, SELECTORS[JOBS]):
+        metadata, conditions = job["metadata"], job.get("status", {}).get("conditions", ())
+        over = any(c["type"] in {"Complete", "Failed"} and c["status"] == "True" for c in conditions)
+        if not over and metadata["uid"] not in with_pods:
+            await kube.delete(JOBS.path(metadata["namespace"], metadata["name"]), metadata["uid"])
+            log.info("deleted Job %s/%s, which had no pod yet", metadata["namespace"], metadata["name"])
 
 
 async def _stop_operator(kube: Kube, settings: ReleaseSettings) -> None:

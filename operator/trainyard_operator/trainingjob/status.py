@@ -2,7 +2,7 @@
 
 Place in the data's way: station 11. Starts from the status as observed, so that fields this version doesn't know are
 carried over, and splits into two halves, each with its own field manager: the budget's (cost, budget, CostKnown) and
-the operator's (all else but `progress`, which is the pod's). Pure.
+the operator's (all else but `progress`, which is the pod's, and the record of stops, which waits for nothing). Pure.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from trainyard_operator.cluster.messages import bounded
 
 BUDGET_CONDITIONS: Final = frozenset({ConditionType.COST_KNOWN})
 _BUDGET_FIELDS: Final = frozenset({"cost", "budget"})
-_PODS_FIELD: Final = "progress"
+_NOT_OURS: Final = frozenset({"progress", "stop", "cancelTime"})
+"""Written by the pod; and at once, whatever else a pass does, by `apply/stop.py`."""
 
 
 class StatusDraft:
     """A status in the making."""
 
     def __init__(self, observed: Mapping[str, Any], *, generation: int, now: datetime) -> None:
-        self._fields = {name: copy.deepcopy(value) for name, value in observed.items() if name != _PODS_FIELD}
+        self._fields = {name: copy.deepcopy(value) for name, value in observed.items() if name not in _NOT_OURS}
         self._conditions = {entry["type"]: entry for entry in self._fields.pop("conditions", None) or []}
         self._generation = generation
         self._now = now
@@ -84,7 +85,7 @@ class StatusDraft:
 
 def halves(observed: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Splits a status as it is into the operator's and the budget's half, to compare with a draft's."""
-    fields = {name: value for name, value in observed.items() if name not in {_PODS_FIELD, "conditions"}}
+    fields = {name: value for name, value in observed.items() if name not in {*_NOT_OURS, "conditions"}}
     conditions = sorted(observed.get("conditions") or [], key=lambda entry: str(entry["type"]))
     budget = {name: value for name, value in fields.items() if name in _BUDGET_FIELDS}
     known = [entry for entry in conditions if entry["type"] in BUDGET_CONDITIONS]

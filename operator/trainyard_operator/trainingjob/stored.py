@@ -6,22 +6,65 @@ Place in the data's way: from station 9 back to station 2. Which claims are acce
 
 from __future__ import annotations
 
-from trainyard_api import names
+from datetime import datetime
+
 from trainyard_api.conditions import ConditionType, Reason
+from trainyard_api.termination import CommittedCheckpoint
 from trainyard_operator.checkpoint.claims import ClaimsReview
+from trainyard_operator.cluster.clock import parse_time
+from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.trainingjob.actions import StoreCheckpoint
 from trainyard_operator.trainingjob.findings import Condition, Finding, Problem
 from trainyard_operator.trainingjob.observed import Observed
 
 
-def show(observed: Observed, reviewed: ClaimsReview) -> Finding:
+def show(observed: Observed, reviewed: ClaimsReview, now: datetime) -> Finding:
     """Stores what isn't stored yet, names the latest, and reports a refusal."""
     conditions, fields = _latest(observed, reviewed)
     return Finding(
         conditions=conditions,
         fields=fields,
-        actions=tuple(StoreCheckpoint(claim) for claim in (*reviewed.to_create, *reviewed.to_fill)),
-        problems=_refusals(observed, reviewed),
+        actions=stores(observed, reviewed, now),
+        problems=refusals(observed, reviewed),
+    )
+
+
+def stores(observed: Observed, reviewed: ClaimsReview, now: datetime) -> tuple[StoreCheckpoint, ...]:
+    """Plans the objects of accepted claims; one that was refused rests before it is tried again."""
+    due = (*reviewed.to_create, *reviewed.to_fill)
+    refused = observed.refused_stores
+    return tuple(StoreCheckpoint(c) for c in due if c.uri not in refused or now >= refused[c.uri].again)
+
+
+def refusals(observed: Observed, reviewed: ClaimsReview) -> tuple[Problem, ...]:
+    """Finds the first claim that was refused, by our rules or by the API server."""
+    waiting = {claim.uri for claim in (*reviewed.to_create, *reviewed.to_fill)}
+    refused = [refusal.message for uri, refusal in observed.refused_stores.items() if uri in waiting]
+    return tuple(Problem(Reason.CHECKPOINT_REFUSED, message) for message in [*reviewed.refused.values(), *refused][:1])
+
+
+def claim_of(reviewed: ClaimsReview, uri: str | None) -> Claim | None:
+    """Finds the accepted claim of a folder."""
+    return next((claim for claim in reviewed.accepted if claim.uri == uri), None)
+
+
+def unclaimed(observed: Observed, committed: CommittedCheckpoint | None) -> Claim | None:
+    """Makes the claim that an ended trainer couldn't write, where the ledger lacks it; its rules are those of a row."""
+    ending = observed.status.attempt.ending if observed.status.attempt is not None else None
+    if committed is None or ending is None or observed.claims is None:
+        return None
+    if any(claim.uri == committed.uri for claim in observed.claims):
+        return None
+    return Claim(
+        uri=committed.uri,
+        run_uid=observed.metadata.uid,
+        attempt=observed.attempt,
+        step=committed.step,
+        digest=committed.digest,
+        size_bytes=committed.size_bytes,
+        metrics=committed.metrics,
+        committed_time=parse_time(ending.time),
+        updates=committed.updates,
     )
 
 
@@ -35,9 +78,3 @@ def _latest(observed: Observed, reviewed: ClaimsReview) -> tuple[tuple[Condition
     stored = Condition(ConditionType.CHECKPOINT_STORED, True, Reason.STORED, message)
     name = latest.object_name(observed.metadata.name, observed.metadata.uid)
     return (stored,), {"latestCheckpointRef": {"name": name}}
-
-
-def _refusals(observed: Observed, reviewed: ClaimsReview) -> tuple[Problem, ...]:
-    child_name = names.child_job(observed.metadata.name, observed.attempt)
-    refused = {**reviewed.refused, **{key: why for key, why in observed.refusals.items() if key != child_name}}
-    return tuple(Problem(Reason.CHECKPOINT_REFUSED, message) for message in list(refused.values())[:1])

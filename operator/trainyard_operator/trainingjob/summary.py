@@ -1,34 +1,76 @@
-"""The conditions that sum a job up: `Succeeded`, and kstatus's `Reconciling` and `Stalled`.
+"""The conditions that sum a job up: `Succeeded`, `Finished`, `Suspended`, and kstatus's `Reconciling` and `Stalled`.
 
-Place in the data's way: stations 2 and 11. Pure.
+Place in the data's way: stations 2 and 11. The only writer of these five. Pure.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from trainyard_api.conditions import ConditionType, Reason
-from trainyard_operator.trainingjob.findings import Condition
-from trainyard_operator.trainingjob.observed import Observed
+from trainyard_operator.trainingjob.actions import Action
+from trainyard_operator.trainingjob.findings import Condition, Finding, Problem
 from trainyard_operator.trainingjob.outcome import Outcome
 
 
-def summarise(
-    observed: Observed, status: bool | None, reason: Reason, message: str, verdict: Outcome | None = None
-) -> tuple[Condition, ...]:
-    """Sums a job up.
+@dataclass(frozen=True)
+class Unfinished:
+    """The work may still go on."""
 
-    Args:
-        observed: the job; a `Stalled` that it has already stays.
-        status: of `Succeeded`; None while the work may still go on.
-        reason: of `Succeeded`.
-        message: what a person should know.
-        verdict: why the job ends without what was asked.
-    """
-    going_on = Condition(ConditionType.RECONCILING, False, Reason.AS_EXPECTED)
-    if status is None:
-        going_on = Condition(ConditionType.RECONCILING, True, reason, message)
-    conditions = (Condition(ConditionType.SUCCEEDED, status, reason, message), going_on)
-    if verdict is not None:
-        return (*conditions, Condition(ConditionType.STALLED, True, verdict.reason, verdict.message))
-    if not observed.reported(ConditionType.STALLED):
-        return (*conditions, Condition(ConditionType.STALLED, False, Reason.AS_EXPECTED))
-    return conditions
+    reason: Reason
+    message: str
+    suspended: bool = False
+    """Whether it is held by spec.suspend and nothing of it runs."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The job has ended, for ever."""
+
+    succeeded: bool
+    reason: Reason
+    message: str
+    cause: Outcome | None = None
+    """Why it ended without what was asked."""
+
+
+def summarise(state: Unfinished | Finished) -> tuple[Condition, ...]:
+    """Sums a job up."""
+    if isinstance(state, Finished):
+        return (
+            Condition(ConditionType.SUCCEEDED, state.succeeded, state.reason, state.message),
+            Condition(ConditionType.FINISHED, True, state.reason, state.message),
+            Condition(ConditionType.SUSPENDED, False, Reason.NOT_SUSPENDED),
+            Condition(ConditionType.RECONCILING, False, Reason.AS_EXPECTED),
+            _stalled(state.cause),
+        )
+    moving = Condition(ConditionType.RECONCILING, True, state.reason, state.message)
+    running = Condition(ConditionType.SUSPENDED, False, Reason.NOT_SUSPENDED)
+    if state.suspended:
+        moving = Condition(ConditionType.RECONCILING, False, Reason.AS_EXPECTED)
+        running = Condition(ConditionType.SUSPENDED, True, Reason.SUSPENDED, state.message)
+    return (
+        Condition(ConditionType.SUCCEEDED, None, state.reason, state.message),
+        Condition(ConditionType.FINISHED, False, Reason.IN_PROGRESS),
+        running,
+        moving,
+        _stalled(None),
+    )
+
+
+def going_on(reason: Reason, message: str, *, actions: tuple[Action, ...] = (), **fields: Any) -> Finding:
+    """Says that the job goes on, where it stands, and what happens next."""
+    return Finding(summarise(Unfinished(reason, message)), fields, actions)
+
+
+def in_the_way(problem: Problem, reason: Reason, *, actions: tuple[Action, ...] = (), **fields: Any) -> Finding:
+    """Says what keeps the job from going on, which no earlier finding has shown."""
+    trouble = Condition(ConditionType.DEGRADED, True, problem.reason, problem.message)
+    return Finding((trouble, *summarise(Unfinished(reason, problem.message))), fields, actions)
+
+
+def _stalled(cause: Outcome | None) -> Condition:
+    if cause is None:
+        return Condition(ConditionType.STALLED, False, Reason.AS_EXPECTED)
+    return Condition(ConditionType.STALLED, True, cause.reason, cause.message)

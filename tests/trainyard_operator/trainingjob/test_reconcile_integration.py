@@ -142,10 +142,11 @@ def test_events_tell_the_story_once(bench: Bench, finished: dict[str, Any]) -> N
 
 
 def test_every_condition_is_set_and_observed(finished: dict[str, Any]) -> None:
-    """All seven conditions are there, each for the current generation; lists are bounded."""
+    """All nine conditions are there, each for the current generation; lists are bounded."""
     conditions = {c["type"]: c for c in finished["job"]["status"]["conditions"]}
     assert set(conditions) == {
-        *("Succeeded", "CostKnown", "ModelAvailable", "CheckpointStored", "Degraded", "Reconciling", "Stalled"),
+        *("Succeeded", "Finished", "Suspended", "CostKnown", "ModelAvailable", "CheckpointStored", "Degraded"),
+        *("Reconciling", "Stalled"),
     }
     assert {c["observedGeneration"] for c in conditions.values()} == {finished["job"]["metadata"]["generation"]}
     assert finished["job"]["status"]["budget"] == {"limitUSD": "5.00", "source": "Spec"}

@@ -1,32 +1,46 @@
-"""Carrying a plan out: actions in order, then the status.
+"""Carrying a plan out: what is safe first, then what the status says is done, the status, and what depends on it.
 
-Place in the data's way: station 2, after the decision. A conflict ends the pass: the cluster has changed, so it is
-looked at again. Decides nothing; how an action is done say the room's other modules.
+Place in the data's way: station 2, after the decision. A stop is tried first of all, each part of it for itself, and
+whatever fails later has no way to keep it. A conflict ends the pass: the cluster has changed, so it is looked at again.
+Decides nothing; how an action is done say the room's other modules.
 """
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from trainyard_operator.cluster.kube import Kube
+from trainyard_operator.cluster.kube import Kube, KubeError
 from trainyard_operator.ledger.connection import Ledger
-from trainyard_operator.money.booking import BookSpend
+from trainyard_operator.ledger.errors import LedgerUnavailable
 from trainyard_operator.trainingjob.actions import (
     Action,
+    ActionClass,
     AddFinalizer,
+    BookAtOnce,
+    BookClaim,
+    BookSpend,
     CopyEvaluation,
     DeleteChild,
+    DeletePod,
+    DeleteTrainingJob,
     EndRun,
     EnsureRunConfig,
     Plan,
+    RecordCancel,
+    RecordStop,
     ReleasePod,
+    RemoveAccess,
     RemoveFinalizer,
     StartAttempt,
     StoreCheckpoint,
 )
-from trainyard_operator.trainingjob.apply import book, start, status, stop, store
+from trainyard_operator.trainingjob.apply import book, release, start, status, stop, store
+from trainyard_operator.trainingjob.apply.memory import Memory
 from trainyard_operator.trainingjob.observed import Observed
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -35,11 +49,9 @@ class Applier:
 
     kube: Kube
     ledger: Ledger
-    default_image: str
-    """Image of pods whose spec names none."""
-    pull_policy: str
-    refusals: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Run uid → checkpoint URI, or name of a child Job → why it couldn't be made."""
+    images: start.Images
+    memories: dict[str, Memory] = field(default_factory=dict)
+    """Run uid → what the API server has refused to make for it."""
 
     async def carry_out(self, observed: Observed, plan: Plan, now: datetime) -> bool:
         """Does what the plan says; returns whether anything was written.
@@ -48,39 +60,60 @@ class Applier:
             KubeError: a request failed, or the job has changed since it was observed (`conflict`).
             LedgerUnavailable: a row could not be written.
         """
+        acted = await self._each(observed, plan.of(ActionClass.SAFETY), now)
         version: str | None = observed.metadata.resource_version
-        acted = False
-        for action in plan.actions:
-            if isinstance(action, AddFinalizer | RemoveFinalizer):
-                version = await stop.change_finalizer(self.kube, observed.metadata, action, version or "")
-                if version is None or isinstance(action, RemoveFinalizer):
+        for action in plan.of(ActionClass.BEFORE):
+            acted = True
+            if isinstance(action, AddFinalizer):
+                version = await release.change_finalizer(self.kube, observed.metadata, action, version or "")
+                if version is None:
                     return True
-                acted = True
             else:
+                await self._act(observed, action, now)
+        made = await status.write(self.kube, observed, plan, version or "")
+        for action in plan.of(ActionClass.AFTER):
+            acted = await self._act(observed, action, now) or acted
+        optional = [action for action in plan.of(ActionClass.OPTIONAL) if not isinstance(action, RemoveFinalizer)]
+        acted = await self._each(observed, tuple(optional), now) or acted
+        for action in plan.of(ActionClass.OPTIONAL):
+            if isinstance(action, RemoveFinalizer):
+                await release.change_finalizer(self.kube, observed.metadata, action, made or version or "")
+                acted = True
+        return acted or made is not None
+
+    async def _each(self, observed: Observed, actions: tuple[Action, ...], now: datetime) -> bool:
+        """Carries out actions, each whatever becomes of the others; returns whether there was anything to do."""
+        acted = False
+        for action in actions:
+            try:
                 acted = await self._act(observed, action, now) or acted
-        wrote = await status.write(self.kube, observed, plan, version or "")
-        return wrote or acted
+            except (KubeError, LedgerUnavailable) as error:
+                acted = True
+                kind, metadata = type(action).__name__, observed.metadata
+                log.warning("%s/%s: %s: %s", metadata.namespace, metadata.name, kind, error)
+        return acted
 
     async def _act(self, observed: Observed, action: Action, now: datetime) -> bool:
         """Carries out one action; returns whether there was anything to do."""
-        namespace = observed.metadata.namespace
+        kube, metadata = self.kube, observed.metadata
         match action:
-            case StartAttempt(attempt):
-                images = start.Images(self.default_image, self.pull_policy)
-                await start.start(self.kube, self.ledger, images, observed, attempt, refused=self._refused(observed))
+            case RecordStop() | RecordCancel() | DeleteChild() | DeletePod():
+                await stop.carry_out(kube, metadata, action, now)
+            case ReleasePod() | RemoveAccess() | DeleteTrainingJob():
+                await release.carry_out(kube, metadata, action)
+            case BookSpend() | BookClaim() | EndRun() | BookAtOnce():
+                await book.write(self.ledger, metadata, action)
+            case StartAttempt():
+                await start.start(kube, self.ledger, self.images, observed, self._memory(observed), now)
             case EnsureRunConfig(child):
-                return await start.ensure_run_config(self.kube, namespace, child)
-            case DeleteChild(child):
-                await stop.delete_child(self.kube, namespace, child)
-            case ReleasePod(pod):
-                await stop.release_pod(self.kube, pod)
+                return await start.ensure_run_config(kube, metadata.namespace, child)
             case StoreCheckpoint():
-                await store.store(self.kube, observed, action, self._refused(observed), now)
+                await store.store(kube, observed, action, self._memory(observed), now)
             case CopyEvaluation():
-                return await store.copy_evaluation(self.kube, namespace, action)
-            case BookSpend() | EndRun():
-                await book.write(self.ledger, observed.metadata, action)
+                return await store.copy_evaluation(kube, metadata.namespace, action)
+            case AddFinalizer() | RemoveFinalizer():
+                raise AssertionError("finalizers are the caller's")
         return True
 
-    def _refused(self, observed: Observed) -> dict[str, str]:
-        return self.refusals.setdefault(observed.metadata.uid, {})
+    def _memory(self, observed: Observed) -> Memory:
+        return self.memories.setdefault(observed.metadata.uid, Memory())

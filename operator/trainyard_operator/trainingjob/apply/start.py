@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from trainyard_api import names
 from trainyard_api.kind import ObjectMeta
@@ -25,9 +26,13 @@ from trainyard_operator.cluster.kube import (
 from trainyard_operator.cluster.messages import at_field
 from trainyard_operator.ledger import runs
 from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.trainingjob.apply.memory import Memory, refusal
 from trainyard_operator.trainingjob.child_job import Rendering, child_job_body
 from trainyard_operator.trainingjob.observed import ChildView, Observed
 from trainyard_operator.trainingjob.run_config import config_map_body, config_map_name, run_config_text
+
+_PAUSES: Final = (0.05, 0.2, 0.5, None)
+"""Seconds between tries of a right whose Role isn't seen yet."""
 
 
 @dataclass(frozen=True)
@@ -39,32 +44,32 @@ class Images:
     pull_policy: str
 
 
-async def start(
-    kube: Kube, ledger: Ledger, images: Images, observed: Observed, attempt: int, *, refused: dict[str, str]
+async def start(  # noqa: PLR0917 - what a start needs, each once
+    kube: Kube, ledger: Ledger, images: Images, observed: Observed, memory: Memory, now: datetime
 ) -> None:
-    """Starts an attempt, and remembers a refusal that a person may have to mend, as a quota.
+    """Starts the current attempt, and remembers a refusal that a person may have to mend, as a quota.
 
     Args:
         kube: the API server.
         ledger: the operator's login.
         images: what pods run.
         observed: the job.
-        attempt: number of the attempt.
-        refused: what is remembered of this run; the pass that is refused ends without a status, the next one says it.
+        memory: of this run; the next pass says what was refused.
+        now: whole seconds.
 
     Raises:
         KubeError: a request failed.
         LedgerUnavailable: the rows could not be written.
     """
     metadata = observed.metadata
-    child_name = names.child_job(metadata.name, attempt)
     try:
-        await _start(kube, ledger, images, observed, attempt)
+        await _start(kube, ledger, images, observed)
     except KubeError as error:
-        if 400 <= error.status < 500 and error.status not in {409, 429}:
-            refused[child_name] = at_field("metadata.name", f"its pod can't be made: {error}", metadata.name)
+        if 400 <= error.status < 500 and error.status not in {404, 409, 429}:
+            why = at_field("metadata.name", f"its pod can't be made: {error}", metadata.name)
+            memory.start = refusal(why, now)
         raise
-    refused.pop(child_name, None)
+    memory.start = None
 
 
 async def ensure_run_config(kube: Kube, namespace: str, child: ChildView) -> bool:
@@ -85,8 +90,8 @@ async def ensure_run_config(kube: Kube, namespace: str, child: ChildView) -> boo
     return True
 
 
-async def _start(kube: Kube, ledger: Ledger, images: Images, observed: Observed, attempt: int) -> None:
-    metadata, namespace = observed.metadata, observed.metadata.namespace
+async def _start(kube: Kube, ledger: Ledger, images: Images, observed: Observed) -> None:
+    metadata, namespace, attempt = observed.metadata, observed.metadata.namespace, observed.attempt
     # The row first: from here on trainers of an earlier attempt are refused.
     await runs.begin_attempt(
         ledger,
@@ -97,8 +102,9 @@ async def _start(kube: Kube, ledger: Ledger, images: Images, observed: Observed,
         job_name=names.child_job(metadata.name, attempt),
         tags=observed.spec.tags,
     )
-    access = zip((SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS), access_bodies(observed.job), strict=True)
-    await asyncio.gather(*(grant(kube, kind, body, metadata) for kind, body in access))
+    # One after the other: a binding is refused until the API server has seen its Role.
+    for kind, body in zip((SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS), access_bodies(observed.job), strict=True):
+        await _granted(kube, kind, body, metadata)
     text = run_config_text(observed.job, attempt, observed.pinned, observed.baseline)
     config_map = config_map_name(metadata.name, attempt, text)
     rendering = Rendering(
@@ -106,6 +112,19 @@ async def _start(kube: Kube, ledger: Ledger, images: Images, observed: Observed,
     )
     child = await kube.create(JOBS.path(namespace), child_job_body(observed.job, rendering))
     await _create_once(kube, CONFIG_MAPS.path(namespace), config_map_body(config_map, text, child))
+
+
+async def _granted(kube: Kube, kind: Kind, body: dict[str, Any], metadata: ObjectMeta) -> None:
+    """Grants a right, again where the API server doesn't see yet what was made just before."""
+    for pause in _PAUSES:
+        try:
+            await grant(kube, kind, body, metadata)
+        except KubeError as error:
+            if error.status != 404 or pause is None:
+                raise
+            await asyncio.sleep(pause)
+        else:
+            return
 
 
 async def grant(kube: Kube, kind: Kind, body: dict[str, Any], metadata: ObjectMeta) -> None:

@@ -1,46 +1,57 @@
-"""Stopping an attempt, and letting go: of its child Job, its pods, and the TrainingJob itself.
+"""Stopping an attempt: the cause on record, its child Job and its pods deleted.
 
-Place in the data's way: from station 2 to stations 3 and 4.
+Place in the data's way: from station 2 to stations 3 and 4. Why a job is stopped is written at once and whatever
+version the job has; the stop itself never waits for that.
 """
 
 from __future__ import annotations
 
+import asyncio
+from datetime import datetime
+from typing import Any, Final
+
 from trainyard_api import names
 from trainyard_api.kind import ObjectMeta
-from trainyard_operator.cluster.kube import JOBS, PODS, TRAINING_JOBS, Kube
-from trainyard_operator.cluster.pod import PodView
-from trainyard_operator.trainingjob.actions import AddFinalizer, RemoveFinalizer
-from trainyard_operator.trainingjob.observed import ChildView
+from trainyard_operator.cluster.clock import format_time
+from trainyard_operator.cluster.kube import JOBS, PODS, TRAINING_JOBS, Kube, KubeError
+from trainyard_operator.trainingjob.actions import DeleteChild, DeletePod, RecordCancel, RecordStop
+
+RECORD_SECONDS: Final = 2.0
+"""How long a stop waits for its record."""
 
 
-async def delete_child(kube: Kube, namespace: str, child: ChildView) -> None:
-    """Deletes a child Job, and its pods in the background.
-
-    Raises:
-        KubeError: the request failed.
-    """
-    await kube.delete(JOBS.path(namespace, child.name), child.uid)
-
-
-async def release_pod(kube: Kube, pod: PodView) -> None:
-    """Takes our finalizer off a pod as it was observed.
+async def carry_out(
+    kube: Kube, metadata: ObjectMeta, action: RecordStop | RecordCancel | DeleteChild | DeletePod, now: datetime
+) -> None:
+    """Carries out one part of a stop.
 
     Raises:
-        KubeError: the request failed, or the pod has changed.
+        KubeError: the request failed, or a record took more than two seconds.
     """
-    rest = [name for name in pod.finalizers if name != names.ACCOUNTING_FINALIZER]
-    await kube.set_finalizers(PODS.path(pod.namespace, pod.name), pod.resource_version, rest)
+    match action:
+        case RecordStop(cause, attempt):
+            await _latch(kube, metadata, {"stop": {"cause": cause, "time": format_time(now), "attempt": attempt}})
+        case RecordCancel():
+            await record_cancel(kube, metadata, now)
+        case DeleteChild(child):
+            await kube.delete(JOBS.path(metadata.namespace, child.name), child.uid)
+        case DeletePod(pod):
+            await kube.delete(PODS.path(pod.namespace, pod.name), pod.uid)
 
 
-async def change_finalizer(
-    kube: Kube, metadata: ObjectMeta, action: AddFinalizer | RemoveFinalizer, version: str
-) -> str | None:
-    """Puts our finalizer on a TrainingJob, or takes it off; returns the version that it made, None where it is gone.
+async def record_cancel(kube: Kube, metadata: ObjectMeta, now: datetime) -> None:
+    """Writes that a job was cancelled, for ever.
 
     Raises:
-        KubeError: the request failed, or the job isn't of that version any more.
+        KubeError: the request failed, or took more than two seconds.
     """
-    rest = [name for name in metadata.finalizers if name != names.SETTLEMENT_FINALIZER]
-    wanted = [*rest, names.SETTLEMENT_FINALIZER] if isinstance(action, AddFinalizer) else rest
-    body = await kube.set_finalizers(TRAINING_JOBS.path(metadata.namespace, metadata.name), version, wanted)
-    return body["metadata"]["resourceVersion"] if body is not None else None
+    await _latch(kube, metadata, {"cancelTime": format_time(now)})
+
+
+async def _latch(kube: Kube, metadata: ObjectMeta, status: dict[str, Any]) -> None:
+    path = TRAINING_JOBS.path(metadata.namespace, metadata.name, "status")
+    patch = {"metadata": {"uid": metadata.uid}, "status": status}
+    try:
+        await asyncio.wait_for(kube.merge(path, patch, names.BUDGET_MANAGER), RECORD_SECONDS)
+    except TimeoutError:
+        raise KubeError(0, "Timeout", f"{path}: no answer within {RECORD_SECONDS:.0f} s") from None

@@ -5,37 +5,33 @@ Place in the data's way: from station 2 to station 9.
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 
 from trainyard_operator.checkpoint.apply import write_status
 from trainyard_operator.checkpoint.objects import checkpoint_body, claimed_status
 from trainyard_operator.cluster.kube import CHECKPOINTS, Kube, KubeError
+from trainyard_operator.cluster.messages import bounded
 from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.trainingjob.actions import CopyEvaluation, StoreCheckpoint
+from trainyard_operator.trainingjob.apply.memory import Memory, refusal
 from trainyard_operator.trainingjob.observed import Observed
 
-log = logging.getLogger(__name__)
 
-
-async def store(
-    kube: Kube, observed: Observed, action: StoreCheckpoint, refused: dict[str, str], now: datetime
-) -> None:
-    """Makes the object of a claim and fills its status; a refusal is remembered, and ends no deletion.
+async def store(kube: Kube, observed: Observed, action: StoreCheckpoint, memory: Memory, now: datetime) -> None:
+    """Makes the object of a claim and fills its status; a refusal is remembered, and ends nothing.
 
     Raises:
-        KubeError: a required one met trouble that may pass: the next pass tries again.
+        KubeError: it was refused; a conflict where the object has just changed.
     """
-    metadata, claim = observed.metadata, action.claim
+    claim = action.claim
     try:
         await _store(kube, observed, claim, now)
-        refused.pop(claim.uri, None)
+        memory.stores.pop(claim.uri, None)
     except KubeError as error:
-        if action.required and (error.status in {0, 429} or error.status >= 500):
-            raise
-        log.warning("%s/%s: checkpoint %s: %s", metadata.namespace, metadata.name, claim.uri, error)
-        if action.required:
-            refused[claim.uri] = f"checkpoints.uri: the Checkpoint object was refused: {error}; got {claim.uri}"
+        if error.reason != "Conflict":
+            why = f"checkpoints.uri: the Checkpoint object was refused: {error}; got {claim.uri}"
+            memory.stores[claim.uri] = refusal(bounded(why), now)
+        raise
 
 
 async def copy_evaluation(kube: Kube, namespace: str, action: CopyEvaluation) -> bool:

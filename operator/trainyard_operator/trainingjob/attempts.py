@@ -1,0 +1,101 @@
+"""How attempts follow each other: the first, and the next one after an end that another attempt may mend.
+
+Place in the data's way: from station 2 to station 3. A number is written before its Job is made; no Job of an earlier
+attempt and no pod of the run is left by then, so that two pods never train side by side. Pure.
+"""
+
+from __future__ import annotations
+
+from trainyard_api.conditions import Reason
+from trainyard_api.training_job_status import MAX_PODS, Restarts
+from trainyard_operator.trainingjob import attempt, record, restarts, stopping
+from trainyard_operator.trainingjob.actions import StartAttempt
+from trainyard_operator.trainingjob.attempt import Ended, NotBegun
+from trainyard_operator.trainingjob.findings import Finding, Problem
+from trainyard_operator.trainingjob.gates import NO_LEDGER
+from trainyard_operator.trainingjob.observed import Observed
+from trainyard_operator.trainingjob.situation import Situation
+from trainyard_operator.trainingjob.summary import going_on, in_the_way
+
+
+def begin(situation: Situation, view: NotBegun) -> Finding:
+    """Starts the attempt if nothing stands in the way."""
+    observed = situation.observed
+    if record.record_of(observed).job_ref is not None and not view.leaving:
+        # Its Job was made and is gone without a pod: a name is used once.
+        return _announce(observed, observed.status.restarts)
+    waits = _waits_for(situation, view)
+    if waits is not None:
+        return going_on(Reason.QUEUED, waits, actions=stopping.stop_pods(observed))
+    obstacle = _obstacle(situation)
+    if obstacle is not None and (observed.refused_start is None or situation.now < observed.refused_start.again):
+        return in_the_way(obstacle, Reason.QUEUED)
+    started = attempt.start_fields(observed, situation.now) | {"attempt": record.record_of(observed).to_wire()}
+    start = (StartAttempt(observed.attempt),)
+    if obstacle is not None:
+        return in_the_way(obstacle, Reason.QUEUED, actions=start, **started)
+    return going_on(Reason.STARTING, "The trainer pod is being made.", actions=start, **started)
+
+
+def follow(situation: Situation, view: Ended) -> Finding:
+    """Makes another attempt, once the last one is settled and its pause is over."""
+    observed, outcome = situation.observed, view.outcome
+    ending = record.ending_of(observed)
+    if ending is None:
+        # The verdict is on record before the evidence goes.
+        return going_on(Reason.RESTARTING, outcome.message)
+    work = (*stopping.end_attempt(observed), *situation.unclaimed)
+    if work or not situation.settled or not observed.ledger_up:
+        return going_on(Reason.RESTARTING, outcome.message if observed.ledger_up else NO_LEDGER, actions=work)
+    newest = situation.reviewed.latest_accepted
+    found = restarts.after(
+        restarts.End(observed.attempt, ending, None if newest is None else newest.uri),
+        observed.status.restarts or Restarts(),
+        observed.spec,
+        situation.now,
+    )
+    counted = found.counted.to_wire()
+    if isinstance(found, restarts.Held):
+        return in_the_way(found.problem, Reason.RESTARTING, restarts=counted)
+    if found.message or observed.child is not None:
+        return going_on(Reason.RESTARTING, found.message or "The earlier Job has to go first.", restarts=counted)
+    return _announce(observed, found.counted)
+
+
+def _waits_for(situation: Situation, view: NotBegun) -> str | None:
+    """Finds what the start has to wait for; None: nothing."""
+    if view.problem is not None:
+        return view.problem.message
+    if view.leaving:
+        return "An earlier Job of this attempt has to go first."
+    if not situation.gate.open:
+        return situation.gate.message
+    if any(not pod.over for pod in situation.observed.pods):
+        # One whose Job is gone, say.
+        return "An earlier pod has to end first."
+    return None
+
+
+def _obstacle(situation: Situation) -> Problem | None:
+    """Finds what a person has to clear away; None: nothing."""
+    pods = len(situation.observed.pods) + len(situation.books.unwritten)
+    if pods >= MAX_PODS:
+        rule = f"status.cost: holds {MAX_PODS} pods, and earlier ones must be booked first; got {pods}"
+        return Problem(Reason.TOO_MANY_PODS, rule)
+    refused = situation.observed.refused_start
+    return None if refused is None else Problem(Reason.START_REFUSED, refused.message)
+
+
+def _announce(observed: Observed, counted: Restarts | None) -> Finding:
+    """Makes the next attempt the current one; the next pass makes its Job, from what the status holds."""
+    number = observed.attempt + 1
+    fresh = record.record_of(observed).model_copy(update={"number": number, "job_ref": None, "ending": None})
+    return going_on(
+        Reason.RESTARTING,
+        f"Attempt {number} begins.",
+        attempts=number,
+        attempt=fresh.to_wire(),
+        podRef=None,
+        jobRef=None,
+        restarts=None if counted is None else counted.to_wire(),
+    )

@@ -1,0 +1,73 @@
+"""How a job ends: its work is done, or can't be done.
+
+Place in the data's way: from station 4 back to station 2, once. The verdict is on record before the evidence goes, the
+cost is booked and checkpoints are objects before `Succeeded` leaves Unknown. Pure.
+"""
+
+from __future__ import annotations
+
+from trainyard_api.conditions import Reason
+from trainyard_operator.cluster.clock import format_time
+from trainyard_operator.trainingjob import record, reported, stopping
+from trainyard_operator.trainingjob.actions import Action, EndRun
+from trainyard_operator.trainingjob.attempt import Ended
+from trainyard_operator.trainingjob.findings import Finding
+from trainyard_operator.trainingjob.outcome import Outcome, without_result
+from trainyard_operator.trainingjob.situation import Situation
+from trainyard_operator.trainingjob.stored import claim_of
+from trainyard_operator.trainingjob.summary import Finished, going_on, summarise
+
+
+def succeed(situation: Situation, view: Ended) -> Finding:
+    """Ends a job whose work is done."""
+    observed, outcome = situation.observed, view.outcome
+    final = claim_of(situation.reviewed, outcome.committed_uri)
+    copies = reported.evaluation(observed, final)
+    # Containers that don't end by themselves, as a sidecar, would go on costing.
+    work = (*stopping.stop_pods(observed), *situation.unclaimed)
+    if work or not situation.on_record or not situation.settled or not situation.stored:
+        message = f"{outcome.message} Its cost and what it left are recorded."
+        return going_on(Reason.RUNNING, message, actions=(*work, *copies))
+    if final is None and outcome.committed_uri is not None:
+        # Its pod has ended, so no row of that checkpoint will ever come.
+        lost = without_result(outcome)
+        kept = record.with_ending(record.record_of(observed), lost, step=None, now=situation.now)
+        return going_on(Reason.RESTARTING, lost.message, attempt=kept.to_wire())
+    ended = Finished(succeeded=True, reason=Reason(outcome.reason), message=outcome.message)
+    return _end(situation, ended, EndRun(outcome.reason), *copies)
+
+
+def fail(situation: Situation, outcome: Outcome) -> Finding:
+    """Ends a job that another attempt wouldn't help."""
+    work = stopping.end_attempt(situation.observed) if situation.on_record and _may_make_pods(situation) else ()
+    if work or not situation.on_record or not situation.settled or not situation.stored:
+        return going_on(Reason.STOPPING, outcome.message, actions=work)
+    ended = Finished(succeeded=False, reason=Reason.FAILED, message=outcome.message, cause=outcome)
+    return _end(situation, ended, EndRun(outcome.reason))
+
+
+def cancel(situation: Situation) -> Finding:
+    """Ends a job that was cancelled and has stopped."""
+    if situation.unclaimed or not situation.stored:
+        return going_on(Reason.STOPPING, "Cancelled: what it left is recorded.", actions=situation.unclaimed)
+    message = "Cancelled; its checkpoints stay." if situation.reviewed.accepted else "Cancelled before a checkpoint."
+    ended = Finished(succeeded=False, reason=Reason.CANCELLED, message=message)
+    return _end(situation, ended, EndRun(Reason.CANCELLED))
+
+
+def _end(situation: Situation, ended: Finished, *actions: Action) -> Finding:
+    return Finding(summarise(ended), {"completionTime": format_time(situation.now)}, actions)
+
+
+def _may_make_pods(situation: Situation) -> bool:
+    """Tells whether something runs, or the child Job could make another pod.
+
+    One whose pod has run to its end makes no more (backoffLimit 0), and is kept with the pod's log.
+    """
+    observed = situation.observed
+    child = observed.child
+    if any(not pod.over for pod in observed.pods):
+        return True
+    mine = [pod for pod in observed.pods if pod.attempt == observed.attempt]
+    ran_out = bool(mine) and all(pod.terminal or pod.exit_code is not None for pod in mine)
+    return child is not None and not child.finished and not ran_out

@@ -1,0 +1,39 @@
+"""The one way to stop: the cause on record, the child Job deleted, then its pods, by us.
+
+Place in the data's way: from station 2 to stations 3 and 4. Whatever ends an attempt before its time stops it this way.
+Nothing waits for the garbage collector or for a write to succeed: each action is tried by itself, first of all. Pure.
+"""
+
+from __future__ import annotations
+
+from trainyard_operator.trainingjob.actions import Action, DeleteChild, DeletePod, RecordStop
+from trainyard_operator.trainingjob.observed import Observed
+from trainyard_operator.trainingjob.wanted import StopCause
+
+
+def stop(observed: Observed, cause: StopCause) -> tuple[Action, ...]:
+    """Plans to stop the attempt for a cause; what is done already is not planned again."""
+    record = observed.status.stop
+    known = record is not None and (record.cause, record.attempt) == (cause.value, observed.attempt)
+    work = end_attempt(observed)
+    runs = bool(work) or any(not pod.over for pod in observed.pods)
+    return (*(() if known or not runs else (RecordStop(cause.value, observed.attempt),)), *work)
+
+
+def end_attempt(observed: Observed) -> tuple[Action, ...]:
+    """Plans that the child Job makes no more pods, and that those it has made stop."""
+    child = observed.child
+    goes = () if child is None or not child.ours or child.deleting else (DeleteChild(child),)
+    return (*goes, *stop_pods(observed))
+
+
+def stop_pods(observed: Observed) -> tuple[Action, ...]:
+    """Plans to delete every pod of the run in which something runs or may yet run."""
+    alive = (pod for pod in observed.pods if not pod.over and pod.deletion_time is None)
+    return tuple(DeletePod(pod) for pod in alive)
+
+
+def stop_asked(observed: Observed) -> bool:
+    """Tells whether this operator has told the current attempt to stop."""
+    record = observed.status.stop
+    return record is not None and record.attempt == observed.attempt
