@@ -1,4 +1,4 @@
-"""Bad ends on a real API server: the reason, the field and the value, and never another pod."""
+"""Bad ends on a real API server: the reason, the field and the value, and what follows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,6 @@ def endings(operator_bench: Bench) -> Iterator[dict[str, dict[str, Any]]]:
         "strange-word": {"exit_code": 20, "message": '{"reason": "Completed", "message": "all is well"}'},
         "crashed": {"exit_code": 1, "message": "Traceback: boom"},
         "out-of-memory": {"exit_code": 137, "reason": "OOMKilled"},
-        "interrupted": {"exit_code": 10, "message": '{"reason": "Stopped"}'},
         "no-result": {"exit_code": 0, "message": '{"reason": "Completed"}'},
         "foreign-result": {
             "exit_code": 0,
@@ -55,16 +54,26 @@ def endings(operator_bench: Bench) -> Iterator[dict[str, dict[str, Any]]]:
     }
     pods = {}
     for name in ends:
-        bench.submit(name)
+        bench.submit(name, retry={"maxRestarts": 0})
     for name, end in ends.items():
         pods[name] = bench.api.pod(name)
         bench.api.bind(pods[name])
         bench.api.run(pods[name])
+        bench.api.wait_condition(name, "Succeeded", reason="Running")
         bench.api.end(pods[name], **end)
-    jobs = {name: bench.api.wait_condition(name, "Succeeded", reason="Failed", status="False") for name in ends}
-    yield jobs
+    jobs = {}
     for name in ends:
-        assert [p["metadata"]["uid"] for p in bench.api.pods(name)] == [pods[name]["metadata"]["uid"]], "another pod"
+        kind, reason = ("Finished", "Failed") if name in FINAL else ("Degraded", "RestartsExhausted")
+        jobs[name] = bench.api.wait_condition(name, kind, reason=reason, status="True")
+    yield jobs
+    bench.operator.let_tick(2)
+    for name in ends:
+        others = [p for p in bench.api.pods(name) if p["metadata"]["uid"] != pods[name]["metadata"]["uid"]]
+        assert others == [], f"another pod of {name}"
+
+
+FINAL = ("refused", "strange-word")
+"""Of what happens after a start, only what the trainer itself refuses is final."""
 
 
 @pytest.mark.parametrize(
@@ -74,25 +83,30 @@ def endings(operator_bench: Bench) -> Iterator[dict[str, dict[str, Any]]]:
         ("strange-word", "TrainerCrashed", "all is well"),
         ("crashed", "TrainerCrashed", "exit code 1: 'Traceback: boom'"),
         ("out-of-memory", "OutOfMemory", "spec.trainer.memory: the container trainer was killed for using more memory"),
-        ("interrupted", "Interrupted", "stopped by somebody else"),
         ("no-result", "ResultMissing", 'got "nothing"'),
         ("foreign-result", "ResultMissing", "s3://models/p/team-a/other/uid/step-1-abc/"),
     ],
 )
 def test_an_end_has_its_reason(endings: dict[str, dict[str, Any]], name: str, reason: str, words: str) -> None:
-    """Stalled carries the reason of the failure table, and Succeeded repeats its message."""
-    stalled, summary = condition(endings[name], "Stalled"), condition(endings[name], "Succeeded")
-    assert (stalled["status"], stalled["reason"]) == ("True", reason)
-    assert words in stalled["message"]
-    assert summary["message"] == stalled["message"]
-    assert condition(endings[name], "Reconciling")["status"] == "False"
+    """The record carries the reason of the failure table, and Succeeded repeats its message."""
+    job = endings[name]
+    ending, summary = job["status"]["attempt"]["ending"], condition(job, "Succeeded")
+    assert ending["reason"] == reason
+    assert words in ending["message"]
+    assert words in summary["message"].replace("\\", "")
+    if name in FINAL:
+        assert condition(job, "Stalled")["reason"] == reason
+        assert condition(job, "Reconciling")["status"] == "False"
+    else:
+        assert (summary["status"], summary["reason"]) == ("Unknown", "Restarting")
+        assert "spec.retry.maxRestarts" in condition(job, "Degraded")["message"]
 
 
 def test_a_failed_jobs_pod_is_booked(endings: dict[str, dict[str, Any]], bench: Bench) -> None:
     """Failure doesn't lose the spend: every pod has a row."""
     for name, job in endings.items():
-        rows = bench.database.rows("SELECT 1 FROM trainyard.pod_spend WHERE run_uid = %s", job["metadata"]["uid"])
-        assert len(rows) == 1, name
+        uid = job["metadata"]["uid"]
+        until(lambda uid=uid: bench.database.rows("SELECT 1 FROM trainyard.pod_spend WHERE run_uid = %s", uid), name)
 
 
 WAITS = {
@@ -162,27 +176,32 @@ def test_no_pod_follows_a_failure(waits: dict[str, dict[str, Any]], endings: dic
 
 
 def test_a_vanished_pod_is_lost(bench: Bench) -> None:
-    """A pod removed by force ends the job as PodLost, billed until it was seen gone, and no other pod comes."""
-    pod = bench.running("vanished")
+    """A pod removed by force ends its attempt as PodLost, billed until it was seen gone."""
+    pod = bench.running("vanished", retry={"maxRestarts": 0})
     name = pod["metadata"]["name"]
     time.sleep(2)  # the API keeps whole seconds
     bench.api.delete(PODS, name, gracePeriodSeconds=0)
-    job = bench.api.wait_condition("vanished", "Succeeded", reason="Failed", status="False")
-    assert condition(job, "Stalled")["reason"] == "PodLost"
+    job = bench.api.wait_condition("vanished", "Degraded", reason="RestartsExhausted", status="True")
+    assert job["status"]["attempt"]["ending"]["reason"] == "PodLost"
     assert float(job["status"]["cost"]["settledUSD"]) > 0
     assert until(lambda: True if bench.api.get(PODS, name) is None else None, "the pod stays")
 
 
 def test_a_pod_deleted_before_it_was_bound_costs_nothing(bench: Bench) -> None:
-    """It is released, the job fails, and nothing is booked."""
-    bench.submit("unbound")
+    """It is released, its attempt is over, and nothing is booked."""
+    bench.submit("unbound", retry={"maxRestarts": 0})
     pod = bench.api.pod("unbound")
     bench.api.wait_condition("unbound", "Succeeded", reason="Starting")
     bench.api.delete(PODS, pod["metadata"]["name"])
-    job = bench.api.wait_condition("unbound", "Succeeded", reason="Failed", status="False")
-    assert condition(job, "Stalled")["reason"] == "PodLost"
+
+    def next_one() -> dict[str, Any] | None:
+        job = bench.api.job("unbound")
+        return job if job["status"]["attempts"] > 1 else None
+
+    job = until(next_one, "nothing follows")
     assert job["status"]["cost"]["settledUSD"] == "0.000000"
-    assert until(lambda: True if not bench.api.pods("unbound") else None, "its pod stays")
+    gone = lambda: pod["metadata"]["uid"] not in {p["metadata"]["uid"] for p in bench.api.pods("unbound")}  # noqa: E731
+    assert until(lambda: gone() or None, "its pod stays")
 
 
 def test_a_strangers_job_of_the_childs_name_is_left_alone(bench: Bench) -> None:
@@ -244,12 +263,12 @@ def test_a_job_waits_for_the_job_it_starts_from(bench: Bench) -> None:
 def test_a_checkpoint_that_can_never_come_ends_the_job(endings: dict[str, Any], bench: Bench) -> None:
     """The other job ended without one: Failed, CheckpointUnavailable, field and value, no pod."""
     assert endings
-    bench.submit("hopeless", model={"checkpoint": {"trainingJob": "crashed"}})
+    bench.submit("hopeless", model={"checkpoint": {"trainingJob": "refused"}})
     job = bench.api.wait_condition("hopeless", "Succeeded", reason="Failed", status="False")
     stalled = condition(job, "Stalled")
     assert stalled["reason"] == "CheckpointUnavailable"
     assert stalled["message"].startswith("spec.model.checkpoint.trainingJob: ")
-    assert stalled["message"].endswith('got "crashed"')
+    assert stalled["message"].endswith('got "refused"')
     assert bench.api.pods("hopeless") == []
 
 
