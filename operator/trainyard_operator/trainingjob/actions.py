@@ -125,6 +125,8 @@ class ReleasePod(_Action):
 class RemoveAccess(_Action):
     """Remove the account and the rights of a job's pods."""
 
+    order = ActionClass.BEFORE
+
 
 @dataclass(frozen=True)
 class DeleteTrainingJob(_Action):

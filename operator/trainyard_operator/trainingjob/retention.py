@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from trainyard_api.conditions import ConditionType, Reason
 from trainyard_operator.cluster.clock import format_time, parse_time
 from trainyard_operator.trainingjob import attempt, stopping
-from trainyard_operator.trainingjob.actions import Action, DeleteChild, DeletePod, DeleteTrainingJob, RemoveAccess
+from trainyard_operator.trainingjob.actions import DeleteChild, DeletePod, DeleteTrainingJob, RemoveAccess
 from trainyard_operator.trainingjob.findings import Condition, Finding
 from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.stored import show
@@ -41,8 +41,7 @@ def decide(observed: Observed, keep: timedelta, now: datetime) -> Finding:
         return Finding(actions=(DeleteTrainingJob(),))
     late = _late_checkpoints(observed, now)
     if _is_due(observed, keep, now) and not any(pod.held for pod in observed.pods):
-        fields = {**late.fields, "clearedTime": format_time(now)}
-        return Finding(late.conditions, fields, (*late.actions, *_clear(observed)))
+        return _clear(observed, late, now)
     if any(not pod.over for pod in observed.pods) or not _ran_out(observed):
         return Finding(late.conditions, late.fields, (*late.actions, *stopping.end_attempt(observed)))
     return late
@@ -73,12 +72,15 @@ def _ttl_is_over(observed: Observed, now: datetime) -> bool:
     return now >= parse_time(ended) + timedelta(seconds=ttl)
 
 
-def _clear(observed: Observed) -> tuple[Action, ...]:
-    """Plans to remove access, Job and pods; ConfigMaps go with the Job that owns them."""
+def _clear(observed: Observed, late: Finding, now: datetime) -> Finding:
+    """Removes Job and pods, with the ConfigMaps that the Job owns; when they are gone, the rights, and says so."""
     child = observed.child
-    job = (DeleteChild(child),) if child is not None and child.ours and not child.deleting else ()
-    pods = (DeletePod(pod) for pod in observed.pods if pod.deletion_time is None)
-    return (*job, *pods, RemoveAccess())
+    if (child is not None and child.ours) or observed.pods:
+        pods = (DeletePod(pod) for pod in observed.pods if pod.deletion_time is None)
+        job = (DeleteChild(child),) if child is not None and child.ours and not child.deleting else ()
+        return Finding(late.conditions, late.fields, (*late.actions, *job, *pods))
+    fields = {**late.fields, "clearedTime": format_time(now)}
+    return Finding(late.conditions, fields, (*late.actions, RemoveAccess()))
 
 
 def _lacks_checkpoints(observed: Observed) -> bool:
