@@ -30,8 +30,8 @@ def writes(kubectl: Kubectl) -> int:
     return count
 
 
-def test_fifty_finished_jobs_cost_no_write_and_an_edit_few(clean: Kubectl) -> None:
-    """50 finished jobs, one minute, all mutating verbs on both kinds: 0; then one is edited: two at most."""
+def test_finished_and_suspended_jobs_cost_no_write_and_an_edit_few(clean: Kubectl) -> None:
+    """25 finished and 25 suspended jobs, one minute, all mutating verbs: 0; then one is edited: two at most."""
     source = example(
         "calculator-sft", metadata__name="no-model", spec__model={"path": "/absent"}, spec__evaluation=None
     )
@@ -40,6 +40,7 @@ def test_fifty_finished_jobs_cost_no_write_and_an_edit_few(clean: Kubectl) -> No
             "calculator-grpo",
             metadata__name=f"idle-{number}",
             spec__model={"checkpoint": {"trainingJob": "no-model"}},
+            spec__suspend=True if number % 2 else None,
         )
         for number in range(JOBS - 1)
     ]
@@ -48,7 +49,11 @@ def test_fifty_finished_jobs_cost_no_write_and_an_edit_few(clean: Kubectl) -> No
 
     def all_ended() -> bool | None:
         found = clean.items("trainingjobs.trainyard.dev", "-n", NAMESPACE)
-        done = {j["metadata"]["name"] for j in found if condition(j, "Succeeded").get("status") == "False"}
+        done = {
+            j["metadata"]["name"]
+            for j in found
+            if condition(j, "Finished").get("status") == "True" or condition(j, "Suspended").get("status") == "True"
+        }
         return True if done >= set(names) else None
 
     def quiet() -> bool:
