@@ -199,6 +199,27 @@ def running_status(*conditions: dict[str, Any], **fields: Any) -> dict[str, Any]
     return base | fields
 
 
+def stop_record(cause: str = "Suspended", attempt: int = 1) -> dict[str, Any]:
+    """The record of a stop that was asked for a while ago."""
+    return {"cause": cause, "time": time_text(-60), "attempt": attempt}
+
+
+def ending(reason: str = "TrainerCrashed", **changes: Any) -> dict[str, Any]:
+    """How an attempt ended, as it stands on record; a crash by default."""
+    facts: dict[str, Any] = {"reason": reason, "message": "why", "time": time_text(-10), "counts": True}
+    return {name: value for name, value in (facts | changes).items() if value is not None}
+
+
+def ended_record(reason: str = "TrainerCrashed", *, number: int = 1, **changes: Any) -> dict[str, Any]:
+    """The record of an attempt that has ended."""
+    return {
+        "number": number,
+        "jobRef": {"name": f"{NAME}-{number}", "uid": "child-uid"},
+        "firstStartTime": time_text(-90),
+        "ending": ending(reason, **changes),
+    }
+
+
 def observed(
     *,
     status: dict[str, Any] | None = None,
