@@ -148,7 +148,7 @@ def _ended(reason: str = "TrainerCrashed", cost: dict[str, Any] | None = None, *
 
 
 def test_another_attempt_waits_until_the_last_one_is_settled() -> None:
-    """Its Job is deleted, its other containers stopped, its checkpoint claimed, its cost in the status, the ledger up."""
+    """Its Job deleted, other containers stopped, its checkpoint claimed, its cost in the status, the ledger up."""
     going_on = ended_pod(1, phase="Running", all_ended=False)
     stopped = _follow(status=_ended(), child=child(), pods=(going_on,))
     assert [type(action).__name__ for action in stopped.actions] == ["DeleteChild", "DeletePod"]

@@ -78,7 +78,9 @@ def test_pauses_double_up_to_five_minutes() -> None:
 
 def test_a_newer_checkpoint_begins_the_count_anew() -> None:
     """Crashes, pauses and the step at which memory ran out; how often it was interrupted stays."""
-    former = Restarts(attempt=4, crashes=3, interruptions=7, in_a_row=5, checkpoint_uri="s3://old/", out_of_memory_step=9)
+    former = Restarts(
+        attempt=4, crashes=3, interruptions=7, in_a_row=5, checkpoint_uri="s3://old/", out_of_memory_step=9
+    )
     got_on = _again(_end(5, uri="s3://new/"), former).counted
     assert (got_on.crashes, got_on.in_a_row, got_on.interruptions) == (1, 1, 7)
     assert (got_on.checkpoint_uri, got_on.out_of_memory_step, _pause(got_on)) == ("s3://new/", None, 10)
@@ -148,7 +150,8 @@ def test_another_crash_in_between_forgets_no_memory_step() -> None:
 
 
 @pytest.mark.parametrize(
-    "edit", [{"trainer": {"cpu": "1", "memory": "2Gi"}}, {"retry": {"maxRestarts": 9}}, {"trainer": {"image": "mine:2"}}]
+    "edit",
+    [{"trainer": {"cpu": "1", "memory": "2Gi"}}, {"retry": {"maxRestarts": 9}}, {"trainer": {"image": "mine:2"}}],
 )
 def test_a_held_job_goes_on_once_trainer_or_retry_is_edited(edit: dict[str, Any]) -> None:
     """All is forgiven then; anything else, time included, leaves it held and says the same."""
@@ -170,7 +173,9 @@ def test_a_stop_that_was_asked_for_is_never_counted(reason: str) -> None:
     assert found.counted == Restarts(attempt=3, crashes=2, interruptions=1, in_a_row=3, held_reason=None)
 
 
-_REASONS = st.sampled_from(["TrainerCrashed", "OutOfMemory", "Disrupted", "PodLost", "Stopped", "StartDeadlineExceeded"])
+_REASONS = st.sampled_from(
+    ["TrainerCrashed", "OutOfMemory", "Disrupted", "PodLost", "Stopped", "StartDeadlineExceeded"]
+)
 _ENDS = st.lists(
     st.tuples(_REASONS, st.booleans(), st.integers(0, 3), st.sampled_from([None, "s3://a/", "s3://b/"])), max_size=12
 )

@@ -76,24 +76,30 @@ def test_a_job_is_closed_when_nothing_is_left_to_do() -> None:
 
 
 def test_what_was_made_for_a_job_is_kept_for_as_long_as_asked() -> None:
-    """Then access, Job and pods go together, once; the ConfigMap goes with its Job."""
+    """Then Job and pods go, with the ConfigMaps that the Job owns; when they are gone, access, once."""
     around: dict[str, Any] = {"child": child(finished=True), "pods": (FREE,)}
     assert _decide(status=_status(ended=-3599), **around) == Finding()
-    found = _decide(status=_status(ended=-3600), **around)
-    assert found.actions == (DeleteChild(child(finished=True)), DeletePod(FREE), RemoveAccess())
-    assert found.fields == {"clearedTime": time_text(0)}
+    going = _decide(status=_status(ended=-3600), **around)
+    assert (going.actions, going.fields) == ((DeleteChild(child(finished=True)), DeletePod(FREE)), {})
+    gone = _decide(status=_status(ended=-3600))
+    assert (gone.actions, gone.fields) == ((RemoveAccess(),), {"clearedTime": time_text(0)})
     cleared = _status(ended=-3600, clearedTime=time_text(0), cost=COST | {"settledPods": None})
     assert _decide(status=cleared) == Finding()
     assert _closed(observed(status=cleared))
 
 
 def test_only_what_is_there_and_ours_is_cleared() -> None:
-    """A Job that goes already, a stranger's, a pod that goes: left alone."""
+    """A stranger's Job is left alone; a Job or a pod that goes already is waited for."""
     status = _status(ended=-3600)
-    for other in (None, child(ours=False, finished=True), child(deleting=True)):
-        assert _decide(status=status, child=other).actions == (RemoveAccess(),)
+    assert _decide(status=status, child=child(ours=False, finished=True)).actions == (RemoveAccess(),)
     going = ended_pod(0, finalizers=(), deletion_time=at(0))
-    assert _decide(status=status, pods=(going,)).actions == (RemoveAccess(),)
+    for around in (
+        {"child": child(deleting=True)},
+        {"pods": (going,)},
+        {"child": child(deleting=True), "pods": (FREE,)},
+    ):
+        found = _decide(status=status, **around)
+        assert (found.actions, found.fields) == ((DeletePod(FREE),) if FREE in around.get("pods", ()) else (), {})
 
 
 def test_a_pod_that_isnt_booked_yet_is_cleared_later() -> None:
