@@ -8,9 +8,10 @@ pass does is its kind's: see `Controller`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
@@ -89,11 +90,15 @@ class Queue:
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CONCURRENT))
     _lane: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_CONCURRENT))
     """Slots that only urgent passes use."""
+    _hurries: dict[Key, asyncio.Future[None]] = field(default_factory=dict)
+    """Done where a pass that waits for an ordinary slot has become urgent."""
 
     def ask(self, key: Key, *, urgent: bool = False) -> None:
         """Asks for a pass over one object, soon; never blocks. An urgent one doesn't wait behind others."""
         if urgent:
             self._urgent.add(key)
+            if key in self._hurries and not self._hurries[key].done():
+                self._hurries[key].set_result(None)
         if key in self._running:
             self._again.add(key)
         else:
@@ -112,7 +117,7 @@ class Queue:
         conflicts = 0
         try:
             while True:
-                async with self._lane if key in self._urgent else self._slots:
+                async with self._slot(key):
                     self._urgent.discard(key)
                     self._again.discard(key)
                     begun = time.monotonic()
@@ -124,6 +129,29 @@ class Queue:
                 await asyncio.sleep(max(0.0, begun + _LEAST_SECONDS - time.monotonic()))
         finally:
             del self._running[key]
+
+    @contextlib.asynccontextmanager
+    async def _slot(self, key: Key) -> AsyncIterator[None]:
+        """Holds a slot for a pass, once there is one; it waits behind no other pass where it is, or becomes, urgent."""
+        ordinary = key not in self._urgent and await self._in_turn(key)
+        slots = self._slots if ordinary else self._lane
+        if not ordinary:
+            await slots.acquire()
+        try:
+            yield
+        finally:
+            slots.release()
+
+    async def _in_turn(self, key: Key) -> bool:
+        """Takes an ordinary slot; returns False, without one, where the pass has become urgent before."""
+        turn = asyncio.ensure_future(self._slots.acquire())
+        hurry = self._hurries[key] = asyncio.get_running_loop().create_future()
+        try:
+            await asyncio.wait((turn, hurry), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            del self._hurries[key]
+            taken = turn.done() or not turn.cancel()
+        return taken
 
     async def _attempt(self, key: Key) -> bool:
         """Makes one pass; returns whether it met a conflict."""

@@ -13,11 +13,14 @@ from trainyard_api.conditions import ConditionType
 from trainyard_api.training_job import TrainingJob
 from trainyard_operator.cluster.pod import PodView, Resources
 from trainyard_operator.ledger.rows import Claim
+from trainyard_operator.money.booking import keep_books
 from trainyard_operator.money.prices import Prices
-from trainyard_operator.trainingjob import reconcile
+from trainyard_operator.trainingjob import attempt, gates, reconcile
 from trainyard_operator.trainingjob.actions import Plan
 from trainyard_operator.trainingjob.observed import ChildView, Observed
 from trainyard_operator.trainingjob.outcome import Run
+from trainyard_operator.trainingjob.situation import Situation
+from trainyard_operator.trainingjob.wanted import wanted
 
 NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 UID = "5b1c0b2e-0000-4000-8000-000000000001"
@@ -199,6 +202,27 @@ def running_status(*conditions: dict[str, Any], **fields: Any) -> dict[str, Any]
     return base | fields
 
 
+def stop_record(cause: str = "Suspended", attempt: int = 1) -> dict[str, Any]:
+    """The record of a stop that was asked for a while ago."""
+    return {"cause": cause, "time": time_text(-60), "attempt": attempt}
+
+
+def ending(reason: str = "TrainerCrashed", **changes: Any) -> dict[str, Any]:
+    """How an attempt ended, as it stands on record; a crash by default."""
+    facts: dict[str, Any] = {"reason": reason, "message": "why", "time": time_text(-10), "counts": True}
+    return {name: value for name, value in (facts | changes).items() if value is not None}
+
+
+def ended_record(reason: str = "TrainerCrashed", *, number: int = 1, **changes: Any) -> dict[str, Any]:
+    """The record of an attempt that has ended."""
+    return {
+        "number": number,
+        "jobRef": {"name": f"{NAME}-{number}", "uid": "child-uid"},
+        "firstStartTime": time_text(-90),
+        "ending": ending(reason, **changes),
+    }
+
+
 def observed(
     *,
     status: dict[str, Any] | None = None,
@@ -209,6 +233,15 @@ def observed(
     """A TrainingJob and what is around it."""
     parsed = job(status=status, deleted=deleted, **(spec or {}))
     return Observed(parsed, status or {}, **around)
+
+
+def situation(*, now: datetime = NOW, **around: Any) -> Situation:
+    """All parts of a job judged, as a pass does before it decides on the job's life."""
+    seen = observed(**around)
+    view = attempt.look(seen, reconcile.run_of(seen, IMAGE), now)
+    gate = gates.before_start(seen, TABLE, read_nodes=True, view=view)
+    books = keep_books(seen.account, TABLE, now, ledger_up=seen.ledger_up, refresh=False)
+    return Situation(seen, wanted(seen), gate, view, seen.review_claims(), books, now)
 
 
 def decide(seen: Observed, *, now: datetime = NOW, refresh_cost: bool = False, prices: Prices = TABLE) -> Plan:

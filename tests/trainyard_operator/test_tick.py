@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from tests.trainyard_operator.bench import PRICES, training_job
-from tests.trainyard_operator.builders import JOBS_POD_BODY, UID, checkpoint, claim, job_body
+from tests.trainyard_operator.builders import JOBS_POD_BODY, NOW, UID, checkpoint, claim, job_body
 from trainyard_operator.checkpoint.controller import CheckpointController
 from trainyard_operator.cluster import kube
+from trainyard_operator.cluster.clock import Clock
 from trainyard_operator.cluster.kube import CHECKPOINTS, TRAINING_JOBS, Kind, KubeError
 from trainyard_operator.cluster.listing import ClusterListing
+from trainyard_operator.cluster.warnings import Warnings
 from trainyard_operator.cluster.watch import Watch
 from trainyard_operator.handlers import registry
 from trainyard_operator.health import Health
@@ -24,6 +27,8 @@ from trainyard_operator.money.prices import Prices
 from trainyard_operator.queue import Controller, Key, Queue
 from trainyard_operator.tick import Tick
 from trainyard_operator.trainingjob.apply.applier import Applier
+from trainyard_operator.trainingjob.apply.memory import Memory, refusal
+from trainyard_operator.trainingjob.apply.start import Images
 from trainyard_operator.trainingjob.controller import TrainingJobController
 
 
@@ -49,8 +54,9 @@ class Server:
 class Asked(Queue):
     """A queue that is only asked."""
 
-    def ask(self, key: Key) -> None:
+    def ask(self, key: Key, *, urgent: bool = False) -> None:
         """Remembers."""
+        assert not urgent
         self._again.add(key)
 
 
@@ -59,7 +65,7 @@ class Rig:
 
     def __init__(self, server: Any, directory: Path, *others: Controller) -> None:
         ledger, metrics, self.health = Ledger(directory / "dsn"), Metrics(), Health(5)
-        self.applier = Applier(server, ledger, "image", "Never")
+        self.applier = Applier(server, ledger, Images("image", "Never"))
         self.jobs = TrainingJobController(
             kube=server,
             ledger=ledger,
@@ -69,8 +75,11 @@ class Rig:
             read_nodes=True,
             metrics=metrics,
             steps=Steps(ledger, metrics),
+            warnings=Warnings(server),
+            clock=Clock(),
+            keep_finished=timedelta(days=1),
         )
-        controllers: tuple[Controller, ...] = (self.jobs, CheckpointController(server), *others)
+        controllers: tuple[Controller, ...] = (self.jobs, CheckpointController(server, Clock()), *others)
         self.queue = Asked({controller.kind: controller for controller in controllers}, metrics)
         self.tick = Tick(self.queue, server, ledger, self.health, (), 5)
 
@@ -101,10 +110,10 @@ def test_what_is_remembered_of_a_job_goes_with_it(tmp_path: Path) -> None:
     """By uid: refusals and the time of the last cost; those of a job that is listed stay."""
     rig = Rig(Server(), tmp_path)
     for uid in (UID, "gone"):
-        rig.applier.refusals[uid] = {"s3://x": "refused"}
+        rig.applier.memories[uid] = Memory(start=refusal("quota", NOW))
         rig.jobs._cost_written[uid] = 1.0
     rig.once()
-    assert list(rig.applier.refusals) == list(rig.jobs._cost_written) == [UID]
+    assert list(rig.applier.memories) == list(rig.jobs._cost_written) == [UID]
 
 
 SWEEPS = Kind("/apis/example.dev/v1", "sweeps")
@@ -120,6 +129,13 @@ class Sweeps:
     def __init__(self) -> None:
         self.seen: list[list[dict[str, Any]]] = []
         self.chores = (self._note,)
+
+    async def seen(self, body: dict[str, Any]) -> None:
+        """Never called: nothing is watched here."""
+
+    def is_urgent(self, body: dict[str, Any]) -> bool:
+        """Nothing is."""
+        return not body
 
     async def judge(self, _: ClusterListing) -> Callable[[dict[str, Any]], Awaitable[bool]]:
         """Every one of an even number needs a pass."""

@@ -6,6 +6,7 @@ Place in the data's way: from station 9 back to station 2. Which claims are acce
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from trainyard_api.conditions import ConditionType, Reason
@@ -49,13 +50,13 @@ def claim_of(reviewed: ClaimsReview, uri: str | None) -> Claim | None:
 
 
 def unclaimed(observed: Observed, committed: CommittedCheckpoint | None) -> Claim | None:
-    """Makes the claim that an ended trainer couldn't write, where the ledger lacks it; its rules are those of a row."""
+    """Makes the claim that an ended trainer couldn't write, where the ledger lacks it and a row of it would count."""
     ending = observed.status.attempt.ending if observed.status.attempt is not None else None
     if committed is None or ending is None or observed.claims is None:
         return None
     if any(claim.uri == committed.uri for claim in observed.claims):
         return None
-    return Claim(
+    claim = Claim(
         uri=committed.uri,
         run_uid=observed.metadata.uid,
         attempt=observed.attempt,
@@ -66,6 +67,8 @@ def unclaimed(observed: Observed, committed: CommittedCheckpoint | None) -> Clai
         committed_time=parse_time(ending.time),
         updates=committed.updates,
     )
+    # User code may name any numbers: the ledger would refuse them at every pass.
+    return claim if claim in replace(observed, claims=(claim,)).review_claims().accepted else None
 
 
 def _latest(observed: Observed, reviewed: ClaimsReview) -> tuple[tuple[Condition, ...], dict[str, dict[str, str]]]:

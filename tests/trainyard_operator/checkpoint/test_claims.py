@@ -25,7 +25,9 @@ def test_a_claim_in_order_becomes_an_object_once() -> None:
     assert _review([one], [checkpoint(one, ready=False)]).to_fill == (one,)
     done = _review([one], [checkpoint(one)])
     assert done.stored == (one,)
-    assert done.complete
+    assert done.complete(())
+    assert not _review([one]).complete(())
+    assert _review([one]).complete({one.uri})
     assert done.latest == one
 
 

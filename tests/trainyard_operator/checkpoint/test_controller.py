@@ -8,6 +8,7 @@ import pytest
 
 from tests.trainyard_operator.bench import NAMESPACE, Bench, condition, training_job
 from trainyard_operator.checkpoint.controller import CheckpointController
+from trainyard_operator.cluster.clock import Clock
 from trainyard_operator.cluster.kube import CHECKPOINTS
 
 pytestmark = pytest.mark.integration
@@ -38,7 +39,7 @@ def test_a_second_pass_writes_nothing(bench: Bench) -> None:
     body = {"apiVersion": "trainyard.dev/v1alpha1", "kind": "Checkpoint", "metadata": {"name": "again"}, "spec": spec}
     bench.operator.kill()
     bench.api.create(CHECKPOINTS, body)
-    controller = CheckpointController(bench.api._kube)
+    controller = CheckpointController(bench.api._kube, Clock())
     versions = []
     for _ in range(2):
         asyncio.run(controller.reconcile(NAMESPACE, "again"))

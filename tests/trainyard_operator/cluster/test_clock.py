@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from trainyard_operator.cluster.clock import format_time, parse_time
+from trainyard_operator.cluster.clock import Clock, format_time, parse_time
 
 
 def test_a_time_survives_being_written() -> None:
@@ -22,3 +22,35 @@ def test_what_is_no_time_is_refused() -> None:
     """A ValueError, not a guess."""
     with pytest.raises(ValueError, match="isoformat"):
         parse_time("soon")
+
+
+class Hands:
+    """The hands of a wall clock, and of one that only goes on."""
+
+    def __init__(self) -> None:
+        self.wall, self.elapsed = 1_000_000.75, 50.0
+
+    def clock(self) -> Clock:
+        """A clock that reads them."""
+        return Clock(lambda: self.wall, lambda: self.elapsed)
+
+
+def test_a_clock_that_is_set_changes_no_bill() -> None:
+    """An hour ahead and back: what passes is what has truly passed."""
+    hands = Hands()
+    clock = hands.clock()
+    for jump in (3600, -7200, 0):
+        hands.wall += jump
+        assert clock.now().timestamp() == 1_000_000
+    hands.elapsed += 10.5
+    assert clock.now() == datetime.fromtimestamp(1_000_011, UTC)
+
+
+def test_a_clock_tells_whole_seconds_and_starts_at_the_machines_time() -> None:
+    """As the API keeps them; a later process reads the wall again."""
+    hands = Hands()
+    assert hands.clock().now() == datetime.fromtimestamp(1_000_000, UTC)
+    hands.wall += 3600
+    assert hands.clock().now() == datetime.fromtimestamp(1_003_600, UTC)
+    assert Clock().now().microsecond == 0
+    assert Clock().now().tzinfo is UTC

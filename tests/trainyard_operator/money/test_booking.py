@@ -65,44 +65,47 @@ def test_time_alone_changes_nothing_until_a_new_sum_is_due() -> None:
     assert _books(seen, refresh=True).cost["novel"] == 1
 
 
-def test_an_end_is_recorded_before_it_is_booked() -> None:
-    """First pass: the end time. Second pass: row, sum and uid. The amount follows from what the status holds."""
+def test_an_end_is_settled_in_the_status_before_its_row_is_written() -> None:
+    """First pass: end and sum at once. Second: the row, of what the status holds; then only the uid is remembered."""
     first = _books(observed(status=_status(openPods=[open_pod()]), pods=(ended_pod(1),)))
-    assert first.cost["openPods"] == [open_pod(end=-10)]
-    assert first.to_book == ()
-    second = _books(observed(status=_status(openPods=[open_pod(end=-10)]), pods=(ended_pod(1),)))
-    assert [(b.pod.uid, b.amount, b.required) for b in second.to_book] == [(POD_UID, Decimal("0.037500"), True)]
+    assert [(spend.pod.uid, spend.amount) for spend in first.settled] == [(POD_UID, Decimal("0.037500"))]
+    assert (first.cost["settledUSD"], first.cost["settledPods"]) == ("0.037500", [open_pod(end=-10)])
+    assert ("openPods" in first.cost, first.open_pods, first.unwritten) == (False, (), ())
+    second = _books(observed(status=running_status(cost=first.cost), pods=(ended_pod(1),)))
+    assert [(spend.pod.uid, spend.amount) for spend in second.unwritten] == [(POD_UID, Decimal("0.037500"))]
     assert (second.cost["settledUSD"], second.cost["settledPods"]) == ("0.037500", [{"uid": POD_UID}])
-    assert "openPods" not in second.cost
+    assert second.settled == ()
 
 
-def test_a_repeated_booking_has_the_same_amount() -> None:
+def test_a_repeated_row_has_the_same_amount() -> None:
     """However late, and even if the pod's own times were to change."""
-    status = _status(openPods=[open_pod(end=-10)])
+    status = _status(settledUSD="0.037500", settledPods=[open_pod(end=-10)])
     changed = ended_pod(1, finished_time=at(-50))
     for pods in ((ended_pod(1),), (changed,), ()):
-        assert _books(observed(status=status, pods=pods)).to_book[0].amount == Decimal("0.037500")
+        assert _books(observed(status=status, pods=pods)).unwritten[0].amount == Decimal("0.037500")
 
 
-def test_without_the_ledger_an_ended_pod_stands_still() -> None:
-    """It stays open, costs no more, and isn't settled."""
-    seen = observed(status=_status(openPods=[open_pod(end=-10)]), pods=(ended_pod(1),))
+def test_without_the_ledger_a_row_waits_in_the_status() -> None:
+    """The sum counts at once; the details stay until the row can be written, and nothing is added a second time."""
+    seen = observed(status=_status(openPods=[open_pod()]), pods=(ended_pod(1),))
     books = _books(seen, ledger_up=False, refresh=True)
-    assert (books.to_book, len(books.open_pods)) == ((), 1)
-    assert books.cost["settledUSD"] == "0.000000"
+    assert books.cost["settledUSD"] == "0.037500"
     assert Decimal(books.cost["spentUSD"]) == Decimal("0.0375")
+    for pods in ((ended_pod(1),), ()):
+        later = _books(observed(status=running_status(cost=books.cost), pods=pods), ledger_up=False, refresh=True)
+        assert (later.cost, later.settled) == (books.cost, ())
 
 
 def test_a_pod_that_is_gone_without_a_word_ends_when_that_is_seen() -> None:
     """Nothing else is known of it."""
     books = _books(observed(status=_status(openPods=[open_pod()])))
-    assert books.open_pods[0].end_time == time_text(0)
+    assert [spend.pod.end_time for spend in books.settled] == [time_text(0)]
 
 
 def test_a_container_cant_end_after_we_saw_its_end() -> None:
     """A node's clock that is ahead costs nobody money."""
     seen = observed(status=_status(openPods=[open_pod()]), pods=(ended_pod(1, finished_time=at(500)),))
-    assert _books(seen).open_pods[0].end_time == time_text(0)
+    assert _books(seen).settled[0].pod.end_time == time_text(0)
 
 
 def test_a_settled_pod_is_never_opened_again_and_forgotten_when_gone() -> None:
@@ -124,11 +127,11 @@ def test_a_projection_needs_a_running_pod_and_its_report() -> None:
 
 
 def test_a_namespace_that_goes_is_settled_at_once() -> None:
-    """To the end of the pod's grace, without waiting for status or ledger."""
+    """To the end of the pod's grace, without waiting for it to end."""
     seen = observed(status=_status(openPods=[open_pod()]), pods=(pod(deletion_time=at(5)),))
-    books = _books(seen, ledger_up=False, close_now=True, at_once=True)
+    books = _books(seen, ledger_up=False, close_now=True)
     assert books.open_pods == ()
-    assert [(b.pod.end_time, b.required) for b in books.to_book] == [(time_text(5), False)]
+    assert [spend.pod.end_time for spend in books.settled] == [time_text(5)]
 
 
 def test_the_books_fit_the_schema() -> None:
@@ -136,6 +139,7 @@ def test_the_books_fit_the_schema() -> None:
     for seen in (
         observed(),
         observed(pods=(pod(),), node_labels={POD_UID: {}}),
-        observed(status=_status(openPods=[open_pod(end=-10)]), pods=(ended_pod(1),)),
+        observed(status=_status(openPods=[open_pod()]), pods=(ended_pod(1),)),
+        observed(status=_status(settledPods=[open_pod(end=-10)]), pods=(ended_pod(1),)),
     ):
         Cost.model_validate(_books(seen, refresh=True).cost, extra="forbid")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from tests.trainyard_operator.bench import PRICES
-from tests.trainyard_operator.builders import decide, job_body, next_status, observed, reported, running_status
+from tests.trainyard_operator.builders import NOW, decide, job_body, next_status, observed, reported, running_status
 from trainyard_api.conditions import ConditionType
+from trainyard_operator.cluster.clock import Clock
 from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, PODS, TRAINING_JOBS
 from trainyard_operator.cluster.listing import ClusterListing
+from trainyard_operator.cluster.warnings import Warnings
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.trainingjob.apply.applier import Applier
+from trainyard_operator.trainingjob.apply.start import Images
 from trainyard_operator.trainingjob.controller import TrainingJobController
 
 
@@ -25,12 +29,15 @@ def _needed(body: dict[str, Any], directory: Path) -> bool:
     controller = TrainingJobController(
         kube=nothing,
         ledger=ledger,
-        applier=Applier(nothing, ledger, "image", "Never"),
+        applier=Applier(nothing, ledger, Images("image", "Never")),
         prices=Prices.model_validate(PRICES),
         trainer_image="image",
         read_nodes=True,
         metrics=metrics,
         steps=Steps(ledger, metrics),
+        warnings=Warnings(nothing),
+        clock=Clock(wall=NOW.timestamp, elapsed=float),
+        keep_finished=timedelta(days=1),
     )
     listing = ClusterListing({TRAINING_JOBS: [body], JOBS: [], PODS: [], CHECKPOINTS: []}, nothing)
 

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.trainyard_operator.builders import TABLE, checkpoint, claim, observed, running_status
+from tests.trainyard_operator.builders import TABLE, checkpoint, child, claim, observed, running_status, time_text
 from trainyard_api.conditions import ConditionType
 from trainyard_operator.money.prices import Prices
+from trainyard_operator.trainingjob.attempt import AttemptView, NotBegun, Waiting
 from trainyard_operator.trainingjob.gates import Gate, before_start, resources_of
 from trainyard_operator.trainingjob.model_source import SourceView
 
 GPU = {"trainer": {"gpus": {"product": "X", "count": 2}}}
+BEGUN = Waiting(child())
 FROM_CHECKPOINT = {"model": {"checkpoint": {"name": "mine"}}}
 
 
-def _gate(prices: Prices = TABLE, *, begun: bool = False, **around: Any) -> Gate:
-    return before_start(observed(**around), prices, read_nodes=True, begun=begun)
+def _gate(prices: Prices = TABLE, *, view: AttemptView | None = None, **around: Any) -> Gate:
+    return before_start(observed(**around), prices, read_nodes=True, view=view or NotBegun())
+
+
+def _pinned(**references: Any) -> dict[str, Any]:
+    """The status of a job that waits for its first start."""
+    return {"observedGeneration": 1} | references
 
 
 def _reported(gate: Gate) -> dict[str, tuple[str, str]]:
@@ -45,7 +52,7 @@ def test_without_the_ledger_nothing_begins() -> None:
     gate = _gate(claims=None)
     assert not gate.open
     assert [p.reason for p in gate.finding.problems] == ["DatabaseUnavailable"]
-    assert [p.reason for p in _gate(claims=None, begun=True).finding.problems] == ["DatabaseUnavailable"]
+    assert [p.reason for p in _gate(claims=None, view=BEGUN).finding.problems] == ["DatabaseUnavailable"]
 
 
 def test_a_checkpoint_is_pinned_first_and_started_from_in_a_later_pass() -> None:
@@ -54,7 +61,7 @@ def test_a_checkpoint_is_pinned_first_and_started_from_in_a_later_pass() -> None
     found = _gate(spec=FROM_CHECKPOINT, source=SourceView(checkpoint=ready))
     assert not found.open
     assert "modelRef" in found.finding.fields
-    pinned = running_status(modelRef=found.finding.fields["modelRef"])
+    pinned = _pinned(modelRef=found.finding.fields["modelRef"])
     assert _gate(spec=FROM_CHECKPOINT, status=pinned, pinned=ready).open
 
 
@@ -64,9 +71,35 @@ def test_a_checkpoint_that_isnt_there_is_waited_for_or_given_up() -> None:
     assert (waiting.open, waiting.final) == (False, None)
     assert _reported(waiting)[ConditionType.MODEL_AVAILABLE] == ("False", "WaitingForCheckpoint")
     reference = {"checkpoint": "mine", "uid": "gone", "digest": claim().digest}
-    gone = _gate(spec=FROM_CHECKPOINT, status=running_status(modelRef=reference))
+    gone = _gate(spec=FROM_CHECKPOINT, status=_pinned(modelRef=reference))
     assert gone.final is not None
     assert gone.final.reason == "CheckpointUnavailable"
+
+
+def test_once_a_trainer_has_started_a_checkpoint_that_is_gone_is_waited_for() -> None:
+    """Somebody may put it back; only the trainer's own refusal is final by then."""
+    reference = {"checkpoint": "mine", "uid": "gone", "digest": claim().digest}
+    again = running_status(modelRef=reference, attempts=2, podRef=None, jobRef=None)
+    again["attempt"] = {"number": 2, "firstStartTime": time_text(-90)}
+    gate = _gate(spec=FROM_CHECKPOINT, status={name: part for name, part in again.items() if part is not None})
+    assert (gate.open, gate.final) == (False, None)
+    assert _reported(gate)[ConditionType.MODEL_AVAILABLE] == ("False", "CheckpointUnavailable")
+
+
+def test_jobs_that_wait_for_each_other_are_told_so() -> None:
+    """Nothing else would ever show it."""
+    job = observed().job.model_copy(update={"status": None})
+    circle = SourceView(job, circle=("sums", "other", "sums"))
+    gate = _gate(spec={"model": {"checkpoint": {"trainingJob": "other"}}}, source=circle)
+    assert [problem.reason for problem in gate.finding.problems] == ["WaitingInCircle"]
+    assert "sums -> other -> sums" in gate.message
+    assert _reported(gate)[ConditionType.MODEL_AVAILABLE] == ("False", "WaitingInCircle")
+
+
+def test_of_a_manifest_that_cant_be_read_no_gate_is_judged() -> None:
+    """Neutral values stand in for what it lacks; their model and price mean nothing."""
+    gate = _gate(spec=GPU, unreadable="spec.model: must be set")
+    assert (gate.open, gate.final, _reported(gate)) == (False, None, {})
 
 
 def test_an_evaluation_waits_for_both_checkpoints() -> None:
@@ -78,14 +111,14 @@ def test_an_evaluation_waits_for_both_checkpoints() -> None:
     assert _reported(waiting)[ConditionType.BASELINE_AVAILABLE] == ("False", "WaitingForCheckpoint")
     ready = checkpoint(claim(), name="other")
     found = _gate(spec=spec, baseline=ready)
-    pinned = running_status(baselineRef=found.finding.fields["baselineRef"])
+    pinned = _pinned(baselineRef=found.finding.fields["baselineRef"])
     assert _gate(spec=spec, status=pinned, baseline=ready).open
     assert _gate(spec=spec, status=pinned).final is not None
 
 
 def test_once_begun_prices_are_looked_at_no_more() -> None:
     """A table that changes under a running pod doesn't unsettle its rate."""
-    assert _reported(_gate(spec=GPU, begun=True)) == {}
+    assert _reported(_gate(spec=GPU, view=BEGUN)) == {}
 
 
 def test_the_pods_requests_are_the_specs() -> None:

@@ -1,39 +1,108 @@
-"""Claims about a TrainingJob that this version can't read."""
+"""Claims about TrainingJobs that this version can't read."""
 
 from __future__ import annotations
 
-import asyncio
 import copy
+from typing import Any
 
-import pydantic
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from tests.trainyard_operator.bench import Bench, condition
-from tests.trainyard_operator.builders import NOW
-from trainyard_api.training_job import parse_training_job
-from trainyard_operator.trainingjob import invalid
-
-pytestmark = pytest.mark.integration
+from tests.trainyard_operator.builders import NAME, UID, job_body, open_pod, reported, running_status
+from trainyard_api.conditions import ConditionType
+from trainyard_operator.trainingjob.invalid import read
 
 
-def test_it_is_said_in_the_status_once_and_nothing_else_changes(bench: Bench) -> None:
-    """Degraded with the field, the rule and the value; all other conditions stay."""
-    bench.submit("unreadable", model={"checkpoint": {"trainingJob": "never-there"}})
-    before = bench.api.wait_condition("unreadable", "ModelAvailable", reason="WaitingForCheckpoint")
-    bench.operator.kill()
-    broken = copy.deepcopy(before)
-    broken["spec"]["trainer"]["cpu"] = "many"
-    with pytest.raises(pydantic.ValidationError) as caught:
-        parse_training_job(broken)
-    asyncio.run(invalid.report(bench.api._kube, broken, caught.value, NOW))
-    after = bench.api.job("unreadable")
-    degraded = condition(after, "Degraded")
-    assert (degraded["status"], degraded["reason"]) == ("True", "InvalidSpec")
-    assert degraded["message"].startswith("spec.trainer.cpu: ")
-    assert degraded["message"].endswith('got "many"')
-    assert condition(after, "Succeeded") == condition(before, "Succeeded")
-    version = after["metadata"]["resourceVersion"]
-    again = copy.deepcopy(after)
-    again["spec"]["trainer"]["cpu"] = "many"
-    asyncio.run(invalid.report(bench.api._kube, again, caught.value, NOW))
-    assert bench.api.job("unreadable")["metadata"]["resourceVersion"] == version
+def test_what_is_in_order_is_read_as_it_is() -> None:
+    """Nothing is left out, and nothing said."""
+    reading = read(job_body(status=running_status()))
+    assert reading.unreadable == ""
+    assert reading.job.status is not None
+    assert reading.job.status.to_wire().items() >= {"attempts": 1}.items()
+    assert reading.job.spec.trainer.cpu == "1"
+    assert read(job_body()).job.status is not None
+
+
+def test_the_first_fault_is_said_and_the_object_still_is_itself() -> None:
+    """By field, rule and value; name, uid and finalizers are its own."""
+    body = job_body(status=running_status(), deleted=-1)
+    body["spec"]["trainer"]["cpu"] = "many"
+    reading = read(body)
+    assert reading.unreadable.startswith("spec.trainer.cpu: ")
+    assert reading.unreadable.endswith('got "many"')
+    metadata, deleted = reading.job.metadata, body["metadata"]["deletionTimestamp"]
+    assert (metadata.name, metadata.uid, metadata.deletion_timestamp) == (NAME, UID, deleted)
+    assert reading.job.status is not None
+    assert reading.job.status.cost is not None
+
+
+@pytest.mark.parametrize("word", ["suspend", "cancel"])
+@pytest.mark.parametrize(("value", "heeded"), [(True, True), (False, False), ("true", False), (None, False)])
+def test_what_stops_its_pods_is_heeded(word: str, value: object, heeded: bool) -> None:
+    """Whatever else is in the manifest; nothing but true is true."""
+    body = job_body()
+    body["spec"] = {word: value, "budget": "all of it"}
+    spec = read(body).job.spec
+    assert (spec.suspend, spec.cancel) == (word == "suspend" and heeded, word == "cancel" and heeded)
+
+
+@pytest.mark.parametrize(("given", "grace"), [(77, 77), ("long", 120), (-1, 120), (None, 120)])
+def test_its_grace_is_heeded_where_it_is_in_order(given: object, grace: int) -> None:
+    """Else the default stands in; a pod has been made with the one or the other."""
+    body = job_body()
+    body["spec"]["checkpoints"] = {"stopGraceSeconds": given}
+    reading = read(body)
+    assert reading.unreadable
+    assert reading.job.spec.checkpoints.stop_grace_seconds == grace
+
+
+@pytest.mark.parametrize("spec", [None, [], "x", 7, {}, {"checkpoints": []}])
+def test_no_manifest_breaks_the_reader(spec: object) -> None:
+    """Neutral values stand in; what they would run is never begun."""
+    body = job_body(status=running_status())
+    body["spec"] = spec
+    reading = read(body)
+    assert reading.unreadable
+    assert reading.job.spec.trainer.memory
+    assert (reading.job.spec.suspend, reading.job.spec.cancel) == (False, False)
+    del body["spec"]
+    assert read(body).unreadable
+
+
+def test_of_a_status_only_what_breaks_the_schema_is_left_out() -> None:
+    """A word of a newer operator takes no cost, no attempt and no other condition with it."""
+    known = reported(ConditionType.SUCCEEDED, "Unknown", "Running")
+    status = running_status({**known, "type": "Novel", "reason": "not-a-word"}, known)
+    status["budget"] = {"limitUSD": "5.00", "source": "Namespace"}
+    status["cost"]["openPods"] = [open_pod(), {"uid": "x"}]
+    status["attempt"]["firstStartTime"] = 7
+    body = job_body(status=status)
+    before = copy.deepcopy(body)
+    reading = read(body)
+    found = reading.job.status
+    assert found is not None
+    assert reading.unreadable == ""
+    assert [condition.type for condition in found.conditions or []] == ["Succeeded"]
+    assert found.cost is not None
+    assert [pod.uid for pod in found.cost.open_pods or []] == [open_pod()["uid"]]
+    assert found.attempt is not None
+    assert (found.attempt.number, found.attempt.first_start_time) == (1, None)
+    assert found.pod_ref is not None
+    assert found.budget is None
+    assert body == before
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+_FIELDS = [*running_status(), "stop", "cancelTime", "restarts", "progress", "completionTime", "novel"]
+
+
+@given(status=st.dictionaries(st.sampled_from(_FIELDS), _JSON, max_size=6), spec=_JSON)
+def test_nothing_in_spec_or_status_breaks_the_reader(status: dict[str, Any], spec: object) -> None:
+    """Any JSON: a job that can't be read is still stopped, billed and let go."""
+    body = job_body() | {"status": running_status() | status, "spec": spec}
+    assert read(body).job.metadata.uid == UID

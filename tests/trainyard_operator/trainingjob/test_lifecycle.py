@@ -1,6 +1,8 @@
-"""Claims about a job's start and end, through the one decision."""
+"""Claims about where a job goes from here, through the one decision."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 
@@ -14,98 +16,103 @@ from tests.trainyard_operator.builders import (
     conditions,
     decide,
     ended_pod,
+    ended_record,
     next_status,
     observed,
-    open_pod,
     pod,
     running_status,
+    stop_record,
     summary_of,
+    time_text,
 )
 from trainyard_api.conditions import ConditionType
-from trainyard_operator.money.booking import BookSpend
-from trainyard_operator.trainingjob.actions import (
-    DeleteChild,
-    EndRun,
-    ReleasePod,
-    StartAttempt,
-    StoreCheckpoint,
-)
+from trainyard_operator.trainingjob.actions import DeleteChild, DeletePod, EndRun, RecordStop, ReleasePod
+from trainyard_operator.trainingjob.wanted import StopCause
 
 DONE = f'{{"reason": "Completed", "committedUri": "{PREFIX}step-10-9d2f0c3e/"}}'
 BOOKED = {"spentUSD": "0.1000", "settledUSD": "0.037500", "settledPods": [{"uid": POD_UID}]}
-RECORDED = {"spentUSD": "0.1000", "settledUSD": "0.000000", "openPods": [open_pod(end=-10)]}
+CANCELLED = {"cancel": True}
+SUSPENDED = {"suspend": True}
 
 
-def test_success_waits_for_booking_and_the_final_checkpoint() -> None:
-    """Pod ended; end recorded; booked and stored; only then Completed."""
-    pods, one = (ended_pod(0, DONE),), claim(10)
-    first = decide(observed(status=running_status(), child=child(), pods=pods, claims=(one,)))
-    assert (summary_of(first), first.actions) == (("Unknown", "Running"), (StoreCheckpoint(one),))
-    second = decide(observed(status=running_status(cost=RECORDED), child=child(), pods=pods, claims=(one,)))
-    assert summary_of(second) == ("Unknown", "Running")
-    stored = observed(
-        status=running_status(cost=RECORDED), child=child(), pods=pods, claims=(one,), checkpoints=(checkpoint(one),)
-    )
-    last = decide(stored)
-    assert [type(action) for action in last.actions] == [BookSpend, EndRun]
-    assert summary_of(last) == ("True", "Completed")
-    assert last.operator_half["latestCheckpointRef"]["name"] == checkpoint(one).metadata.name
-    assert "completionTime" in last.operator_half
+def _ended(reason: str = "TrainerCrashed", **changes: Any) -> dict[str, Any]:
+    """The status of a job whose attempt has ended and is booked."""
+    return running_status(attempt=ended_record(reason, **changes), cost=BOOKED)
 
 
-@pytest.mark.parametrize("claims", [(), (claim(5),), (claim(10, digest="md5:0"),)])
-def test_without_an_accepted_claim_to_its_final_checkpoint_a_job_has_failed(claims: tuple) -> None:
-    """Its pod has ended, so the row can't come any more: to wait would be to wait for ever."""
-    objects = tuple(checkpoint(each) for each in claims if each.step == 5)
-    status = running_status(cost=BOOKED)
-    seen = observed(status=status, child=child(), pods=(ended_pod(0, DONE),), claims=claims, checkpoints=objects)
-    plan = decide(seen)
-    assert summary_of(plan) == ("False", "Failed")
-    stalled = conditions(plan)[ConditionType.STALLED]
-    assert stalled["reason"] == "ResultMissing"
-    assert stalled["message"].startswith("committedUri: ")
-    assert stalled["message"].endswith(f'got "{PREFIX}step-10-9d2f0c3e/"')
+@pytest.mark.parametrize("cause", [StopCause.CANCELLED, StopCause.SUSPENDED])
+def test_a_stop_takes_child_and_pod_together(cause: StopCause) -> None:
+    """The cause on record first; while the pod saves, nothing more is done and the status says Stopping."""
+    spec = CANCELLED if cause is StopCause.CANCELLED else SUSPENDED
+    status = running_status(cancelTime=time_text(-60)) if cause is StopCause.CANCELLED else running_status()
+    first = decide(observed(spec=spec, status=status, child=child(), pods=(pod(),)))
+    assert first.actions == (RecordStop(cause.value, 1), DeleteChild(child()), DeletePod(pod()))
+    stopped = status | {"stop": stop_record(cause)}
+    saving = decide(observed(spec=spec, status=stopped, child=child(deleting=True), pods=(pod(deletion_time=at(4)),)))
+    assert saving.actions == ()
+    for plan in (first, saving):
+        assert summary_of(plan) == ("Unknown", "Stopping")
+        assert conditions(plan)[ConditionType.SUCCEEDED]["message"].startswith(f"{cause.value}: ")
 
 
-def test_while_the_ledger_is_away_no_job_succeeds_or_fails_by_its_claims() -> None:
-    """The row may be there."""
-    seen = observed(status=running_status(cost=BOOKED), child=child(), pods=(ended_pod(0, DONE),), claims=None)
-    assert summary_of(decide(seen)) == ("Unknown", "Running")
+def test_a_job_is_held_only_when_all_is_quiet() -> None:
+    """Its pod has ended, the verdict is on record, the cost booked: Suspended, and no longer Reconciling."""
+    status = running_status(stop=stop_record())
+    pods = (ended_pod(10),)
+    first = decide(observed(spec=SUSPENDED, status=status, pods=pods))
+    assert summary_of(first) == ("Unknown", "Stopping")
+    assert conditions(first)[ConditionType.SUSPENDED]["status"] == "False"
+    second = decide(observed(spec=SUSPENDED, status=next_status(first) | {"stop": stop_record()}, pods=pods))
+    assert summary_of(second) == ("Unknown", "Suspended")
+    found = conditions(second)
+    assert (found[ConditionType.SUSPENDED]["status"], found[ConditionType.RECONCILING]["status"]) == ("True", "False")
+    assert found[ConditionType.FINISHED]["status"] == "False"
 
 
-def test_a_job_has_failed_only_when_its_child_can_make_no_more_pods() -> None:
-    """A pod that was deleted before it had a node cost nothing, and its Job may not have noticed yet."""
-    gone = pod(bound_time=None, node_name=None, started=False, phase="Pending", deletion_time=at(0))
-    status = running_status(cost={"spentUSD": "0.0000", "settledUSD": "0.000000"})
-    first = decide(observed(status=status, child=child(), pods=(gone,)))
-    assert (summary_of(first), first.actions) == (("Unknown", "Stopping"), ())
-    second = decide(observed(status=next_status(first), child=child(), pods=(gone,)))
-    assert (summary_of(second), second.actions) == (("Unknown", "Stopping"), (DeleteChild(child()), ReleasePod(gone)))
-    last = decide(observed(status=next_status(second), child=child(deleting=True)))
-    assert summary_of(last) == ("False", "Failed")
+def test_a_job_that_is_suspended_before_it_began_starts_nothing() -> None:
+    """Held at once; it waits for no model, no price, no ledger."""
+    for around in ({}, {"claims": None}):
+        plan = decide(observed(spec=SUSPENDED, **around))
+        assert plan.actions == ()
+        assert summary_of(plan) == ("Unknown", "Suspended")
 
 
 def test_a_verdict_is_on_record_before_the_child_is_stopped() -> None:
-    """The evidence goes with the pod: first Stalled, then the deletion."""
+    """The evidence goes with the pod: first the record, then the deletion."""
     waiting = pod(started=False, waiting_reason="ErrImagePull", bound_time=at(-700))
-    first = decide(observed(status=running_status(), child=child(), pods=(waiting,)))
+    never = {"number": 1, "jobRef": {"name": "sums-1", "uid": "child-uid"}}
+    first = decide(observed(status=running_status(attempt=never), child=child(), pods=(waiting,)))
     assert first.actions == ()
-    assert conditions(first)[ConditionType.STALLED]["reason"] == "ImageUnavailable"
+    assert first.operator_half["attempt"]["ending"]["reason"] == "ImageUnavailable"
     assert summary_of(first) == ("Unknown", "Stopping")
     second = decide(observed(status=next_status(first), child=child(), pods=(waiting,)))
-    assert second.actions == (DeleteChild(child()),)
+    assert second.actions == (DeleteChild(child()), DeletePod(waiting))
 
 
 def test_a_failure_repeats_its_cause() -> None:
-    """Succeeded says Failed with the message of Stalled; the pod is released in the pass after."""
-    seen = observed(status=running_status(cost=RECORDED), child=child(), pods=(ended_pod(3, "boom"),))
-    plan = decide(seen)
+    """Succeeded says Failed with the message of Stalled; the pod is released in the pass before."""
+    pods = (ended_pod(20, '{"reason": "UnknownTask", "message": "no such task"}'),)
+    first = decide(observed(status=running_status(), child=child(), pods=pods))
+    assert summary_of(first) == ("Unknown", "Stopping")
+    plan = decide(observed(status=next_status(first), child=child(), pods=pods))
     assert summary_of(plan) == ("False", "Failed")
     found = conditions(plan)
-    assert found[ConditionType.STALLED]["message"] == found[ConditionType.SUCCEEDED]["message"]
+    assert found[ConditionType.STALLED]["reason"] == "UnknownTask"
+    assert found[ConditionType.STALLED]["message"] == found[ConditionType.SUCCEEDED]["message"] == "no such task"
     assert found[ConditionType.RECONCILING]["status"] == "False"
-    after = decide(observed(status=next_status(plan), child=child(), pods=(ended_pod(3, "boom"),)))
-    assert after.actions == (ReleasePod(ended_pod(3, "boom")),)
+    assert found[ConditionType.FINISHED]["status"] == "True"
+
+
+def test_what_has_ended_for_good_is_not_called_off() -> None:
+    """A cancellation that comes after the last step, or after the user's mistake, changes no verdict."""
+    one = claim(10)
+    record = ended_record("Completed", success=True, counts=None, committedUri=one.uri)
+    status = running_status(attempt=record, cost=BOOKED, cancelTime=time_text(-60))
+    objects = (checkpoint(one),)
+    done = observed(spec=CANCELLED, status=status, pods=(ended_pod(0, DONE),), claims=(one,), checkpoints=objects)
+    assert summary_of(decide(done)) == ("True", "Completed")
+    refused = _ended("UnknownTask", counts=None, final=True) | {"cancelTime": time_text(-60)}
+    assert summary_of(decide(observed(spec=CANCELLED, status=refused))) == ("False", "Failed")
 
 
 def test_a_model_that_can_never_come_ends_a_job_in_one_pass() -> None:
@@ -116,15 +123,23 @@ def test_a_model_that_can_never_come_ends_a_job_in_one_pass() -> None:
     assert conditions(plan)[ConditionType.STALLED]["reason"] == "CheckpointUnavailable"
 
 
-def test_a_refused_start_is_said_once_and_tried_again() -> None:
-    """A quota, say: the status names the cause, then every pass tries; once it is made, all is well."""
-    why = 'metadata.name: its pod can\'t be made: exceeded quota (403 Forbidden); got "sums"'
-    first = decide(observed(refusals={"sums-1": why}))
-    assert first.actions == ()
-    assert (summary_of(first), "attempts" in first.operator_half) == (("Unknown", "Queued"), False)
-    degraded = conditions(first)[ConditionType.DEGRADED]
-    assert (degraded["status"], degraded["reason"], degraded["message"]) == ("True", "StartRefused", why)
-    second = decide(observed(status=next_status(first), refusals={"sums-1": why}))
-    assert second.actions == (StartAttempt(1),)
-    made = decide(observed(status=next_status(second), child=child(), refusals={"sums-1": why}))
-    assert conditions(made)[ConditionType.DEGRADED]["status"] == "False"
+def test_a_manifest_that_cant_be_read_begins_nothing_but_what_runs_goes_on() -> None:
+    """It is said; a pod that trains is neither stopped nor followed by another."""
+    told = {"unreadable": 'spec.trainer.cpu: must be a quantity; got "many"'}
+    idle = decide(observed(**told))
+    assert (idle.actions, summary_of(idle)) == ((), ("Unknown", "Queued"))
+    assert conditions(idle)[ConditionType.DEGRADED]["reason"] == "InvalidSpec"
+    running = decide(observed(status=running_status(), child=child(), pods=(pod(),), **told))
+    assert (running.actions, summary_of(running)) == ((), ("Unknown", "Running"))
+    crashed = decide(observed(status=_ended(), child=child(finished=True), pods=(ended_pod(1),), **told))
+    assert (crashed.actions, summary_of(crashed)) == ((ReleasePod(ended_pod(1)),), ("Unknown", "Queued"))
+
+
+def test_a_child_without_a_pod_is_waited_for() -> None:
+    """By the name of its Job."""
+    plan = decide(observed(status={"attempts": 1}, child=child()))
+    found = conditions(plan)[ConditionType.SUCCEEDED]
+    assert (found["reason"], found["message"]) == (
+        "Starting",
+        "Waiting for the Job controller to make the trainer pod of Job sums-1.",
+    )

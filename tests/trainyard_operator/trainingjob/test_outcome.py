@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tests.trainyard_operator.builders import NOW, PREFIX, at, ended_pod, pod, run
 from trainyard_operator.cluster.messages import MAX_MESSAGE
-from trainyard_operator.trainingjob.outcome import judge_end, judge_start
+from trainyard_operator.trainingjob.outcome import Circumstances, judge_end, judge_start
 
+ALONE, ASKED = Circumstances(), Circumstances(stop_asked=True)
 DONE = json.dumps({"reason": "Completed", "committedUri": f"{PREFIX}step-10-9d2f0c3e/"})
 
 
@@ -23,20 +24,20 @@ def _refusal(**fields: Any) -> str:
 
 def test_exit_zero_with_an_own_checkpoint_is_success() -> None:
     """The URI is kept: the job is complete only when that checkpoint is stored."""
-    outcome = judge_end(ended_pod(0, DONE), run(), stop_asked=False)
+    outcome = judge_end(ended_pod(0, DONE), run(), ALONE)
     assert (outcome.success, outcome.committed_uri) == (True, f"{PREFIX}step-10-9d2f0c3e/")
 
 
 @pytest.mark.parametrize("text", ["", "done", '{"reason": "Completed"}', DONE.replace("team-a", "team-b")])
 def test_exit_zero_without_an_own_checkpoint_is_a_missing_result(text: str) -> None:
     """Whatever the trainer says: no result, no success."""
-    outcome = judge_end(ended_pod(0, text), run(), stop_asked=False)
+    outcome = judge_end(ended_pod(0, text), run(), ALONE)
     assert (outcome.success, outcome.reason) == (False, "ResultMissing")
 
 
 def test_a_run_that_stopped_early_has_succeeded() -> None:
     """With a checkpoint like any other success, and its own word."""
-    outcome = judge_end(ended_pod(0, DONE.replace("Completed", "EarlyStopped")), run(), stop_asked=False)
+    outcome = judge_end(ended_pod(0, DONE.replace("Completed", "EarlyStopped")), run(), ALONE)
     assert (outcome.success, outcome.reason) == (True, "EarlyStopped")
 
 
@@ -44,7 +45,7 @@ def test_an_evaluation_leaves_results_instead_of_a_checkpoint() -> None:
     """Exit 0 with their digest is success, without it a missing result."""
     only = run(algorithm={"type": "Evaluation"}, evaluation={"baseline": {"checkpoint": "other"}})
     results = json.dumps({"reason": "Completed", "resultsDigest": "sha256:" + "0" * 64})
-    done, empty = (judge_end(ended_pod(0, text), only, stop_asked=False) for text in (results, DONE))
+    done, empty = (judge_end(ended_pod(0, text), only, ALONE) for text in (results, DONE))
     assert (done.success, done.committed_uri, done.message) == (True, None, "The evaluation is done.")
     assert (empty.success, empty.reason) == (False, "ResultMissing")
     assert empty.message.startswith("resultsDigest: ")
@@ -52,7 +53,7 @@ def test_an_evaluation_leaves_results_instead_of_a_checkpoint() -> None:
 
 def test_a_refusal_keeps_the_trainers_word_field_and_value() -> None:
     """Exit 20: `path: message; got value`."""
-    outcome = judge_end(ended_pod(20, _refusal()), run(), stop_asked=False)
+    outcome = judge_end(ended_pod(20, _refusal()), run(), ALONE)
     assert outcome.reason == "UnknownTask"
     assert outcome.message == "spec.task.name: no such task; got 'chess'"
 
@@ -62,13 +63,13 @@ def test_a_refusal_keeps_the_trainers_word_field_and_value() -> None:
 )
 def test_a_refusal_may_use_only_the_closed_list(text: str) -> None:
     """Any other word is a crash: reasons are an API, and user code runs in that pod."""
-    assert judge_end(ended_pod(20, text), run(), stop_asked=False).reason == "TrainerCrashed"
+    assert judge_end(ended_pod(20, text), run(), ALONE).reason == "TrainerCrashed"
 
 
 @given(text=st.text(max_size=5000), code=st.sampled_from([0, 1, 10, 20, 137]))
 def test_no_termination_text_breaks_the_judge(text: str, code: int) -> None:
     """Any text gives a reason of the API's form and a bounded message."""
-    outcome = judge_end(ended_pod(code, text), run(), stop_asked=False)
+    outcome = judge_end(ended_pod(code, text), run(), ALONE)
     assert outcome.reason.isalpha()
     assert outcome.reason[0].isupper()
     assert len(outcome.message) <= MAX_MESSAGE
@@ -77,31 +78,31 @@ def test_no_termination_text_breaks_the_judge(text: str, code: int) -> None:
 
 def test_other_ends_say_what_was_seen() -> None:
     """Out of memory names the field; a disruption repeats the cluster's words; a crash its exit code and last words."""
-    assert judge_end(ended_pod(137, out_of_memory=True), run(), stop_asked=False).message == (
+    assert judge_end(ended_pod(137, out_of_memory=True), run(), ALONE).message == (
         'spec.trainer.memory: the container trainer was killed for using more memory; got "1Gi"'
     )
-    disrupted = judge_end(ended_pod(10, disruption="preempted by x"), run(), stop_asked=False)
+    disrupted = judge_end(ended_pod(10, disruption="preempted by x"), run(), ALONE)
     assert disrupted.reason == "Disrupted"
     assert "preempted by x" in disrupted.message
-    crash = judge_end(ended_pod(3, "Traceback: no"), run(), stop_asked=False)
+    crash = judge_end(ended_pod(3, "Traceback: no"), run(), ALONE)
     assert crash.reason == "TrainerCrashed"
     assert "exit code 3: 'Traceback: no'" in crash.message
 
 
 def test_a_pod_that_is_gone_is_lost() -> None:
     """Gone, or deleted by force; one that failed without a container is a crash with the cluster's message."""
-    assert judge_end(None, run(), stop_asked=False).reason == "PodLost"
-    assert judge_end(pod(force_deleted=True), run(), stop_asked=False).reason == "PodLost"
+    assert judge_end(None, run(), ALONE).reason == "PodLost"
+    assert judge_end(pod(force_deleted=True), run(), ALONE).reason == "PodLost"
     evicted = pod(phase="Failed", status_message="Evicted: disk")
-    outcome = judge_end(evicted, run(), stop_asked=False)
+    outcome = judge_end(evicted, run(), ALONE)
     assert outcome.reason == "TrainerCrashed"
     assert "Evicted: disk" in outcome.message
 
 
 def test_a_stop_that_was_asked_for_is_no_interruption() -> None:
     """Exit 10 reads differently by who asked."""
-    assert judge_end(ended_pod(10), run(), stop_asked=True).reason == "Stopped"
-    assert judge_end(ended_pod(10), run(), stop_asked=False).reason == "Interrupted"
+    assert judge_end(ended_pod(10), run(), ASKED).reason == "Stopped"
+    assert judge_end(ended_pod(10), run(), ALONE).reason == "Interrupted"
 
 
 SECRET_CASES = [
@@ -121,7 +122,7 @@ def test_a_missing_secret_is_found_in_the_manifest(message: str, path: str, valu
     """The kubelet names the Secret; the field that refers to it is found."""
     waiting = pod(started=False, waiting_reason="CreateContainerConfigError", waiting_message=message)
     judged = run(model={"s3": {"bucket": "models", "secretRef": {"name": "other"}}})
-    end, trouble = judge_start(waiting, judged, at(0))
+    end, trouble = judge_start(waiting, judged, ALONE, at(0))
     assert end is None
     assert trouble is not None
     assert trouble.reason == "SecretUnavailable"
@@ -133,7 +134,7 @@ def test_one_secret_for_both_uses_is_told_apart_by_its_key() -> None:
     """Where one Secret serves database and bucket, the missing key says which field is meant."""
     message = "couldn't find key AWS_SECRET_ACCESS_KEY in Secret team-a/trainyard-s3"
     waiting = pod(started=False, waiting_reason="CreateContainerConfigError", waiting_message=message)
-    _, trouble = judge_start(waiting, run(database={"secretRef": {"name": "trainyard-s3"}}), NOW)
+    _, trouble = judge_start(waiting, run(database={"secretRef": {"name": "trainyard-s3"}}), ALONE, NOW)
     assert trouble is not None
     assert trouble.message.startswith("spec.checkpoints.storage.s3.secretRef.name: the Secret has no key")
 
@@ -143,10 +144,10 @@ def test_an_image_gets_its_time_to_come(reason: str) -> None:
     """Trouble until then, the end of the attempt from then on; the image that was tried is named."""
     waiting = pod(started=False, waiting_reason=reason, waiting_message="no such tag")
     judged = run(trainer={"image": "mine:1", "startDeadlineSeconds": 100})
-    end, trouble = judge_start(waiting, judged, at(-1))
+    end, trouble = judge_start(waiting, judged, ALONE, at(-1))
     assert end is None
     assert trouble is not None
-    end, trouble = judge_start(waiting, judged, at(0))
+    end, trouble = judge_start(waiting, judged, ALONE, at(0))
     assert trouble is None
     assert end is not None
     assert end.reason == "ImageUnavailable"
@@ -156,8 +157,8 @@ def test_an_image_gets_its_time_to_come(reason: str) -> None:
 def test_a_pod_that_only_dawdles_is_no_trouble_until_the_deadline() -> None:
     """Then it is over, with the field that allows more."""
     slow = pod(started=False, waiting_reason="ContainerCreating")
-    assert judge_start(slow, run(), at(0)) == (None, None)
-    end, _ = judge_start(slow, run(), at(600))
+    assert judge_start(slow, run(), ALONE, at(0)) == (None, None)
+    end, _ = judge_start(slow, run(), ALONE, at(600))
     assert end is not None
     assert end.reason == "StartDeadlineExceeded"
     assert end.message.startswith("spec.trainer.startDeadlineSeconds: ")
@@ -168,10 +169,10 @@ def test_a_container_that_is_not_made_may_lack_a_config_map() -> None:
     """A mistyped name shows nowhere but in the pod's events, so those that the pod mounts are named."""
     slow = pod(started=False, waiting_reason="ContainerCreating")
     task = {"name": "Mine", "module": {"name": "my-task", "key": "task.py"}, "rewards": [{"name": "exact"}]}
-    end, _ = judge_start(slow, run(task=task), at(600))
+    end, _ = judge_start(slow, run(task=task), ALONE, at(600))
     assert end is not None
     assert "ConfigMaps of spec.task must exist: my-task with the key task.py" in end.message
-    without, _ = judge_start(slow, run(), at(600))
+    without, _ = judge_start(slow, run(), ALONE, at(600))
     assert without is not None
     assert "ConfigMap" not in without.message
 
@@ -179,4 +180,4 @@ def test_a_container_that_is_not_made_may_lack_a_config_map() -> None:
 def test_a_pod_without_a_node_has_no_deadline() -> None:
     """Waiting for capacity costs nothing and may take days."""
     unbound = pod(bound_time=None, node_name=None, started=False)
-    assert judge_start(unbound, run(), at(10**6)) == (None, None)
+    assert judge_start(unbound, run(), ALONE, at(10**6)) == (None, None)

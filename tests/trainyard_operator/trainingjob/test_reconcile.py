@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.trainyard_operator.builders import (
     conditions,
     decide,
     ended_pod,
+    ended_record,
     next_status,
     observed,
     open_pod,
@@ -28,23 +30,19 @@ from tests.trainyard_operator.builders import (
 )
 from trainyard_api.conditions import ConditionType
 from trainyard_api.training_job_status import TrainingJobStatus
-from trainyard_operator.trainingjob.actions import (
-    AddFinalizer,
-    StartAttempt,
-)
-from trainyard_operator.trainingjob.observed import Observed
+from trainyard_operator.trainingjob.actions import AddFinalizer, StartAttempt
+from trainyard_operator.trainingjob.observed import Observed, Refusal
 
 DONE = f'{{"reason": "Completed", "committedUri": "{PREFIX}step-10-9d2f0c3e/"}}'
 BOOKED = {"spentUSD": "0.1000", "settledUSD": "0.037500", "settledPods": [{"uid": POD_UID}]}
-RECORDED = {"spentUSD": "0.1000", "settledUSD": "0.000000", "openPods": [open_pod(end=-10)]}
+UNWRITTEN = BOOKED | {"settledPods": [open_pod(end=-10)]}
 
 
 def test_a_new_job_is_held_and_started() -> None:
     """Finalizer first, then the attempt; the status names attempt, Job and start."""
     seen = observed()
     free = seen.job.metadata.model_copy(update={"finalizers": []})
-    object.__setattr__(seen, "job", seen.job.model_copy(update={"metadata": free}))
-    plan = decide(seen)
+    plan = decide(replace(seen, job=seen.job.model_copy(update={"metadata": free})))
     assert plan.actions == (AddFinalizer(), StartAttempt(1))
     assert summary_of(plan) == ("Unknown", "Starting")
     assert (plan.operator_half["attempts"], plan.operator_half["jobRef"]) == (1, {"name": "sums-1"})
@@ -82,9 +80,11 @@ def test_succeeded_never_returns_to_unknown() -> None:
 
 def test_a_closed_job_needs_nothing() -> None:
     """The plan is what is there already: no action, no change."""
-    pods = (ended_pod(3, finalizers=()),)
-    stopped = decide(observed(status=running_status(cost=RECORDED), child=child(finished=True), pods=pods))
-    status = next_status(stopped)
+    pods = (ended_pod(20, finalizers=()),)
+    status = running_status(cost=UNWRITTEN)
+    for _ in range(2):
+        status = next_status(decide(observed(status=status, child=child(finished=True), pods=pods)))
+    assert status["completionTime"]
     again = decide(observed(status=status, child=child(finished=True), pods=pods), refresh_cost=True)
     assert again.actions == again.events == ()
     assert next_status(again) == status | {"conditions": next_status(again)["conditions"]}
@@ -94,8 +94,9 @@ def test_a_closed_job_needs_nothing() -> None:
 def test_a_refused_object_degrades_the_job_and_isnt_complete() -> None:
     """The API server's words are repeated until it is mended."""
     one = claim(3)
-    refusals = {one.uri: "checkpoints.uri: the Checkpoint object was refused: quota"}
-    plan = decide(observed(status=running_status(), child=child(), pods=(pod(),), claims=(one,), refusals=refusals))
+    refused = {one.uri: Refusal("checkpoints.uri: the Checkpoint object was refused: quota", at(30))}
+    seen = observed(status=running_status(), child=child(), pods=(pod(),), claims=(one,), refused_stores=refused)
+    plan = decide(seen)
     assert conditions(plan)[ConditionType.DEGRADED]["reason"] == "CheckpointRefused"
     assert "quota" in conditions(plan)[ConditionType.DEGRADED]["message"]
 
@@ -123,9 +124,10 @@ def _worlds() -> st.SearchStrategy[Observed]:
         [
             None,
             running_status(),
-            running_status(cost=RECORDED),
+            running_status(cost=UNWRITTEN),
             running_status(cost=BOOKED),
-            running_status(reported(ConditionType.STALLED, "True", "TrainerCrashed", "why")),
+            running_status(attempt=ended_record()),
+            running_status(attempt=ended_record("UnknownTask", final=True), cost=BOOKED),
         ]
     )
     return st.builds(

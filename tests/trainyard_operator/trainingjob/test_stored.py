@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.trainyard_operator.builders import NAME, UID, checkpoint, claim, observed, running_status
+import pytest
+
+from tests.trainyard_operator.builders import (
+    NAME,
+    NOW,
+    PREFIX,
+    UID,
+    at,
+    checkpoint,
+    claim,
+    ended_record,
+    observed,
+    running_status,
+)
+from trainyard_api.termination import CommittedCheckpoint
+from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.trainingjob.actions import StoreCheckpoint
 from trainyard_operator.trainingjob.findings import Finding
-from trainyard_operator.trainingjob.stored import show
+from trainyard_operator.trainingjob.observed import Refusal
+from trainyard_operator.trainingjob.stored import claim_of, show, unclaimed
 
 
 def _shown(**around: Any) -> Finding:
     seen = observed(status=running_status(), **around)
-    return show(seen, seen.review_claims())
+    return show(seen, seen.review_claims(), NOW)
 
 
 def test_the_latest_stored_checkpoint_is_named_and_the_rest_is_stored() -> None:
@@ -30,8 +46,64 @@ def test_without_the_ledger_nothing_is_said_of_checkpoints() -> None:
 
 
 def test_one_refusal_is_a_problem() -> None:
-    """Of the ledger's rows or of the API server; that of a child Job is the start's."""
+    """Of the ledger's rows or of the API server; one of a checkpoint that is stored by now is none."""
     assert [p.reason for p in _shown(claims=(claim(7, attempt=9),)).problems] == ["CheckpointRefused"]
-    refusals = {f"{NAME}-1": "its pod can't be made", claim().uri: "quota"}
-    assert [p.message for p in _shown(claims=(claim(),), refusals=refusals).problems] == ["quota"]
-    assert _shown(refusals={f"{NAME}-1": "its pod can't be made"}).problems == ()
+    refused = {claim().uri: Refusal("quota", at(30))}
+    assert [p.message for p in _shown(claims=(claim(),), refused_stores=refused).problems] == ["quota"]
+    both = _shown(claims=(claim(), claim(7, attempt=9)), refused_stores=refused).problems
+    assert [p.message.partition(":")[0] for p in both] == ["checkpoints.attempt"]
+    stored = _shown(claims=(claim(),), checkpoints=(checkpoint(claim()),), refused_stores=refused)
+    assert stored.problems == ()
+
+
+@pytest.mark.parametrize(("again", "tried"), [(at(1), False), (at(0), True), (at(-1), True)])
+def test_what_was_refused_rests(again: Any, tried: bool) -> None:
+    """A webhook that is down isn't asked at every pass."""
+    one, other = claim(5), claim(10)
+    found = _shown(claims=(one, other), refused_stores={one.uri: Refusal("quota", again)})
+    assert found.actions == ((StoreCheckpoint(one),) if tried else ()) + (StoreCheckpoint(other),)
+
+
+def test_the_claim_of_a_folder_is_found_among_those_that_are_accepted() -> None:
+    """Whether it is an object yet or not; a refused one is none."""
+    bad = claim(7, attempt=9)
+    reviewed = observed(claims=(claim(5), claim(10), bad), checkpoints=(checkpoint(claim(5)),)).review_claims()
+    assert claim_of(reviewed, claim(10).uri) == claim(10)
+    assert claim_of(reviewed, claim(5).uri) == claim(5)
+    assert claim_of(reviewed, bad.uri) is None
+    assert claim_of(reviewed, None) is None
+
+
+COMMITTED = CommittedCheckpoint(
+    uri=f"{PREFIX}step-10-u2-9d2f0c3e/",
+    digest=claim().digest,
+    step=10,
+    updates=2,
+    size_bytes=9,
+    metrics={"loss": "1.5"},
+)
+
+
+def test_a_checkpoint_that_was_only_named_becomes_a_claim() -> None:
+    """Of the attempt that named it, at the time of its end."""
+    status = running_status(attempt=ended_record("Stopped"))
+    found = unclaimed(observed(status=status), COMMITTED)
+    assert found == Claim(COMMITTED.uri, UID, 1, 10, COMMITTED.digest, 9, {"loss": "1.5"}, at(-10), 2)
+
+
+def test_nothing_is_claimed_twice_or_without_an_end_or_the_ledger() -> None:
+    """The trainer may have written the row; whether it has is known only while the ledger can be read."""
+    status = running_status(attempt=ended_record("Stopped"))
+    there = claim(10, uri=COMMITTED.uri, updates=2)
+    assert unclaimed(observed(status=status, claims=(there,)), COMMITTED) is None
+    assert unclaimed(observed(status=status, claims=None), COMMITTED) is None
+    assert unclaimed(observed(status=running_status()), COMMITTED) is None
+    assert unclaimed(observed(), COMMITTED) is None
+    assert unclaimed(observed(status=status), None) is None
+
+
+@pytest.mark.parametrize("change", [{"step": 2**53}, {"updates": 2**53}, {"step": 9}, {"uri": "s3://elsewhere/x/"}])
+def test_what_would_be_refused_as_a_row_is_never_written(change: dict[str, Any]) -> None:
+    """User code may name anything, even a number that no column holds: the same pass would fail for ever."""
+    status = running_status(attempt=ended_record("Stopped"))
+    assert unclaimed(observed(status=status), COMMITTED.model_copy(update=change)) is None

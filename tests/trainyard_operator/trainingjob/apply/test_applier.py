@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.trainyard_operator.builders import NOW, child, observed, pod, running_status
+import pytest
+
+from tests.trainyard_operator.builders import NOW, child, claim, decide, observed, pod, running_status
+from trainyard_operator.cluster.kube import KubeError
 from trainyard_operator.ledger.connection import Ledger
-from trainyard_operator.trainingjob.actions import AddFinalizer, DeleteChild, Plan, ReleasePod, RemoveFinalizer
+from trainyard_operator.ledger.errors import LedgerUnavailable
+from trainyard_operator.trainingjob.actions import (
+    AddFinalizer,
+    CopyEvaluation,
+    DeleteChild,
+    EnsureRunConfig,
+    Plan,
+    ReleasePod,
+    RemoveAccess,
+    RemoveFinalizer,
+    StartAttempt,
+    StoreCheckpoint,
+)
 from trainyard_operator.trainingjob.apply.applier import Applier
+from trainyard_operator.trainingjob.apply.start import Images
 from trainyard_operator.trainingjob.status import halves
+
+IMAGES = Images("image", "Never")
 
 
 class Server:
     """Takes everything, makes a new version each time, and writes down what was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
+        self.asked: list[tuple[str, str | None]] = []
 
     async def set_finalizers(self, path: str, version: str, _: list[str]) -> dict[str, Any]:
         """Finalizers of a version."""
@@ -28,41 +48,164 @@ class Server:
         self._made("delete", path, uid)
 
     async def apply(self, path: str, body: dict[str, Any], manager: str) -> dict[str, Any]:
-        """One half of a status, of a version."""
-        return self._made(manager, path, body["metadata"]["resourceVersion"])
+        """One half of a status, of a version or of any."""
+        return self._made(manager, path, body["metadata"].get("resourceVersion"))
 
-    def _made(self, what: str, path: str, version: str) -> dict[str, Any]:
+    def _made(self, what: str, path: str, version: str | None) -> dict[str, Any]:
         self.asked.append((f"{what} {path.rpartition('namespaces/team-a/')[2]}", version))
         return {"metadata": {"resourceVersion": f"{len(self.asked)}th"}}
 
 
-def _carry_out(plan: Plan, directory: Path) -> tuple[list[tuple[str, str]], bool]:
+def _carry_out(plan: Plan, directory: Path) -> tuple[list[tuple[str, str | None]], bool]:
     server: Any = Server()
-    applier = Applier(server, Ledger(directory / "dsn"), "image", "Never")
+    applier = Applier(server, Ledger(directory / "dsn"), IMAGES)
     wrote = asyncio.run(applier.carry_out(observed(status=running_status()), plan, NOW))
     return server.asked, wrote
 
 
-def test_actions_come_first_and_the_status_follows_from_their_version(tmp_path: Path) -> None:
-    """The finalizer makes a version; the money is written of that, all else of the one that the money makes."""
+def test_a_stop_comes_first_and_the_status_follows_from_the_newest_version(tmp_path: Path) -> None:
+    """The money is written to whatever version there is, all else to the one that the money makes."""
     changed = Plan((AddFinalizer(), DeleteChild(child())), {"attempts": 2}, {"cost": {"spentUSD": "1"}})
     asked, wrote = _carry_out(changed, tmp_path)
     assert wrote
     assert asked == [
-        ("finalizers trainingjobs/sums", "7"),
         ("delete jobs/sums-1", "child-uid"),
-        ("trainyard-operator-budget trainingjobs/sums/status", "1th"),
+        ("finalizers trainingjobs/sums", "7"),
+        ("trainyard-operator-budget trainingjobs/sums/status", None),
         ("trainyard-operator trainingjobs/sums/status", "3th"),
     ]
 
 
-def test_of_a_job_that_is_let_go_no_status_is_written(tmp_path: Path) -> None:
-    """It may be gone already."""
-    asked, wrote = _carry_out(Plan((ReleasePod(pod()), RemoveFinalizer()), {"attempts": 2}), tmp_path)
+def test_a_job_is_let_go_last_of_all(tmp_path: Path) -> None:
+    """Of the version that its last status has made."""
+    plan = Plan((RemoveFinalizer(), ReleasePod(pod())), {"attempts": 2}, halves(running_status())[1])
+    asked, wrote = _carry_out(plan, tmp_path)
     assert wrote
-    assert asked == [("finalizers pods/sums-1-abcde", "3"), ("finalizers trainingjobs/sums", "7")]
+    assert asked == [
+        ("trainyard-operator trainingjobs/sums/status", "7"),
+        ("finalizers pods/sums-1-abcde", "3"),
+        ("finalizers trainingjobs/sums", "1th"),
+    ]
 
 
 def test_what_is_as_it_should_be_costs_no_request(tmp_path: Path) -> None:
     """No action and no changed half."""
     assert _carry_out(Plan((), *halves(running_status())), tmp_path) == ([], False)
+
+
+class Refusing:
+    """Refuses every request but those of one sort, and counts what was tried."""
+
+    def __init__(self, status: int, lets: str = "") -> None:
+        self.error = KubeError(status, "Refused", "no")
+        self.lets = lets
+        self.tried: list[str] = []
+
+    async def merge(self, path: str, *_: Any) -> None:
+        """A record."""
+        self._try("merge", path)
+
+    async def apply(self, path: str, *_: Any) -> dict[str, Any]:
+        """A status, an account."""
+        return self._try("apply", path)
+
+    async def delete(self, path: str, _: str) -> None:
+        """A deletion."""
+        self._try("delete", path)
+
+    async def create(self, path: str, _: dict[str, Any]) -> dict[str, Any]:
+        """A new object."""
+        return self._try("create", path)
+
+    async def set_finalizers(self, path: str, *_: Any) -> dict[str, Any]:
+        """Finalizers."""
+        return self._try("finalizers", path)
+
+    async def get(self, path: str) -> None:
+        """Nothing is there."""
+        self._try("get", path)
+
+    def _try(self, what: str, path: str) -> dict[str, Any]:
+        asked = f"{what} {path.rpartition('namespaces/team-a/')[2]}"
+        self.tried.append(asked)
+        if not (self.lets and asked.startswith(self.lets)):
+            raise self.error
+        return {"metadata": {"resourceVersion": "9"}}
+
+
+PODS = (pod(), pod(uid="second", name="sums-1-second"))
+STOPS: dict[str, dict[str, Any]] = {
+    "suspended": {"spec": {"suspend": True}},
+    "cancelled": {"spec": {"cancel": True}},
+    "deleted": {"deleted": -1},
+    "in a namespace that goes": {"namespace_terminating": True},
+    "deleted in a namespace that goes": {"deleted": -1, "namespace_terminating": True},
+    "of an object that can't be read": {"spec": {"suspend": True}, "unreadable": "spec.trainer: no"},
+    "before our finalizer is on": {"spec": {"cancel": True}, "finalizers": []},
+}
+
+
+@pytest.mark.parametrize("status", [0, 403, 409, 422, 500])
+@pytest.mark.parametrize("case", STOPS)
+@pytest.mark.parametrize("ledger_up", [True, False])
+def test_nothing_keeps_pods_from_being_stopped(case: str, status: int, ledger_up: bool, tmp_path: Path) -> None:
+    """Not a status, a record, a row or a child that can't be written or deleted; nor one pod the other."""
+    around = {"status": running_status(), "child": child(), "pods": PODS} | STOPS[case]
+    finalizers = around.pop("finalizers", None)
+    seen = observed(claims=(claim(),) if ledger_up else None, **around)
+    if finalizers is not None:
+        metadata = seen.metadata.model_copy(update={"finalizers": finalizers})
+        seen = replace(seen, job=seen.job.model_copy(update={"metadata": metadata}))
+    server: Any = Refusing(status)
+    applier = Applier(server, Ledger(tmp_path / "dsn"), IMAGES)
+    with contextlib.suppress(KubeError, LedgerUnavailable):
+        asyncio.run(applier.carry_out(seen, decide(seen), NOW))
+    stopped = [each for each in server.tried if each.startswith("delete ")]
+    assert stopped == ["delete jobs/sums-1", "delete pods/sums-1-abcde", "delete pods/sums-1-second"]
+    (first,) = (number for number, each in enumerate(server.tried) if each == "delete pods/sums-1-second")
+    assert all(each.startswith(("merge ", "delete ")) for each in server.tried[:first])
+
+
+def test_of_all_else_a_failure_ends_the_pass_but_what_is_optional_is_tried_each_for_itself(tmp_path: Path) -> None:
+    """What the status says is done comes before it, what depends on it after; a checkpoint never stands in the way."""
+    optional = (StoreCheckpoint(claim(5)), StoreCheckpoint(claim(10)), RemoveFinalizer())
+    plan = Plan((*optional, ReleasePod(pod()), RemoveAccess()), {"attempts": 2}, halves(running_status())[1])
+    tried = {}
+    for lets in ("", "get", "apply", "finalizers"):
+        server: Any = Refusing(500, lets)
+        applier = Applier(server, Ledger(tmp_path / "dsn"), IMAGES)
+        with pytest.raises(KubeError):
+            asyncio.run(applier.carry_out(observed(status=running_status()), plan, NOW))
+        tried[lets] = server.tried
+    assert tried[""] == ["get rolebindings/sums-trainer"]
+    assert tried["get"][-1] == "apply trainingjobs/sums/status"
+    unchanged = Plan(plan.actions[:3], *halves(running_status()))
+    server = Refusing(500, "finalizers")
+    applier = Applier(server, Ledger(tmp_path / "dsn"), IMAGES)
+    assert asyncio.run(applier.carry_out(observed(status=running_status()), unchanged, NOW))
+    stores = [f"get checkpoints/sums-5b1c0-1-{step}" for step in (5, 10)]
+    assert server.tried == [*stores, "finalizers trainingjobs/sums"]
+
+
+def test_a_job_that_is_gone_when_it_should_be_held_gets_no_status(tmp_path: Path) -> None:
+    """There is nothing to write to."""
+
+    class Gone(Refusing):
+        """Has no TrainingJob."""
+
+        async def set_finalizers(self, *_: Any) -> None:  # type: ignore[override]
+            """It is gone."""
+
+    server: Any = Gone(500)
+    applier = Applier(server, Ledger(tmp_path / "dsn"), IMAGES)
+    plan = Plan((AddFinalizer(), StartAttempt(1)), {"attempts": 1})
+    assert asyncio.run(applier.carry_out(observed(), plan, NOW))
+    assert server.tried == []
+
+
+def test_what_found_itself_done_isnt_a_change(tmp_path: Path) -> None:
+    """A run config that is there, an evaluation that was copied: nothing was written."""
+    server: Any = Refusing(500, "get")
+    applier = Applier(server, Ledger(tmp_path / "dsn"), IMAGES)
+    there = Plan((EnsureRunConfig(child(run_config=None)), CopyEvaluation("x", {})), *halves(running_status()))
+    assert not asyncio.run(applier.carry_out(observed(status=running_status()), there, NOW))

@@ -1,4 +1,4 @@
-"""Claims about writing to a ledger that is away."""
+"""Claims about writing to a ledger that is away, and to one that is there."""
 
 from __future__ import annotations
 
@@ -8,31 +8,46 @@ from pathlib import Path
 
 import pytest
 
-from tests.trainyard_operator.builders import observed, open_pod
+from tests.servers import postgres
+from tests.trainyard_operator.builders import NAME, UID, claim, observed, open_pod
 from trainyard_api.training_job_status import OpenPod
+from trainyard_operator.ledger import runs
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.errors import LedgerUnavailable
-from trainyard_operator.money.booking import BookSpend
-from trainyard_operator.trainingjob.actions import EndRun
+from trainyard_operator.money.booking import Spend
+from trainyard_operator.trainingjob.actions import BookAtOnce, BookClaim, BookSpend, EndRun
 from trainyard_operator.trainingjob.apply import book
 
-POD = OpenPod.model_validate(open_pod(end=-10))
+SPENT = Spend(OpenPod.model_validate(open_pod(end=-10)), Decimal("0.5"))
+ACTIONS = (BookSpend(SPENT), BookClaim(claim()), EndRun("Completed"), BookAtOnce((SPENT,), "Deleted"))
 
 
-def _write(action: BookSpend | EndRun, directory: Path) -> None:
-    asyncio.run(book.write(Ledger(directory / "dsn"), observed().metadata, action))
+@pytest.mark.parametrize("action", ACTIONS)
+def test_what_cant_be_booked_is_an_error(action: BookSpend, tmp_path: Path) -> None:
+    """The action's class says what follows: a pass that ends, or a warning."""
+    with pytest.raises(LedgerUnavailable):
+        asyncio.run(book.write(Ledger(tmp_path / "dsn"), observed().metadata, action))
 
 
-def test_what_must_be_booked_fails_the_pass(tmp_path: Path) -> None:
-    """The next pass tries again: no finalizer comes off before the row is there."""
-    for action in (BookSpend(POD, Decimal("0.5")), EndRun("Completed")):
-        with pytest.raises(LedgerUnavailable):
-            _write(action, tmp_path)
+async def _write(ledger: Ledger) -> None:
+    await runs.begin_attempt(
+        ledger, run_uid=UID, namespace="team-a", name=NAME, attempt=1, job_name=f"{NAME}-1", tags={}
+    )
+    for action in ACTIONS * 2:
+        await book.write(ledger, observed().metadata, action)
+    other = Spend(SPENT.pod.model_copy(update={"uid": "last"}), Decimal("0.25"))
+    await book.write(ledger, observed().metadata, BookAtOnce((SPENT, other), "Deleted"))
+    await ledger.close()
 
 
-def test_a_namespace_that_goes_waits_for_no_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """What wasn't booked is logged with its amount."""
-    for action in (BookSpend(POD, Decimal("0.5"), required=False), EndRun("Deleted", required=False)):
-        _write(action, tmp_path)
-    assert "unbooked" in caplog.text
-    assert "Decimal('0.5')" in caplog.text
+@pytest.mark.integration
+def test_each_row_is_written_once_and_the_first_end_stands(tmp_path: Path) -> None:
+    """A pass that was cut off writes them again, of another reason perhaps."""
+    with postgres() as server:
+        database = server.database()
+        (tmp_path / "dsn").write_text(database.owner)
+        asyncio.run(_write(Ledger(tmp_path / "dsn")))
+        spent = database.rows("SELECT run_uid, amount_usd FROM trainyard.pod_spend ORDER BY 2")
+        assert spent == [(UID, Decimal("0.250000")), (UID, Decimal("0.500000"))]
+        assert database.rows("SELECT uri, step FROM trainyard.checkpoints") == [(claim().uri, 10)]
+        assert database.rows("SELECT reason FROM trainyard.attempts") == [("Completed",)]

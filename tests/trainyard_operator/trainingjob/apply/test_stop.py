@@ -1,4 +1,4 @@
-"""Claims about letting go, on a real API server."""
+"""Claims about one part of a stop at a time."""
 
 from __future__ import annotations
 
@@ -7,33 +7,58 @@ from typing import Any
 
 import pytest
 
-from tests.trainyard_operator.bench import NAMESPACE, Bench
-from trainyard_api import names
-from trainyard_api.training_job import parse_training_job
-from trainyard_operator.cluster.kube import PODS, TRAINING_JOBS
-from trainyard_operator.cluster.pod import read_pod
-from trainyard_operator.trainingjob.actions import AddFinalizer, RemoveFinalizer
+from tests.trainyard_operator.builders import NOW, POD_UID, UID, child, observed, pod, time_text
+from trainyard_operator.cluster.kube import KubeError
+from trainyard_operator.trainingjob.actions import DeleteChild, DeletePod, RecordCancel, RecordStop
 from trainyard_operator.trainingjob.apply import stop
 
-pytestmark = pytest.mark.integration
 
-OTHER = "example.dev/keeps"
+class Server:
+    """Writes down what was asked; a record may take for ever."""
+
+    def __init__(self, *, hangs: bool = False) -> None:
+        self.asked: list[tuple[str, Any, str]] = []
+        self.hangs = hangs
+
+    async def merge(self, path: str, patch: dict[str, Any], manager: str) -> None:
+        """A merge patch."""
+        self.asked.append((path, patch, manager))
+        if self.hangs:
+            await asyncio.Event().wait()
+
+    async def delete(self, path: str, uid: str) -> None:
+        """A deletion."""
+        self.asked.append((path, uid, ""))
 
 
-def test_only_our_finalizer_comes_off(bench: Bench) -> None:
-    """Of a pod and of a TrainingJob; ours is put on once."""
-    pod = bench.running("let-go")
-    bench.operator.kill()
-    edge: Any = bench.api._kube
-    path = PODS.path(NAMESPACE, pod["metadata"]["name"])
-    body = bench.api.merge(path, {"metadata": {"finalizers": [OTHER, names.ACCOUNTING_FINALIZER]}})
-    asyncio.run(stop.release_pod(edge, read_pod(body)))
-    assert bench.api.pod("let-go")["metadata"]["finalizers"] == [OTHER]
-    bench.api.merge(path, {"metadata": {"finalizers": None}})
-    for action, left in ((AddFinalizer(), [names.SETTLEMENT_FINALIZER]), (RemoveFinalizer(), [])):
-        job = parse_training_job(bench.api.job("let-go"))
-        asyncio.run(stop.change_finalizer(edge, job.metadata, action, job.metadata.resource_version))
-        assert bench.api.job("let-go")["metadata"].get("finalizers", []) == left
-    job = parse_training_job(bench.api.job("let-go"))
-    bench.api.delete(TRAINING_JOBS, "let-go")
-    assert asyncio.run(stop.change_finalizer(edge, job.metadata, AddFinalizer(), "1")) is None
+def _asked(action: Any) -> list[tuple[str, Any, str]]:
+    server: Any = Server()
+    asyncio.run(stop.carry_out(server, observed().metadata, action, NOW))
+    return server.asked
+
+
+STATUS = "/apis/trainyard.dev/v1alpha1/namespaces/team-a/trainingjobs/sums/status"
+
+
+def test_a_record_goes_to_the_very_object_whatever_its_version() -> None:
+    """By uid, without a resourceVersion, by the manager of money and stops."""
+    record = {"stop": {"cause": "Suspended", "time": time_text(0), "attempt": 2}}
+    for action, status in ((RecordStop("Suspended", 2), record), (RecordCancel(), {"cancelTime": time_text(0)})):
+        assert _asked(action) == [
+            (STATUS, {"metadata": {"uid": UID}, "status": status}, "trainyard-operator-budget"),
+        ]
+
+
+def test_child_and_pods_are_deleted_by_their_uids() -> None:
+    """The Job of another attempt, or another pod of that name, stays."""
+    assert _asked(DeleteChild(child())) == [("/apis/batch/v1/namespaces/team-a/jobs/sums-1", "child-uid", "")]
+    assert _asked(DeletePod(pod())) == [("/api/v1/namespaces/team-a/pods/sums-1-abcde", POD_UID, "")]
+
+
+def test_a_stop_waits_for_its_record_only_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two seconds; then it is an error like any other, and the stop goes on."""
+    assert stop.RECORD_SECONDS == 2.0
+    monkeypatch.setattr(stop, "RECORD_SECONDS", 0.01)
+    server: Any = Server(hangs=True)
+    with pytest.raises(KubeError, match="no answer within"):
+        asyncio.run(stop.carry_out(server, observed().metadata, RecordStop("Deleted", 1), NOW))

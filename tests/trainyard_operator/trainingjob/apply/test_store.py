@@ -8,51 +8,90 @@ from typing import Any
 
 import pytest
 
-from tests.trainyard_operator.builders import NOW, UID, claim, observed, running_status
+from tests.trainyard_operator.builders import NOW, UID, at, claim, observed, running_status
 from trainyard_operator.cluster.kube import KubeError
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.trainingjob.actions import Plan, StoreCheckpoint
 from trainyard_operator.trainingjob.apply.applier import Applier
+from trainyard_operator.trainingjob.apply.memory import Memory
+from trainyard_operator.trainingjob.apply.start import Images
+from trainyard_operator.trainingjob.apply.store import store
 from trainyard_operator.trainingjob.status import halves
 
 
 class Refusing:
     """An API server that has nothing and lets nothing be made."""
 
-    def __init__(self, status: int) -> None:
-        self.status = status
+    def __init__(self, status: int, reason: str = "InternalError") -> None:
+        self.error = KubeError(status, reason, "failed calling webhook")
 
     async def get(self, path: str) -> None:
         """Nothing is there."""
 
     async def create(self, *_: Any) -> None:
         """Refuses."""
-        raise KubeError(self.status, "InternalError", "failed calling webhook")
+        raise self.error
 
 
-def _store(tmp_path: Path, status: int, *, required: bool) -> Applier:
-    applier: Applier = Applier(Refusing(status), Ledger(tmp_path / "dsn"), "image", "Never")  # type: ignore[arg-type]
-    seen = observed(status=running_status(), deleted=None if required else -1)
-    action = StoreCheckpoint(claim(), required=required)
-    unchanged = Plan((action,), *halves(seen.raw_status))
-    asyncio.run(applier.carry_out(seen, unchanged, NOW))
-    return applier
-
-
+@pytest.mark.parametrize("deleted", [None, -1])
 @pytest.mark.parametrize("status", [0, 403, 429, 500, 503])
-def test_no_deletion_waits_for_a_checkpoint_to_be_made(tmp_path: Path, status: int) -> None:
-    """A webhook that is down answers 500 for ever: it is tried once, logged, and the deletion goes on."""
-    assert _store(tmp_path, status, required=False).refusals == {UID: {}}
+def test_no_pass_waits_for_a_checkpoint_to_be_made(tmp_path: Path, status: int, deleted: int | None) -> None:
+    """A webhook that is down answers 500 for ever: it is remembered for the status, and all else goes on."""
+    server: Any = Refusing(status)
+    applier = Applier(server, Ledger(tmp_path / "dsn"), Images("image", "Never"))
+    seen = observed(status=running_status(), deleted=deleted)
+    asyncio.run(applier.carry_out(seen, Plan((StoreCheckpoint(claim()),), *halves(seen.raw_status)), NOW))
+    remembered = applier.memories[UID].stores[claim().uri]
+    assert "failed calling webhook" in remembered.message
+    assert remembered.message.endswith(f"got {claim().uri}")
+    assert remembered.again == at(30)
 
 
-@pytest.mark.parametrize("status", [0, 429, 500])
-def test_while_a_job_lives_a_passing_trouble_is_tried_again(tmp_path: Path, status: int) -> None:
-    """The pass fails; the tick asks for another."""
+def test_an_object_that_has_just_changed_isnt_a_refusal() -> None:
+    """The next pass looks again."""
+    server: Any = Refusing(409, "Conflict")
+    memory = Memory()
     with pytest.raises(KubeError):
-        _store(tmp_path, status, required=True)
+        asyncio.run(store(server, observed(status=running_status()), StoreCheckpoint(claim()), memory, NOW))
+    assert memory.stores == {}
 
 
-def test_a_refusal_is_remembered_for_the_status(tmp_path: Path) -> None:
-    """The next pass says it in Degraded."""
-    remembered = _store(tmp_path, 403, required=True).refusals[UID]
-    assert "failed calling webhook" in remembered[claim().uri]
+class Holding:
+    """An API server that holds a Checkpoint, and takes its status."""
+
+    def __init__(self, uri: str) -> None:
+        metadata = {"name": "sums-5b1c0-1-10", "namespace": "team-a", "uid": "c", "generation": 1}
+        self.body = {"metadata": metadata, "spec": {"source": {"uri": uri}}}
+        self.written: list[dict[str, Any]] = []
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """The object."""
+        assert path.endswith("/checkpoints/sums-5b1c0-1-10")
+        return self.body
+
+    async def apply(self, _: str, body: dict[str, Any], manager: str) -> dict[str, Any]:
+        """Takes a status."""
+        assert manager == "trainyard-operator"
+        self.written.append(body["status"])
+        return {"metadata": {"resourceVersion": "2"}}
+
+
+def test_what_is_made_is_no_longer_refused() -> None:
+    """An object that a pass has left without a status gets it, with the Checkpoint that the run started from."""
+    server: Any = Holding(claim().uri)
+    memory = Memory({claim().uri: Any})
+    reference = {"checkpoint": "parent", "uid": "p", "digest": claim().digest}
+    seen = observed(status=running_status(modelRef=reference))
+    asyncio.run(store(server, seen, StoreCheckpoint(claim()), memory, NOW))
+    assert memory.stores == {}
+    assert [(status["uri"], status["parentRef"]) for status in server.written] == [(claim().uri, {"name": "parent"})]
+
+
+def test_an_object_for_other_files_is_never_filled() -> None:
+    """Somebody has made one of that name."""
+    server: Any = Holding("s3://elsewhere/")
+    memory = Memory()
+    with pytest.raises(KubeError, match="stands for other files"):
+        asyncio.run(store(server, observed(status=running_status()), StoreCheckpoint(claim()), memory, NOW))
+    assert server.written == []
+    assert list(memory.stores) == [claim().uri]
