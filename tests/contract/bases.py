@@ -34,6 +34,7 @@ def training_jobs() -> list[dict[str, Any]]:
 def _training_jobs() -> list[dict[str, Any]]:
     full = example("full")
     full["metadata"]["namespace"] = "default"
+    full["spec"] |= {"suspend": False, "cancel": False}
     full["spec"]["task"]["options"] = {"digits": "2"}
     full["spec"]["trainer"]["nodeSelector"] = {"zone": "a"}
     sft = {"type": "SFT", "seed": 1, "sft": {"steps": 5, "batchSize": 2, "learningRate": "1e-5"}}
@@ -58,6 +59,7 @@ def training_job_status() -> dict[str, Any]:
         "conditions": [_condition("Succeeded")],
         "observedGeneration": 1,
         "attempts": 1,
+        **_control(),
         "jobRef": {"name": "full-1"},
         "podRef": {"name": "full-1-abc", "uid": "uid-1"},
         "modelRef": {"checkpoint": "a-checkpoint", "uid": "uid-2", "digest": DIGEST},
@@ -89,11 +91,57 @@ def training_job_status() -> dict[str, Any]:
             "openPods": [
                 {"uid": "uid-1", "name": "full-1-abc", "boundTime": TIME, "endTime": TIME, "ratePerHourUSD": "2"}
             ],
-            "settledPods": [{"uid": "uid-0"}],
+            "settledPods": [
+                {"uid": "uid-0", "name": "full-0-abc", "boundTime": TIME, "endTime": TIME, "ratePerHourUSD": "2"}
+            ],
         },
         "budget": {"limitUSD": "25.00", "source": "Spec"},
         "latestCheckpointRef": {"name": "a-checkpoint"},
         "bestCheckpointRef": {"name": "a-checkpoint"},
+    }
+
+
+def _control() -> dict[str, Any]:
+    """What the operator remembers of attempts and stops, with every field."""
+    return {
+        "attempt": {
+            "number": 1,
+            "jobRef": {"name": "full-1", "uid": "uid-4"},
+            "firstStartTime": TIME,
+            "ending": {
+                "reason": "Stopped",
+                "message": "it was told to",
+                "time": TIME,
+                "success": False,
+                "final": False,
+                "counts": False,
+                "step": 3,
+                "committedUri": "s3://bucket/a/",
+                "committed": {
+                    "uri": "s3://bucket/a/",
+                    "digest": DIGEST,
+                    "step": 3,
+                    "updates": 1,
+                    "sizeBytes": 10,
+                    "metrics": {"reward_mean": "0.5"},
+                    "unwrittenRows": 2,
+                },
+            },
+        },
+        "restarts": {
+            "attempt": 1,
+            "crashes": 1,
+            "interruptions": 2,
+            "inARow": 3,
+            "checkpointUri": "s3://bucket/a/",
+            "outOfMemoryStep": 3,
+            "nextTime": TIME,
+            "heldFor": "0a",
+            "heldReason": "OutOfMemory",
+        },
+        "stop": {"cause": "Suspended", "time": TIME, "attempt": 1},
+        "cancelTime": TIME,
+        "clearedTime": TIME,
     }
 
 

@@ -135,6 +135,10 @@ ON_UPDATE: dict[Key, list[Changes]] = {
 }
 ON_STATUS: dict[Key, list[Changes]] = {
     ("status", ".cost"): [{"status.cost": GONE}],
+    ("status", ".cancelTime"): [{"status.cancelTime": GONE}, {"status.cancelTime": "2027-01-02T03:04:05Z"}],
+    ("status.attempt.ending.committed.metrics", ""): [
+        {"status.attempt.ending.committed.metrics": {"no word": "0.1"}},
+    ],
     ("status.cost", ".spentUSD"): [{"status.cost.spentUSD": "1.4999"}, {"status.cost.spentUSD": GONE}],
     ("status.cost", ".settledUSD"): [{"status.cost.settledUSD": "1.249999"}, {"status.cost.settledUSD": GONE}],
 }
@@ -156,6 +160,12 @@ LEGAL_UPDATES: list[Changes] = [
     {"spec.trainer.cpu": "2"},
     {"spec.trainer.gpus": GONE},
     {"spec.checkpoints.everySteps": 5},
+    {"spec.suspend": True},
+    {"spec.suspend": GONE},
+    {"spec.cancel": True},
+    {"spec.cancel": GONE},
+    {"spec.retry.maxRestarts": 0},
+    {"spec.ttlSecondsAfterFinished": GONE},
     {"metadata.labels": {"a": "b"}},
 ]
 LEGAL_STATUS_UPDATES: list[Changes] = [
@@ -165,6 +175,9 @@ LEGAL_STATUS_UPDATES: list[Changes] = [
     {"status.progress": GONE},
     {"status.completionTime": TIME},
     {"status.podRef": GONE},
+    {"status.stop": GONE},
+    {"status.attempt": GONE},
+    {"status.restarts": GONE},
 ]
 
 

@@ -40,7 +40,7 @@ def test_finished_and_suspended_jobs_cost_no_write_and_an_edit_few(clean: Kubect
             "calculator-grpo",
             metadata__name=f"idle-{number}",
             spec__model={"checkpoint": {"trainingJob": "no-model"}},
-            spec__suspend=True if number % 2 else None,
+            spec__suspend=True if number < JOBS // 2 else None,
         )
         for number in range(JOBS - 1)
     ]

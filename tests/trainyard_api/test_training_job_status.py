@@ -34,5 +34,5 @@ def test_money_is_never_a_float() -> None:
 
 def test_a_status_of_a_newer_operator_is_read() -> None:
     """What this version doesn't know is left out."""
-    status = TrainingJobStatus.model_validate({"attempts": 2, "stop": {"cause": "Budget"}})
+    status = TrainingJobStatus.model_validate({"attempts": 2, "novel": {"cause": "Budget"}})
     assert status.to_wire() == {"attempts": 2}

@@ -23,7 +23,7 @@ def test_the_commands_run_their_tiers() -> None:
 
 
 def end_to_end_tests(name: str) -> set[str]:
-    """The tests of a module that are marked, each or with all others, read without importing torch for it."""
+    """The tests of a module that are marked, but nightly ones, read without importing torch for it."""
     tree = ast.parse((ROOT / name).read_text())
     whole = any(isinstance(node, ast.Assign) and "mark.e2e" in ast.unparse(node) for node in tree.body)
     module = name.removeprefix("tests/").removesuffix(".py").replace("/", ".")
@@ -32,6 +32,7 @@ def end_to_end_tests(name: str) -> set[str]:
         for node in tree.body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
         if whole or any("mark.e2e" in ast.unparse(mark) for mark in node.decorator_list)
+        if not any("mark.nightly" in ast.unparse(mark) for mark in node.decorator_list)
     }
 
 

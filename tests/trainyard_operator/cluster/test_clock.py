@@ -41,16 +41,19 @@ def test_a_clock_that_is_set_changes_no_bill() -> None:
     clock = hands.clock()
     for jump in (3600, -7200, 0):
         hands.wall += jump
-        assert clock.now().timestamp() == 1_000_000
+        told = clock.now()
+        assert told.timestamp() == 1_000_000
     hands.elapsed += 10.5
-    assert clock.now() == datetime.fromtimestamp(1_000_011, UTC)
+    told = clock.now()
+    assert told.timestamp() == 1_000_011
 
 
 def test_a_clock_tells_whole_seconds_and_starts_at_the_machines_time() -> None:
     """As the API keeps them; a later process reads the wall again."""
     hands = Hands()
-    assert hands.clock().now() == datetime.fromtimestamp(1_000_000, UTC)
+    first = hands.clock().now()
     hands.wall += 3600
-    assert hands.clock().now() == datetime.fromtimestamp(1_003_600, UTC)
-    assert Clock().now().microsecond == 0
-    assert Clock().now().tzinfo is UTC
+    second = hands.clock().now()
+    assert (first.timestamp(), second.timestamp()) == (1_000_000, 1_003_600)
+    real = Clock().now()
+    assert (real.microsecond, real.tzinfo) == (0, UTC)
