@@ -1,4 +1,4 @@
-"""Claims about judging TrainingJobs from lists."""
+"""Claims about judging TrainingJobs from lists, and about what can't wait for a pass."""
 
 from __future__ import annotations
 
@@ -7,11 +7,23 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.trainyard_operator.bench import PRICES
-from tests.trainyard_operator.builders import NOW, decide, job_body, next_status, observed, reported, running_status
+from tests.trainyard_operator.builders import (
+    NOW,
+    UID,
+    decide,
+    job_body,
+    next_status,
+    observed,
+    reported,
+    running_status,
+    time_text,
+)
 from trainyard_api.conditions import ConditionType
 from trainyard_operator.cluster.clock import Clock
-from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, PODS, TRAINING_JOBS
+from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, PODS, TRAINING_JOBS, KubeError
 from trainyard_operator.cluster.listing import ClusterListing
 from trainyard_operator.cluster.warnings import Warnings
 from trainyard_operator.ledger.connection import Ledger
@@ -23,26 +35,29 @@ from trainyard_operator.trainingjob.apply.start import Images
 from trainyard_operator.trainingjob.controller import TrainingJobController
 
 
-def _needed(body: dict[str, Any], directory: Path) -> bool:
-    nothing: Any = None
+def _controller(directory: Path, kube: Any = None) -> TrainingJobController:
     ledger, metrics = Ledger(directory / "dsn"), Metrics()
-    controller = TrainingJobController(
-        kube=nothing,
+    return TrainingJobController(
+        kube=kube,
         ledger=ledger,
-        applier=Applier(nothing, ledger, Images("image", "Never")),
+        applier=Applier(kube, ledger, Images("image", "Never")),
         prices=Prices.model_validate(PRICES),
         trainer_image="image",
         read_nodes=True,
         metrics=metrics,
         steps=Steps(ledger, metrics),
-        warnings=Warnings(nothing),
+        warnings=Warnings(kube),
         clock=Clock(wall=NOW.timestamp, elapsed=float),
         keep_finished=timedelta(days=1),
     )
+
+
+def _needed(body: dict[str, Any], directory: Path) -> bool:
+    nothing: Any = None
     listing = ClusterListing({TRAINING_JOBS: [body], JOBS: [], PODS: [], CHECKPOINTS: []}, nothing)
 
     async def go() -> bool:
-        is_needed = await controller.judge(listing)
+        is_needed = await _controller(directory).judge(listing)
         return await is_needed(body)
 
     return asyncio.run(go())
@@ -68,3 +83,83 @@ def test_jobs_are_listed_before_what_is_made_for_them() -> None:
     """Else the pods of a job that is made in between would seem to belong to none, and be let go."""
     order = TrainingJobController.lists
     assert all(order.index(TRAINING_JOBS) < order.index(kind) for kind in (JOBS, PODS, CHECKPOINTS))
+
+
+ENDED = reported(ConditionType.SUCCEEDED, "False", "Cancelled")
+
+
+class Latching:
+    """Takes merge patches, after it has refused the first few."""
+
+    def __init__(self, refusals: int = 0) -> None:
+        self.refusals = refusals
+        self.taken: list[dict[str, Any]] = []
+        self.asked = 0
+
+    async def merge(self, path: str, patch: dict[str, Any], manager: str) -> None:
+        """A patch of the job's status."""
+        assert (path.rpartition("/namespaces/")[2], manager) == (
+            "team-a/trainingjobs/sums/status",
+            "trainyard-operator-budget",
+        )
+        self.asked += 1
+        if self.asked <= self.refusals:
+            raise KubeError(500, "InternalError", "down")
+        self.taken.append(patch)
+
+
+def _see(body: dict[str, Any], directory: Path, refusals: int = 0) -> Latching:
+    server = Latching(refusals)
+    asyncio.run(_controller(directory, server).seen(body))
+    return server
+
+
+def test_a_cancellation_is_latched_from_the_very_event_that_tells_of_it(tmp_path: Path) -> None:
+    """Before anything is read anew: what is applied a moment later may say otherwise."""
+    server = _see(job_body(cancel=True), tmp_path)
+    assert server.taken == [{"metadata": {"uid": UID}, "status": {"cancelTime": time_text(0)}}]
+    running = _see(job_body(cancel=True, status=running_status()), tmp_path)
+    assert len(running.taken) == 1
+
+
+def test_a_latch_that_fails_is_tried_again_but_not_for_ever(tmp_path: Path) -> None:
+    """Three times; the pass, and the tick, try on while the manifest says so."""
+    assert len(_see(job_body(cancel=True), tmp_path, refusals=2).taken) == 1
+    away = _see(job_body(cancel=True), tmp_path, refusals=9)
+    assert (away.asked, away.taken) == (3, [])
+
+
+def test_only_a_cancellation_that_is_news_is_latched(tmp_path: Path) -> None:
+    """Not one on record, not of a job that has ended, and nothing but true."""
+    for body in (
+        job_body(),
+        job_body(cancel=False),
+        job_body(suspend=True),
+        job_body(cancel=True, status=running_status(cancelTime=time_text(-5))),
+        job_body(cancel=True, status=running_status(ENDED)),
+    ):
+        assert _see(body, tmp_path).asked == 0
+    odd = job_body()
+    odd["spec"]["cancel"] = "true"
+    assert _see(odd, tmp_path).asked == 0
+    del odd["spec"]
+    assert _see(odd, tmp_path).asked == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "urgent"),
+    [
+        (job_body(), False),
+        (job_body(status=running_status()), False),
+        (job_body(suspend=False, cancel=False), False),
+        (job_body(suspend=True), True),
+        (job_body(cancel=True, status=running_status()), True),
+        (job_body(deleted=-1), True),
+        (job_body(deleted=-1, status=running_status(ENDED)), True),
+        (job_body(cancel=True, status=running_status(ENDED)), False),
+        (job_body(suspend=True, status=running_status(ENDED)), False),
+    ],
+)
+def test_a_stop_is_urgent_while_something_may_run(body: dict[str, Any], urgent: bool, tmp_path: Path) -> None:
+    """Delete, cancel, suspend; what has ended stops nothing."""
+    assert _controller(tmp_path).is_urgent(body) is urgent
