@@ -16,10 +16,13 @@ from datetime import timedelta
 
 import kopf
 
+from trainyard_api.checkpoint import CheckpointStatus
+from trainyard_api.training_job_status import TrainingJobStatus
 from trainyard_operator import handlers, health, tick
 from trainyard_operator.checkpoint.controller import CheckpointController
 from trainyard_operator.cluster import kube
 from trainyard_operator.cluster.clock import Clock
+from trainyard_operator.cluster.served import unknown_fields
 from trainyard_operator.cluster.warnings import Warnings
 from trainyard_operator.errors import TrainyardOperatorError
 from trainyard_operator.ledger.connection import Ledger
@@ -114,16 +117,20 @@ def _controllers(
 
 
 async def _until_served(api: kube.Kube, kinds: Iterable[kube.Kind], settings: Settings) -> None:
+    """Waits until the API server serves our kinds, with every field that this version writes."""
     namespace = settings.watch_namespaces[0] if settings.watch_namespaces else None
     while True:
         try:
             for kind in kinds:
                 await api.list_objects(kind, namespace)
+            missing = await unknown_fields(api, {"TrainingJob": TrainingJobStatus, "Checkpoint": CheckpointStatus})
         except kube.KubeError as error:
             log.warning("API server: waiting for the kinds of trainyard.dev; %s", error)
-            await asyncio.sleep(settings.tick_seconds)
         else:
-            return
+            if not missing:
+                return
+            log.error("CRDs: older than this operator; apply those of its release first; got none of %s", missing)
+        await asyncio.sleep(settings.tick_seconds)
 
 
 def _log(settings: Settings) -> None:

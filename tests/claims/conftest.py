@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.claims.local_runs import Runs, Undisturbed, undisturbed_run
+from tests.trainyard_operator.conftest import bench, operator_bench
+
+__all__ = ["bench", "operator_bench"]
 
 
 @pytest.fixture(scope="session")
