@@ -162,13 +162,16 @@ def apiserver(settings: Settings, identities: Identities) -> Component:
     return Component("kube-apiserver", argv, lambda: api.answers("/readyz"))
 
 
-def controller_manager(settings: Settings, identities: Identities, *, port: int = 0) -> Component:
+def controller_manager(
+    settings: Settings, identities: Identities, *, port: int = 0, default_limits: bool = False
+) -> Component:
     """Describes all controllers: garbage collection, Jobs, service accounts, namespaces and the rest.
 
     Args:
         settings: of the control plane.
         identities: of the control plane.
         port: where it serves its health; 0: nowhere, then it is healthy once it has made the first service account.
+        default_limits: whether it asks no more often than by its defaults, 20 requests a second.
     """
     kubeconfig = identities.kubeconfig("controller-manager", "system:kube-controller-manager")
     ca = identities.authority.pair
@@ -182,9 +185,7 @@ def controller_manager(settings: Settings, identities: Identities, *, port: int 
         f"--cluster-signing-cert-file={ca.certificate}",
         f"--cluster-signing-key-file={ca.key}",
         # Its default, 20 requests a second, would be what tests with many jobs measure.
-        "--kube-api-qps=500",
-        "--kube-api-burst=1000",
-        "--concurrent-job-syncs=10",
+        *(() if default_limits else ("--kube-api-qps=500", "--kube-api-burst=1000", "--concurrent-job-syncs=10")),
         # A pod that is gone with its node shouldn't hold up a test for the default five minutes.
         "--node-monitor-grace-period=20s",
         f"--secure-port={port}",
@@ -228,7 +229,7 @@ class ControlPlane:
 
 
 @contextlib.contextmanager
-def control_plane(directory: Path, *, controllers: bool = True) -> Iterator[ControlPlane]:
+def control_plane(directory: Path, *, controllers: bool = True, default_limits: bool = False) -> Iterator[ControlPlane]:
     """Starts a fresh control plane on free ports of 127.0.0.1, ready in about 3 s, gone with the block.
 
     It also ends when the thread that made it ends, however that happens.
@@ -237,6 +238,7 @@ def control_plane(directory: Path, *, controllers: bool = True) -> Iterator[Cont
         directory: empty; holds certificates, kubeconfig, logs and the store.
         controllers: whether to run kube-controller-manager; without it nothing owned is collected, no Job makes pods
             and no namespace gets a service account.
+        default_limits: whether that asks no more often than by its defaults, 20 requests a second.
 
     Raises:
         ClusterError: it did not come up; names the log.
@@ -252,7 +254,7 @@ def control_plane(directory: Path, *, controllers: bool = True) -> Iterator[Cont
         host.up([etcd(settings, identities)], quiet=True)
         host.up([apiserver(settings, identities)], quiet=True)
         if controllers:
-            host.up([controller_manager(settings, identities)], quiet=True)
+            host.up([controller_manager(settings, identities, default_limits=default_limits)], quiet=True)
         yield plane
     finally:
         plane.stop()

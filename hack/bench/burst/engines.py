@@ -84,7 +84,8 @@ def operator(root: Path, plane: Plane, directory: Path) -> Iterator[Engine]:
         ClusterError: it didn't become ready; names its log.
     """
     plane.kubectl("create", *(f"--filename={file}" for file in sorted((root / "crds").glob("*.yaml"))))
-    plane.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=300s")
+    # `kubectl wait` fails on a definition that has no status yet.
+    wait_until(plane.serves_our_kinds, "CRDs", _READY_SECONDS, hint="they aren't established")
     log = directory / "operator.log"
     with postgres() as dsn, log.open("wb") as output:
         health, metrics = _free_ports(2)

@@ -48,6 +48,25 @@ class Plane:
         """
         self._send("POST", path, body)
 
+    def merge(self, path: str, patch: dict[str, Any]) -> None:
+        """Merges a patch into the object at a path.
+
+        Raises:
+            OSError: the server refused it.
+        """
+        self._send("PATCH", path, patch, "application/merge-patch+json")
+
+    def serves_our_kinds(self) -> bool:
+        """Tells whether every definition of a kind is established."""
+        found = self._send("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions")["items"]
+        conditions = (each.get("status", {}).get("conditions") or () for each in found)
+        return all(any(c["type"] == "Established" and c["status"] == "True" for c in each) for each in conditions)
+
+    def audited(self) -> list[dict[str, Any]]:
+        """Reads every write since the plane began, in the order in which they were answered."""
+        whole, _, _ = self.audit_log.read_text().rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
+
     def pods(self) -> list[dict[str, Any]]:
         """Returns all pods of the namespace, as the server's cache has them."""
         found: list[dict[str, Any]] = self._send("GET", f"/api/v1/namespaces/{NAMESPACE}/pods?resourceVersion=0")[
@@ -61,11 +80,11 @@ class Plane:
         events = (json.loads(line) for line in whole.splitlines() if "trainyard.dev" in line)
         return sum(event["objectRef"].get("apiGroup") == "trainyard.dev" for event in events)
 
-    def _send(self, method: str, path: str, body: Any = None) -> Any:
+    def _send(self, method: str, path: str, body: Any = None, content_type: str = "application/json") -> Any:
         answer = self.api.call_api(
             method,
             self.api.configuration.host + path,
-            {"Content-Type": "application/json", "Accept": "application/json"},
+            {"Content-Type": content_type, "Accept": "application/json"},
             body,
         )
         answer.read()
@@ -75,14 +94,19 @@ class Plane:
 
 
 @contextmanager
-def plane(directory: Path, kwok: Kwok) -> Iterator[Plane]:
+def plane(directory: Path, kwok: Kwok, *, default_limits: bool = False) -> Iterator[Plane]:
     """Starts a cluster of 10 nodes in an empty directory; it is gone with the block.
+
+    Args:
+        directory: empty.
+        kwok: plays the nodes.
+        default_limits: whether the controllers ask no more often than by their defaults.
 
     Raises:
         ClusterError: it did not come up.
     """
     with ExitStack() as stack:
-        running = stack.enter_context(control_plane(directory))
+        running = stack.enter_context(control_plane(directory, default_limits=default_limits))
         settings = client.Configuration()
         config.load_kube_config(str(running.kubeconfig), client_configuration=settings)
         found = Plane(running.kubeconfig, client.ApiClient(settings), directory / "logs" / "audit.log")
