@@ -25,6 +25,7 @@ DOCUMENTS = (
     "docs/architecture.md",
     "docs/benchmarks.md",
     "docs/failures.md",
+    "docs/lifecycle.md",
     "docs/training.md",
     *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs/decisions").glob("*.md")),
 )
@@ -37,6 +38,9 @@ RUN_ELSEWHERE = {
     "make verify": "tests/hack/generate/test___main__.py",
     "make generate": "tests/hack/generate/test___main__.py",
     ".venv/bin/python -m hack.bench.burst": "tests/hack/bench/burst/test___main__.py",  # each night: it builds kwok
+    ".venv/bin/python -m hack.bench.burst.stops": "tests/hack/bench/burst/test_stops.py",  # each night, likewise
+    # It ends with the job, for which an operator is needed.
+    "kubectl wait --for=condition=Finished tj/minimal --timeout=24h": "tests/claims/test_manifests_can_be_applied_again.py",
 }
 WITHOUT_A_CLUSTER = "-m trainyard_trainer run"
 BENCHMARK = "-m hack.bench."
@@ -70,7 +74,7 @@ def documented() -> list[tuple[str, str]]:
 
 def on_a_server(command: str) -> bool:
     """Whether a command needs an API server and nothing else."""
-    return command.startswith(("kubectl ", "helm "))
+    return command.startswith(("kubectl ", "helm ")) and command not in RUN_ELSEWHERE
 
 
 @pytest.fixture(scope="module")
