@@ -30,9 +30,9 @@ def failure_reference() -> str:
             f"<!-- {NOTICE} -->",
             "# How an attempt ends",
             "",
-            "Of several rows that fit, the first counts. The reason stands in `status.attempt.ending` and, where the job
-ends with it, is that of the condition `Stalled`. What follows an end that isn't final is in
-[lifecycle.md](lifecycle.md).",
+            "Of several rows that fit, the first counts. The reason stands in `status.attempt.ending`",
+            "and, where the job ends with it, is that of the condition `Stalled`. What follows an end that isn't final",
+            "is in [lifecycle.md](lifecycle.md).",
             "",
             *_table(heads, [[row[head] for head in heads] for row in table]),
             "",

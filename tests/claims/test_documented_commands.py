@@ -40,7 +40,9 @@ RUN_ELSEWHERE = {
     ".venv/bin/python -m hack.bench.burst": "tests/hack/bench/burst/test___main__.py",  # each night: it builds kwok
     ".venv/bin/python -m hack.bench.burst.stops": "tests/hack/bench/burst/test_stops.py",  # each night, likewise
     # It ends with the job, for which an operator is needed.
-    "kubectl wait --for=condition=Finished tj/minimal --timeout=24h": "tests/claims/test_manifests_can_be_applied_again.py",
+    "kubectl wait --for=condition=Finished tj/minimal --timeout=24h": (
+        "tests/claims/test_manifests_can_be_applied_again.py"
+    ),
 }
 WITHOUT_A_CLUSTER = "-m trainyard_trainer run"
 BENCHMARK = "-m hack.bench."
