@@ -82,12 +82,14 @@ class Crds(Section):
 
 
 class AdmissionPolicy(Section):
-    """Lets nobody but the operator change a TrainingJob's status, save its pod the progress."""
+    """Lets nobody hide a pod from its bill, or change a status but the operator, save its pod the progress."""
 
     enabled: bool = True
-    """Whether the ValidatingAdmissionPolicy is installed. Without it whoever may patch a status may forge its bill."""
+    """Whether the ValidatingAdmissionPolicies are installed. Without them whoever may patch a status may forge its
+    bill, and whoever may patch a pod may hide it."""
     exempt_users: list[str] = []
-    """Usernames that may change any status, as system:serviceaccount:backup:velero: a restore needs one."""
+    """Usernames that the policies don't hold, as system:serviceaccount:backup:velero for restores, or a queue manager
+    that changes Jobs."""
 
 
 class Operator(Section):

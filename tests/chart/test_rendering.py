@@ -145,9 +145,13 @@ def test_rights_are_named(rendered: list[dict[str, Any]]) -> None:
 
 
 def test_namespaced_mode_asks_nothing_of_the_cluster() -> None:
-    """With watchNamespaces there is one Role per namespace, no ClusterRole, and no rule on nodes."""
+    """With watchNamespaces there is one Role per namespace, no ClusterRole but the break-glass that nobody is bound to,
+    and no rule on nodes.
+    """
     bodies = objects(EVERYTHING)
-    assert not of_kind(bodies, "ClusterRole")
+    (role,) = of_kind(bodies, "ClusterRole")
+    assert role["rules"] == [{"apiGroups": ["trainyard.dev"], "resources": ["trainingjobs"], "verbs": ["override"]}]
+    assert not of_kind(objects(EVERYTHING | {"admissionPolicy.enabled": False}), "ClusterRole")
     assert not of_kind(bodies, "ClusterRoleBinding")
     roles = [role for role in of_kind(bodies, "Role") if not role["metadata"]["name"].endswith("-release")]
     assert [role["metadata"]["namespace"] for role in roles] == ["team-a", "team-b"]
@@ -189,6 +193,20 @@ def test_two_releases_do_not_collide() -> None:
     assert not one & two
     long = objects(release="r" * 53, namespace="n" * 63)
     assert all(len(body["metadata"]["name"]) <= 63 for body in long)
+
+
+def test_policies_are_all_or_none() -> None:
+    """Each policy has its binding, which denies; without them there is neither, nor a break-glass."""
+    bodies = objects()
+    policies = {body["metadata"]["name"] for body in of_kind(bodies, "ValidatingAdmissionPolicy")}
+    bindings = {
+        body["spec"]["policyName"]: body["spec"] for body in of_kind(bodies, "ValidatingAdmissionPolicyBinding")
+    }
+    assert policies == set(bindings)
+    assert all(binding["validationActions"] == ["Deny"] for binding in bindings.values())
+    without = objects({"admissionPolicy.enabled": False})
+    assert not [body for body in without if body["kind"].startswith("ValidatingAdmission")]
+    assert not [body for body in without if body["metadata"]["name"].endswith("-override")]
 
 
 def test_hook_waits_and_goes(rendered: list[dict[str, Any]]) -> None:
