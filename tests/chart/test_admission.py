@@ -148,6 +148,17 @@ CLUSTER = [
         "metadata.labels: of serviceaccounts the operator may write those with",
     ),
     Row("operator", "makes an account", "metadata.labels: of serviceaccounts the operator may write those with"),
+    Row("operator", "deletes its account"),
+    Row("operator", "deletes its Role"),
+    Row("operator", "deletes its RoleBinding"),
+    Row("operator", "deletes another account", "metadata.labels: of serviceaccounts the operator may write those with"),
+    Row("operator", "deletes another Role", "metadata.labels: of roles the operator may write those with"),
+    Row(
+        "operator",
+        "deletes the TrainingJob",
+        "spec.ttlSecondsAfterFinished: the operator may delete a TrainingJob that",
+    ),
+    Row("operator", "deletes a TrainingJob that asks for it"),
     Row("operator", "changes another Role", "metadata.labels: of roles the operator may write those with"),
     Row("operator", "lets its Role read pods", "rules: the operator may give rights on trainyard.dev alone"),
     Row(

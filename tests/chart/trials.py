@@ -70,7 +70,8 @@ def cluster_with_chart(directory: Path) -> Iterator[Cluster]:
 def _populated(server: Server, people: dict[str, Person]) -> Cluster:
     """A child Job that the operator made, its pod as the real Job controller made it, bound as the scheduler does."""
     operator, tenant, scheduler = people["operator"], people["tenant"], people["scheduler"]
-    server.must("create", "-f", "-", stdin=json.dumps(training_job("sums")))
+    for manifest in (training_job("sums"), training_job("brief", ttlSecondsAfterFinished=5)):
+        server.must("create", "-f", "-", stdin=json.dumps(manifest))
     job = tenant.get(f"/apis/trainyard.dev/v1alpha1/namespaces/{TEAM}/trainingjobs/sums")
     for kind, body in zip(
         (SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS), access_bodies(parse_training_job(job)), strict=True
@@ -271,6 +272,7 @@ ASKS: dict[str, Any] = {
     "deletes the TrainingJob without a word": _delete(_training_job),
     "deletes the TrainingJob, orphaning": _delete(_training_job, propagationPolicy="Orphan"),
     "deletes the TrainingJob, orphaning by its older name": _delete(_training_job, orphanDependents=True),
+    "deletes a TrainingJob that asks for it": _delete(lambda _: TRAINING_JOBS.path(TEAM, "brief")),
     # Checkpoints
     "changes a Checkpoint's status": on(CHECKPOINTS, "one", "merge", {"status": {"step": 9}}, "status"),
     "takes a Checkpoint's status": on(CHECKPOINTS, "one", "merge", {"status": None}, "status"),
@@ -280,6 +282,11 @@ ASKS: dict[str, Any] = {
     "changes another account": on(SERVICE_ACCOUNTS, "plain", "merge", meta(annotations={"a": "b"})),
     "takes another account over": on(SERVICE_ACCOUNTS, "plain", "merge", meta(labels=OURS)),
     "makes an account": lambda _: Ask("create", SERVICE_ACCOUNTS.path(TEAM), meta(name="new")),
+    "deletes its account": _delete(lambda _: SERVICE_ACCOUNTS.path(TEAM, "sums-trainer")),
+    "deletes its Role": _delete(lambda _: ROLES.path(TEAM, "sums-trainer")),
+    "deletes its RoleBinding": _delete(lambda _: ROLE_BINDINGS.path(TEAM, "sums-trainer")),
+    "deletes another account": _delete(lambda _: SERVICE_ACCOUNTS.path(TEAM, "plain")),
+    "deletes another Role": _delete(lambda _: ROLES.path(TEAM, "plain")),
     "changes another Role": on(ROLES, "plain", "merge", meta(annotations={"a": "b"})),
     "lets its Role read pods": on(
         ROLES, "sums-trainer", "merge", {"rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}
