@@ -21,6 +21,10 @@ EVERYTHING: Values = {
     "metrics.serviceMonitor.enabled": True,
     "operator.priorityClassName": "system",
     "image.pullSecrets": ["registry"],
+    "trainer.pullSecrets": ["registry", "mirror.example"],
+    "trainer.runtimeClassName": "nvidia",
+    "trainer.ephemeralStorage": "50Gi",
+    "trainer.sharedMemory": "8Gi",
 }
 MODES = {"cluster": {}, "namespaced": EVERYTHING}
 
@@ -60,6 +64,9 @@ def test_required_value_is_asked_for(name: str) -> None:
         ({"operator.tickSeconds": 0}, "/operator/tickSeconds"),
         ({"operator.resources": {"requests": {"cpu": "many"}}}, "/operator/resources/requests/cpu"),
         ({"image.pullPolicy": "Sometimes"}, "/image/pullPolicy"),
+        ({"trainer.sharedMemory": "lots"}, "/trainer/sharedMemory"),
+        ({"trainer.ephemeralStorage": 50}, "/trainer/ephemeralStorage"),
+        ({"trainer.pullSecrets": ["a,b"]}, "/trainer/pullSecrets/0"),
         ({"crds.install": "no"}, "/crds/install"),
         ({"metrics.serviceMonitor.interval": "often"}, "/metrics/serviceMonitor/interval"),
         ({"networkPolicy.databasePort": 70000}, "/networkPolicy/databasePort"),
@@ -115,6 +122,11 @@ def test_operator_understands_its_environment(rendered: list[dict[str, Any]]) ->
     settings, released = read_settings(deployment), read_release_settings(release)
     assert settings.watch_namespaces == released.watch_namespaces
     assert settings.read_nodes == (not settings.watch_namespaces)
+    pods_say_more = bool(settings.watch_namespaces)
+    assert settings.trainer_pull_secrets == (("registry", "mirror.example") if pods_say_more else ())
+    assert settings.trainer_runtime_class == ("nvidia" if pods_say_more else "")
+    assert settings.trainer_ephemeral_storage == ("50Gi" if pods_say_more else "")
+    assert settings.trainer_shared_memory == ("8Gi" if pods_say_more else "")
     assert released.operator_deployment == of_kind(rendered, "Deployment")[0]["metadata"]["name"]
     source = (ROOT / "operator/trainyard_operator/settings.py").read_text()
     assert all(name in source for name in deployment)

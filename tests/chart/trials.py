@@ -30,6 +30,7 @@ from trainyard_operator.cluster.kube import (
     Kind,
 )
 from trainyard_operator.trainingjob.child_job import Rendering, child_job_body
+from trainyard_operator.trainingjob.pod_defaults import PodDefaults
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def started(person: Person) -> dict[str, Any] | None:
 
 def child_body(job: dict[str, Any], attempt: int = 1) -> dict[str, Any]:
     """The Job of an attempt as the operator makes it."""
-    rendering = Rendering(attempt, "trainer:1", "IfNotPresent", f"sums-{attempt}-config", "{}")
+    rendering = Rendering(attempt, PodDefaults("trainer:1", "IfNotPresent"), f"sums-{attempt}-config", "{}")
     return child_job_body(parse_training_job(job), rendering)
 
 
