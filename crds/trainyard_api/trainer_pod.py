@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from trainyard_api.fields import CPU, ApiModel, ImageReference, LabelKey, LabelValue, Memory, ObjectName
+from trainyard_api.quantities import parse_quantity
 from trainyard_api.rules import ATOMIC, Rule
 
 
@@ -61,19 +62,53 @@ class Toleration(ApiModel):
 class TrainerSpec(ApiModel):
     """The trainer pod: its image, its resources, and where it may run."""
 
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.cpuLimit) || quantity(self.cpuLimit).compareTo(quantity(self.cpu)) >= 0",
+            "must be at least cpu",
+            lambda trainer: (
+                trainer.cpu_limit is None or parse_quantity(trainer.cpu_limit) >= parse_quantity(trainer.cpu)
+            ),
+            field="cpu_limit",
+        ),
+        Rule(
+            "!has(self.sharedMemory) || quantity(self.sharedMemory).compareTo(quantity(self.memory)) < 0",
+            "must be less than memory, in which it counts",
+            lambda trainer: (
+                trainer.shared_memory is None or parse_quantity(trainer.shared_memory) < parse_quantity(trainer.memory)
+            ),
+            field="shared_memory",
+        ),
+    )
+
     image: ImageReference | None = None
     """Image of the trainer. Default: the one that the operator was installed with."""
+    image_pull_secrets: Annotated[list[ObjectName], Field(max_length=8), ATOMIC] | None = None
+    """Names of Secrets of type kubernetes.io/dockerconfigjson, in the job's namespace, that the image is pulled with.
+    Default: the chart's trainer.pullSecrets; an empty list: none."""
     gpus: GpuRequest | None = None
     """GPUs of the pod. Default: none."""
     cpu: CPU = "1"
     """CPU request, in cores, at least 10m. Default: 1."""
+    cpu_limit: CPU | None = None
+    """CPU limit, in cores, at least cpu; for a namespace whose ResourceQuota counts limits.cpu, or whose LimitRange
+    would set a smaller one. Default: the LimitRange's, else none, so that idle cores may be used."""
     memory: Memory = "4Gi"
     """Memory request and limit, in whole bytes, at least 64Mi. Default: 4Gi."""
+    shared_memory: Memory | None = None
+    """Size of /dev/shm, in whole bytes, at least 64Mi and less than memory, in which what is written there counts.
+    Default: the chart's trainer.sharedMemory, at most half of memory; else the container runtime's, 64Mi as a rule."""
+    ephemeral_storage: Memory | None = None
+    """Request and limit of the node's disk, in whole bytes, at least 64Mi: for logs, the caches of downloads and
+    compilers, and checkpoints on their way out. It has no price. Default: the chart's trainer.ephemeralStorage, else no
+    bound."""
     node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=16)] = {}
     """Node labels that the pod requires. Default: none."""
     tolerations: Annotated[list[Toleration], Field(max_length=16), ATOMIC] = []
     """Taints that the pod tolerates. Default: none."""
     priority_class_name: ObjectName | None = None
     """PriorityClass of the pod. Default: the cluster's."""
+    runtime_class_name: ObjectName | None = None
+    """RuntimeClass of the pod, as nvidia. Default: the chart's trainer.runtimeClassName, else the cluster's."""
     start_deadline_seconds: Annotated[int, Field(ge=5, le=86_400)] = 600
     """Seconds that a bound pod may wait for its image or its Secrets before the attempt ends. Default: 600."""

@@ -15,6 +15,9 @@ Decimal = Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,6})?$")]
 Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63)]
 Quantity = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$")]
 
+Bytes = Annotated[str, Field(pattern=r"^([0-9]{1,15}((\.[0-9]{1,3})?(k|M|G|T|P|Ki|Mi|Gi|Ti|Pi))?)?$")]
+ObjectName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)]
+
 
 class Section(BaseModel):
     """Base of all sections: camelCase, nothing unknown."""
@@ -34,8 +37,20 @@ class Image(Section):
     pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
     """imagePullPolicy of both."""
     pull_secrets: list[str] = []
-    """Names of Secrets of the release's namespace that the operator's image is pulled with. Trainer pods have none:
-    their nodes must be able to pull."""
+    """Names of Secrets of the release's namespace that the operator's image is pulled with."""
+
+
+class Trainer(Section):
+    """Trainer pods whose TrainingJob says nothing; its own `spec.trainer` wins. An empty value sets nothing."""
+
+    pull_secrets: list[ObjectName] = []
+    """Names of Secrets that the image is pulled with. Each namespace with jobs must have its own."""
+    runtime_class_name: str = ""
+    """RuntimeClass, as nvidia."""
+    ephemeral_storage: Bytes = ""
+    """Request and limit of the node's disk, as 50Gi, at least 64Mi; bounds the caches too. Nodes must report theirs."""
+    shared_memory: Bytes = ""
+    """Size of /dev/shm, as 8Gi, at least 64Mi; it counts in the pod's memory, of which it gets at most half."""
 
 
 class Database(Section):
@@ -82,12 +97,14 @@ class Crds(Section):
 
 
 class AdmissionPolicy(Section):
-    """Lets nobody but the operator change a TrainingJob's status, save its pod the progress."""
+    """Lets nobody hide a pod from its bill, or change a status but the operator, save its pod the progress."""
 
     enabled: bool = True
-    """Whether the ValidatingAdmissionPolicy is installed. Without it whoever may patch a status may forge its bill."""
+    """Whether the ValidatingAdmissionPolicies are installed. Without them whoever may patch a status may forge its
+    bill, and whoever may patch a pod may hide it."""
     exempt_users: list[str] = []
-    """Usernames that may change any status, as system:serviceaccount:backup:velero: a restore needs one."""
+    """Usernames that the policies don't hold, as system:serviceaccount:backup:velero for restores, or a queue manager
+    that changes Jobs."""
 
 
 class Operator(Section):
@@ -159,6 +176,7 @@ class Values(Section):
     """All values of the chart. A section's text is its class's."""
 
     image: Image = Image()
+    trainer: Trainer = Trainer()
     database: Database = Database()
     prices: Prices = Prices()
     watch_namespaces: list[Namespace] = []

@@ -32,8 +32,8 @@ from trainyard_operator.money.prices import Prices, PricesError, parse_prices
 from trainyard_operator.queue import Controller, Queue
 from trainyard_operator.settings import Settings, SettingsError, read_release_settings, read_settings
 from trainyard_operator.trainingjob.apply.applier import Applier
-from trainyard_operator.trainingjob.apply.start import Images
 from trainyard_operator.trainingjob.controller import TrainingJobController
+from trainyard_operator.trainingjob.pod_defaults import PodDefaults
 from trainyard_operator.trainingjob.release import release
 
 log = logging.getLogger("trainyard_operator")
@@ -102,7 +102,7 @@ def _controllers(
     jobs = TrainingJobController(
         kube=api,
         ledger=ledger,
-        applier=Applier(api, ledger, Images(settings.trainer_image, settings.image_pull_policy)),
+        applier=Applier(api, ledger, _pod_defaults(settings)),
         prices=prices,
         trainer_image=settings.trainer_image,
         read_nodes=settings.read_nodes,
@@ -114,6 +114,17 @@ def _controllers(
     )
     controllers: list[Controller] = [jobs, CheckpointController(api, clock)]
     return {controller.kind: controller for controller in controllers}
+
+
+def _pod_defaults(settings: Settings) -> PodDefaults:
+    return PodDefaults(
+        image=settings.trainer_image,
+        pull_policy=settings.image_pull_policy,
+        pull_secrets=settings.trainer_pull_secrets,
+        runtime_class=settings.trainer_runtime_class,
+        ephemeral_storage=settings.trainer_ephemeral_storage,
+        shared_memory=settings.trainer_shared_memory,
+    )
 
 
 async def _until_served(api: kube.Kube, kinds: Iterable[kube.Kind], settings: Settings) -> None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import Final, Literal, TypeVar, cast
 
+from trainyard_api.quantities import parse_quantity
 from trainyard_operator.errors import TrainyardOperatorError
 
 T = TypeVar("T")
+_LEAST_BYTES: Final = "64Mi"
+"""The least that a TrainingJob may ask for."""
 
 LogFormat = Literal["json", "plain"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -32,6 +35,14 @@ class Settings:
     """TRAINYARD_TRAINER_IMAGE: image of trainer pods whose spec names none. Required."""
     image_pull_policy: PullPolicy
     """TRAINYARD_IMAGE_PULL_POLICY: of trainer pods. Default: IfNotPresent."""
+    trainer_pull_secrets: tuple[str, ...]
+    """TRAINYARD_TRAINER_PULL_SECRETS: comma-separated names, for pods whose spec names none. Default: none."""
+    trainer_runtime_class: str
+    """TRAINYARD_TRAINER_RUNTIME_CLASS: for pods whose spec names none. Default: the cluster's."""
+    trainer_ephemeral_storage: str
+    """TRAINYARD_TRAINER_EPHEMERAL_STORAGE: bytes as a quantity, for pods whose spec has none. Default: no bound."""
+    trainer_shared_memory: str
+    """TRAINYARD_TRAINER_SHARED_MEMORY: bytes as a quantity, for pods whose spec has none. Default: the runtime's."""
     prices_file: Path
     """TRAINYARD_PRICES_FILE: YAML, see `money/prices.py`. Default: /etc/trainyard/prices/prices.yaml."""
     dsn_file: Path
@@ -79,9 +90,13 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             "PullPolicy",
             _one_of(environment, "TRAINYARD_IMAGE_PULL_POLICY", ("IfNotPresent", "Always", "Never")),
         ),
+        trainer_pull_secrets=_names(environment, "TRAINYARD_TRAINER_PULL_SECRETS"),
+        trainer_runtime_class=environment.get("TRAINYARD_TRAINER_RUNTIME_CLASS", "").strip(),
+        trainer_ephemeral_storage=_quantity(environment, "TRAINYARD_TRAINER_EPHEMERAL_STORAGE"),
+        trainer_shared_memory=_quantity(environment, "TRAINYARD_TRAINER_SHARED_MEMORY"),
         prices_file=Path(environment.get("TRAINYARD_PRICES_FILE") or "/etc/trainyard/prices/prices.yaml"),
         dsn_file=Path(environment.get("TRAINYARD_DSN_FILE") or "/etc/trainyard/database/dsn"),
-        watch_namespaces=_names(environment),
+        watch_namespaces=_names(environment, "TRAINYARD_WATCH_NAMESPACES"),
         read_nodes=_one_of(environment, "TRAINYARD_READ_NODES", ("true", "false")) == "true",
         health_port=_number(environment, "TRAINYARD_HEALTH_PORT", 8080, int, low=0, high=65535),
         metrics_port=_number(environment, "TRAINYARD_METRICS_PORT", 9090, int, low=0, high=65535),
@@ -103,7 +118,7 @@ def read_release_settings(environment: Mapping[str, str]) -> ReleaseSettings:
     return ReleaseSettings(
         operator_namespace=_required(environment, "TRAINYARD_OPERATOR_NAMESPACE"),
         operator_deployment=_required(environment, "TRAINYARD_OPERATOR_DEPLOYMENT"),
-        watch_namespaces=_names(environment),
+        watch_namespaces=_names(environment, "TRAINYARD_WATCH_NAMESPACES"),
     )
 
 
@@ -136,6 +151,17 @@ def _number(
     return value
 
 
-def _names(environment: Mapping[str, str]) -> tuple[str, ...]:
-    parts = (part.strip() for part in environment.get("TRAINYARD_WATCH_NAMESPACES", "").split(","))
+def _quantity(environment: Mapping[str, str], name: str) -> str:
+    text = environment.get(name, "").strip()
+    try:
+        enough = not text or parse_quantity(text) >= parse_quantity(_LEAST_BYTES)
+    except ValueError:
+        enough = False
+    if not enough:
+        raise SettingsError(f"{name}: must be a number of bytes of at least {_LEAST_BYTES}, as 2Gi; got {text!r}")
+    return text
+
+
+def _names(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    parts = (part.strip() for part in environment.get(name, "").split(","))
     return tuple(part for part in parts if part)

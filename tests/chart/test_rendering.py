@@ -21,6 +21,10 @@ EVERYTHING: Values = {
     "metrics.serviceMonitor.enabled": True,
     "operator.priorityClassName": "system",
     "image.pullSecrets": ["registry"],
+    "trainer.pullSecrets": ["registry", "mirror.example"],
+    "trainer.runtimeClassName": "nvidia",
+    "trainer.ephemeralStorage": "50Gi",
+    "trainer.sharedMemory": "8Gi",
 }
 MODES = {"cluster": {}, "namespaced": EVERYTHING}
 
@@ -60,6 +64,9 @@ def test_required_value_is_asked_for(name: str) -> None:
         ({"operator.tickSeconds": 0}, "/operator/tickSeconds"),
         ({"operator.resources": {"requests": {"cpu": "many"}}}, "/operator/resources/requests/cpu"),
         ({"image.pullPolicy": "Sometimes"}, "/image/pullPolicy"),
+        ({"trainer.sharedMemory": "lots"}, "/trainer/sharedMemory"),
+        ({"trainer.ephemeralStorage": 50}, "/trainer/ephemeralStorage"),
+        ({"trainer.pullSecrets": ["a,b"]}, "/trainer/pullSecrets/0"),
         ({"crds.install": "no"}, "/crds/install"),
         ({"metrics.serviceMonitor.interval": "often"}, "/metrics/serviceMonitor/interval"),
         ({"networkPolicy.databasePort": 70000}, "/networkPolicy/databasePort"),
@@ -115,6 +122,11 @@ def test_operator_understands_its_environment(rendered: list[dict[str, Any]]) ->
     settings, released = read_settings(deployment), read_release_settings(release)
     assert settings.watch_namespaces == released.watch_namespaces
     assert settings.read_nodes == (not settings.watch_namespaces)
+    pods_say_more = bool(settings.watch_namespaces)
+    assert settings.trainer_pull_secrets == (("registry", "mirror.example") if pods_say_more else ())
+    assert settings.trainer_runtime_class == ("nvidia" if pods_say_more else "")
+    assert settings.trainer_ephemeral_storage == ("50Gi" if pods_say_more else "")
+    assert settings.trainer_shared_memory == ("8Gi" if pods_say_more else "")
     assert released.operator_deployment == of_kind(rendered, "Deployment")[0]["metadata"]["name"]
     source = (ROOT / "operator/trainyard_operator/settings.py").read_text()
     assert all(name in source for name in deployment)
@@ -145,9 +157,13 @@ def test_rights_are_named(rendered: list[dict[str, Any]]) -> None:
 
 
 def test_namespaced_mode_asks_nothing_of_the_cluster() -> None:
-    """With watchNamespaces there is one Role per namespace, no ClusterRole, and no rule on nodes."""
+    """With watchNamespaces there is one Role per namespace, no ClusterRole but the break-glass that nobody is bound to,
+    and no rule on nodes.
+    """
     bodies = objects(EVERYTHING)
-    assert not of_kind(bodies, "ClusterRole")
+    (role,) = of_kind(bodies, "ClusterRole")
+    assert role["rules"] == [{"apiGroups": ["trainyard.dev"], "resources": ["trainingjobs"], "verbs": ["override"]}]
+    assert not of_kind(objects(EVERYTHING | {"admissionPolicy.enabled": False}), "ClusterRole")
     assert not of_kind(bodies, "ClusterRoleBinding")
     roles = [role for role in of_kind(bodies, "Role") if not role["metadata"]["name"].endswith("-release")]
     assert [role["metadata"]["namespace"] for role in roles] == ["team-a", "team-b"]
@@ -189,6 +205,20 @@ def test_two_releases_do_not_collide() -> None:
     assert not one & two
     long = objects(release="r" * 53, namespace="n" * 63)
     assert all(len(body["metadata"]["name"]) <= 63 for body in long)
+
+
+def test_policies_are_all_or_none() -> None:
+    """Each policy has its binding, which denies; without them there is neither, nor a break-glass."""
+    bodies = objects()
+    policies = {body["metadata"]["name"] for body in of_kind(bodies, "ValidatingAdmissionPolicy")}
+    bindings = {
+        body["spec"]["policyName"]: body["spec"] for body in of_kind(bodies, "ValidatingAdmissionPolicyBinding")
+    }
+    assert policies == set(bindings)
+    assert all(binding["validationActions"] == ["Deny"] for binding in bindings.values())
+    without = objects({"admissionPolicy.enabled": False})
+    assert not [body for body in without if body["kind"].startswith("ValidatingAdmission")]
+    assert not [body for body in without if body["metadata"]["name"].endswith("-override")]
 
 
 def test_hook_waits_and_goes(rendered: list[dict[str, Any]]) -> None:

@@ -102,6 +102,15 @@ ON_CREATE: dict[Key, list[Changes]] = {
     ],
     ("spec.trainer.cpu", ""): [{"spec.trainer.cpu": cpu} for cpu in ("0", "9m", "0.009", "10.001k")],
     ("spec.trainer.memory", ""): [{"spec.trainer.memory": size} for size in ("0", "63Mi", "67108863", "1.001Pi")],
+    ("spec.trainer.cpuLimit", ""): [{"spec.trainer.cpuLimit": "10.001k"}],
+    ("spec.trainer.sharedMemory", ""): [{"spec.trainer.sharedMemory": size} for size in ("0", "63Mi", "1.001Pi")],
+    ("spec.trainer.ephemeralStorage", ""): [{"spec.trainer.ephemeralStorage": size} for size in ("63Mi", "1.001Pi")],
+    ("spec.trainer", ".cpuLimit"): [{"spec.trainer.cpuLimit": "999m"}, {"spec.trainer.cpu": "2001m"}],
+    ("spec.trainer", ".sharedMemory"): [
+        {"spec.trainer.sharedMemory": "4Gi"},
+        {"spec.trainer.sharedMemory": "4294967296"},
+        {"spec.trainer.memory": "1Gi"},
+    ],
     ("spec.trainer.nodeSelector", ""): [{"spec.trainer.nodeSelector": {"no label": "x"}}],
     ("spec.trainer.nodeSelector", "", "keys must have at most 253 characters before its slash"): [
         {"spec.trainer.nodeSelector": {"a" * 254 + "/b": "x"}}

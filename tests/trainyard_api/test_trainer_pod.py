@@ -35,6 +35,30 @@ def test_a_toleration_is_one_that_kubernetes_takes(toleration: dict[str, Any], l
     assert explain(caught.value) == [line]
 
 
+@pytest.mark.parametrize(
+    ("trainer", "line"),
+    [
+        ({"sharedMemory": "4Gi"}, 'sharedMemory: must be less than memory, in which it counts; got "4Gi"'),
+        (
+            {"memory": "1Gi", "sharedMemory": "1024Mi"},
+            'sharedMemory: must be less than memory, in which it counts; got "1024Mi"',
+        ),
+        ({"cpu": "2", "cpuLimit": "1999m"}, 'cpuLimit: must be at least cpu; got "1999m"'),
+    ],
+)
+def test_what_a_pod_is_given_fits_what_it_asks_for(trainer: dict[str, Any], line: str) -> None:
+    """/dev/shm is part of the memory, and a limit is no smaller than its request."""
+    with pytest.raises(ValidationError) as caught:
+        TrainerSpec.model_validate(trainer)
+    assert explain(caught.value) == [line]
+
+
+def test_sizes_are_compared_as_numbers() -> None:
+    """Units may differ, and a limit may equal its request."""
+    trainer = TrainerSpec.model_validate({"memory": "1Gi", "sharedMemory": "1023Mi", "cpu": "500m", "cpuLimit": "0.5"})
+    assert (trainer.shared_memory, trainer.cpu_limit) == ("1023Mi", "0.5")
+
+
 def test_every_taint_may_be_tolerated() -> None:
     """Exists without a key."""
     assert Toleration.model_validate({"operator": "Exists"}).to_wire() == {"operator": "Exists"}

@@ -18,7 +18,8 @@ def test_only_the_trainer_image_is_required() -> None:
     assert (settings.health_port, settings.metrics_port, settings.tick_seconds) == (8080, 9090, 5.0)
     assert settings.prices_file == Path("/etc/trainyard/prices/prices.yaml")
     assert settings.dsn_file == Path("/etc/trainyard/database/dsn")
-    assert settings.watch_namespaces == ()
+    assert settings.watch_namespaces == settings.trainer_pull_secrets == ()
+    assert settings.trainer_runtime_class == settings.trainer_ephemeral_storage == settings.trainer_shared_memory == ""
     assert settings.read_nodes
 
 
@@ -37,6 +38,8 @@ def test_namespaces_are_a_comma_separated_list() -> None:
         ("TRAINYARD_TICK_SECONDS", "nan", "from 0.1 to 60"),
         ("TRAINYARD_READ_NODES", "yes", "one of true, false"),
         ("TRAINYARD_IMAGE_PULL_POLICY", "Sometimes", "one of IfNotPresent"),
+        ("TRAINYARD_TRAINER_SHARED_MEMORY", "much", "a number of bytes of at least 64Mi"),
+        ("TRAINYARD_TRAINER_EPHEMERAL_STORAGE", "500m", "a number of bytes of at least 64Mi"),
         ("TRAINYARD_LOG_FORMAT", "xml", "one of json, plain"),
         ("TRAINYARD_LOG_LEVEL", "LOUD", "one of INFO"),
     ],

@@ -8,11 +8,14 @@
 {{- end -}}
 {{- end -}}
 
-{{- /* For objects without a namespace: releases in different namespaces don't collide. Cut by digest, not by length. */ -}}
+{{- /*
+For objects without a namespace: releases in different namespaces don't collide. Cut by digest, not by length; room is
+left for a suffix of 12.
+*/ -}}
 {{- define "trainyard.clusterName" -}}
 {{- $name := printf "%s-%s" .Release.Namespace (include "trainyard.fullname" .) -}}
-{{- if gt (len $name) 63 -}}
-{{- printf "%s-%s" ($name | trunc 54 | trimSuffix "-") ($name | sha256sum | trunc 8) -}}
+{{- if gt (len $name) 51 -}}
+{{- printf "%s-%s" ($name | trunc 42 | trimSuffix "-") ($name | sha256sum | trunc 8) -}}
 {{- else -}}
 {{- $name -}}
 {{- end -}}

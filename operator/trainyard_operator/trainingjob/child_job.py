@@ -18,8 +18,10 @@ from trainyard_operator.cluster.clock import parse_time
 from trainyard_operator.cluster.ownership import owner_reference
 from trainyard_operator.money.rates import node_selector_of
 from trainyard_operator.trainingjob.observed import ChildView
+from trainyard_operator.trainingjob.pod_defaults import PodDefaults
 from trainyard_operator.trainingjob.pod_files import mounts_of
-from trainyard_operator.trainingjob.pod_secrets import secrets_of
+from trainyard_operator.trainingjob.pod_resources import resources_of, scratch_mounts, scratch_volumes
+from trainyard_operator.trainingjob.pod_secrets import pull_secrets_of, secrets_of
 
 RUN_CONFIG_ANNOTATION: Final = names.PREFIX + "run-config"
 """Holds the run config's text, so that a ConfigMap that was never made can still be made as rendered."""
@@ -39,8 +41,8 @@ class Rendering:
     """What a child Job is rendered from besides its TrainingJob."""
 
     attempt: int
-    default_image: str
-    pull_policy: str
+    defaults: PodDefaults
+    """What the spec's absent fields become."""
     config_map: str
     """Name of the run config's ConfigMap."""
     config_text: str
@@ -117,7 +119,7 @@ def _pod_spec(job: TrainingJob, rendering: Rendering) -> dict[str, Any]:
         "containers": [_container(job, rendering)],
         "tolerations": [*_brief_absences(), *(toleration.to_wire() for toleration in trainer.tolerations)],
         "volumes": [
-            {"name": "cache", "emptyDir": {}},
+            *scratch_volumes(trainer, rendering.defaults),
             {"name": "run-config", "configMap": {"name": rendering.config_map}},
             *(mount.volume() for mount in mounts_of(job.spec.task)),
         ],
@@ -126,16 +128,20 @@ def _pod_spec(job: TrainingJob, rendering: Rendering) -> dict[str, Any]:
         spec["nodeSelector"] = selector
     if trainer.priority_class_name:
         spec["priorityClassName"] = trainer.priority_class_name
+    if runtime_class := trainer.runtime_class_name or rendering.defaults.runtime_class:
+        spec["runtimeClassName"] = runtime_class
+    if pull_secrets := pull_secrets_of(trainer, rendering.defaults):
+        spec["imagePullSecrets"] = pull_secrets
     return spec
 
 
 def _container(job: TrainingJob, rendering: Rendering) -> dict[str, Any]:
     return {
         "name": names.TRAINER_CONTAINER,
-        "image": job.spec.trainer.image or rendering.default_image,
-        "imagePullPolicy": rendering.pull_policy,
+        "image": job.spec.trainer.image or rendering.defaults.image,
+        "imagePullPolicy": rendering.defaults.pull_policy,
         "env": _environment(job.spec, rendering),
-        "resources": _resources(job.spec),
+        "resources": resources_of(job.spec.trainer, rendering.defaults),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -144,21 +150,11 @@ def _container(job: TrainingJob, rendering: Rendering) -> dict[str, Any]:
         "terminationMessagePath": names.TERMINATION_LOG,
         "terminationMessagePolicy": "File",
         "volumeMounts": [
-            {"name": "cache", "mountPath": names.CACHE_DIRECTORY},
+            *scratch_mounts(job.spec.trainer, rendering.defaults),
             {"name": "run-config", "mountPath": names.RUN_CONFIG_DIRECTORY, "readOnly": True},
             *(mount.mount() for mount in mounts_of(job.spec.task)),
         ],
     }
-
-
-def _resources(spec: TrainingJobSpec) -> dict[str, Any]:
-    """Sets no CPU limit: it would slow a pod that pays for its core, and protects nobody that requests don't."""
-    requests = {"cpu": spec.trainer.cpu, "memory": spec.trainer.memory}
-    limits = {"memory": spec.trainer.memory}
-    if spec.trainer.gpus is not None:
-        gpus = {names.GPU_RESOURCE: str(spec.trainer.gpus.count)}
-        return {"requests": requests | gpus, "limits": limits | gpus}
-    return {"requests": requests, "limits": limits}
 
 
 def _environment(spec: TrainingJobSpec, rendering: Rendering) -> list[dict[str, Any]]:

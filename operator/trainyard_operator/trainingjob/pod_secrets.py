@@ -13,7 +13,9 @@ from typing import Any
 from trainyard_api import names
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.model_source import S3Location
+from trainyard_api.trainer_pod import TrainerSpec
 from trainyard_api.training_job_spec import TrainingJobSpec
+from trainyard_operator.trainingjob.pod_defaults import PodDefaults
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,12 @@ def secrets_of(
     if baseline is not None:
         uses += _login(baseline.spec.storage.s3, compared, "spec.evaluation.baseline.checkpoint")
     return [*uses, *_data(spec), *_tokens(spec)]
+
+
+def pull_secrets_of(trainer: TrainerSpec, defaults: PodDefaults) -> list[dict[str, str]]:
+    """Builds a pod's `imagePullSecrets`; the job's own list replaces the installation's, an empty one too."""
+    own = trainer.image_pull_secrets
+    return [{"name": name} for name in (defaults.pull_secrets if own is None else own)]
 
 
 def _data(spec: TrainingJobSpec) -> Iterator[SecretUse]:

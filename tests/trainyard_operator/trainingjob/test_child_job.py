@@ -8,10 +8,13 @@ from tests.trainyard_operator.builders import NAME, UID, checkpoint, claim, job
 from trainyard_api import names
 from trainyard_operator.cluster.pod import read_pod
 from trainyard_operator.trainingjob.child_job import RUN_CONFIG_ANNOTATION, Rendering, child_job_body, read_child
+from trainyard_operator.trainingjob.pod_defaults import PodDefaults
+
+DEFAULTS = PodDefaults("default:1", "IfNotPresent")
 
 
-def _body(*, pinned: Any = None, **spec: Any) -> dict[str, Any]:
-    return child_job_body(job(**spec), Rendering(1, "default:1", "IfNotPresent", "sums-1-abc", "{}", pinned))
+def _body(*, pinned: Any = None, defaults: PodDefaults = DEFAULTS, **spec: Any) -> dict[str, Any]:
+    return child_job_body(job(**spec), Rendering(1, defaults, "sums-1-abc", "{}", pinned))
 
 
 def _pod_spec(body: dict[str, Any]) -> dict[str, Any]:
@@ -121,6 +124,37 @@ def test_image_tolerations_and_priority_are_the_specs() -> None:
     assert _pod_spec(body)["priorityClassName"] == "high"
     assert _pod_spec(body)["tolerations"][-1] == own
     assert [t["tolerationSeconds"] for t in _pod_spec(body)["tolerations"][:-1]] == [30, 30]
+
+
+def test_pod_has_what_the_installation_says_and_the_job_wins() -> None:
+    """Pull secrets, RuntimeClass, disk and /dev/shm; a job's own field replaces each."""
+    defaults = PodDefaults("default:1", "Always", ("registry", "mirror"), "nvidia", "50Gi", "1Gi")
+    plain, own = (
+        _body(defaults=defaults, trainer=trainer)
+        for trainer in (
+            {"memory": "4Gi"},
+            {
+                "imagePullSecrets": ["mine"],
+                "runtimeClassName": "kata",
+                "ephemeralStorage": "10Gi",
+                "sharedMemory": "3Gi",
+            },
+        )
+    )
+    for body, secrets, runtime_class, disk, shared in (
+        (plain, ["registry", "mirror"], "nvidia", "50Gi", "1Gi"),
+        (own, ["mine"], "kata", "10Gi", "3Gi"),
+    ):
+        assert _pod_spec(body)["imagePullSecrets"] == [{"name": name} for name in secrets]
+        assert _pod_spec(body)["runtimeClassName"] == runtime_class
+        volumes = {volume["name"]: volume.get("emptyDir") for volume in _pod_spec(body)["volumes"]}
+        assert volumes["cache"] == {"sizeLimit": disk}
+        assert volumes["shared-memory"] == {"medium": "Memory", "sizeLimit": shared}
+        mounts = {mount["name"]: mount["mountPath"] for mount in _container(body)["volumeMounts"]}
+        assert mounts["shared-memory"] == "/dev/shm"
+        resources = _container(body)["resources"]
+        assert resources["requests"]["ephemeral-storage"] == resources["limits"]["ephemeral-storage"] == disk
+    assert not {"imagePullSecrets", "runtimeClassName"} & _pod_spec(_body()).keys()
 
 
 def test_a_child_is_ours_by_its_controllers_uid() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tests.trainyard_operator.builders import checkpoint, claim, job
 from trainyard_api import names
-from trainyard_operator.trainingjob.pod_secrets import secrets_of
+from trainyard_api.trainer_pod import TrainerSpec
+from trainyard_operator.trainingjob.pod_defaults import PodDefaults
+from trainyard_operator.trainingjob.pod_secrets import pull_secrets_of, secrets_of
 
 
 def test_every_secret_is_named_by_the_field_that_leads_to_it() -> None:
@@ -28,3 +30,11 @@ def test_a_checkpoints_secret_is_that_of_its_own_storage() -> None:
     assert uses[names.ENV_MODEL_ACCESS_KEY].field_path == "spec.model.checkpoint"
     assert uses[names.ENV_BASELINE_SECRET_KEY].field_path == "spec.evaluation.baseline.checkpoint"
     assert names.ENV_MODEL_ACCESS_KEY not in {use.variable for use in secrets_of(job().spec)}
+
+
+def test_a_jobs_pull_secrets_replace_the_installations() -> None:
+    """An empty list too: then the nodes pull by themselves."""
+    defaults = PodDefaults("default:1", "Always", pull_secrets=("registry",))
+    for own, found in ((None, ["registry"]), (["mine", "yours"], ["mine", "yours"]), ([], [])):
+        trainer = TrainerSpec.model_validate({} if own is None else {"imagePullSecrets": own})
+        assert pull_secrets_of(trainer, defaults) == [{"name": name} for name in found]

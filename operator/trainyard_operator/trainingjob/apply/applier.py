@@ -39,6 +39,7 @@ from trainyard_operator.trainingjob.actions import (
 from trainyard_operator.trainingjob.apply import book, release, start, status, stop, store
 from trainyard_operator.trainingjob.apply.memory import Memory
 from trainyard_operator.trainingjob.observed import Observed
+from trainyard_operator.trainingjob.pod_defaults import PodDefaults
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Applier:
 
     kube: Kube
     ledger: Ledger
-    images: start.Images
+    defaults: PodDefaults
     memories: dict[str, Memory] = field(default_factory=dict)
     """Run uid → what the API server has refused to make for it."""
 
@@ -104,7 +105,7 @@ class Applier:
             case BookSpend() | BookClaim() | EndRun() | BookAtOnce():
                 await book.write(self.ledger, metadata, action)
             case StartAttempt():
-                await start.start(kube, self.ledger, self.images, observed, self._memory(observed), now)
+                await start.start(kube, self.ledger, self.defaults, observed, self._memory(observed), now)
             case EnsureRunConfig(child):
                 return await start.ensure_run_config(kube, metadata.namespace, child)
             case StoreCheckpoint():

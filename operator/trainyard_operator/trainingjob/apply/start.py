@@ -6,7 +6,6 @@ Place in the data's way: from station 2 to station 3. Each step may find itself 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -29,30 +28,22 @@ from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.trainingjob.apply.memory import Memory, refusal
 from trainyard_operator.trainingjob.child_job import Rendering, child_job_body
 from trainyard_operator.trainingjob.observed import ChildView, Observed
+from trainyard_operator.trainingjob.pod_defaults import PodDefaults
 from trainyard_operator.trainingjob.run_config import config_map_body, config_map_name, run_config_text
 
 _PAUSES: Final = (0.05, 0.2, 0.5, None)
 """Seconds between tries of a right whose Role isn't seen yet."""
 
 
-@dataclass(frozen=True)
-class Images:
-    """Which image pods run, and when it is pulled."""
-
-    default: str
-    """Where the spec names none."""
-    pull_policy: str
-
-
 async def start(  # noqa: PLR0917 - what a start needs, each once
-    kube: Kube, ledger: Ledger, images: Images, observed: Observed, memory: Memory, now: datetime
+    kube: Kube, ledger: Ledger, defaults: PodDefaults, observed: Observed, memory: Memory, now: datetime
 ) -> None:
     """Starts the current attempt, and remembers a refusal that a person may have to mend, as a quota.
 
     Args:
         kube: the API server.
         ledger: the operator's login.
-        images: what pods run.
+        defaults: of all trainer pods.
         observed: the job.
         memory: of this run; the next pass says what was refused.
         now: whole seconds.
@@ -63,7 +54,7 @@ async def start(  # noqa: PLR0917 - what a start needs, each once
     """
     metadata = observed.metadata
     try:
-        await _start(kube, ledger, images, observed)
+        await _start(kube, ledger, defaults, observed)
     except KubeError as error:
         if 400 <= error.status < 500 and error.status not in {404, 409, 429}:
             why = at_field("metadata.name", f"its pod can't be made: {error}", metadata.name)
@@ -90,7 +81,7 @@ async def ensure_run_config(kube: Kube, namespace: str, child: ChildView) -> boo
     return True
 
 
-async def _start(kube: Kube, ledger: Ledger, images: Images, observed: Observed) -> None:
+async def _start(kube: Kube, ledger: Ledger, defaults: PodDefaults, observed: Observed) -> None:
     metadata, namespace, attempt = observed.metadata, observed.metadata.namespace, observed.attempt
     # The row first: from here on trainers of an earlier attempt are refused.
     await runs.begin_attempt(
@@ -107,9 +98,7 @@ async def _start(kube: Kube, ledger: Ledger, images: Images, observed: Observed)
         await _granted(kube, kind, body, metadata)
     text = run_config_text(observed.job, attempt, observed.pinned, observed.baseline)
     config_map = config_map_name(metadata.name, attempt, text)
-    rendering = Rendering(
-        attempt, images.default, images.pull_policy, config_map, text, observed.pinned, observed.baseline
-    )
+    rendering = Rendering(attempt, defaults, config_map, text, observed.pinned, observed.baseline)
     child = await kube.create(JOBS.path(namespace), child_job_body(observed.job, rendering))
     await _create_once(kube, CONFIG_MAPS.path(namespace), config_map_body(config_map, text, child))
 
