@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal, Protocol
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Literal, Protocol
 
 from trainyard_api.progress import Progress, ReportedEvaluation
+from trainyard_api.termination import CommittedCheckpoint
 from trainyard_trainer.trajectory import Trajectory
+
+_FIRST_METRICS: Final = ("validation_success_rate", "reward_mean", "success_rate", "loss")
+"""What is told of a checkpoint before its other metrics, where there isn't room for all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,8 @@ class StepMetrics:
 class SavedCheckpoint:
     """Names a committed checkpoint of `step` finished steps and, in the middle of the next, `updates` of its updates.
 
-    `attempt` is the one that wrote it; None: this one.
+    `attempt` is the one that wrote it; None: this one. `unwritten_rows` counts the rows among its files, for the ledger
+    lacked them; None where it had all.
     """
 
     step: int
@@ -45,6 +51,20 @@ class SavedCheckpoint:
     parent_uri: str | None
     updates: int | None = None
     attempt: int | None = None
+    unwritten_rows: int | None = None
+
+    def as_committed(self) -> CommittedCheckpoint:
+        """Tells it as a termination message does, with the metric first that the best checkpoint is chosen by."""
+        first = (name for name in _FIRST_METRICS if name in self.metrics)
+        return CommittedCheckpoint(
+            uri=self.uri,
+            digest=self.digest,
+            step=self.step,
+            updates=self.updates,
+            size_bytes=self.size_bytes,
+            metrics={name: self.metrics[name] for name in (*first, *self.metrics)},
+            unwritten_rows=self.unwritten_rows or 0,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +136,23 @@ class Ledger(Protocol):
 
     def record_checkpoint(self, saved: SavedCheckpoint) -> None:
         """Claims a committed checkpoint, so that it becomes an object."""
+
+
+class UnwrittenRows(Protocol):
+    """Knows which recorded rows a ledger hasn't got yet, for its database is away."""
+
+    def mark(self) -> int:
+        """Marks this moment: rows recorded so far are those before the mark."""
+
+    def keep(self, mark: int, folder: Path) -> int | None:
+        """Writes the rows before a mark that the ledger lacks as files of a folder, which it makes.
+
+        Waits a short time for the ledger first. Returns how many rows, maybe none; None, and no folder, where the
+        ledger has all of them and takes this attempt's rows still.
+
+        Raises:
+            RefusedError: the ledger takes no more rows of this attempt.
+        """
 
 
 class Reporter(Protocol):

@@ -245,7 +245,7 @@ def test_a_connection_killed_in_the_middle_loses_and_doubles_nothing(
 
         return content | {"turns": killing(content["turns"])}
 
-    monkeypatch.setattr("trainyard_trainer.ledger.postgres.rows", rows_that_kill)
+    monkeypatch.setattr("trainyard_trainer.ledger.row_batch.rows", rows_that_kill)
     ledger.record_step(batch(1), metrics(1))
 
     assert killed == [(True,)]
