@@ -174,8 +174,8 @@ def _watched(real: Callable[..., Any], edge: str, order: Order, calls: Counter[s
 
 def _live(order: Order) -> int:
     """Be the pod."""
-    from trainyard_trainer.local import local
     from trainyard_trainer.ledger.delivery import Patience
+    from trainyard_trainer.local import local
     from trainyard_trainer.pod import pod
     from trainyard_trainer.stop import SignalStop
 
