@@ -23,6 +23,7 @@ from trainyard_api.names import COMMIT_FILE, MANIFEST_FILE
 from trainyard_api.progress import Progress
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import Termination, parse_termination
+from trainyard_trainer.checkpoints.files import all_committed
 from trainyard_trainer.pod import pod
 from trainyard_trainer.sinks import SavedCheckpoint
 from trainyard_trainer.storage.storage_s3 import Credentials, Fields, S3Storage
@@ -186,6 +187,8 @@ def test_the_main_job_in_one_process(world: World, capfd: pytest.CaptureFixture[
     assert len([seconds for seconds in world.reporter.seconds if seconds > 0]) == 2
     first = world.reporter.commits[-1]
     assert termination.committed_uri == first.uri
+    assert termination.committed == first.as_committed()
+    assert termination.committed.size_bytes == first.size_bytes
 
     pinned = {"uri": first.uri, "digest": first.digest, "storage": {"s3": world.location}}
     grpo = world.config("calculator-grpo", {"checkpoint": pinned}, GRPO)
@@ -219,6 +222,31 @@ def test_the_main_job_in_one_process(world: World, capfd: pytest.CaptureFixture[
     assert world.s3.secret_key not in lines
 
 
+def test_a_pod_s_log_outlives_it(world: World) -> None:
+    """One object for each attempt, below the run's prefix, with the last line and no secret; it is no checkpoint."""
+    config = world.config("calculator-sft", {"scratch": SCRATCH}, SFT)
+    world.run(config)
+    config["run"]["attempt"] = 2
+    world.database.execute("UPDATE trainyard.runs SET attempt = 2")
+    dsn = world.database.trainer
+    code, termination = world.run(config, TRAINYARD_DATABASE_DSN=dsn)
+    prefix = f"demo/team-a/calculator-sft/{config['run']['uid']}/"
+    storage = world.storage
+    assert sorted(found.key for found in storage.list(prefix + "logs/")) == [
+        f"{prefix}logs/attempt-1.log",
+        f"{prefix}logs/attempt-2.log",
+    ]
+    first, second = (storage.get(f"{prefix}logs/attempt-{attempt}.log").decode() for attempt in (1, 2))
+    assert "checkpoint of step 2 committed" in first
+    assert first.splitlines()[-1].endswith("done: all 3 steps are done")
+    assert "going on from" in second
+    for secret in (servers.PASSWORD, world.s3.secret_key):
+        assert secret not in first + second
+    assert [one.step for one in all_committed(storage, prefix)] == [3, 2]
+    assert (code, termination.committed.unwritten_rows) == (0, 0)
+    storage.close()
+
+
 def verify_files(storage: S3Storage, saved: SavedCheckpoint) -> None:
     """What anybody can find out with the bucket alone: every file's hash, and that nothing is newer than COMMIT."""
     folder = storage.key_of(saved.uri)
@@ -240,9 +268,12 @@ def test_a_stop_saves_and_exits_10(world: World) -> None:
     assert (code, termination.reason) == (10, "Stopped")
     assert termination.last_step is not None
     assert 0 <= termination.last_step < 1000
-    assert world.database.rows("SELECT uri, step FROM trainyard.checkpoints ORDER BY step DESC LIMIT 1") == [
-        (termination.committed_uri, termination.last_step)
+    newest = "SELECT uri, step, digest, size_bytes, metrics FROM trainyard.checkpoints ORDER BY step DESC LIMIT 1"
+    committed = termination.committed
+    assert world.database.rows(newest) == [
+        (termination.committed_uri, termination.last_step, committed.digest, committed.size_bytes, committed.metrics)
     ]
+    assert (committed.uri, committed.step) == (termination.committed_uri, termination.last_step)
 
 
 def test_an_evaluation_compares_with_its_baseline_and_names_its_results(world: World) -> None:
