@@ -7,6 +7,7 @@ without the ledger's consent, so the ledger is asked now whether its rows are st
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from trainyard_api.ledger import TRAINING_METRICS
@@ -47,7 +48,7 @@ def why_not(outbox: Outbox, run: RunIdentity, committed: Committed, folder: Path
     return f"the ledger must have the rows of step {missing[-1]} as attempt {attempt} or an earlier one wrote them"
 
 
-def write_first(outbox: Outbox, run: RunIdentity, resumed: Resumed, storage: Storage, prefix: str) -> None:
+def write_first(outbox: Outbox, run: RunIdentity, resumed: Resumed, storage: Storage, prefix: str) -> Resumed:
     """Writes the rows that a checkpoint carries, before anything else of the run; written again they change nothing.
 
     Checkpoints that were committed while the database was away are claimed, too.
@@ -59,14 +60,17 @@ def write_first(outbox: Outbox, run: RunIdentity, resumed: Resumed, storage: Sto
         storage: where the run's checkpoints lie.
         prefix: the run's key prefix, with its trailing slash.
 
+    Returns: the checkpoint, of which no row is unwritten now.
+
     Raises:
         UnreadableError: the database refuses a row.
     """
     if resumed.saved.unwritten_rows is None:
-        return
+        return resumed
     rows = RowFiles(resumed.folder / ROWS_FOLDER, run)
     claims = claims_of(storage, prefix, run)
     with reading(resumed.saved.uri):
         outbox.require(lambda ledger: ledger.restore(rows))
     outbox.require(lambda ledger: ledger.write(claims))
     _log.info("database: %d rows written that %s carries", resumed.saved.unwritten_rows, resumed.saved.uri)
+    return replace(resumed, saved=replace(resumed.saved, unwritten_rows=None))

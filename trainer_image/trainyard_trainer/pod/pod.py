@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -132,17 +133,12 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest, l
         _log.info("database: reached, attempt %d may write", identity.attempt)
         storage, origin = checkpoint_storage(environment, config)
         log.place(storage, origin.prefix + names.attempt_log(identity.attempt))
-
-        def find(unreadable: Mapping[str, str]) -> Resumed | None:
-            return find_restorable(
-                storage,
-                origin.prefix,
-                identity.uid,
-                here.cache / "resumed",
-                read_batch=BATCH_READERS[config.algorithm.type],
-                carried=lambda committed, folder: why_not(outbox, identity, committed, folder),
-                unreadable=unreadable,
-            )
+        find = partial(
+            find_restorable,
+            *(storage, origin.prefix, identity.uid, here.cache / "resumed"),
+            read_batch=BATCH_READERS[config.algorithm.type],
+            carried=partial(why_not, outbox, identity),
+        )
 
         def show(saved: SavedCheckpoint) -> None:
             reporter.checkpoint(saved)
@@ -150,10 +146,10 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest, l
 
         def work(resumed: Resumed | None) -> Termination:
             with contextlib.ExitStack() as inner:
-                found = None if resumed is None else resumed.saved
-                inner.enter_context(away_is_a_stop(stop, found))
+                inner.enter_context(away_is_a_stop(stop, None if resumed is None else resumed.saved))
                 if resumed is not None:
-                    write_first(outbox, identity, resumed, storage, origin.prefix)
+                    resumed = write_first(outbox, identity, resumed, storage, origin.prefix)
+                found = None if resumed is None else resumed.saved
                 inner.enter_context(claims_told(outbox, found))
                 already = found if resumed is not None and resumed.whole else None
                 claim, timed = outbox.record_checkpoint, reporter.saved_in
@@ -164,17 +160,15 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest, l
                     outbox.record_checkpoint(found)
                     show(found)
                 inputs = _inputs(config, here, environment, resumed)
-                trackers = open_trackers(
-                    config, environment.wandb_key, environment.mlflow_token, here.cache / "tracking"
-                )
-                tracked = TrackedLedger(outbox, trackers)
+                keys = environment.wandb_key, environment.mlflow_token
+                tracked = TrackedLedger(outbox, open_trackers(config, *keys, here.cache / "tracking"))
                 inner.callback(tracked.close)
                 ended = run.run(config, inputs, ledger=tracked, reporter=reporter, checkpointer=writer, stop=stop)
                 with away_is_a_stop(stop, ended.saved):
                     outbox.finish()
                 return ending.completed(ended, outbox.unwritten())
 
-        return going_on(find, work)
+        return going_on(lambda unreadable: find(unreadable=unreadable), work)
 
 
 def _inputs(config: RunConfig, here: Surroundings, environment: PodEnvironment, resumed: Resumed | None) -> RunInputs:
