@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from transformers import AutoModelForCausalLM
 
 from tests import servers
 from tests.claims.mortal_pods import Death, Deed, Pods
@@ -95,8 +96,10 @@ def test_a_pod_is_stopped_while_its_database_is_away(
     assert (committed.uri, committed.step, committed.updates) == (termination.committed_uri, STOPPED_AT, None)
     manifest = manifests(config)[f"step-{STOPPED_AT}"]
     assert committed.unwritten_rows == manifest["unwrittenRows"] > 2 * 24
-    assert committed.metrics.items() <= manifest["metrics"].items()
-    assert committed.metrics
+    named = {name.replace("/", "."): text for name, text in manifest["metrics"].items()}
+    assert committed.metrics.items() <= named.items()
+    assert committed.metrics["reward_mean"] == manifest["metrics"]["reward_mean"]
+    assert AutoModelForCausalLM.from_pretrained(folder_of(committed.uri)).num_parameters() > 0
     steps = "SELECT count(DISTINCT step) FROM trainyard.trajectories WHERE run_uid = %s"
     assert world.database.rows(steps, config["run"]["uid"]) == [(STOPPED_AT - 2,)]
     assert_equal(world.finish(config), undisturbed)

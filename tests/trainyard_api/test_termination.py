@@ -29,7 +29,11 @@ DIGEST = "sha256:" + "0" * 64
     st.none()
     | st.tuples(
         st.text(st.characters(codec="utf-8", categories=["L"]), min_size=1, max_size=1000),
-        st.dictionaries(st.text(max_size=128), st.text(max_size=128), max_size=50),
+        st.dictionaries(
+            st.from_regex(r"[a-z_][a-z0-9_.-]{0,62}", fullmatch=True),
+            st.from_regex(r"-?[0-9]{1,20}(\.[0-9]{1,10})?", fullmatch=True),
+            max_size=16,
+        ),
     ),
 )
 def test_message_always_fits_and_comes_back(
@@ -72,17 +76,23 @@ def test_wide_texts_are_cut_to_fit() -> None:
 
 def test_metrics_go_first_then_words_and_the_checkpoint_last() -> None:
     """As many metrics as there is room for are told, the first ones; the claim outlives the message's text."""
-    metrics = {f"metric_{number:03d}": "0.123456" for number in range(200)}
+    metrics = {f"metric_{number:03d}_{'x' * 50}": "0.123456" for number in range(16)}
     told = CommittedCheckpoint(
-        uri="s3://b/" + "x" * 900, digest=DIGEST, step=7, updates=0, size_bytes=2**40, metrics=metrics, unwritten_rows=5
+        uri="s3://b/" + "x" * 1000,
+        digest=DIGEST,
+        step=7,
+        updates=0,
+        size_bytes=2**40,
+        metrics=metrics,
+        unwritten_rows=5,
     )
-    sent = Termination(reason="Stopped", message="stopped", committed_uri=told.uri, committed=told)
+    sent = Termination(reason="Stopped", message="m" * 700, committed_uri=told.uri, committed=told)
     read = parse_termination(sent.to_log().decode())
     assert read is not None
     assert read.committed is not None
     assert list(read.committed.metrics) == list(metrics)[: len(read.committed.metrics)]
-    assert 20 < len(read.committed.metrics) < 200
-    assert len(sent.to_log()) > MAX_BYTES - 64
+    assert 2 < len(read.committed.metrics) < 16
+    assert len(sent.to_log()) > MAX_BYTES - 128
     assert read == sent.model_copy(update={"committed": told.model_copy(update={"metrics": read.committed.metrics})}), (
         "nothing else is lost"
     )

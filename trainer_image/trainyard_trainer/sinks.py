@@ -6,6 +6,7 @@ Postgres, the API server and S3, a run without a cluster plugs in files and a te
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ from trainyard_trainer.trajectory import Trajectory
 
 _FIRST_METRICS: Final = ("validation_success_rate", "reward_mean", "success_rate", "loss")
 """What is told of a checkpoint before its other metrics, where there isn't room for all."""
+_MOST_METRICS: Final = 16
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
+_NUMBER: Final = re.compile(r"(?=.{1,32}\Z)-?[0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +58,21 @@ class SavedCheckpoint:
     unwritten_rows: int | None = None
 
     def as_committed(self) -> CommittedCheckpoint:
-        """Tells it as a termination message does, with the metric first that the best checkpoint is chosen by."""
-        first = (name for name in _FIRST_METRICS if name in self.metrics)
+        """Tells it as a termination message does, with the metrics first that tell most; those of other names or more
+        than the message may have are left out.
+        """
+        # A slash is no part of a name in the API.
+        named = {name.replace("/", "."): text for name, text in self.metrics.items()}
+        fitting = [name for name, text in named.items() if _NAME.fullmatch(name) and _NUMBER.fullmatch(text)]
+        first = [name for name in _FIRST_METRICS if name in fitting]
+        told = list(dict.fromkeys([*first, *fitting]))[:_MOST_METRICS]
         return CommittedCheckpoint(
             uri=self.uri,
             digest=self.digest,
             step=self.step,
             updates=self.updates,
             size_bytes=self.size_bytes,
-            metrics={name: self.metrics[name] for name in (*first, *self.metrics)},
+            metrics={name: named[name] for name in told},
             unwritten_rows=self.unwritten_rows or 0,
         )
 
