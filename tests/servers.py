@@ -44,6 +44,20 @@ class Postgres:
         self._server = server
         self._folder = folder
 
+    def signal(self, name: str) -> list[str]:
+        """The command that sends a signal to the server and to all of its processes: `STOP`, it hangs; `CONT`."""
+        pid = self._server.get_pid()
+        return ["sh", "-c", f"kill -{name} {pid} $(cat /proc/{pid}/task/{pid}/children)"]
+
+    def kill(self) -> list[str]:
+        """The command that ends the server at once; whoever is connected is cut off, nobody can connect."""
+        pid = self._server.get_pid()
+        return ["sh", "-c", f"kill -QUIT {pid}; while kill -0 {pid} 2> /dev/null; do sleep 0.05; done"]
+
+    def start(self) -> None:
+        """Starts it again after `kill`."""
+        self._server.ensure_postgres_running()
+
     def dsn(self, user: str, password: str, database: str) -> str:
         """A connection string over the server's Unix socket."""
         host = self._server.get_uri().partition("host=")[2]

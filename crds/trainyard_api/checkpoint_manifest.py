@@ -56,6 +56,9 @@ class CheckpointManifest(ApiModel):
     """Folder of the checkpoint that the run started from."""
     metrics: dict[str, str] = {}
     """Measurements of the step, as decimal strings."""
+    unwritten_rows: Annotated[int, Field(ge=0)] | None = None
+    """Rows of the ledger that the files below `rows/` hold, for the database was away when it was committed; absent
+    where the database had all of them and named this attempt."""
     files: Annotated[list[FileEntry], Field(min_length=1, max_length=10_000)]
     """Every file of the folder but manifest.json and COMMIT."""
 

@@ -79,6 +79,8 @@ SECRET_KEY_KEY: Final = "AWS_SECRET_ACCESS_KEY"
 # Files of a checkpoint folder.
 MANIFEST_FILE: Final = "manifest.json"
 COMMIT_FILE: Final = "COMMIT"
+ROWS_FOLDER: Final = "rows"
+"""Holds the rows that the ledger lacked when the checkpoint was committed, where it lacked any."""
 
 
 def child_job(job: str, attempt: int) -> str:
@@ -111,6 +113,11 @@ def checkpoint_folder(step: int, pod_uid: str, updates: int | None = None) -> st
     """Names a checkpoint's folder below the run's prefix, with a trailing slash; a pod writes under its own uid."""
     tail = "" if updates is None else f"-u{updates}"
     return f"step-{step}{tail}-{pod_uid[:8]}/"
+
+
+def attempt_log(attempt: int) -> str:
+    """Names the file below the run's prefix that holds the end of what an attempt's pod has logged."""
+    return f"logs/attempt-{attempt}.log"
 
 
 def job_labels(job: str, job_uid: str, attempt: int | None = None) -> dict[str, str]:

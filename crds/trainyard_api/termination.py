@@ -98,15 +98,24 @@ class Termination(ApiModel):
     """Digest of an evaluation's results, where nothing was trained."""
 
     def to_log(self) -> bytes:
-        """Writes the JSON text; one that is too long loses its value, then the end of its message, then the rest."""
+        """Writes the JSON text; one that is too long loses its last metrics, then its value, then the end of its
+        message, then the rest.
+        """
         cut = self
         while len(text := json.dumps(cut.to_wire(), ensure_ascii=False).encode()) > MAX_BYTES:
-            if cut.value is not None:
+            if cut.committed is not None and cut.committed.metrics:
+                fewer = dict(list(cut.committed.metrics.items())[:-1])
+                cut = cut.model_copy(update={"committed": cut.committed.model_copy(update={"metrics": fewer})})
+            elif cut.value is not None:
                 cut = cut.model_copy(update={"value": None})
             elif cut.message:
                 cut = cut.model_copy(update={"message": cut.message[:-64]})
+            elif cut.field_path is not None:
+                cut = cut.model_copy(update={"field_path": None})
+            elif cut.committed is not None:
+                cut = cut.model_copy(update={"committed": None})  # earlier operators know the address alone
             else:
-                cut = cut.model_copy(update={"field_path": None, "committed_uri": None, "committed": None})
+                cut = cut.model_copy(update={"committed_uri": None})
         return text
 
 

@@ -56,8 +56,20 @@ class Death:
 
 
 @dataclass(frozen=True)
+class Deed:
+    """A command that is run to its end at the `nth` call of an edge, counted from 1, before its work or after."""
+
+    edge: str
+    nth: int
+    command: Sequence[str]
+    after: bool = False
+
+
+@dataclass(frozen=True)
 class Order:
     """A pod: its environment, its folder, and how it dies, where it does. Calls of every edge are counted in a file.
+
+    `deeds` are done on its way; `patience` is its patience with the database, where it isn't the usual one.
 
     With a `command` it is a run without a cluster; what it says goes to `said` in its folder.
     """
@@ -66,6 +78,8 @@ class Order:
     home: str
     death: Death | None = None
     command: Sequence[str] = ()
+    deeds: Sequence[Deed] = ()
+    patience: Mapping[str, float] = field(default_factory=dict)
 
 
 class Pods:
@@ -131,16 +145,26 @@ def _watch(order: Order, calls: Counter[str]) -> None:
         *path, last = name.split(".")
         for part in path:
             owner = getattr(owner, part)
-        setattr(owner, last, _watched(getattr(owner, last), edge, order.death, calls))
+        setattr(owner, last, _watched(getattr(owner, last), edge, order, calls))
 
 
-def _watched(real: Callable[..., Any], edge: str, death: Death | None, calls: Counter[str]) -> Callable[..., Any]:
+def _watched(real: Callable[..., Any], edge: str, order: Order, calls: Counter[str]) -> Callable[..., Any]:
+    death = order.death
+
+    def do(nth: int, after: bool) -> None:
+        for deed in order.deeds:
+            if (deed.edge, deed.nth, deed.after) == (edge, nth, after):
+                subprocess.run(deed.command, check=True)
+
     def watched(*arguments: Any, **options: Any) -> Any:
         calls[edge] += 1
-        dies = death is not None and death.edge == edge and calls[edge] == death.nth
+        nth = calls[edge]
+        dies = death is not None and death.edge == edge and nth == death.nth
+        do(nth, after=False)
         if dies and not death.after:
             os.kill(os.getpid(), death.signal)
         result = real(*arguments, **options)
+        do(nth, after=True)
         if dies and death.after:
             os.kill(os.getpid(), death.signal)
         return result
@@ -150,6 +174,7 @@ def _watched(real: Callable[..., Any], edge: str, death: Death | None, calls: Co
 
 def _live(order: Order) -> int:
     """Be the pod."""
+    from trainyard_trainer.ledger.delivery import Patience
     from trainyard_trainer.local import local
     from trainyard_trainer.pod import pod
     from trainyard_trainer.stop import SignalStop
@@ -172,6 +197,7 @@ def _live(order: Order) -> int:
                 termination_log=home / "termination-log",
                 cache=home / "cache",
                 make_reporter=lambda _: _Silent(),
+                patience=Patience(**order.patience),
             ),
         )
     (home / "calls.json").write_text(json.dumps(calls))
@@ -188,11 +214,12 @@ def _serve() -> None:
     for line in sys.stdin:
         body = json.loads(line)
         death = Death(**body.pop("death")) if body["death"] else body.pop("death")
+        deeds = [Deed(**deed) for deed in body.pop("deeds")]
         child = os.fork()
         if child == 0:
             code = 70  # an error of this file, not of the pod
             try:
-                code = _live(Order(**body, death=death))
+                code = _live(Order(**body, death=death, deeds=deeds))
             except BaseException:  # noqa: BLE001 (the child's last words; it ends here)
                 traceback.print_exc()
             finally:

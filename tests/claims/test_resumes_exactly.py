@@ -114,8 +114,10 @@ class World:
             "checkpoints": {"everySteps": 2, "storage": {"folder": {"directory": str(self._folder / "bucket")}}},
         }
 
-    def attempt(self, config: dict[str, Any], death: Death | None = None) -> tuple[int, Termination | None, Path]:
-        """The next pod of a run: its exit code, its message and its folder."""
+    def attempt(
+        self, config: dict[str, Any], death: Death | None = None, **order: Any
+    ) -> tuple[int, Termination | None, Path]:
+        """The next pod of a run: its exit code, its message and its folder; `order` is what else it is told."""
         run = config["run"]
         run["attempt"] += 1
         self.database.execute(
@@ -132,7 +134,7 @@ class World:
             "TRAINYARD_POD_UID": str(uuid.uuid4()),
             "TRAINYARD_DATABASE_DSN": self.database.trainer,
         }
-        code = self._pods.run(Order(variables, str(home), death))
+        code = self._pods.run(Order(variables, str(home), death, **order))
         return code, parse_termination((home / "termination-log").read_text()), home
 
     def finish(self, config: dict[str, Any]) -> Result:

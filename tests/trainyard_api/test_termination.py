@@ -8,9 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainyard_api.termination import MAX_BYTES, ExitCode, Termination, TerminationReason, parse_termination
+from trainyard_api.termination import (
+    MAX_BYTES,
+    CommittedCheckpoint,
+    ExitCode,
+    Termination,
+    TerminationReason,
+    parse_termination,
+)
 
 wide = st.text(max_size=256)
+DIGEST = "sha256:" + "0" * 64
 
 
 @given(
@@ -18,14 +26,37 @@ wide = st.text(max_size=256)
     st.text(max_size=1024),
     st.none() | wide,
     st.none() | wide,
-    st.none() | st.text(st.characters(codec="utf-8", categories=["L"]), min_size=1, max_size=1000),
+    st.none()
+    | st.tuples(
+        st.text(st.characters(codec="utf-8", categories=["L"]), min_size=1, max_size=1000),
+        st.dictionaries(
+            st.from_regex(r"[a-z_][a-z0-9_.-]{0,62}", fullmatch=True),
+            st.from_regex(r"-?[0-9]{1,20}(\.[0-9]{1,10})?", fullmatch=True),
+            max_size=16,
+        ),
+    ),
 )
 def test_message_always_fits_and_comes_back(
-    reason: TerminationReason, message: str, path: str | None, value: str | None, uri: str | None
+    reason: TerminationReason,
+    message: str,
+    path: str | None,
+    value: str | None,
+    checkpoint: tuple[str, dict[str, str]] | None,
 ) -> None:
     """Whatever the texts are, the log is at most 4 KiB, and the operator reads the reason that the trainer wrote."""
-    where = None if uri is None else f"s3://{uri}"
-    sent = Termination(reason=reason, message=message, field_path=path, value=value, last_step=3, committed_uri=where)
+    where, told = None, None
+    if checkpoint is not None:
+        where = f"s3://{checkpoint[0]}"
+        told = CommittedCheckpoint(uri=where, digest=DIGEST, step=3, size_bytes=1, metrics=checkpoint[1])
+    sent = Termination(
+        reason=reason,
+        message=message,
+        field_path=path,
+        value=value,
+        last_step=3,
+        committed_uri=where,
+        committed=told,
+    )
     log = sent.to_log()
     assert len(log) <= MAX_BYTES
     read = parse_termination(log.decode())
@@ -41,6 +72,35 @@ def test_wide_texts_are_cut_to_fit() -> None:
     read = parse_termination(sent.to_log().decode())
     assert read is not None
     assert read.value is None
+
+
+def test_metrics_go_first_then_words_and_the_checkpoint_last() -> None:
+    """As many metrics as there is room for are told, the first ones; the claim outlives the message's text."""
+    metrics = {f"metric_{number:03d}_{'x' * 50}": "0.123456" for number in range(16)}
+    told = CommittedCheckpoint(
+        uri="s3://b/" + "x" * 1000,
+        digest=DIGEST,
+        step=7,
+        updates=0,
+        size_bytes=2**40,
+        metrics=metrics,
+        unwritten_rows=5,
+    )
+    sent = Termination(reason="Stopped", message="m" * 700, committed_uri=told.uri, committed=told)
+    read = parse_termination(sent.to_log().decode())
+    assert read is not None
+    assert read.committed is not None
+    assert list(read.committed.metrics) == list(metrics)[: len(read.committed.metrics)]
+    assert 2 < len(read.committed.metrics) < 16
+    assert len(sent.to_log()) > MAX_BYTES - 128
+    assert read == sent.model_copy(update={"committed": told.model_copy(update={"metrics": read.committed.metrics})}), (
+        "nothing else is lost"
+    )
+    wordy = sent.model_copy(update={"message": "\N{ROCKET}" * 1024})
+    read = parse_termination(wordy.to_log().decode())
+    assert read is not None
+    assert read.committed == told.model_copy(update={"metrics": {}})
+    assert read.message == wordy.message[: len(read.message)]
 
 
 def test_short_message_is_whole() -> None:
@@ -62,6 +122,8 @@ def test_short_message_is_whole() -> None:
         '{"reason": "Completed", "committedUri": "javascript:alert(1)"}',
         '{"reason": "Completed", "message": "' + "x" * 5000 + '"}',
         '{"reason": "Completed", "lastStep": -1}',
+        '{"reason": "Stopped", "committed": {"uri": "s3://b/x/", "digest": "none", "step": 1, "sizeBytes": 1}}',
+        f'{{"reason": "Stopped", "committed": {{"uri": "s3://b/", "digest": "{DIGEST}", "step": -1, "sizeBytes": 1}}}}',
     ],
 )
 def test_foreign_text_is_no_message(text: str | None) -> None:

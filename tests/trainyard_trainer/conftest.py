@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from tests import servers
+from tests.trainyard_trainer.ledger_rows import RUN
 
 # As runs have it by themselves: equal bytes need equal threads, and many threads on few cores only wait.
 torch.set_num_threads(1)
@@ -24,6 +25,16 @@ def postgres() -> Iterator[servers.Postgres]:
 def database(postgres: servers.Postgres) -> servers.Database:
     """A migrated database of the test's own."""
     return postgres.database()
+
+
+@pytest.fixture
+def run(database: servers.Database) -> servers.Database:
+    """A database in which the operator has begun attempt 1."""
+    database.execute(
+        "INSERT INTO trainyard.runs (uid, namespace, name, attempt) VALUES (%s, %s, %s, 1)",
+        *(RUN.uid, RUN.namespace, RUN.name),
+    )
+    return database
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@
     + UnknownLayoutError       a checkpoint's manifest is one of another version
   x StoppedError               ends the run, exit 10: it was asked to stop, and its state is committed
   x RolloutInterruptedError    a stop came in the middle of a rollout
+  x DatabaseAwayError          the database can't be reached for longer than the run may wait
   x AbandonedError             the writing of a checkpoint was given up
   x OutOfMemoryError           a pass or a decode round needs more memory than is free
   x UnwritableError            a text, or a conversation, has no ids that the model can read
@@ -30,7 +31,7 @@ field, the rule and the value; what a program may want to compare stands in attr
 
 from __future__ import annotations
 
-from trainyard_api.termination import TerminationReason
+from trainyard_api.termination import CommittedCheckpoint, TerminationReason
 
 
 class TrainerError(Exception):
@@ -68,11 +69,13 @@ class StoppedError(TrainerError):
     Attributes:
         last_step: finished steps.
         committed_uri: folder of the newest checkpoint.
+        committed: what its row in the ledger claims; None where there is none.
     """
 
-    def __init__(self, last_step: int, committed_uri: str | None) -> None:
+    def __init__(self, last_step: int, committed_uri: str | None, committed: CommittedCheckpoint | None = None) -> None:
         self.last_step = last_step
         self.committed_uri = committed_uri
+        self.committed = committed
         super().__init__(f"stopped on request after step {last_step}")
 
 

@@ -6,12 +6,21 @@ Postgres, the API server and S3, a run without a cluster plugs in files and a te
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Literal, Protocol
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Literal, Protocol
 
 from trainyard_api.progress import Progress, ReportedEvaluation
+from trainyard_api.termination import CommittedCheckpoint
 from trainyard_trainer.trajectory import Trajectory
+
+_FIRST_METRICS: Final = ("validation_success_rate", "reward_mean", "success_rate", "loss")
+"""What is told of a checkpoint before its other metrics, where there isn't room for all."""
+_MOST_METRICS: Final = 16
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
+_NUMBER: Final = re.compile(r"(?=.{1,32}\Z)-?[0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +43,8 @@ class StepMetrics:
 class SavedCheckpoint:
     """Names a committed checkpoint of `step` finished steps and, in the middle of the next, `updates` of its updates.
 
-    `attempt` is the one that wrote it; None: this one.
+    `attempt` is the one that wrote it; None: this one. `unwritten_rows` counts the rows among its files, for the ledger
+    lacked them; None where it had all.
     """
 
     step: int
@@ -45,6 +55,26 @@ class SavedCheckpoint:
     parent_uri: str | None
     updates: int | None = None
     attempt: int | None = None
+    unwritten_rows: int | None = None
+
+    def as_committed(self) -> CommittedCheckpoint:
+        """Tells it as a termination message does, with the metrics first that tell most; those of other names or more
+        than the message may have are left out.
+        """
+        # A slash is no part of a name in the API.
+        named = {name.replace("/", "."): text for name, text in self.metrics.items()}
+        fitting = [name for name, text in named.items() if _NAME.fullmatch(name) and _NUMBER.fullmatch(text)]
+        first = [name for name in _FIRST_METRICS if name in fitting]
+        told = list(dict.fromkeys([*first, *fitting]))[:_MOST_METRICS]
+        return CommittedCheckpoint(
+            uri=self.uri,
+            digest=self.digest,
+            step=self.step,
+            updates=self.updates,
+            size_bytes=self.size_bytes,
+            metrics={name: named[name] for name in told},
+            unwritten_rows=self.unwritten_rows or 0,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +146,23 @@ class Ledger(Protocol):
 
     def record_checkpoint(self, saved: SavedCheckpoint) -> None:
         """Claims a committed checkpoint, so that it becomes an object."""
+
+
+class UnwrittenRows(Protocol):
+    """Knows which recorded rows a ledger hasn't got yet, for its database is away."""
+
+    def mark(self) -> int:
+        """Marks this moment: rows recorded so far are those before the mark."""
+
+    def keep(self, mark: int, folder: Path) -> int | None:
+        """Writes the rows before a mark that the ledger lacks as files of a folder, which it makes.
+
+        Waits a short time for the ledger first. Returns how many rows, maybe none; None, and no folder, where the
+        ledger has all of them and takes this attempt's rows still.
+
+        Raises:
+            RefusedError: the ledger takes no more rows of this attempt.
+        """
 
 
 class Reporter(Protocol):

@@ -6,16 +6,15 @@ import math
 import threading
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import psycopg
 import pytest
 
 from tests import servers
 from tests.trainyard_trainer.clock import Clock
+from tests.trainyard_trainer.ledger_rows import NOW, RUN, batch, metrics, trajectory
 from tests.waiting import GUARD_SECONDS
 from trainyard_api.progress import ReportedEvaluation
-from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.ledger import rows as ledger_rows
@@ -23,80 +22,12 @@ from trainyard_trainer.ledger.login import Login
 from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.sinks import SavedCheckpoint, StepMetrics
 from trainyard_trainer.trajectory import (
-    CallOutcome,
-    FinishReason,
-    Role,
-    Sampling,
-    Segment,
-    Trajectory,
-    TrajectoryId,
     TrajectoryStatus,
-    Turn,
 )
 
 pytestmark = pytest.mark.integration
 
-RUN = RunIdentity(namespace="team-a", name="calculator", uid="11111111-2222-3333-4444-555555555555", attempt=1)
-NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TABLES = ("trajectories", "segments", "turns", "training_metrics")
-
-
-def trajectory(step: int, prompt: int, sample: int, *, tokens: int = 8) -> Trajectory:
-    """A rollout of two turns: half of the tokens are the prompt's."""
-    half = tokens // 2
-    segment = Segment(
-        token_ids=tuple(range(tokens)),
-        mask=(False,) * half + (True,) * half,
-        logprobs=(math.nan,) * half + (-0.5,) * half,
-        policy_versions=(step,) * tokens,
-    )
-    turns = (
-        Turn(0, 0, half, Role.PROMPT, "2 + 2 =", NOW, 0.0),
-        Turn(
-            *(0, half, tokens, Role.POLICY, "add 2 2", NOW, 0.25),
-            sampling=Sampling(1.0, 16, (3,)),
-            finish_reason=FinishReason.STOP,
-            calls=(CallOutcome("add 2 2", "4", ok=True), CallOutcome("add 2", "error: one number", ok=False)),
-        ),
-    )
-    return Trajectory(
-        id=TrajectoryId("a-run", step, prompt, sample),
-        group=f"{step}/{prompt}",
-        task="calculator",
-        question="2 + 2",
-        expected="4",
-        status=TrajectoryStatus.OK,
-        segments=(segment,),
-        turns=turns,
-        started_at=NOW,
-        duration_seconds=0.5,
-        answer="4",
-        success=True,
-        rewards={"exact": 1.0},
-        total_reward=1.0,
-        normalised_reward=0.5,
-        advantage=0.5,
-    )
-
-
-def batch(step: int, prompts: int = 2, samples: int = 3) -> list[Trajectory]:
-    """A step's rollouts."""
-    return [trajectory(step, prompt, sample) for prompt in range(prompts) for sample in range(samples)]
-
-
-def metrics(step: int, **values: float) -> StepMetrics:
-    """A step's measurements."""
-    return StepMetrics("step", step, step, values or {"reward_mean": 1.0, "rollout_seconds": 0.5})
-
-
-@pytest.fixture
-def run(database: servers.Database) -> servers.Database:
-    """A database in which the operator has begun attempt 1."""
-    database.execute(
-        "INSERT INTO trainyard.runs (uid, namespace, name, attempt) VALUES (%s, %s, %s, 1)",
-        *(RUN.uid, RUN.namespace, RUN.name),
-    )
-    return database
 
 
 @pytest.fixture
@@ -245,7 +176,7 @@ def test_a_connection_killed_in_the_middle_loses_and_doubles_nothing(
 
         return content | {"turns": killing(content["turns"])}
 
-    monkeypatch.setattr("trainyard_trainer.ledger.postgres.rows", rows_that_kill)
+    monkeypatch.setattr("trainyard_trainer.ledger.row_batch.rows", rows_that_kill)
     ledger.record_step(batch(1), metrics(1))
 
     assert killed == [(True,)]

@@ -23,6 +23,7 @@ from trainyard_api.names import COMMIT_FILE, MANIFEST_FILE
 from trainyard_api.progress import Progress
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import Termination, parse_termination
+from trainyard_trainer.checkpoints.files import all_committed
 from trainyard_trainer.pod import pod
 from trainyard_trainer.sinks import SavedCheckpoint
 from trainyard_trainer.storage.storage_s3 import Credentials, Fields, S3Storage
@@ -160,14 +161,19 @@ class World:
         return code, termination
 
 
-@pytest.fixture(autouse=True)
-def logging_as_before() -> Iterator[None]:
-    """A pod takes the process's log over."""
+def keeping_the_log() -> Iterator[None]:
+    """The process's log is as it was, afterwards."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A pod takes the process's log over."""
+    yield from keeping_the_log()
 
 
 @pytest.fixture
@@ -186,6 +192,7 @@ def test_the_main_job_in_one_process(world: World, capfd: pytest.CaptureFixture[
     assert len([seconds for seconds in world.reporter.seconds if seconds > 0]) == 2
     first = world.reporter.commits[-1]
     assert termination.committed_uri == first.uri
+    assert termination.committed == first.as_committed()
 
     pinned = {"uri": first.uri, "digest": first.digest, "storage": {"s3": world.location}}
     grpo = world.config("calculator-grpo", {"checkpoint": pinned}, GRPO)
@@ -213,10 +220,15 @@ def test_the_main_job_in_one_process(world: World, capfd: pytest.CaptureFixture[
     verify_files(world.storage, last)
     assert world.reporter.reports[-1].phase == "done"
 
-    lines = capfd.readouterr().err
-    assert "checkpoint of step 2 committed" in lines
-    assert servers.PASSWORD not in lines
-    assert world.s3.secret_key not in lines
+    shown = capfd.readouterr().err
+    prefix = f"demo/team-a/calculator-grpo/{uid}/"
+    kept = world.storage.get(f"{prefix}logs/attempt-1.log").decode()
+    assert kept.splitlines()[-1].endswith("done: all 2 steps are done")
+    assert [one.step for one in all_committed(world.storage, prefix)] == [2], "the log is no checkpoint"
+    for lines in (shown, kept):
+        assert "checkpoint of step 2 committed" in lines
+        assert servers.PASSWORD not in lines
+        assert world.s3.secret_key not in lines
 
 
 def verify_files(storage: S3Storage, saved: SavedCheckpoint) -> None:
@@ -240,9 +252,12 @@ def test_a_stop_saves_and_exits_10(world: World) -> None:
     assert (code, termination.reason) == (10, "Stopped")
     assert termination.last_step is not None
     assert 0 <= termination.last_step < 1000
-    assert world.database.rows("SELECT uri, step FROM trainyard.checkpoints ORDER BY step DESC LIMIT 1") == [
-        (termination.committed_uri, termination.last_step)
-    ]
+    newest = "SELECT uri, step, digest, size_bytes, metrics FROM trainyard.checkpoints ORDER BY step DESC LIMIT 1"
+    told = termination.committed
+    assert (told.uri, told.step) == (termination.committed_uri, termination.last_step)
+    (row,) = world.database.rows(newest)
+    assert row[:4] == (told.uri, told.step, told.digest, told.size_bytes)
+    assert told.metrics.items() <= row[4].items()
 
 
 def test_an_evaluation_compares_with_its_baseline_and_names_its_results(world: World) -> None:
@@ -317,43 +332,6 @@ def mistake(world: World, change: dict[str, Any], **variables: str) -> Terminati
     return termination
 
 
-def test_a_wrong_database_password_is_found_before_any_work(world: World) -> None:
-    """The Secret is named, the password isn't."""
-    dsn = world.database.trainer.replace(servers.PASSWORD, "wrong-horse")
-    termination = mistake(world, {}, TRAINYARD_DATABASE_DSN=dsn)
-    assert (termination.reason, termination.field_path, termination.value) == (
-        "DatabaseRefused",
-        "spec.database.secretRef.name",
-        "trainyard-db",
-    )
-    assert "wrong-horse" not in termination.model_dump_json()
-
-
-def test_an_empty_dsn_is_found_before_any_work(world: World) -> None:
-    """A Secret with the key and no value."""
-    assert mistake(world, {}, TRAINYARD_DATABASE_DSN="").reason == "DatabaseRefused"
-
-
-def test_a_missing_bucket_is_found_before_any_work(world: World) -> None:
-    """The bucket is named."""
-    storage = {"everySteps": 2, "storage": {"s3": world.location | {"bucket": "nowhere"}}}
-    termination = mistake(world, {"checkpoints": storage})
-    assert (termination.reason, termination.field_path, termination.value) == (
-        "StorageUnavailable",
-        "spec.checkpoints.storage.s3.bucket",
-        "nowhere",
-    )
-
-
-def test_refused_keys_are_found_before_any_work(world: World) -> None:
-    """The Secret is named."""
-    termination = mistake(world, {}, TRAINYARD_CHECKPOINTS_SECRET_ACCESS_KEY="wrong")
-    assert (termination.field_path, termination.value) == (
-        "spec.checkpoints.storage.s3.secretRef.name",
-        "trainyard-s3",
-    )
-
-
 def test_a_model_path_that_is_not_there(world: World) -> None:
     """The path is named."""
     termination = mistake(world, {"model": {"path": "/nowhere"}})
@@ -368,12 +346,6 @@ def test_a_run_config_of_a_later_release(world: World) -> None:
     """Nothing is contacted: the field is named."""
     termination = mistake(world, {"surprise": True})
     assert (termination.reason, termination.field_path, termination.value) == ("InvalidRunConfig", "surprise", "True")
-
-
-def test_a_pod_without_its_uid(world: World) -> None:
-    """Files of two pods may never share a folder."""
-    termination = mistake(world, {}, TRAINYARD_POD_UID="")
-    assert (termination.reason, termination.field_path) == ("InvalidRunConfig", "TRAINYARD_POD_UID")
 
 
 def test_an_unreachable_bucket_is_a_crash(world: World) -> None:

@@ -18,11 +18,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
-import torch
 from pydantic import ValidationError
 
 from trainyard_api.checkpoint_manifest import CheckpointManifest, Commit, FileEntry, canonical_json, digest_of
-from trainyard_api.names import COMMIT_FILE, MANIFEST_FILE, checkpoint_folder
+from trainyard_api.names import COMMIT_FILE, MANIFEST_FILE, ROWS_FOLDER, checkpoint_folder
 from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.checkpoints.snapshot_files import copy_files
@@ -96,6 +95,7 @@ class Committed:
             parent_uri=self.manifest.parent_uri,
             updates=self.manifest.updates,
             attempt=self.manifest.attempt,
+            unwritten_rows=self.manifest.unwritten_rows,
         )
 
 
@@ -105,6 +105,8 @@ def write_checkpoint(
     snapshot: Snapshot,
     given_up: Callable[[], bool] = lambda: False,
     fence: Callable[[], None] = lambda: None,
+    *,
+    keep_rows: Callable[[Path], int | None] = lambda _: None,
 ) -> SavedCheckpoint:
     """Writes a snapshot's files, as streams, and commits them; the snapshot stays as it is.
 
@@ -114,6 +116,8 @@ def write_checkpoint(
         snapshot: what.
         given_up: asked before each file; once it says so, nothing more is written.
         fence: called right before `COMMIT`; raises where another pod has taken this one's place.
+        keep_rows: called when all other files are written; writes the rows that the ledger lacks as files of a folder,
+            and returns how many, None where it lacks none. Raises as `fence` does.
 
     Raises:
         FileExistsError: the folder is already committed, with other files.
@@ -137,7 +141,11 @@ def write_checkpoint(
     entries = [put(path, file) for path, file in snapshot.files.items()]
     with contextlib.closing(_trainer_state(snapshot)) as state:
         entries.append(put(TRAINER_STATE_FILE, state))
-    manifest = _manifest(origin, snapshot, entries)
+    row_files, unwritten = _row_files(keep_rows)
+    for path, file in row_files.items():
+        with contextlib.closing(file):
+            entries.append(put(path, file))
+    manifest = _manifest(origin, snapshot, entries).model_copy(update={"unwritten_rows": unwritten})
     text = canonical_json(manifest.to_wire())
     digest = digest_of(text)
     go_on()
@@ -166,7 +174,20 @@ def _manifest(origin: Origin, snapshot: Snapshot, entries: Sequence[FileEntry]) 
     )
 
 
-def load_checkpoint(storage: Storage, uri: str, expected_digest: str, into: Path) -> CheckpointManifest:
+def _row_files(keep_rows: Callable[[Path], int | None]) -> tuple[Mapping[str, SnapshotFile], int | None]:
+    """Copies the rows that the ledger lacks into files, by their path; says how many rows they are."""
+    counted: list[int | None] = []
+    files = copy_files(lambda folder: counted.append(keep_rows(folder / ROWS_FOLDER)))
+    return files, counted[0]
+
+
+def load_checkpoint(
+    storage: Storage,
+    uri: str,
+    expected_digest: str,
+    into: Path,
+    wanted: Callable[[str], bool] = lambda _: True,
+) -> CheckpointManifest:
     """Copies a checkpoint's files into a folder and verifies `COMMIT`, the manifest, and each file's size and SHA-256.
 
     Args:
@@ -174,22 +195,18 @@ def load_checkpoint(storage: Storage, uri: str, expected_digest: str, into: Path
         uri: folder of the files.
         expected_digest: digest of the manifest.
         into: an existing, empty folder.
+        wanted: says of a path whether its file is copied.
 
     Raises:
         RefusedError: it isn't there, isn't committed, or holds something else than was asked for.
     """
-    folder = storage.key_of(uri if uri.endswith("/") else uri + "/")
-    if folder is None:
-        raise RefusedError(
-            TerminationReason.CHECKPOINT_NOT_FOUND,
-            f"must lie in the storage of its Checkpoint, {storage.uri('')}",
-            field_path=_FIELD,
-            value=uri,
-        )
+    folder = _folder_of(storage, uri)
     manifest, digest = _read_manifest(storage, folder)
     if digest != expected_digest:
         raise _mismatch(f"manifest.json must have the digest {expected_digest} that the Checkpoint names", digest)
     for entry in manifest.files:
+        if not wanted(entry.path):
+            continue
         target = into / entry.path
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -206,6 +223,29 @@ def load_checkpoint(storage: Storage, uri: str, expected_digest: str, into: Path
                 f"{size} bytes with SHA-256 {sha256}",
             )
     return manifest
+
+
+def read_committed(storage: Storage, uri: str) -> Committed:
+    """Reads what the checkpoint of an address says of itself.
+
+    Raises:
+        RefusedError: it isn't there, isn't committed, or its manifest isn't the one that was committed.
+    """
+    folder = _folder_of(storage, uri)
+    manifest, digest = _read_manifest(storage, folder)
+    return Committed(storage.uri(folder), digest, manifest)
+
+
+def _folder_of(storage: Storage, uri: str) -> str:
+    folder = storage.key_of(uri if uri.endswith("/") else uri + "/")
+    if folder is None:
+        raise RefusedError(
+            TerminationReason.CHECKPOINT_NOT_FOUND,
+            f"must lie in the storage of its Checkpoint, {storage.uri('')}",
+            field_path=_FIELD,
+            value=uri,
+        )
+    return folder
 
 
 def newest_committed(storage: Storage, prefix: str) -> Committed | None:
@@ -294,6 +334,8 @@ def _mismatch(rule: str, got: str) -> RefusedError:
 
 def _trainer_state(snapshot: Snapshot) -> SnapshotFile:
     """Copies the trainer's state into a file, to be read with `torch.load(..., weights_only=True)`."""
+    import torch  # noqa: PLC0415 (whoever only reads checkpoints needs no torch)
+
     files = copy_files(lambda folder: torch.save(dict(snapshot.trainer_state), folder / TRAINER_STATE_FILE))
     return files[TRAINER_STATE_FILE]
 

@@ -11,10 +11,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from trainyard_trainer.checkpoints.files import AbandonedError, Origin, State, write_checkpoint
-from trainyard_trainer.sinks import SavedCheckpoint, Snapshot
+from trainyard_trainer.sinks import SavedCheckpoint, Snapshot, UnwrittenRows
 from trainyard_trainer.storage.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ class CheckpointWriter:
         resumed: the checkpoint that the run went on from, where it did: that state isn't written again.
         fence: called in the writing thread before each `COMMIT`; raises where another pod has taken this one's place,
             whose rows a state of this one would no longer fit.
+        rows: knows which rows the ledger lacks; a checkpoint takes along those that were recorded before it was begun.
+            Asks for this pod's place, too.
 
     What writing, `claim` or `show` raises comes out of the next `save` or `finish`. A snapshot is discarded as soon as
     it is written, can't be, or needn't be.
@@ -50,6 +53,7 @@ class CheckpointWriter:
         resumed: SavedCheckpoint | None = None,
         fence: Callable[[], None] = lambda: None,
         timed: Callable[[float], None] = lambda _: None,
+        rows: UnwrittenRows | None = None,
     ) -> None:
         self._storage = storage
         self._origin = origin
@@ -59,6 +63,7 @@ class CheckpointWriter:
         self._newest = resumed
         self._fence = fence
         self._timed = timed
+        self._rows = rows
 
     def save(self, snapshot: Snapshot) -> None:
         """Begins to write; waits for the one before. The newest state isn't written twice."""
@@ -107,14 +112,19 @@ class CheckpointWriter:
             _log.error("checkpoint not committed: %s: %s", type(error).__name__, error)
 
     def _begin(self, snapshot: Snapshot) -> _Upload:
-        upload = _Upload(snapshot, self._write)
+        upload = _Upload(snapshot, self._write, 0 if self._rows is None else self._rows.mark())
         upload.start()
         return upload
 
     def _write(self, snapshot: Snapshot, upload: _Upload) -> SavedCheckpoint:
-        began = time.monotonic()
+        began, rows = time.monotonic(), self._rows
+
+        def keep_rows(folder: Path) -> int | None:
+            return None if rows is None else rows.keep(upload.mark, folder)
+
         try:
-            saved = write_checkpoint(self._storage, self._origin, snapshot, upload.given_up.is_set, self._fence)
+            given_up = upload.given_up.is_set
+            saved = write_checkpoint(self._storage, self._origin, snapshot, given_up, self._fence, keep_rows=keep_rows)
         finally:
             snapshot.discard()
         seconds = time.monotonic() - began
@@ -130,9 +140,10 @@ class CheckpointWriter:
 class _Upload(threading.Thread):
     """Writes one snapshot. A daemon: a server that never answers doesn't keep a stopped process alive."""
 
-    def __init__(self, snapshot: Snapshot, write: Callable[[Snapshot, _Upload], SavedCheckpoint]) -> None:
+    def __init__(self, snapshot: Snapshot, write: Callable[[Snapshot, _Upload], SavedCheckpoint], mark: int) -> None:
         super().__init__(name="checkpoint", daemon=True)
         self.state = _state(snapshot)
+        self.mark = mark
         self.superseded = threading.Event()
         self.given_up = threading.Event()
         self.error: BaseException | None = None

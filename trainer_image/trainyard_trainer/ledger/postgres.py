@@ -11,43 +11,26 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any, Final
 
 import psycopg
-from psycopg import sql
 
-from trainyard_api.ledger import (
-    CHECKPOINTS,
-    EVALUATION_ANSWERS,
-    EVALUATIONS,
-    TRAINING_METRICS,
-    CheckpointRow,
-    EvaluationRow,
-    MetricsRow,
-)
 from trainyard_api.names import DATABASE_SCHEMA
 from trainyard_api.progress import ReportedEvaluation
 from trainyard_api.run_config import RunIdentity
-from trainyard_api.table import Row, Table
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.ledger.batch_writing import write_batch
 from trainyard_trainer.ledger.login import Login, connect, refusal
-from trainyard_trainer.ledger.rows import STEP_TABLES, answer_rows, measurements_and_timings, rows
-from trainyard_trainer.ledger.statements import values
+from trainyard_trainer.ledger.row_batch import ClaimRows, MeasurementRows, RowBatch, StepRows
 from trainyard_trainer.ledger.trainer_statements import (
-    CLAIM,
     CURRENT_ATTEMPT,
-    DELETE_EQUAL,
-    DELETE_EVALUATION,
-    DELETE_METRICS,
-    DELETE_STEP,
     FENCE,
-    INSERT_EVALUATION,
-    INSERT_METRICS,
     LACKING_RIGHTS,
     NEEDED_RIGHTS,
     REWIND,
+    STEPS_WRITTEN,
 )
 from trainyard_trainer.sinks import SavedCheckpoint, StepMetrics
 from trainyard_trainer.trajectory import Trajectory
@@ -103,74 +86,57 @@ class PostgresLedger:
             raise ValueError(
                 f"trajectory {stray}: its prompt must be of step {metrics.step}, which trains on it, or earlier"
             )
-
-        def write(cursor: psycopg.Cursor) -> None:
-            cursor.execute(DELETE_STEP, [self._run.uid, metrics.step])
-            keys = [(t.id.step, t.id.prompt, t.id.sample) for t in trajectories]
-            if keys:
-                # A late trajectory may have been trained on in another step before the run went back.
-                cursor.execute(DELETE_EQUAL, [*(list(part) for part in zip(*keys, strict=True)), self._run.uid])
-            made = rows(self._run.uid, self._run.attempt, metrics.step, trajectories)
-            for table in STEP_TABLES:
-                _insert(cursor, table, made[table.name])
-            self._write_metrics(cursor, metrics)
-
-        self._transact(write)
+        self.write(StepRows(self._run, trajectories, metrics))
 
     def record_evaluation(
         self, metrics: StepMetrics, answers: Sequence[Trajectory], result: ReportedEvaluation | None = None
     ) -> None:
         """Keeps a measurement with its answers in one transaction; a repeated one replaces its rows."""
-
-        def write(cursor: psycopg.Cursor) -> None:
-            row = EvaluationRow(
-                run_uid=self._run.uid,
-                kind=metrics.kind,
-                step=metrics.step,
-                attempt=self._run.attempt,
-                answers=len(answers),
-                result=None if result is None else result.to_wire(),
-            )
-            cursor.execute(DELETE_EVALUATION, [row.run_uid, row.kind, row.step])
-            cursor.execute(INSERT_EVALUATION, values(EVALUATIONS, row))
-            _insert(cursor, EVALUATION_ANSWERS, answer_rows(self._run.uid, metrics.kind, metrics.step, answers))
-            self._write_metrics(cursor, metrics)
-
-        self._transact(write)
+        self.write(MeasurementRows(self._run, metrics, answers, result))
 
     def record_checkpoint(self, saved: SavedCheckpoint) -> None:
         """Claims a committed checkpoint; a repeated claim changes nothing."""
-        row = CheckpointRow(
-            uri=saved.uri,
-            run_uid=self._run.uid,
-            attempt=saved.attempt or self._run.attempt,
-            step=saved.step,
-            updates=saved.updates,
-            digest=saved.digest,
-            size_bytes=saved.size_bytes,
-            metrics=dict(saved.metrics),
-            parent_uri=saved.parent_uri,
-        )
-        self._transact(lambda cursor: cursor.execute(CLAIM, values(CHECKPOINTS, row)))
+        self.write(ClaimRows(self._run, [saved]))
+
+    def write(self, batch: RowBatch) -> None:
+        """Writes a batch's rows in one transaction, in the place of those of the same steps and measurements.
+
+        A claim that is there stays as it is.
+        """
+        self._transact(lambda cursor: write_batch(cursor, self._run.uid, batch))
+
+    def restore(self, batch: RowBatch) -> None:
+        """Writes a batch that comes from a checkpoint's files, as `write` does.
+
+        Raises:
+            ValueError: the database refuses a row of it.
+        """
+        try:
+            self.write(batch)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            raise ValueError(f"the database refuses a row ({error.diag.message_primary})") from error
+
+    def first_missing_step(self, finished: int, attempt: int, besides: Container[int]) -> int | None:
+        """Finds the first of so many steps that has no metrics of this attempt or an earlier one; None where all have.
+
+        Args:
+            finished: finished steps of a state.
+            attempt: the one that made it; rows of a later one aren't those that the state was made with.
+            besides: steps that needn't have any.
+        """
+        found: set[int] = set()
+
+        def read(cursor: psycopg.Cursor) -> None:
+            found.clear()
+            found.update(step for (step,) in cursor.execute(STEPS_WRITTEN, [self._run.uid, finished, attempt]))
+
+        self._transact(read)
+        return next((step for step in range(finished) if step not in found and step not in besides), None)
 
     def close(self) -> None:
         """Closes the connection."""
         with self._lock:
             self._drop()
-
-    def _write_metrics(self, cursor: psycopg.Cursor, metrics: StepMetrics) -> None:
-        measurements, timings = measurements_and_timings(metrics)
-        row = MetricsRow(
-            run_uid=self._run.uid,
-            kind=metrics.kind,
-            step=metrics.step,
-            attempt=self._run.attempt,
-            policy_version=metrics.policy_version,
-            measurements=measurements,
-            timings=timings,
-        )
-        cursor.execute(DELETE_METRICS, [row.run_uid, row.kind, row.step])
-        cursor.execute(INSERT_METRICS, values(TRAINING_METRICS, row))
 
     def _transact(self, work: Callable[[psycopg.Cursor], Any]) -> None:
         """Runs `work` in one fenced transaction, and repeats it while the database can't be reached."""
@@ -217,14 +183,3 @@ class PostgresLedger:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def _insert(cursor: psycopg.Cursor, table: Table[Row], content: Iterable[Row]) -> None:
-    """Inserts rows by a COPY into a temporary table: COPY itself can't write a table with row-level security."""
-    target, aside = sql.Identifier(DATABASE_SCHEMA, table.name), sql.Identifier(f"new_{table.name}")
-    columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.written)
-    cursor.execute(sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {}) ON COMMIT DROP").format(aside, target))
-    with cursor.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(aside, columns)) as copy:
-        for row in content:
-            copy.write_row(values(table, row))
-    cursor.execute(sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(target, columns, columns, aside))

@@ -40,6 +40,13 @@ REWIND: Final = (
 )
 """Each removes the rows of work after so many finished steps."""
 
+# The run, then finished steps and attempt.
+STEPS_WRITTEN: Final = statement(
+    """
+    SELECT {training_metrics.step} FROM {training_metrics} WHERE {training_metrics.run_uid} = %s
+    AND {training_metrics.kind} = 'step' AND {training_metrics.step} < %s AND {training_metrics.attempt} <= %s
+    """
+)
 DELETE_STEP: Final = statement(
     """
     DELETE FROM {trajectories}

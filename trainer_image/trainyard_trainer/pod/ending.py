@@ -31,8 +31,13 @@ def redact(text: str, secrets: Iterable[str]) -> str:
     return readable(text)
 
 
-def completed(ended: Ended) -> Termination:
-    """Makes the message of a run whose final checkpoint is committed, or of an evaluation whose results are stored."""
+def completed(ended: Ended, unwritten_rows: int = 0) -> Termination:
+    """Makes the message of a run whose final checkpoint is committed, or of an evaluation whose results are stored.
+
+    Args:
+        ended: how it ended.
+        unwritten_rows: rows that the checkpoint carries and the database lacks.
+    """
     saved = ended.saved
     if saved is None:
         return Termination(
@@ -44,6 +49,7 @@ def completed(ended: Ended) -> Termination:
         message=early if ended.early else f"all {saved.step} steps are done",
         last_step=saved.step,
         committed_uri=saved.uri,
+        committed=saved.as_committed().model_copy(update={"unwritten_rows": unwritten_rows}),
     )
 
 
@@ -55,6 +61,7 @@ def of_error(error: BaseException, secrets: Iterable[str]) -> tuple[int, Termina
             message=str(error),
             last_step=error.last_step,
             committed_uri=error.committed_uri,
+            committed=error.committed,
         )
     if isinstance(error, RefusedError):
         return ExitCode.REFUSED, Termination(

@@ -11,31 +11,33 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from trainyard_api import names
 from trainyard_api.run_config import RunConfig, RunIdentity
 from trainyard_api.task import TaskSpec
-from trainyard_api.termination import ExitCode, TerminationReason
-from trainyard_trainer.checkpoints.files import Origin
+from trainyard_api.termination import ExitCode, Termination
 from trainyard_trainer.checkpoints.resumable import Resumed, going_on
 from trainyard_trainer.checkpoints.writer import CheckpointWriter
 from trainyard_trainer.data.sources import DataAccess, fetch_data
 from trainyard_trainer.errors import RefusedError, StoppedError
-from trainyard_trainer.ledger.login import Login
+from trainyard_trainer.ledger.delivery import Patience
+from trainyard_trainer.ledger.outbox import Outbox
 from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.models.first_model import fetch_model
 from trainyard_trainer.pod import ending, logs
+from trainyard_trainer.pod.carried_rows import why_not, write_first
+from trainyard_trainer.pod.kept_log import KeptLog
+from trainyard_trainer.pod.pod_access import checkpoint_storage, login_of
 from trainyard_trainer.pod.pod_environment import PodEnvironment, read_environment
+from trainyard_trainer.pod.stopped_away import away_is_a_stop, claims_told
 from trainyard_trainer.reporting import kube
 from trainyard_trainer.reporting.progress import StatusReporter
 from trainyard_trainer.reporting.tracking import TrackedLedger, open_trackers
-from trainyard_trainer.sinks import Ended, Reporter, SavedCheckpoint
+from trainyard_trainer.sinks import Reporter, SavedCheckpoint
 from trainyard_trainer.stop import StopRequest
-from trainyard_trainer.storage.storage import Storage
-from trainyard_trainer.storage.storage_open import open_storage
-from trainyard_trainer.storage.storage_s3 import Fields
 from trainyard_trainer.training import run
 from trainyard_trainer.training.algorithm_types import BATCH_READERS
 from trainyard_trainer.training.baseline import fetch_baseline
@@ -59,6 +61,12 @@ class PodReporter(Reporter, Protocol):
         """Shows what is pending, within ten seconds."""
 
 
+_LOG_SECONDS: Final = 10.0
+"""How long the end of a pod waits for its log to be kept."""
+_LOG_SECONDS_AFTER_STOP: Final = 2.0
+"""The same where a grace runs: the shortest is 5 s, and the state is saved by then."""
+
+
 def status_reporter(identity: RunIdentity) -> PodReporter:
     """Makes the reporter of a pod in a cluster."""
     return StatusReporter(kube.in_cluster(identity).patch)
@@ -73,6 +81,7 @@ class Surroundings:
     cache: Path = Path(names.CACHE_DIRECTORY)
     modules: Path = Path(names.MODULE_DIRECTORY)
     make_reporter: Callable[[RunIdentity], PodReporter] = status_reporter
+    patience: Patience = field(default_factory=Patience)
 
 
 def main(stop: StopRequest, surroundings: Surroundings | None = None) -> int:
@@ -84,23 +93,25 @@ def main(stop: StopRequest, surroundings: Surroundings | None = None) -> int:
     """
     here = surroundings or Surroundings()
     environment = read_environment(here.variables)
-    logs.configure(environment.secrets)
-    try:
-        ended = _train(here, environment, stop)
-    except (RefusedError, StoppedError) as error:
-        code, termination = ending.of_error(error, environment.secrets)
-        _log.log(logging.ERROR if code == ExitCode.REFUSED else logging.INFO, "ended: %s", error)
-    except BaseException as error:  # noqa: BLE001 (the last door: whatever it is, SystemExit too, isn't a run that is done)
-        code, termination = ending.of_error(error, environment.secrets)
-        _log.exception("crashed")
-    else:
-        code, termination = ExitCode.DONE, ending.completed(ended)
-        _log.info("done: %s", termination.message)
-    ending.write(termination, here.termination_log)
+    log = KeptLog(environment.secrets)
+    with log.listening():
+        logs.configure(environment.secrets)
+        code: int = ExitCode.DONE
+        try:
+            termination = _train(here, environment, stop, log)
+            _log.info("done: %s", termination.message)
+        except (RefusedError, StoppedError) as error:
+            code, termination = ending.of_error(error, environment.secrets)
+            _log.log(logging.ERROR if code == ExitCode.REFUSED else logging.INFO, "ended: %s", error)
+        except BaseException as error:  # noqa: BLE001 (the last door: whatever it is, SystemExit too, isn't a run that is done)
+            code, termination = ending.of_error(error, environment.secrets)
+            _log.exception("crashed")
+        ending.write(termination, here.termination_log)
+        log.close(_LOG_SECONDS_AFTER_STOP if code == ExitCode.STOPPED else _LOG_SECONDS)
     return int(code)
 
 
-def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -> Ended:
+def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest, log: KeptLog) -> Termination:
     config = read_run_config(environment.run_config)
     identity = config.run
     _log.info(
@@ -114,45 +125,50 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -
     with contextlib.ExitStack() as stack:
         reporter = here.make_reporter(identity)
         stack.callback(reporter.close)
-        ledger = PostgresLedger(_login(environment, config), identity)
-        stack.callback(ledger.close)
-        ledger.check()
+        ledger = PostgresLedger(login_of(environment, config), identity, patience_seconds=0)
+        outbox = Outbox(ledger, identity, stop, here.patience)
+        stack.callback(outbox.close)
+        stack.enter_context(away_is_a_stop(stop, None))
+        outbox.check()
         _log.info("database: reached, attempt %d may write", identity.attempt)
-        storage, origin = _checkpoint_storage(environment, config)
+        storage, origin = checkpoint_storage(environment, config)
+        log.place(storage, origin.prefix + names.attempt_log(identity.attempt))
+        find = partial(
+            find_restorable,
+            *(storage, origin.prefix, identity.uid, here.cache / "resumed"),
+            read_batch=BATCH_READERS[config.algorithm.type],
+            carried=partial(why_not, outbox, identity),
+        )
 
-        def find(unreadable: Mapping[str, str]) -> Resumed | None:
-            into = here.cache / "resumed"
-            return find_restorable(
-                storage,
-                origin.prefix,
-                identity.uid,
-                into,
-                read_batch=BATCH_READERS[config.algorithm.type],
-                unreadable=unreadable,
-            )
+        def show(saved: SavedCheckpoint) -> None:
+            reporter.checkpoint(saved)
+            log.write_soon()
 
-        def work(resumed: Resumed | None) -> Ended:
+        def work(resumed: Resumed | None) -> Termination:
             with contextlib.ExitStack() as inner:
+                inner.enter_context(away_is_a_stop(stop, None if resumed is None else resumed.saved))
+                if resumed is not None:
+                    resumed = write_first(outbox, identity, resumed, storage, origin.prefix)
                 found = None if resumed is None else resumed.saved
+                inner.enter_context(claims_told(outbox, found))
                 already = found if resumed is not None and resumed.whole else None
-                claim, show = ledger.record_checkpoint, reporter.checkpoint
-                writer = CheckpointWriter(
-                    storage, origin, claim, show, resumed=already, fence=ledger.check, timed=reporter.saved_in
-                )
+                claim, timed = outbox.record_checkpoint, reporter.saved_in
+                writer = CheckpointWriter(storage, origin, claim, show, resumed=already, timed=timed, rows=outbox)
                 inner.callback(writer.close)
                 if found is not None:
                     # Its pod may have died between COMMIT and claim.
-                    ledger.record_checkpoint(found)
-                    reporter.checkpoint(found)
+                    outbox.record_checkpoint(found)
+                    show(found)
                 inputs = _inputs(config, here, environment, resumed)
-                trackers = open_trackers(
-                    config, environment.wandb_key, environment.mlflow_token, here.cache / "tracking"
-                )
-                tracked = TrackedLedger(ledger, trackers)
+                keys = environment.wandb_key, environment.mlflow_token
+                tracked = TrackedLedger(outbox, open_trackers(config, *keys, here.cache / "tracking"))
                 inner.callback(tracked.close)
-                return run.run(config, inputs, ledger=tracked, reporter=reporter, checkpointer=writer, stop=stop)
+                ended = run.run(config, inputs, ledger=tracked, reporter=reporter, checkpointer=writer, stop=stop)
+                with away_is_a_stop(stop, ended.saved):
+                    outbox.finish()
+                return ending.completed(ended, outbox.unwritten())
 
-        return going_on(find, work)
+        return going_on(lambda unreadable: find(unreadable=unreadable), work)
 
 
 def _inputs(config: RunConfig, here: Surroundings, environment: PodEnvironment, resumed: Resumed | None) -> RunInputs:
@@ -168,39 +184,3 @@ def _inputs(config: RunConfig, here: Surroundings, environment: PodEnvironment, 
 
 def _module(task: TaskSpec, folder: Path) -> Path | None:
     return None if task.module is None else folder / task.module.key
-
-
-def _login(environment: PodEnvironment, config: RunConfig) -> Login:
-    if environment.dsn:
-        return Login(environment.dsn, config.database_secret)
-    raise RefusedError(
-        TerminationReason.DATABASE_REFUSED,
-        f"the Secret's key {names.DSN_KEY} must hold a connection string; it is empty",
-        field_path="spec.database.secretRef.name",
-        value=config.database_secret,
-    )
-
-
-def _checkpoint_storage(environment: PodEnvironment, config: RunConfig) -> tuple[Storage, Origin]:
-    """Opens and tries where checkpoints go; returns it with the name under which they are written."""
-    identity, where = config.run, config.checkpoints.storage
-    if not environment.pod_uid:
-        raise RefusedError(
-            TerminationReason.INVALID_RUN_CONFIG,
-            "the pod must be given its own uid, under which its files lie",
-            field_path=names.ENV_POD_UID,
-            value="",
-        )
-    storage = open_storage(where, environment.checkpoints, Fields.below("spec.checkpoints.storage.s3"))
-    storage.check(write=True)
-    prefix = where.s3.prefix if where.s3 is not None else ""
-    parent = config.model.checkpoint
-    origin = Origin(
-        run=identity,
-        pod_uid=environment.pod_uid,
-        prefix=names.run_prefix(prefix, identity.namespace, identity.name, identity.uid),
-        parent_uri=None if parent is None else parent.uri,
-        tags=config.tags,
-    )
-    _log.info("checkpoints: %s can be written", storage.uri(origin.prefix))
-    return storage, origin

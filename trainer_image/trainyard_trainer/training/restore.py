@@ -16,7 +16,7 @@ import torch
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.algorithms.base import Algorithm
 from trainyard_trainer.checkpoints.files import TRAINER_STATE_FILE, Committed
-from trainyard_trainer.checkpoints.resumable import Resumed, find_resumable, reading
+from trainyard_trainer.checkpoints.resumable import FetchedReason, Resumed, find_resumable, reading
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.storage.storage import Storage
 from trainyard_trainer.training.train_state import ReadBatch, TrainState
@@ -39,6 +39,7 @@ def find_restorable(
     *,
     read_batch: ReadBatch,
     lacks: Lacks = lambda *_: None,
+    carried: FetchedReason = lambda *_: None,
     unreadable: Mapping[str, str] | None = None,
     say: Callable[[str], None] = _log.warning,
 ) -> Resumed | None:
@@ -51,6 +52,7 @@ def find_restorable(
         into: a folder that may be emptied.
         read_batch: reads the batch of the run's algorithm.
         lacks: what the ledger lacks of a state.
+        carried: what is wrong with the rows that a checkpoint carries for its ledger.
         unreadable: addresses of those that were tried already and couldn't be restored, and why.
         say: is told in a line each which were passed over, and why.
 
@@ -64,7 +66,9 @@ def find_restorable(
         run_uid,
         into,
         why_not=lambda committed: lacks(committed.step, None),
-        why_not_fetched=lambda committed, folder: lacks(committed.step, _train_state(committed, folder, read_batch)),
+        why_not_fetched=lambda committed, folder: (
+            lacks(committed.step, _train_state(committed, folder, read_batch)) or carried(committed, folder)
+        ),
         unreadable=unreadable,
         say=say,
     )

@@ -44,7 +44,7 @@ def stop_here(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> NoReturn
     """
     sinks.progress.phase("saving")
     saved = sinks.checkpointer.save_last(_snapshot(algorithm, state, final=False))
-    raise StoppedError(state.step, saved.uri)
+    raise StoppedError(state.step, saved.uri, saved.as_committed())
 
 
 def stop_if_asked(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> None:
