@@ -44,8 +44,8 @@ from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.trainingjob.apply.applier import Applier
-from trainyard_operator.trainingjob.apply.start import Images
 from trainyard_operator.trainingjob.controller import TrainingJobController
+from trainyard_operator.trainingjob.pod_defaults import PodDefaults
 
 KEEP = timedelta(hours=1)
 _PASSING = re.compile(r'"(resourceVersion|spentUSD|eventTime)": "[^"]*"|\d{4}-\d\d-\d\dT[\d:.]+Z')
@@ -225,7 +225,7 @@ class World:
         self._operator = TrainingJobController(
             kube=kube,
             ledger=ledger,
-            applier=Applier(kube, ledger, Images(IMAGE, "Never")),
+            applier=Applier(kube, ledger, PodDefaults(IMAGE, "Never")),
             prices=Prices.model_validate(PRICES),
             trainer_image=IMAGE,
             read_nodes=True,
