@@ -28,8 +28,8 @@ from trainyard_operator.queue import Controller, Key, Queue
 from trainyard_operator.tick import Tick
 from trainyard_operator.trainingjob.apply.applier import Applier
 from trainyard_operator.trainingjob.apply.memory import Memory, refusal
-from trainyard_operator.trainingjob.apply.start import Images
 from trainyard_operator.trainingjob.controller import TrainingJobController
+from trainyard_operator.trainingjob.pod_defaults import PodDefaults
 
 
 class Server:
@@ -65,7 +65,7 @@ class Rig:
 
     def __init__(self, server: Any, directory: Path, *others: Controller) -> None:
         ledger, metrics, self.health = Ledger(directory / "dsn"), Metrics(), Health(5)
-        self.applier = Applier(server, ledger, Images("image", "Never"))
+        self.applier = Applier(server, ledger, PodDefaults("image", "Never"))
         self.jobs = TrainingJobController(
             kube=server,
             ledger=ledger,

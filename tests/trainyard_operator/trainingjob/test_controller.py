@@ -31,8 +31,8 @@ from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.trainingjob.apply.applier import Applier
-from trainyard_operator.trainingjob.apply.start import Images
 from trainyard_operator.trainingjob.controller import TrainingJobController
+from trainyard_operator.trainingjob.pod_defaults import PodDefaults
 
 
 def _controller(directory: Path, kube: Any = None) -> TrainingJobController:
@@ -40,7 +40,7 @@ def _controller(directory: Path, kube: Any = None) -> TrainingJobController:
     return TrainingJobController(
         kube=kube,
         ledger=ledger,
-        applier=Applier(kube, ledger, Images("image", "Never")),
+        applier=Applier(kube, ledger, PodDefaults("image", "Never")),
         prices=Prices.model_validate(PRICES),
         trainer_image="image",
         read_nodes=True,

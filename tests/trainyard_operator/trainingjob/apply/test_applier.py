@@ -27,10 +27,10 @@ from trainyard_operator.trainingjob.actions import (
     StoreCheckpoint,
 )
 from trainyard_operator.trainingjob.apply.applier import Applier
-from trainyard_operator.trainingjob.apply.start import Images
+from trainyard_operator.trainingjob.pod_defaults import PodDefaults
 from trainyard_operator.trainingjob.status import halves
 
-IMAGES = Images("image", "Never")
+IMAGES = PodDefaults("image", "Never")
 
 
 class Server:

@@ -15,7 +15,8 @@ from trainyard_operator.cluster.kube import SERVICE_ACCOUNTS, KubeError
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.trainingjob.actions import Plan, StartAttempt
 from trainyard_operator.trainingjob.apply.applier import Applier
-from trainyard_operator.trainingjob.apply.start import Images, grant
+from trainyard_operator.trainingjob.apply.start import grant
+from trainyard_operator.trainingjob.pod_defaults import PodDefaults
 from trainyard_operator.trainingjob.status import halves
 
 
@@ -88,7 +89,7 @@ def test_a_refused_start_is_remembered_until_it_succeeds(tmp_path: Path) -> None
         plan = Plan((StartAttempt(1),), *halves(seen.raw_status))
         for status, kept in ((403, True), (422, True), (0, False), (409, False), (429, False), (503, False)):
             api: Any = Granting(status)
-            applier = Applier(api, ledger, Images("image", "Never"))
+            applier = Applier(api, ledger, PodDefaults("image", "Never"))
             with pytest.raises(KubeError):
                 asyncio.run(applier.carry_out(seen, plan, NOW))
             assert (applier.memories[UID].start is not None) is kept, status

@@ -14,8 +14,8 @@ from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.trainingjob.actions import Plan, StoreCheckpoint
 from trainyard_operator.trainingjob.apply.applier import Applier
 from trainyard_operator.trainingjob.apply.memory import Memory
-from trainyard_operator.trainingjob.apply.start import Images
 from trainyard_operator.trainingjob.apply.store import store
+from trainyard_operator.trainingjob.pod_defaults import PodDefaults
 from trainyard_operator.trainingjob.status import halves
 
 
@@ -38,7 +38,7 @@ class Refusing:
 def test_no_pass_waits_for_a_checkpoint_to_be_made(tmp_path: Path, status: int, deleted: int | None) -> None:
     """A webhook that is down answers 500 for ever: it is remembered for the status, and all else goes on."""
     server: Any = Refusing(status)
-    applier = Applier(server, Ledger(tmp_path / "dsn"), Images("image", "Never"))
+    applier = Applier(server, Ledger(tmp_path / "dsn"), PodDefaults("image", "Never"))
     seen = observed(status=running_status(), deleted=deleted)
     asyncio.run(applier.carry_out(seen, Plan((StoreCheckpoint(claim()),), *halves(seen.raw_status)), NOW))
     remembered = applier.memories[UID].stores[claim().uri]
