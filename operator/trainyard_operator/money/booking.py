@@ -88,10 +88,13 @@ def keep_books(
     current, unpriced = _open_pods(account, {pod.uid for pod in former}, prices, now)
     if close_now:
         current = [_closed(pod, account, now) for pod in current]
-    left = [pod for pod in current if pod.end_time is None][:MAX_PODS]
-    settled = tuple(Spend(pod, amount_of(pod, now)) for pod in current if pod.end_time is not None)
+    kept = _remembered(former, {pod.uid for pod in account.pods}, ledger_up=ledger_up)
+    # One that the status couldn't remember would be added again: it stays open, with its end, until there is room.
+    ended = [pod for pod in current if pod.end_time is not None][: MAX_PODS - len(kept)]
+    left = [pod for pod in current if pod not in ended][:MAX_PODS]
+    settled = tuple(Spend(pod, amount_of(pod, now)) for pod in ended)
     unwritten = tuple(spend for pod in former if (spend := _unwritten(pod, now)) is not None)
-    kept = _remembered(former, settled, {pod.uid for pod in account.pods}, ledger_up=ledger_up)
+    kept += [SettledPod.model_validate(pod.model_dump()) for pod in ended]
     changed = left != _sorted(cost.open_pods or []) or kept != former or bool(settled) or cost.spent_usd is None
     if not changed and not refresh:
         return Books(dict(account.raw), changed=False, open_pods=tuple(left), unwritten=unwritten, unpriced=unpriced)
@@ -164,24 +167,10 @@ def _unwritten(pod: SettledPod, now: datetime) -> Spend | None:
     return Spend(ended, amount_of(ended, now))
 
 
-def _remembered(
-    former: Sequence[SettledPod], settled: Sequence[Spend], alive: set[str], *, ledger_up: bool
-) -> list[SettledPod]:
+def _remembered(former: Sequence[SettledPod], alive: set[str], *, ledger_up: bool) -> list[SettledPod]:
     """Keeps the details of rows that are to be written, and the uids of pods whose objects are still there."""
-    kept = [pod if pod.name is not None and not ledger_up else SettledPod(uid=pod.uid) for pod in former]
-    kept = [pod for pod in kept if pod.name is not None or pod.uid in alive]
-    kept += [
-        SettledPod(
-            uid=spend.pod.uid,
-            name=spend.pod.name,
-            bound_time=spend.pod.bound_time,
-            end_time=spend.pod.end_time,
-            rate_per_hour_usd=spend.pod.rate_per_hour_usd,
-        )
-        for spend in settled
-    ]
-    # Details first: a pod whose uid alone is forgotten has a row, and a second one would change nothing.
-    return kept if len(kept) <= MAX_PODS else sorted(kept, key=lambda pod: pod.name is None)[:MAX_PODS]
+    kept = (pod if pod.name is not None and not ledger_up else SettledPod(uid=pod.uid) for pod in former)
+    return [pod for pod in kept if pod.name is not None or pod.uid in alive]
 
 
 def _wire(

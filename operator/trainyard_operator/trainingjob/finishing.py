@@ -33,7 +33,7 @@ def succeed(situation: Situation, view: Ended) -> Finding:
         lost = without_result(outcome)
         kept = record.with_ending(record.record_of(observed), lost, step=None, now=situation.now)
         return going_on(Reason.RESTARTING, lost.message, attempt=kept.to_wire())
-    ended = Finished(succeeded=True, reason=Reason(outcome.reason), message=outcome.message)
+    ended = Finished(succeeded=True, reason=outcome.reason, message=outcome.message)
     return _end(situation, ended, EndRun(outcome.reason), *copies)
 
 

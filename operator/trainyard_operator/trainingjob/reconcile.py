@@ -89,10 +89,11 @@ def _money(observed: Observed, books: Books) -> Finding:
     return Finding(conditions, {"budget": _budget(observed), "cost": books.cost}, actions)
 
 
-def _budget(observed: Observed) -> dict[str, object]:
+def _budget(observed: Observed) -> dict[str, object] | None:
     former = observed.raw_status.get("budget") or {}
     if observed.unreadable:
-        return dict(former)
+        # Not even an empty one: the schema would refuse the whole status.
+        return dict(former) or None
     return {**former, "limitUSD": observed.spec.budget.max_cost_usd, "source": "Spec"}
 
 

@@ -29,7 +29,8 @@ class Finished:
     """The job has ended, for ever."""
 
     succeeded: bool
-    reason: Reason
+    reason: Reason | str
+    """From the closed list, or the word of a newer operator that has put the end on record."""
     message: str
     cause: Outcome | None = None
     """Why it ended without what was asked."""

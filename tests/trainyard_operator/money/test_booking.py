@@ -17,7 +17,7 @@ from tests.trainyard_operator.builders import (
     running_status,
     time_text,
 )
-from trainyard_api.training_job_status import Cost
+from trainyard_api.training_job_status import MAX_PODS, Cost
 from trainyard_operator.money.booking import Books, keep_books
 from trainyard_operator.trainingjob.observed import Observed
 
@@ -143,3 +143,25 @@ def test_the_books_fit_the_schema() -> None:
         observed(status=_status(settledPods=[open_pod(end=-10)]), pods=(ended_pod(1),)),
     ):
         Cost.model_validate(_books(seen, refresh=True).cost, extra="forbid")
+
+
+def test_no_more_is_settled_than_the_status_can_remember() -> None:
+    """One that it forgot would be added to the sum again; it stays open with its end until there is room."""
+    rows = [{**open_pod(end=-10), "uid": f"u{number}"} for number in range(MAX_PODS - 1)]
+    two = [{**open_pod(end=-10), "uid": uid} for uid in ("a", "b")]
+    status = _status(settledUSD="9.562500", settledPods=rows, openPods=two)
+    for _ in range(3):
+        books = _books(observed(status=status), ledger_up=False)
+        status = running_status(cost=books.cost)
+        assert books.cost["settledUSD"] == "9.600000"
+        assert ([pod.uid for pod in books.open_pods], len(books.cost["settledPods"])) == (["b"], MAX_PODS)
+    later = _books(observed(status=status))
+    assert (len(later.unwritten), later.cost["settledUSD"]) == (MAX_PODS, "9.637500")
+    assert [pod["uid"] for pod in later.cost["settledPods"]] == ["b"]
+
+
+def test_open_pods_are_bounded_as_the_schema_is() -> None:
+    """What has no room is opened in a later pass, from the same beginning."""
+    many = tuple(pod(uid=f"u{number:03}") for number in range(MAX_PODS + 1))
+    books = _books(observed(pods=many, node_labels={each.uid: {} for each in many}))
+    assert len(books.cost["openPods"]) == len(books.open_pods) == MAX_PODS

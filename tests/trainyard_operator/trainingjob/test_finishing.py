@@ -62,7 +62,7 @@ def _said(found: Finding) -> tuple[bool | None, str, str]:
 
 
 def test_a_success_is_written_when_nothing_is_left_to_record() -> None:
-    """Ledger, conditions and time in one pass; its child and pod are kept."""
+    """Ledger, conditions and time in one pass, in the words on record; its child and pod are kept."""
     found = _succeed(status=_done(), child=child(finished=True))
     assert found.actions == (EndRun("Completed"),)
     assert found.fields == {"completionTime": time_text(0)}
@@ -70,6 +70,9 @@ def test_a_success_is_written_when_nothing_is_left_to_record() -> None:
     early = _done()
     early["attempt"]["ending"]["reason"] = "EarlyStopped"
     assert _said(_succeed(status=early))[:2] == (True, "EarlyStopped")
+    novel = _done()
+    novel["attempt"]["ending"]["reason"] = "GoalReached"
+    assert _said(_succeed(status=novel))[:2] == (True, "GoalReached")
 
 
 WAITS: dict[str, dict[str, Any]] = {
