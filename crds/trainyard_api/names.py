@@ -21,6 +21,9 @@ MANAGED_BY: Final = "trainyard-operator"
 JOB_LABEL: Final = PREFIX + "training-job"
 JOB_UID_LABEL: Final = PREFIX + "training-job-uid"
 ATTEMPT_LABEL: Final = PREFIX + "attempt"
+ROLE_LABEL: Final = PREFIX + "role"
+"""What a pod that doesn't train is for."""
+ROWS_ROLE: Final = "write-rows"
 CONTROLLER_UID_LABEL: Final = "batch.kubernetes.io/controller-uid"
 """uid of its Job, which the Job controller writes onto each pod."""
 
@@ -86,6 +89,11 @@ ROWS_FOLDER: Final = "rows"
 def child_job(job: str, attempt: int) -> str:
     """Names the batch/v1 Job of one attempt."""
     return f"{job}-{attempt}"
+
+
+def rows_job(job: str, attempt: int) -> str:
+    """Names the batch/v1 Job that writes the rows which an attempt's last checkpoint carries."""
+    return f"{child_job(job, attempt)}-rows"
 
 
 def run_config_map(job: str, attempt: int, digest: str) -> str:

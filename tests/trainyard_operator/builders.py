@@ -75,6 +75,7 @@ def pod(**changes: Any) -> PodView:
         "job_name": NAME,
         "job_uid": UID,
         "attempt": 1,
+        "role": "",
         "finalizers": (names.ACCOUNTING_FINALIZER,),
         "resources": Resources(Decimal(1), Decimal(1)),
         "created_time": at(-101),

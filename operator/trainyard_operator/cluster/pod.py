@@ -42,6 +42,8 @@ class PodView:
     job_name: str
     job_uid: str
     attempt: int
+    role: str
+    """What it is for, besides training; empty: it trains."""
     finalizers: tuple[str, ...]
     resources: Resources
     created_time: datetime
@@ -118,6 +120,7 @@ def read_pod(body: Mapping[str, Any]) -> PodView:
         job_name=labels[names.JOB_LABEL],
         job_uid=labels[names.JOB_UID_LABEL],
         attempt=int(labels[names.ATTEMPT_LABEL]),
+        role=labels.get(names.ROLE_LABEL, ""),
         finalizers=tuple(metadata.get("finalizers", ())),
         resources=_resources(spec),
         created_time=parse_time(metadata["creationTimestamp"]),

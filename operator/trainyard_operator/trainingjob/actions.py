@@ -108,6 +108,14 @@ class StartAttempt(_Action):
 
 
 @dataclass(frozen=True)
+class WriteRows(_Action):
+    """Make the short Job that writes the rows which a checkpoint carries."""
+
+    attempt: int
+    uri: str
+
+
+@dataclass(frozen=True)
 class EnsureRunConfig(_Action):
     """Make the ConfigMap that the child Job mounts, if it isn't there."""
 
@@ -177,6 +185,7 @@ Action = (
     | EndRun
     | StartAttempt
     | EnsureRunConfig
+    | WriteRows
     | ReleasePod
     | RemoveAccess
     | DeleteTrainingJob

@@ -113,7 +113,7 @@ def start_fields(observed: Observed, now: datetime) -> dict[str, Any]:
 def _pod_of(observed: Observed) -> PodView | None:
     """Picks the pod whose reports count: the one on record, else the oldest."""
     known = observed.status.pod_ref
-    mine = [pod for pod in observed.pods if pod.attempt == observed.attempt]
+    mine = observed.trainers
     if known is not None:
         return next((pod for pod in mine if pod.uid == known.uid), None)
     return min(mine, key=lambda pod: (pod.created_time, pod.uid), default=None)

@@ -95,6 +95,7 @@ def read_child(body: dict[str, Any], job_uid: str) -> ChildView:
         ours=any(owner["uid"] == job_uid and owner.get("controller") for owner in owners),
         deleting="deletionTimestamp" in metadata,
         finished=bool(ends),
+        failed=any(c["type"] == "Failed" for c in ends),
         deadline_exceeded=any(c.get("reason") == "DeadlineExceeded" for c in ends),
         created_time=parse_time(created) if created else None,
         run_config=(config_map, text) if config_map is not None and text is not None else None,

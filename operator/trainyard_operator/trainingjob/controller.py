@@ -160,7 +160,7 @@ class TrainingJobController:
             read_nodes=self.read_nodes,
             keep_finished=self.keep_finished,
             now=self.clock.now(),
-            remembered=Remembered(dict(memory.stores), memory.start),
+            remembered=Remembered(dict(memory.stores), memory.start, memory.rows),
         )
 
     def _decide(self, observed: Observed) -> Plan:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from trainyard_api.conditions import Reason
 from trainyard_operator.cluster.clock import format_time
-from trainyard_operator.trainingjob import record, reported, stopping
+from trainyard_operator.trainingjob import carried_rows, record, reported, stopping
 from trainyard_operator.trainingjob.actions import Action, EndRun
 from trainyard_operator.trainingjob.attempt import Ended
 from trainyard_operator.trainingjob.findings import Finding
@@ -25,8 +25,8 @@ def succeed(situation: Situation, view: Ended) -> Finding:
     copies = reported.evaluation(observed, final)
     # Containers that don't end by themselves, as a sidecar, would go on costing.
     work = (*stopping.stop_pods(observed), *situation.unclaimed)
+    message = f"{outcome.message} Its cost and what it left are recorded."
     if work or not situation.on_record or not situation.settled or not situation.stored:
-        message = f"{outcome.message} Its cost and what it left are recorded."
         return going_on(Reason.RUNNING, message, actions=(*work, *copies))
     if final is None and outcome.committed_uri is not None:
         # Its pod has ended, so no row of that checkpoint will ever come.
@@ -34,7 +34,7 @@ def succeed(situation: Situation, view: Ended) -> Finding:
         kept = record.with_ending(record.record_of(observed), lost, step=None, now=situation.now)
         return going_on(Reason.RESTARTING, lost.message, attempt=kept.to_wire())
     ended = Finished(succeeded=True, reason=outcome.reason, message=outcome.message)
-    return _end(situation, ended, EndRun(outcome.reason), *copies)
+    return _end(situation, ended, outcome.reason, *copies)
 
 
 def fail(situation: Situation, outcome: Outcome) -> Finding:
@@ -43,7 +43,7 @@ def fail(situation: Situation, outcome: Outcome) -> Finding:
     if work or not situation.on_record or not situation.settled or not situation.stored:
         return going_on(Reason.STOPPING, outcome.message, actions=work)
     ended = Finished(succeeded=False, reason=Reason.FAILED, message=outcome.message, cause=outcome)
-    return _end(situation, ended, EndRun(outcome.reason))
+    return _end(situation, ended, outcome.reason)
 
 
 def cancel(situation: Situation) -> Finding:
@@ -52,11 +52,17 @@ def cancel(situation: Situation) -> Finding:
         return going_on(Reason.STOPPING, "Cancelled: what it left is recorded.", actions=situation.unclaimed)
     message = "Cancelled; its checkpoints stay." if situation.reviewed.accepted else "Cancelled before a checkpoint."
     ended = Finished(succeeded=False, reason=Reason.CANCELLED, message=message)
-    return _end(situation, ended, EndRun(Reason.CANCELLED))
+    return _end(situation, ended, Reason.CANCELLED)
 
 
-def _end(situation: Situation, ended: Finished, *actions: Action) -> Finding:
-    return Finding(summarise(ended), {"completionTime": format_time(situation.now)}, actions)
+def _end(situation: Situation, ended: Finished, reason: str, *actions: Action) -> Finding:
+    """Ends the job, once the rows that its last checkpoint carries are in the ledger, or can't be."""
+    carried = carried_rows.write(situation.observed)
+    if carried.waits:
+        moving = Reason.RUNNING if ended.succeeded else Reason.STOPPING
+        return going_on(moving, f"{ended.message} Its last rows are being written.", actions=carried.actions)
+    conditions = (*summarise(ended), *carried.trouble)
+    return Finding(conditions, {"completionTime": format_time(situation.now)}, (EndRun(reason), *actions))
 
 
 def _may_make_pods(situation: Situation) -> bool:
@@ -68,6 +74,6 @@ def _may_make_pods(situation: Situation) -> bool:
     child = observed.child
     if any(not pod.over for pod in observed.pods):
         return True
-    mine = [pod for pod in observed.pods if pod.attempt == observed.attempt]
+    mine = observed.trainers
     ran_out = bool(mine) and all(pod.terminal or pod.exit_code is not None for pod in mine)
     return child is not None and not child.finished and not ran_out

@@ -22,7 +22,7 @@ from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, NAMESPACES, NODES
 from trainyard_operator.cluster.pod import PodView, read_pod
 from trainyard_operator.cluster.reader import ClusterReader
 from trainyard_operator.ledger.rows import Claim
-from trainyard_operator.trainingjob import attempt, invalid, retention
+from trainyard_operator.trainingjob import attempt, carried_rows, invalid, retention
 from trainyard_operator.trainingjob.child_job import read_child
 from trainyard_operator.trainingjob.model_source import SourceView, checkpoint_name
 from trainyard_operator.trainingjob.observed import ChildView, Observed, Refusal
@@ -44,6 +44,8 @@ class Remembered:
     """Checkpoint URI → why its object was refused."""
     start: Refusal | None = None
     """Why the last start was refused."""
+    rows: str = ""
+    """Why the Job that writes carried rows was refused."""
 
 
 WarningsAbout = Callable[[str, str], Awaitable[str]]
@@ -82,12 +84,15 @@ async def observe(
     first = Observed(job, raw_status, unreadable=reading.unreadable)
     child = await reader.get(JOBS, namespace, names.child_job(metadata.name, first.attempt))
     view = read_child(child, metadata.uid) if child is not None else None
+    writer = await _rows_job(reader, first)
     seen = replace(
         first,
         child=view,
-        pods=own_pods(await reader.of_run(PODS, namespace, metadata.uid), first, view),
+        rows_job=writer,
+        pods=own_pods(await reader.of_run(PODS, namespace, metadata.uid), first, view, writer),
         refused_stores=memory.stores,
         refused_start=memory.start,
+        refused_rows=memory.rows,
     )
     deleted = metadata.deletion_timestamp is not None
     if not deleted and retention.is_closed(seen, keep_finished, now):
@@ -107,11 +112,11 @@ async def observe(
     )
 
 
-def own_pods(bodies: list[dict[str, Any]], seen: Observed, child: ChildView | None) -> tuple[PodView, ...]:
+def own_pods(bodies: list[dict[str, Any]], seen: Observed, *made_by: ChildView | None) -> tuple[PodView, ...]:
     """Picks the pods that the Job controller made for a run; others may carry its labels too."""
     cost, kept = seen.status.cost, seen.status.attempt
     known = {pod.uid for pod in cost.open_pods or []} | {pod.uid for pod in cost.settled_pods or []} if cost else set()
-    jobs = {child.uid} if child is not None and child.ours else set()
+    jobs = {job.uid for job in made_by if job is not None and job.ours}
     jobs |= {kept.job_ref.uid} if kept is not None and kept.job_ref is not None else set()
     pods = []
     for body in bodies:
@@ -136,6 +141,14 @@ def _is_made_by(jobs: set[str], pod: PodView, metadata: Mapping[str, Any], seen:
         return False
     late = pod.attempt < seen.attempt and owner["name"] == names.child_job(seen.metadata.name, pod.attempt)
     return bool(owner["uid"] in jobs or (pod.held and late))
+
+
+async def _rows_job(reader: ClusterReader, seen: Observed) -> ChildView | None:
+    if carried_rows.uri_of(seen) is None:
+        return None
+    metadata = seen.metadata
+    body = await reader.get(JOBS, metadata.namespace, names.rows_job(metadata.name, seen.attempt))
+    return read_child(body, metadata.uid) if body is not None else None
 
 
 async def _model(reader: ClusterReader, seen: Observed) -> tuple[SourceView, Checkpoint | None]:
@@ -214,8 +227,9 @@ def _parsed(body: dict[str, Any]) -> Checkpoint | None:
 async def _pod_refusal(warnings_about: WarningsAbout, seen: Observed, now: datetime) -> str:
     """Finds why the Job controller makes no pod, once it has had time to."""
     child = seen.child
-    mine = any(pod.attempt == seen.attempt for pod in seen.pods)
-    if child is None or not child.ours or child.finished or child.deleting or mine or child.created_time is None:
+    if child is None or not child.ours or child.finished or child.deleting or child.created_time is None:
+        return ""
+    if seen.trainers:
         return ""
     if now < child.created_time + attempt.PATIENCE:
         return ""

@@ -35,6 +35,8 @@ class ChildView:
     deleting: bool = False
     finished: bool = False
     """Has the condition Complete or Failed."""
+    failed: bool = False
+    """Has the condition Failed."""
     deadline_exceeded: bool = False
     """Failed because its activeDeadlineSeconds had passed."""
     created_time: datetime | None = None
@@ -59,6 +61,8 @@ class Observed:
     job: TrainingJob
     raw_status: Mapping[str, Any]
     child: ChildView | None = None
+    rows_job: ChildView | None = None
+    """The Job that writes the rows which the current attempt's last checkpoint carries, or a stranger's of its name."""
     pods: tuple[PodView, ...] = ()
     """Every pod of this run."""
     node_labels: Mapping[str, Mapping[str, str] | None] = field(default_factory=dict)
@@ -77,6 +81,8 @@ class Observed:
     """Checkpoint URI → why its object couldn't be made in an earlier pass."""
     refused_start: Refusal | None = None
     """Why an earlier pass couldn't make what an attempt needs."""
+    refused_rows: str = ""
+    """Why the Job that writes carried rows couldn't be made."""
     pod_refusal: str = ""
     """Why the Job controller can't make the pod, in its words."""
     namespace_terminating: bool = False
@@ -106,6 +112,11 @@ class Observed:
     def reported(self, kind: ConditionType) -> Mapping[str, Any]:
         """Finds a condition as it was last written; empty where it never was."""
         return next((c for c in self.raw_status.get("conditions") or [] if c["type"] == kind), {})
+
+    @property
+    def trainers(self) -> tuple[PodView, ...]:
+        """Lists the pods of the current attempt that train."""
+        return tuple(pod for pod in self.pods if pod.attempt == self.attempt and not pod.role)
 
     @property
     def ledger_up(self) -> bool:

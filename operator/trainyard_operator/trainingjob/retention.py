@@ -52,7 +52,7 @@ def _ran_out(observed: Observed) -> bool:
     child = observed.child
     if child is None or not child.ours or child.finished or child.deleting:
         return True
-    mine = [pod for pod in observed.pods if pod.attempt == observed.attempt]
+    mine = observed.trainers
     return bool(mine) and all(pod.terminal or pod.exit_code is not None for pod in mine)
 
 

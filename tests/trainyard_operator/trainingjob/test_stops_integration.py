@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -278,3 +279,37 @@ def test_a_held_job_goes_on_when_it_is_edited(bench: Bench) -> None:
     second = until(lambda: next(iter(bench.api.pods("stubborn")), None), "no second pod")
     assert second["metadata"]["labels"][names.ATTEMPT_LABEL] == "2"
     bench.api.wait_condition("stubborn", "Degraded", reason="AsExpected", status="False")
+
+
+def test_what_a_trainer_couldnt_write_is_written_for_it(bench: Bench) -> None:
+    """Stopped without Postgres: the claim comes from its message, its rows by a short Job, billed, before the end."""
+    pod = bench.running("homeless")
+    job = bench.api.job("homeless")
+    prefix = names.run_prefix("p", NAMESPACE, "homeless", job["metadata"]["uid"])
+    uri = f"s3://models/{prefix}{names.checkpoint_folder(3, 'abcdef0123')}"
+    committed = {"uri": uri, "digest": f"sha256:{3:064x}", "step": 3, "sizeBytes": 2048, "unwrittenRows": 7}
+    _patch(bench, "homeless", cancel=True)
+    said = {"reason": "Stopped", "committedUri": uri, "committed": committed, "lastStep": 3}
+    _stopping(bench, pod)
+    bench.api.end(pod, 10, json.dumps(said))
+
+    def writer() -> dict[str, Any] | None:
+        found = (p for p in bench.api.pods("homeless") if p["metadata"]["labels"].get(names.ROLE_LABEL))
+        return next(found, None)
+
+    short = until(writer, "nobody writes the rows")
+    assert short["spec"]["containers"][0]["args"] == ["write-rows", uri]
+    assert short["spec"]["containers"][0]["resources"]["limits"]["memory"] == "256Mi"
+    assert condition(bench.api.job("homeless"), "Finished")["status"] == "False"
+    bench.api.bind(short)
+    bench.api.bound_ago(short, 30)
+    bench.api.run(short)
+    bench.api.end(short, 0)
+    job = bench.api.wait_condition("homeless", "Finished", reason="Cancelled", status="True")
+    assert condition(job, "CheckpointStored")["status"] == "True"
+    claims = bench.database.rows("SELECT uri FROM trainyard.checkpoints WHERE run_uid = %s", job["metadata"]["uid"])
+    assert claims == [(uri,)]
+    uid = job["metadata"]["uid"]
+    until(
+        lambda: len(bench.database.rows("SELECT 1 FROM trainyard.pod_spend WHERE run_uid = %s", uid)) == 2, "unbilled"
+    )

@@ -35,6 +35,7 @@ from trainyard_operator.trainingjob.actions import (
     RemoveFinalizer,
     StartAttempt,
     StoreCheckpoint,
+    WriteRows,
 )
 from trainyard_operator.trainingjob.apply import book, release, start, status, stop, store
 from trainyard_operator.trainingjob.apply.memory import Memory
@@ -106,6 +107,8 @@ class Applier:
                 await book.write(self.ledger, metadata, action)
             case StartAttempt():
                 await start.start(kube, self.ledger, self.defaults, observed, self._memory(observed), now)
+            case WriteRows():
+                await start.write_rows(kube, self.defaults, observed, action, self._memory(observed))
             case EnsureRunConfig(child):
                 return await start.ensure_run_config(kube, metadata.namespace, child)
             case StoreCheckpoint():

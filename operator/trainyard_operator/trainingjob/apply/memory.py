@@ -23,6 +23,8 @@ class Memory:
     """Checkpoint URI → why its object couldn't be made."""
     start: Refusal | None = None
     """Why what an attempt needs couldn't be made."""
+    rows: str = ""
+    """Why the Job that writes carried rows couldn't be made."""
 
 
 def refusal(message: str, now: datetime) -> Refusal:

@@ -25,10 +25,12 @@ from trainyard_operator.cluster.kube import (
 from trainyard_operator.cluster.messages import at_field
 from trainyard_operator.ledger import runs
 from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.trainingjob.actions import WriteRows
 from trainyard_operator.trainingjob.apply.memory import Memory, refusal
 from trainyard_operator.trainingjob.child_job import Rendering, child_job_body
 from trainyard_operator.trainingjob.observed import ChildView, Observed
 from trainyard_operator.trainingjob.pod_defaults import PodDefaults
+from trainyard_operator.trainingjob.rows_job import rows_job_body, writer_of
 from trainyard_operator.trainingjob.run_config import config_map_body, config_map_name, run_config_text
 
 _PAUSES: Final = (0.05, 0.2, 0.5, None)
@@ -79,6 +81,25 @@ async def ensure_run_config(kube: Kube, namespace: str, child: ChildView) -> boo
         return False
     await _create_once(kube, CONFIG_MAPS.path(namespace), config_map_body(name, text, body))
     return True
+
+
+async def write_rows(kube: Kube, defaults: PodDefaults, observed: Observed, action: WriteRows, memory: Memory) -> None:
+    """Makes the Job that writes the rows which a checkpoint carries, and its run config.
+
+    Raises:
+        KubeError: a request failed; one that was refused is remembered.
+    """
+    job, namespace = writer_of(observed.job), observed.metadata.namespace
+    text = run_config_text(job, action.attempt, None)
+    config_map = config_map_name(observed.metadata.name, action.attempt, text)
+    body = rows_job_body(job, Rendering(action.attempt, defaults, config_map, text), action.uri)
+    try:
+        made = await kube.create(JOBS.path(namespace), body)
+    except KubeError as error:
+        if 400 <= error.status < 500 and error.status not in {404, 409, 429}:
+            memory.rows = f"its Job can't be made: {error}"
+        raise
+    await _create_once(kube, CONFIG_MAPS.path(namespace), config_map_body(config_map, text, made))
 
 
 async def _start(kube: Kube, ledger: Ledger, defaults: PodDefaults, observed: Observed) -> None:

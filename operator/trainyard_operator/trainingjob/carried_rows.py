@@ -1,0 +1,56 @@
+"""Rows that travel in a checkpoint because the database was away when its trainer was stopped.
+
+Place in the data's way: from station 9 to station 10. The next attempt writes them first; where none follows, a short
+Job does, before the job has ended. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trainyard_api.conditions import ConditionType, Reason
+from trainyard_operator.cluster.messages import at_field
+from trainyard_operator.trainingjob import record
+from trainyard_operator.trainingjob.actions import Action, EnsureRunConfig, WriteRows
+from trainyard_operator.trainingjob.findings import Condition
+from trainyard_operator.trainingjob.observed import Observed
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What has become of such rows."""
+
+    waits: bool = False
+    """Whether the job's end has to wait for them."""
+    actions: tuple[Action, ...] = ()
+    trouble: tuple[Condition, ...] = ()
+    """Why they weren't written."""
+
+
+def uri_of(observed: Observed) -> str | None:
+    """Finds the checkpoint of the current attempt that carries rows; None: there is none."""
+    ending = record.ending_of(observed)
+    committed = ending.committed if ending is not None else None
+    return committed.uri if committed is not None and committed.unwritten_rows else None
+
+
+def write(observed: Observed) -> Carried:
+    """Plans the Job that writes them, and waits for its end."""
+    uri, job = uri_of(observed), observed.rows_job
+    if uri is None or observed.unreadable:
+        return Carried()
+    if job is None:
+        if observed.refused_rows:
+            return Carried(trouble=_unwritten(uri, observed.refused_rows))
+        return Carried(waits=True, actions=(WriteRows(observed.attempt, uri),))
+    if job.ours and not job.finished:
+        # A pass may have died between the Job and its run config.
+        return Carried(waits=True, actions=(EnsureRunConfig(job),))
+    if job.ours and not job.failed:
+        return Carried()
+    return Carried(trouble=_unwritten(uri, f"Job {job.name} couldn't write them; its log says why"))
+
+
+def _unwritten(uri: str, why: str) -> tuple[Condition, ...]:
+    rule = f"carries rows that aren't in the ledger: {why}"
+    return (Condition(ConditionType.DEGRADED, True, Reason.ROWS_UNWRITTEN, at_field("committed.uri", rule, uri)),)
