@@ -96,6 +96,8 @@ class Termination(ApiModel):
     """The same with all that its row in the ledger holds."""
     results_digest: Digest | None = None
     """Digest of an evaluation's results, where nothing was trained."""
+    dropped_seconds: ObservedDecimal | None = None
+    """Seconds of the pod's work that a stop dropped: no checkpoint holds it, and it is done again."""
 
     def to_log(self) -> bytes:
         """Writes the JSON text; one that is too long loses its last metrics, then its value, then the end of its

@@ -97,6 +97,8 @@ class Cost(ApiModel):
     """US dollars of the pods that have ended and are booked."""
     rate_per_hour_usd: Money | None = None
     """US dollars per hour that the open pods cost together."""
+    dropped_usd: Money | None = None
+    """US dollars, of `settledUSD`, for work that stops dropped and that was done again; as its pods have said."""
     projected_usd: Money | None = None
     """US dollars at the end, if the rest goes as fast as the latest step."""
     open_pods: Annotated[list[OpenPod], Field(max_length=MAX_PODS), ListMap("uid")] | None = None

@@ -86,6 +86,7 @@ def training_job_status() -> dict[str, Any]:
         "cost": {
             "spentUSD": "1.5",
             "settledUSD": "1.25",
+            "droppedUSD": "0.25",
             "ratePerHourUSD": "2",
             "projectedUSD": "3",
             "openPods": [

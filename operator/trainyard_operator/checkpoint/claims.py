@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from trainyard_api.checkpoint import Checkpoint
@@ -55,9 +56,13 @@ class ClaimsReview:
 
 
 def _newest(claims: Iterable[Claim]) -> Claim | None:
-    return max(
-        claims, key=lambda claim: (claim.step, claim.updates or 0, claim.attempt, claim.committed_time), default=None
-    )
+    return max(claims, key=_age, default=None)
+
+
+def _age(claim: Claim) -> tuple[int, int, int, datetime]:
+    """Orders claims: of one step, what was taken between steps comes before its scored rollouts and its updates."""
+    updates = -1 if claim.updates is None else claim.updates
+    return (claim.step, updates, claim.attempt, claim.committed_time)
 
 
 def review(

@@ -9,7 +9,7 @@ and total over whatever a pod may report.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -21,7 +21,9 @@ from trainyard_operator.cluster.pod import PodView
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.money.rates import bound_rate, end_of_billing, pod_cost
 
-_KNOWN: Final = frozenset({"spentUSD", "settledUSD", "ratePerHourUSD", "projectedUSD", "openPods", "settledPods"})
+_KNOWN: Final = frozenset(
+    {"spentUSD", "settledUSD", "droppedUSD", "ratePerHourUSD", "projectedUSD", "openPods", "settledPods"}
+)
 _MOST: Final = Decimal(999_999_999)
 """US dollars that a field of the API holds."""
 
@@ -51,6 +53,8 @@ class Account:
     """How long its pods may take to stop."""
     remaining_seconds: int | None
     """How long its pod says that it will go on."""
+    dropped_seconds: Mapping[str, Decimal] = field(default_factory=dict)
+    """Pod uid → seconds of its work that it says a stop dropped."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,8 @@ def keep_books(
         return Books(dict(account.raw), changed=False, open_pods=tuple(left), unwritten=unwritten, unpriced=unpriced)
     total = Decimal(cost.settled_usd or "0") + sum((spend.amount for spend in settled), Decimal(0))
     wire = _wire(account, left, kept, total, now)
+    if any(spend.pod.uid in account.dropped_seconds for spend in settled):
+        wire["droppedUSD"] = dollars(_dropped(account, settled))
     return Books(wire, changed, tuple(left), settled, unwritten, unpriced)
 
 
@@ -107,6 +113,15 @@ def amount_of(pod: OpenPod, now: datetime) -> Decimal:
     """Computes the US dollars of a pod to its end, or to now while it has none."""
     end = parse_time(pod.end_time) if pod.end_time else now
     return pod_cost(parse_time(pod.bound_time), end, Decimal(pod.rate_per_hour_usd))
+
+
+def _dropped(account: Account, settled: Iterable[Spend]) -> Decimal:
+    """Adds what the work cost that these pods say they dropped; never more than they cost themselves."""
+    dropped = Decimal(account.cost.dropped_usd or "0")
+    for spend in settled:
+        seconds = max(account.dropped_seconds.get(spend.pod.uid, Decimal(0)), Decimal(0))
+        dropped += min(Decimal(spend.pod.rate_per_hour_usd) * seconds / 3600, spend.amount)
+    return min(dropped, _MOST)
 
 
 def _open_pods(
@@ -183,6 +198,7 @@ def _wire(
     ours = Cost(
         spent_usd=dollars(spent, places=4),
         settled_usd=dollars(min(settled, _MOST)),
+        dropped_usd=cost.dropped_usd,
         rate_per_hour_usd=dollars(rate) if left else None,
         projected_usd=_projected(spent, rate, account.remaining_seconds),
         open_pods=left or None,

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_api.conditions import ConditionType
 from trainyard_api.kind import ObjectMeta
+from trainyard_api.termination import parse_termination
 from trainyard_api.training_job import TrainingJob
 from trainyard_api.training_job_spec import TrainingJobSpec
 from trainyard_api.training_job_status import Cost, TrainingJobStatus
@@ -133,6 +135,7 @@ class Observed:
             node_labels=self.node_labels,
             grace_seconds=self.spec.checkpoints.stop_grace_seconds,
             remaining_seconds=self._remaining_seconds(),
+            dropped_seconds=self._dropped_seconds(),
         )
 
     def review_claims(self) -> ClaimsReview:
@@ -151,3 +154,8 @@ class Observed:
         """Reads how long the pod says that it goes on; what a former attempt's pod has said doesn't count."""
         progress, running = self.status.progress, self.status.pod_ref is not None
         return progress.estimated_remaining_seconds if progress is not None and running else None
+
+    def _dropped_seconds(self) -> dict[str, Decimal]:
+        """Reads how much of their work pods that were stopped have dropped, by their own word."""
+        said = {pod.uid: parse_termination(pod.termination_text) for pod in self.pods if not pod.role}
+        return {uid: Decimal(word.dropped_seconds) for uid, word in said.items() if word and word.dropped_seconds}

@@ -165,3 +165,13 @@ def test_open_pods_are_bounded_as_the_schema_is() -> None:
     many = tuple(pod(uid=f"u{number:03}") for number in range(MAX_PODS + 1))
     books = _books(observed(pods=many, node_labels={each.uid: {} for each in many}))
     assert len(books.cost["openPods"]) == len(books.open_pods) == MAX_PODS
+
+
+def test_work_that_a_stop_dropped_is_told_in_dollars() -> None:
+    """Its seconds times its rate, when the pod is settled, and never more than it cost, whatever it says."""
+    status = _status(openPods=[open_pod()], droppedUSD="0.500000")
+    for said, dropped in (("24", "0.510000"), ("999999", "0.537500"), ("-5", "0.500000")):
+        ended = ended_pod(10, f'{{"reason": "Stopped", "droppedSeconds": "{said}"}}')
+        assert _books(observed(status=status, pods=(ended,))).cost["droppedUSD"] == dropped
+    silent = _books(observed(status=status, pods=(ended_pod(10, '{"reason": "Stopped"}'),)))
+    assert silent.cost["droppedUSD"] == "0.500000"
