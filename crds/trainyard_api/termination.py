@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
     """All steps are done and the final checkpoint, which the message names, is committed; or, of an evaluation, its
     results are in the ledger."""
     STOPPED = 10
-    """Stopped on request, after a checkpoint."""
+    """Stopped on request, after a checkpoint; before there was anything to save, without one."""
     REFUSED = 20
     """The user's mistake, or a run that can't go on: another attempt would end the same way."""
 
@@ -96,6 +96,8 @@ class Termination(ApiModel):
     """The same with all that its row in the ledger holds."""
     results_digest: Digest | None = None
     """Digest of an evaluation's results, where nothing was trained."""
+    dropped_seconds: ObservedDecimal | None = None
+    """Seconds of the pod's work that a stop dropped: no checkpoint holds it, and it is done again."""
 
     def to_log(self) -> bytes:
         """Writes the JSON text; one that is too long loses its value, then the end of its message, then the rest."""

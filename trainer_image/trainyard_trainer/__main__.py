@@ -5,13 +5,10 @@ Place in the data's way: station 4. Takes the signals, chooses between the two a
 
 from __future__ import annotations
 
-import contextlib
 import io
-import os
 import sys
-from typing import NoReturn
 
-from trainyard_trainer.stop import SignalStop
+from trainyard_trainer.stop import SignalStop, leave
 
 _HELP = """\
 usage: python -m trainyard_trainer
@@ -47,18 +44,6 @@ def main(arguments: list[str]) -> int:
     from trainyard_trainer.pod import pod  # noqa: PLC0415
 
     return pod.main(stop)
-
-
-def leave(code: int) -> NoReturn:
-    """Ends the process at once, without waiting for threads.
-
-    Python would wait for every thread that a user's module or a tracker's library has left behind, for ever perhaps,
-    and a pod is paid for as long as its process lives. All that a run keeps is kept by now.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # nobody reads any more
-            stream.flush()
-    os._exit(code)
 
 
 if __name__ == "__main__":

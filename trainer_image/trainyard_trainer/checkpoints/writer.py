@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from trainyard_trainer.checkpoints.files import AbandonedError, Origin, State, write_checkpoint
+from trainyard_trainer.checkpoints.files import AbandonedError, Origin, State, state_of, write_checkpoint
+from trainyard_trainer.errors import DroppedError
 from trainyard_trainer.sinks import SavedCheckpoint, Snapshot
 from trainyard_trainer.storage.storage import Storage
 
@@ -21,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 ABANDON_SECONDS: Final = 5.0
 """How long an upload that a stop has made useless may take to notice; then it is left to die with the process."""
+POLL_SECONDS: Final = 0.2
+"""How often a stop is looked for while an upload is waited for."""
 
 
 class CheckpointWriter:
@@ -35,6 +38,9 @@ class CheckpointWriter:
         resumed: the checkpoint that the run went on from, where it did: that state isn't written again.
         fence: called in the writing thread before each `COMMIT`; raises where another pod has taken this one's place,
             whose rows a state of this one would no longer fit.
+
+    Attributes:
+        committed: the newest checkpoint that is known to be committed, claimed or not; None without one.
 
     What writing, `claim` or `show` raises comes out of the next `save` or `finish`. A snapshot is discarded as soon as
     it is written, can't be, or needn't be.
@@ -56,7 +62,7 @@ class CheckpointWriter:
         self._claim = claim
         self._show = show
         self._in_flight: _Upload | None = None
-        self._newest = resumed
+        self._newest = self.committed = resumed
         self._fence = fence
         self._timed = timed
 
@@ -90,8 +96,12 @@ class CheckpointWriter:
             raise RuntimeError("an upload that has ended without an error has a result")
         return saved
 
-    def finish(self) -> SavedCheckpoint | None:
-        """Waits for the one in flight, and gives the newest committed checkpoint."""
+    def finish(self, given_up: Callable[[], bool] = lambda: False) -> SavedCheckpoint | None:
+        """Waits for the one in flight, and gives the newest committed checkpoint; see `sinks.Checkpointer`."""
+        while self._in_flight is not None and self._in_flight.is_alive():
+            if given_up():
+                raise DroppedError(0.0)
+            self._in_flight.join(POLL_SECONDS)
         if self._in_flight is not None:
             in_flight, self._in_flight = self._in_flight, None
             self._newest = in_flight.result()
@@ -117,6 +127,8 @@ class CheckpointWriter:
             saved = write_checkpoint(self._storage, self._origin, snapshot, upload.given_up.is_set, self._fence)
         finally:
             snapshot.discard()
+        if self.committed is None or _state(saved) > _state(self.committed):
+            self.committed = saved
         seconds = time.monotonic() - began
         _log.info("checkpoint %s committed: %s, %d bytes, %.2f s", _words(saved), saved.uri, saved.size_bytes, seconds)
         # The claim first: what is shown as the newest checkpoint is on its way to be an object.
@@ -162,8 +174,8 @@ class _Upload(threading.Thread):
 
 
 def _state(saved: SavedCheckpoint | Snapshot) -> State:
-    return saved.step, saved.updates or 0
+    return state_of(saved.step, saved.updates)
 
 
 def _words(saved: SavedCheckpoint) -> str:
-    return f"of step {saved.step}" + (f", {saved.updates} updates further" if saved.updates else "")
+    return f"of step {saved.step}" + ("" if saved.updates is None else f", {saved.updates} updates further")

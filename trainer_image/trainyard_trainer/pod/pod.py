@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Final, NoReturn, Protocol
 
 from trainyard_api import names
 from trainyard_api.run_config import RunConfig, RunIdentity
@@ -32,7 +32,7 @@ from trainyard_trainer.reporting import kube
 from trainyard_trainer.reporting.progress import StatusReporter
 from trainyard_trainer.reporting.tracking import TrackedLedger, open_trackers
 from trainyard_trainer.sinks import Ended, Reporter, SavedCheckpoint
-from trainyard_trainer.stop import StopRequest
+from trainyard_trainer.stop import Stop, leave
 from trainyard_trainer.storage.storage import Storage
 from trainyard_trainer.storage.storage_open import open_storage
 from trainyard_trainer.storage.storage_s3 import Fields
@@ -42,8 +42,12 @@ from trainyard_trainer.training.baseline import fetch_baseline
 from trainyard_trainer.training.inputs import RunInputs
 from trainyard_trainer.training.restore import find_restorable
 from trainyard_trainer.training.run_config_file import read_run_config
+from trainyard_trainer.training.stopping import stopped_at, unsaved
 
 _log = logging.getLogger(__name__)
+
+GRACE_SHARE: Final = 0.9
+"""Share of its grace after which a stopped pod ends, whatever hangs then."""
 
 
 class PodReporter(Reporter, Protocol):
@@ -75,32 +79,43 @@ class Surroundings:
     make_reporter: Callable[[RunIdentity], PodReporter] = status_reporter
 
 
-def main(stop: StopRequest, surroundings: Surroundings | None = None) -> int:
+def main(stop: Stop, surroundings: Surroundings | None = None) -> int:
     """Runs the pod and returns its exit code; the message is in the termination log by then.
 
     Args:
-        stop: asked by the loop.
+        stop: asked everywhere; where it isn't, another thread may end the process, in the same way.
         surroundings: by default a pod's.
     """
     here = surroundings or Surroundings()
     environment = read_environment(here.variables)
     logs.configure(environment.secrets)
+
+    def last_word(error: BaseException) -> NoReturn:
+        leave(_told(error, environment, here))
+
+    stop.watch(last_word)
     try:
         ended = _train(here, environment, stop)
-    except (RefusedError, StoppedError) as error:
-        code, termination = ending.of_error(error, environment.secrets)
-        _log.log(logging.ERROR if code == ExitCode.REFUSED else logging.INFO, "ended: %s", error)
     except BaseException as error:  # noqa: BLE001 (the last door: whatever it is, SystemExit too, isn't a run that is done)
-        code, termination = ending.of_error(error, environment.secrets)
-        _log.exception("crashed")
+        return _told(error, environment, here)
+    termination = ending.completed(ended)
+    _log.info("done: %s", termination.message)
+    ending.write(termination, here.termination_log)
+    return int(ExitCode.DONE)
+
+
+def _told(error: BaseException, environment: PodEnvironment, here: Surroundings) -> int:
+    """Says in the log and in the termination message what ended the run; returns the exit code."""
+    code, termination = ending.of_error(error, environment.secrets)
+    if isinstance(error, (RefusedError, StoppedError)):
+        _log.log(logging.ERROR if code == ExitCode.REFUSED else logging.INFO, "ended: %s", error)
     else:
-        code, termination = ExitCode.DONE, ending.completed(ended)
-        _log.info("done: %s", termination.message)
+        _log.error("crashed", exc_info=error)
     ending.write(termination, here.termination_log)
     return int(code)
 
 
-def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -> Ended:
+def _train(here: Surroundings, environment: PodEnvironment, stop: Stop) -> Ended:
     config = read_run_config(environment.run_config)
     identity = config.run
     _log.info(
@@ -111,45 +126,50 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest) -
         identity.attempt,
         environment.pod_uid,
     )
+    stop.grace_seconds = float(config.checkpoints.stop_grace_seconds)
+    writer: CheckpointWriter | None = None
+    newest: SavedCheckpoint | None = None
+
+    def out_of_time() -> NoReturn:
+        _log.warning("stop: something hangs, and the grace is nearly over")
+        raise stopped_at(newest if writer is None else writer.committed or newest)
+
     with contextlib.ExitStack() as stack:
-        reporter = here.make_reporter(identity)
-        stack.callback(reporter.close)
-        ledger = PostgresLedger(_login(environment, config), identity)
-        stack.callback(ledger.close)
-        ledger.check()
-        _log.info("database: reached, attempt %d may write", identity.attempt)
-        storage, origin = _checkpoint_storage(environment, config)
+        stack.enter_context(stop.heeded_within(stop.grace_seconds * GRACE_SHARE, out_of_time))
+        with unsaved(stop, None):
+            reporter = here.make_reporter(identity)
+            stack.callback(reporter.close)
+            ledger = _ledger(environment, config, stack)
+            storage, origin = _checkpoint_storage(environment, config)
 
         def find(unreadable: Mapping[str, str]) -> Resumed | None:
-            into = here.cache / "resumed"
-            return find_restorable(
-                storage,
-                origin.prefix,
-                identity.uid,
-                into,
-                read_batch=BATCH_READERS[config.algorithm.type],
-                unreadable=unreadable,
-            )
+            into, read_batch = here.cache / "resumed", BATCH_READERS[config.algorithm.type]
+            with unsaved(stop, None):
+                return find_restorable(
+                    storage, origin.prefix, identity.uid, into, read_batch=read_batch, unreadable=unreadable
+                )
 
         def work(resumed: Resumed | None) -> Ended:
+            nonlocal writer, newest
             with contextlib.ExitStack() as inner:
-                found = None if resumed is None else resumed.saved
-                already = found if resumed is not None and resumed.whole else None
-                claim, show = ledger.record_checkpoint, reporter.checkpoint
-                writer = CheckpointWriter(
-                    storage, origin, claim, show, resumed=already, fence=ledger.check, timed=reporter.saved_in
-                )
-                inner.callback(writer.close)
-                if found is not None:
-                    # Its pod may have died between COMMIT and claim.
-                    ledger.record_checkpoint(found)
-                    reporter.checkpoint(found)
-                inputs = _inputs(config, here, environment, resumed)
-                trackers = open_trackers(
-                    config, environment.wandb_key, environment.mlflow_token, here.cache / "tracking"
-                )
-                tracked = TrackedLedger(ledger, trackers)
-                inner.callback(tracked.close)
+                newest = found = None if resumed is None else resumed.saved
+                with unsaved(stop, found):
+                    already = found if resumed is not None and resumed.whole else None
+                    claim, show = ledger.record_checkpoint, reporter.checkpoint
+                    writer = CheckpointWriter(
+                        storage, origin, claim, show, resumed=already, fence=ledger.check, timed=reporter.saved_in
+                    )
+                    inner.callback(writer.close)
+                    if found is not None:
+                        # Its pod may have died between COMMIT and claim.
+                        ledger.record_checkpoint(found)
+                        reporter.checkpoint(found)
+                    inputs = _inputs(config, here, environment, resumed)
+                    trackers = open_trackers(
+                        config, environment.wandb_key, environment.mlflow_token, here.cache / "tracking"
+                    )
+                    tracked = TrackedLedger(ledger, trackers)
+                    inner.callback(tracked.close)
                 return run.run(config, inputs, ledger=tracked, reporter=reporter, checkpointer=writer, stop=stop)
 
         return going_on(find, work)
@@ -168,6 +188,15 @@ def _inputs(config: RunConfig, here: Surroundings, environment: PodEnvironment, 
 
 def _module(task: TaskSpec, folder: Path) -> Path | None:
     return None if task.module is None else folder / task.module.key
+
+
+def _ledger(environment: PodEnvironment, config: RunConfig, stack: contextlib.ExitStack) -> PostgresLedger:
+    """Opens the ledger and finds out that this attempt may write there; `stack` closes it."""
+    ledger = PostgresLedger(_login(environment, config), config.run)
+    stack.callback(ledger.close)
+    ledger.check()
+    _log.info("database: reached, attempt %d may write", config.run.attempt)
+    return ledger
 
 
 def _login(environment: PodEnvironment, config: RunConfig) -> Login:
