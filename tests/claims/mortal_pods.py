@@ -2,17 +2,20 @@
 
 Run as a script. A line of standard input is an `Order` as JSON; for each, a line of standard output says how the pod
 ended. A pod is `pod.main` itself, from its variables to its exit code, in a process of its own; the only thing added is
-that a named function sends a signal to its process at its n-th call. A run without a cluster is `local.main`, likewise.
+that a named function sends a signal to its process at its n-th call, or hangs. A run without a cluster is `local.main`,
+likewise. As a kubelet does, this process asks a pod to stop, once a file says so, and kills it when its grace is over.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +27,11 @@ _SAMPLING = "trainyard_trainer.sampling.in_process"
 EDGES: Mapping[str, str] = {
     "decode": f"{_SAMPLING}.slot_decoder:SlotDecoder.advance",
     "reward": "trainyard_trainer.algorithms.grpo:score",
+    "load": "trainyard_trainer.models.first_model:scratch",
+    "check": f"{_SAMPLING}.self_check:check",
+    "prepare": "trainyard_trainer.policy.torch_policy:TorchPolicy.prepare",
     "update": "trainyard_trainer.policy.torch_policy:TorchPolicy.update",
+    "pass": "trainyard_trainer.policy.torch_policy:TorchPolicy._backward",
     "record": "trainyard_trainer.ledger.postgres:PostgresLedger.record_step",
     "validate": "trainyard_trainer.ledger.postgres:PostgresLedger.record_evaluation",
     "snapshot": "trainyard_trainer.policy.torch_policy:TorchPolicy.snapshot",
@@ -44,12 +51,15 @@ EDGES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Death:
-    """A signal at the `nth` call of an edge, counted from 1, before it does its work or after."""
+    """A signal at the `nth` call of an edge, counted from 1, before it does its work or after; or a call that `hangs`,
+    in the middle of which the kubelet asks the pod to stop.
+    """
 
     edge: str
     nth: int
     after: bool = False
     signal: int = signal.SIGKILL
+    hangs: bool = False
 
     def __str__(self) -> str:
         return f"{signal.Signals(self.signal).name} {'after' if self.after else 'before'} {self.edge} {self.nth}"
@@ -57,7 +67,8 @@ class Death:
 
 @dataclass(frozen=True)
 class Order:
-    """A pod: its environment, its folder, and how it dies, where it does. Calls of every edge are counted in a file.
+    """A pod: its environment, its folder, its grace, and how it dies, where it does. Calls of every edge are counted in
+    a file. It is asked to stop once there is a file `stop` in its folder.
 
     With a `command` it is a run without a cluster; what it says goes to `said` in its folder.
     """
@@ -66,6 +77,7 @@ class Order:
     home: str
     death: Death | None = None
     command: Sequence[str] = ()
+    grace_seconds: float = 120.0
 
 
 class Pods:
@@ -131,13 +143,18 @@ def _watch(order: Order, calls: Counter[str]) -> None:
         *path, last = name.split(".")
         for part in path:
             owner = getattr(owner, part)
-        setattr(owner, last, _watched(getattr(owner, last), edge, order.death, calls))
+        setattr(owner, last, _watched(getattr(owner, last), edge, order, calls))
 
 
-def _watched(real: Callable[..., Any], edge: str, death: Death | None, calls: Counter[str]) -> Callable[..., Any]:
+def _watched(real: Callable[..., Any], edge: str, order: Order, calls: Counter[str]) -> Callable[..., Any]:
+    death = order.death
+
     def watched(*arguments: Any, **options: Any) -> Any:
         calls[edge] += 1
         dies = death is not None and death.edge == edge and calls[edge] == death.nth
+        if dies and death.hangs:
+            Path(order.home, "stop").touch()
+            time.sleep(3600)
         if dies and not death.after:
             os.kill(os.getpid(), death.signal)
         result = real(*arguments, **options)
@@ -171,6 +188,7 @@ def _live(order: Order) -> int:
                 variables=order.variables,
                 termination_log=home / "termination-log",
                 cache=home / "cache",
+                modules=home,
                 make_reporter=lambda _: _Silent(),
             ),
         )
@@ -199,8 +217,21 @@ def _serve() -> None:
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(code)
-        status = os.waitpid(child, 0)[1]
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        print(os.waitstatus_to_exitcode(_status(child, Path(body["home"], "stop"), body["grace_seconds"])), flush=True)
+
+
+def _status(child: int, stop: Path, grace_seconds: float) -> int:
+    """How a pod ended; it is told to stop, and killed, as a kubelet would."""
+    killed_at = math.inf
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+        now = time.monotonic()
+        if killed_at == math.inf and stop.exists():
+            killed_at = now + grace_seconds
+            os.kill(child, signal.SIGTERM)
+        elif now > killed_at:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.01)
+    return ended[1]
 
 
 if __name__ == "__main__":
