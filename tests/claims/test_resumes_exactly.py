@@ -133,16 +133,16 @@ def test_a_run_that_is_told_to_stop_in_a_rollout_goes_on_exactly(
     assert_equal(world.finish(config), undisturbed)
 
 
-def test_a_run_that_is_told_to_stop_between_updates_generates_nothing_twice(
+def test_a_run_that_is_told_to_stop_before_an_update_generates_nothing_twice(
     world: World, undisturbed: Result, updates: dict[str, Any]
 ) -> None:
-    """The scored batch is in the checkpoint, with the number of updates done; with one update the step is finished."""
+    """The scored batch is in the checkpoint, with the number of updates done, before the first of them too."""
     config = world.config(**updates)
     death = Death("update", undisturbed.calls["update"] // 2 + 1, signal=SIGTERM)
     code, termination, home = world.attempt(config, death)
     assert (code, termination.reason) == (ExitCode.STOPPED, "Stopped")
     folder = termination.committed_uri.rsplit("/", 2)[1]
-    assert ("-u" in folder) == bool(updates), folder
+    assert "-u" in folder
     result = world.finish(config)
     assert_equal(result, undisturbed)
     first = json.loads((home / "calls.json").read_text())

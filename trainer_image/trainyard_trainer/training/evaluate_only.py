@@ -36,7 +36,7 @@ def evaluate_only(
         RefusedError: the user's mistake, or not one answer could be scored.
         StoppedError: a stop was asked for; nothing is kept but the rows of what was measured whole.
     """
-    with unsaved(stop, None):
+    with unsaved(stop, None, works=True):
         ledger.rewind(0)
         with at_baseline():
             before, answers = _measure(baseline_config(config), replace(inputs, model=inputs.baseline), progress, stop)

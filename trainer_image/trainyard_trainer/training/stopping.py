@@ -27,19 +27,22 @@ SHARE_OF_GRACE: Final = 0.1
 
 
 @contextlib.contextmanager
-def unsaved(stop: Stop, newest: SavedCheckpoint | None) -> Iterator[None]:
+def unsaved(stop: Stop, newest: SavedCheckpoint | None, *, works: bool = False) -> Iterator[None]:
     """Has a stop end the run at once inside the block, in which there is nothing to save.
 
     Args:
         stop: asked.
         newest: the committed checkpoint that the run has, to be named.
+        works: whether the block does the run's work, so that its seconds are dropped; else it only prepares for that.
 
     Raises:
         StoppedError: a stop was asked for.
     """
 
+    began = time.monotonic()
+
     def end() -> NoReturn:
-        raise stopped_at(newest)
+        raise stopped_at(newest, time.monotonic() - began if works else 0.0)
 
     try:
         with stop.heeded_within(UNWINDING_SECONDS, end):
@@ -47,7 +50,7 @@ def unsaved(stop: Stop, newest: SavedCheckpoint | None) -> Iterator[None]:
                 end()
             yield
     except DroppedError:
-        raise stopped_at(newest) from None
+        end()
 
 
 @contextlib.contextmanager
@@ -82,6 +85,8 @@ def abandonable(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> Iterat
         yield
 
 
-def stopped_at(newest: SavedCheckpoint | None) -> StoppedError:
+def stopped_at(newest: SavedCheckpoint | None, dropped_seconds: float = 0.0) -> StoppedError:
     """Makes the end of a stopped run that has nothing new; `newest` is its newest committed checkpoint."""
-    return StoppedError(0, None) if newest is None else StoppedError(newest.step, newest.uri)
+    if newest is None:
+        return StoppedError(0, None, dropped_seconds)
+    return StoppedError(newest.step, newest.uri, dropped_seconds)
