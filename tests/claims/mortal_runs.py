@@ -16,7 +16,7 @@ import torch
 
 from tests import servers
 from tests.claims.mortal_pods import Death, Order, Pods
-from trainyard_api.ledger import VOLATILE
+from tests.equal_runs import TABLES, plain, rows_of
 from trainyard_api.termination import ExitCode, Termination, parse_termination
 
 STEPS = 6
@@ -28,7 +28,6 @@ SCRATCH = {
     "headDim": 16,
     "intermediateSize": 64,
 }
-TABLES = ("trajectories", "segments", "turns", "training_metrics", "evaluations", "evaluation_answers")
 
 
 @dataclass(frozen=True)
@@ -110,25 +109,12 @@ class World:
     def rows(self, uid: str) -> dict[str, list[tuple[Any, ...]]]:
         """A run's rows of every table, in all columns but the volatile ones."""
         with psycopg.connect(self.database.owner) as connection:
-            return {table: _rows(connection, table, uid) for table in TABLES}
+            return {table: rows_of(connection, table, uid) for table in TABLES}
 
     def claims(self, uid: str) -> list[tuple[int, int | None, int]]:
         """Step, updates and attempt of every checkpoint that the run has claimed."""
         query = "SELECT step, updates, attempt FROM trainyard.checkpoints WHERE run_uid = %s ORDER BY committed_at"
         return self.database.rows(query, uid)
-
-
-def _rows(connection: psycopg.Connection, table: str, uid: str) -> list[tuple[Any, ...]]:
-    found = connection.execute(
-        "SELECT column_name FROM information_schema.columns WHERE table_schema = 'trainyard' AND table_name = %s "
-        "ORDER BY ordinal_position",
-        [table],
-    )
-    columns = [name for (name,) in found if name not in VOLATILE and name != "run_uid"]
-    assert columns
-    listed = ", ".join(columns)
-    query = f"SELECT {listed} FROM trainyard.{table} WHERE run_uid = %s ORDER BY {listed}"
-    return connection.execute(query, [uid]).fetchall()
 
 
 def assert_equal(result: Result, undisturbed: Result) -> None:
@@ -138,12 +124,3 @@ def assert_equal(result: Result, undisturbed: Result) -> None:
     for table in TABLES:
         assert result.rows[table] == undisturbed.rows[table], table
         assert result.rows[table], table
-
-
-def plain(value: Any) -> Any:
-    """Tensors as their bytes, and nothing that the clock measured."""
-    if isinstance(value, torch.Tensor):
-        return (str(value.dtype), tuple(value.shape), value.numpy().tobytes())
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items() if not str(key).endswith("_seconds")}
-    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value

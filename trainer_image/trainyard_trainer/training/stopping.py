@@ -38,7 +38,6 @@ def unsaved(stop: Stop, newest: SavedCheckpoint | None, *, works: bool = False) 
     Raises:
         StoppedError: a stop was asked for.
     """
-
     began = time.monotonic()
 
     def end() -> NoReturn:
