@@ -46,8 +46,8 @@ class CheckpointManifest(ApiModel):
     """Attempt that wrote it."""
     step: Annotated[int, Field(ge=0)]
     """Finished steps."""
-    updates: Annotated[int, Field(ge=1)] | None = None
-    """Updates done of the step after those; absent where it was taken between steps."""
+    updates: Annotated[int, Field(ge=0)] | None = None
+    """Updates done of the step after those, 0 once its rollouts are scored; absent where it was taken between steps."""
     adapter_base: str | None = None
     """Digest of the base model's weights where `adapter/` holds a low-rank adapter."""
     tags: dict[str, str] = {}

@@ -88,6 +88,8 @@ class RunCheckpoints(ApiModel):
 
     every_steps: Annotated[int, Field(ge=1)]
     """Steps between two checkpoints."""
+    stop_grace_seconds: Annotated[int, Field(ge=1)] = 120
+    """Seconds from a request to stop until the process is killed. Default: 120."""
     storage: RunStorage
     """Where they go."""
 

@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
     """All steps are done and the final checkpoint, which the message names, is committed; or, of an evaluation, its
     results are in the ledger."""
     STOPPED = 10
-    """Stopped on request, after a checkpoint."""
+    """Stopped on request, after a checkpoint; before there was anything to save, without one."""
     REFUSED = 20
     """The user's mistake, or a run that can't go on: another attempt would end the same way."""
 

@@ -2,17 +2,20 @@
 
 Run as a script. A line of standard input is an `Order` as JSON; for each, a line of standard output says how the pod
 ended. A pod is `pod.main` itself, from its variables to its exit code, in a process of its own; the only thing added is
-that a named function sends a signal to its process at its n-th call. A run without a cluster is `local.main`, likewise.
+that a named function sends a signal to its process at its n-th call, or hangs. A run without a cluster is `local.main`,
+likewise. As a kubelet does, this process asks a pod to stop, once a file says so, and kills it when its grace is over.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -20,11 +23,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+LOOK_SECONDS = 0.01
+"""How often the kubelet's part looks at a pod; a grace is so many looks, longer on a busy machine."""
 _SAMPLING = "trainyard_trainer.sampling.in_process"
 EDGES: Mapping[str, str] = {
     "decode": f"{_SAMPLING}.slot_decoder:SlotDecoder.advance",
     "reward": "trainyard_trainer.algorithms.grpo:score",
+    "load": "trainyard_trainer.models.first_model:scratch",
+    "check": f"{_SAMPLING}.self_check:check",
+    "prepare": "trainyard_trainer.policy.torch_policy:TorchPolicy.prepare",
     "update": "trainyard_trainer.policy.torch_policy:TorchPolicy.update",
+    "pass": "trainyard_trainer.policy.torch_policy:TorchPolicy._backward",
     "record": "trainyard_trainer.ledger.postgres:PostgresLedger.record_step",
     "validate": "trainyard_trainer.ledger.postgres:PostgresLedger.record_evaluation",
     "snapshot": "trainyard_trainer.policy.torch_policy:TorchPolicy.snapshot",
@@ -44,12 +53,15 @@ EDGES: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Death:
-    """A signal at the `nth` call of an edge, counted from 1, before it does its work or after."""
+    """A signal at the `nth` call of an edge, counted from 1, before it does its work or after; or a call that `hangs`,
+    in the middle of which the kubelet asks the pod to stop.
+    """
 
     edge: str
     nth: int
     after: bool = False
     signal: int = signal.SIGKILL
+    hangs: bool = False
 
     def __str__(self) -> str:
         return f"{signal.Signals(self.signal).name} {'after' if self.after else 'before'} {self.edge} {self.nth}"
@@ -67,7 +79,8 @@ class Deed:
 
 @dataclass(frozen=True)
 class Order:
-    """A pod: its environment, its folder, and how it dies, where it does. Calls of every edge are counted in a file.
+    """A pod: its environment, its folder, its grace, and how it dies, where it does. Calls of every edge are counted in
+    a file. It is asked to stop once there is a file `stop` in its folder.
 
     `deeds` are done on its way; `patience` is its patience with the database, where it isn't the usual one.
 
@@ -80,6 +93,7 @@ class Order:
     command: Sequence[str] = ()
     deeds: Sequence[Deed] = ()
     patience: Mapping[str, float] = field(default_factory=dict)
+    grace_seconds: float = 120.0
 
 
 class Pods:
@@ -162,6 +176,9 @@ def _watched(real: Callable[..., Any], edge: str, order: Order, calls: Counter[s
         calls[edge] += 1
         nth = calls[edge]
         dies = death is not None and death.edge == edge and nth == death.nth
+        if dies and death.hangs:
+            Path(order.home, "stop").touch()
+            time.sleep(3600)
         do(nth, after=False)
         if dies and not death.after:
             os.kill(os.getpid(), death.signal)
@@ -198,6 +215,7 @@ def _live(order: Order) -> int:
                 variables=order.variables,
                 termination_log=home / "termination-log",
                 cache=home / "cache",
+                modules=home,
                 make_reporter=lambda _: _Silent(),
                 patience=Patience(**order.patience),
             ),
@@ -228,8 +246,21 @@ def _serve() -> None:
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(code)
-        status = os.waitpid(child, 0)[1]
-        print(os.waitstatus_to_exitcode(status), flush=True)
+        print(os.waitstatus_to_exitcode(_status(child, Path(body["home"], "stop"), body["grace_seconds"])), flush=True)
+
+
+def _status(child: int, stop: Path, grace_seconds: float) -> int:
+    """How a pod ended; it is told to stop, and killed, as a kubelet would."""
+    looks = math.inf
+    while not (ended := os.waitpid(child, os.WNOHANG))[0]:
+        if looks == math.inf and stop.exists():
+            looks = grace_seconds / LOOK_SECONDS
+            os.kill(child, signal.SIGTERM)
+        elif looks < 0:
+            os.kill(child, signal.SIGKILL)
+        looks -= 1
+        time.sleep(LOOK_SECONDS)
+    return ended[1]
 
 
 if __name__ == "__main__":

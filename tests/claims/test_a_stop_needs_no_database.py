@@ -22,7 +22,8 @@ from transformers import AutoModelForCausalLM
 
 from tests import servers
 from tests.claims.mortal_pods import Death, Deed, Pods
-from tests.claims.test_resumes_exactly import TABLES, Result, World, assert_equal
+from tests.claims.mortal_runs import Result, World, assert_equal
+from tests.equal_runs import TABLES
 from tests.waiting import GUARD_SECONDS, until
 from trainyard_api.termination import ExitCode
 

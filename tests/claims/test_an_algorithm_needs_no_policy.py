@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -22,7 +22,7 @@ from trainyard_trainer.algorithms.plan import Plan
 from trainyard_trainer.algorithms.trajectory_state import trajectory_from_state, trajectory_to_state
 from trainyard_trainer.checkpoints.resumable import Resumed
 from trainyard_trainer.environment import Prompt
-from trainyard_trainer.errors import RefusedError, RolloutInterruptedError, StoppedError
+from trainyard_trainer.errors import DroppedError, RefusedError, StoppedError
 from trainyard_trainer.randomness import Stream
 from trainyard_trainer.rewards.scoring import score
 from trainyard_trainer.rollouts.source import RolloutPlan
@@ -30,7 +30,6 @@ from trainyard_trainer.sinks import Snapshot
 from trainyard_trainer.training.components import Components
 from trainyard_trainer.training.inputs import RunInputs
 from trainyard_trainer.training.restore import restore
-from trainyard_trainer.training.saving import stop_here
 from trainyard_trainer.training.train import train
 from trainyard_trainer.training.train_state import TrainState
 from trainyard_trainer.trajectory import Trajectory, TrajectoryId
@@ -51,7 +50,7 @@ class SomebodyElse:
         """Follow the instruction in a question's first line; `plan` is for one answer."""
         assert plan.group_size == 1
         if self._outside.requested():
-            raise RolloutInterruptedError
+            raise DroppedError
         for prompt in prompts:
             instruction = prompt.question.text.splitlines()[0]
             self.asked.append(instruction)
@@ -70,6 +69,7 @@ class SomebodyElse:
 class Tried:
     """The scored answers of a step, those to an instruction in one group, and how many of them are compared."""
 
+    kept: ClassVar[bool] = True
     answers: tuple[Trajectory, ...]
     done: int = 0
 
@@ -89,7 +89,7 @@ class InstructionSearch:
     def prepare(self) -> None:
         """Nothing depends on the machine."""
 
-    def collect(self, step: int, watch: Any, progress: Any) -> Tried:
+    def collect(self, step: int, watch: Any, progress: Any) -> list[Trajectory]:
         progress.phase("rollout")
         asked = [
             replace(
@@ -103,7 +103,10 @@ class InstructionSearch:
         plan = RolloutPlan(1, 1.0, 1, Stream.TRAINING_TOKENS)
         answers = score(list(self._rollouts.rollout(asked, plan)), self._rewards)
         watch.lap("rollout")
-        return Tried(tuple(answers))
+        return answers
+
+    def batch(self, collected: Sequence[Trajectory], step: int) -> Tried:  # noqa: ARG002 (the protocol's)
+        return Tried(tuple(collected))
 
     def updates(self, batch: Tried) -> Iterator[tuple[int, int, Tried]]:
         by_group: dict[str, list[float]] = {}
@@ -152,10 +155,6 @@ class Searched:
             train(algorithm, None, sinks, state)
         except StoppedError:
             self.stopped = True
-        except RolloutInterruptedError:
-            self.stopped = True
-            with pytest.raises(StoppedError):
-                stop_here(algorithm, sinks, state)
 
 
 def test_a_search_for_an_instruction_finds_it_and_loads_no_model() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.trainyard_trainer.scripted import Told, exam, sinks
+from tests.trainyard_trainer.scripted import Told, exam, learned, sinks
 from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.manifest import check_manifest
 from trainyard_api.progress import Verdict
@@ -158,8 +158,8 @@ def test_a_policy_that_does_not_change_is_seldom_called_improved() -> None:
         hard = [chances.random() for _ in range(60)]
         made, _ = exam(lambda _, query, __, hard=hard, chances=chances: chances.random() < hard[query], questions=60)
         told, position = Told(), TrainState()
-        evaluate_before(7, made, sinks(told), position)
-        evaluate_after(7, made, sinks(told), position)
+        evaluate_before(learned(7), made, sinks(told), position)
+        evaluate_after(learned(7), made, sinks(told), position)
         result = told.evaluations[-1][2]
         assert result is not None
         words.append(result.verdict)

@@ -19,6 +19,7 @@ from trainyard_trainer.policy.ranks import Ranks
 from trainyard_trainer.policy.settings import PolicySettings
 from trainyard_trainer.policy.torch_policy import TorchPolicy
 from trainyard_trainer.sinks import Snapshot
+from trainyard_trainer.stop import Stop
 from trainyard_trainer.tasks.calculator import CalculatorTask
 
 ALONE = Ranks(None, torch.device("cpu"))
@@ -31,10 +32,15 @@ def loaded() -> LoadedModel:
 
 
 def policy(
-    learning_rate: float = 1e-3, *, model: LoadedModel | None = None, group: Any = None, **settings: Any
+    learning_rate: float = 1e-3,
+    *,
+    model: LoadedModel | None = None,
+    group: Any = None,
+    stop: Stop | None = None,
+    **settings: Any,
 ) -> TorchPolicy:
     """A policy of that model, or of another; of one process, or of a group of them."""
-    return TorchPolicy(model or loaded(), PolicySettings(learning_rate=learning_rate, **settings), group)
+    return TorchPolicy(model or loaded(), PolicySettings(learning_rate=learning_rate, **settings), group, stop)
 
 
 def row(number: int, tokens: int, **values: Any) -> Row:

@@ -17,6 +17,7 @@ from trainyard_trainer.reporting.progress_reporter import ProgressReporter
 from trainyard_trainer.rewards.reward import WeightedReward
 from trainyard_trainer.rollouts.source import RolloutPlan
 from trainyard_trainer.sinks import StepMetrics
+from trainyard_trainer.stop import NeverStopped
 from trainyard_trainer.tasks.calculator import CalculatorTask
 from trainyard_trainer.training.measured import Exam
 from trainyard_trainer.training.run_sinks import Sinks
@@ -71,8 +72,13 @@ class Told:
 
 def sinks(told: Told) -> Sinks:
     """As the loop has them, without a checkpointer."""
-    nobody: Any = SimpleNamespace(requested=lambda: False)
+    nobody: Any = NeverStopped()
     return Sinks(told, ProgressReporter(told, 10), nobody, nobody, 100)  # type: ignore[arg-type]
+
+
+def learned(updates: int) -> Any:
+    """An algorithm after so many updates, of which nothing else is asked."""
+    return SimpleNamespace(version=updates)
 
 
 def exam(script: Script, **evaluation: Any) -> tuple[Exam, ScriptedRollouts]:

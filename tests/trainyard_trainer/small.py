@@ -18,7 +18,6 @@ from trainyard_trainer.algorithms.plan import plan_of
 from trainyard_trainer.chat.renderer import Renderer, make_renderer
 from trainyard_trainer.checkpoints.files import TRAINER_STATE_FILE
 from trainyard_trainer.checkpoints.resumable import Resumed
-from trainyard_trainer.errors import RolloutInterruptedError
 from trainyard_trainer.models.load import LoadedModel
 from trainyard_trainer.policy.torch_policy import TorchPolicy
 from trainyard_trainer.reporting.progress_reporter import ProgressReporter
@@ -27,6 +26,7 @@ from trainyard_trainer.sampling.in_process.reading import CachedModel
 from trainyard_trainer.sampling.in_process.sampler import InProcessEngine
 from trainyard_trainer.sampling.in_process.slot_decoder import SlotDecoder
 from trainyard_trainer.sinks import SavedCheckpoint, Snapshot, StepMetrics
+from trainyard_trainer.stop import NeverStopped
 from trainyard_trainer.tasks.calculator import CalculatorTask
 from trainyard_trainer.training.algorithm_types import make_algorithm
 from trainyard_trainer.training.components import Components
@@ -48,7 +48,7 @@ def config(kind: str = "GRPO", **changes: Any) -> RunConfig:
 
 
 @dataclass
-class Outside:
+class Outside(NeverStopped):
     """Ledger, reporter, checkpointer and stop request in one, all in memory."""
 
     steps: list[tuple[list[Trajectory], StepMetrics]] = field(default_factory=list)
@@ -90,7 +90,7 @@ class Outside:
         self.save(snapshot)
         return self.finish()
 
-    def finish(self) -> SavedCheckpoint | None:
+    def finish(self, given_up: Callable[[], bool] = lambda: False) -> SavedCheckpoint | None:  # noqa: ARG002
         if not self.snapshots:
             return None
         newest = self.snapshots[-1]
@@ -149,11 +149,7 @@ def go(outside: Outside, chosen: RunConfig, begun: Resumed | None = None, every_
     """Train as a config says, from the beginning or from a snapshot; where the run stands then."""
     trained = algorithm(outside, chosen)
     state = TrainState() if begun is None else restore(trained, begun)
-    try:
-        train(trained, None, outside.sinks(trained.steps, every_steps), state)
-    except RolloutInterruptedError:
-        assert state.updates is None
-        raise
+    train(trained, None, outside.sinks(trained.steps, every_steps), state)
     return state
 
 

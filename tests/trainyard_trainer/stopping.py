@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from trainyard_trainer.stop import NeverStopped
 
-class Stop:
+
+class Stop(NeverStopped):
     """A stop request that comes once a condition holds; by default it never comes."""
 
     def __init__(self, when: Callable[[], bool] = lambda: False) -> None:

@@ -5,13 +5,11 @@ Place in the data's way: station 4. Takes the signals, chooses between the ways 
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import sys
-from typing import NoReturn
 
-from trainyard_trainer.stop import SignalStop
+from trainyard_trainer.stop import SignalStop, leave
 
 _HELP = """\
 usage: python -m trainyard_trainer
@@ -63,18 +61,6 @@ def _write_rows(arguments: list[str]) -> int:
     from trainyard_trainer.pod.write_rows import write_rows  # noqa: PLC0415 (likewise)
 
     return write_rows(arguments[0], read_environment(os.environ))
-
-
-def leave(code: int) -> NoReturn:
-    """Ends the process at once, without waiting for threads.
-
-    Python would wait for every thread that a user's module or a tracker's library has left behind, for ever perhaps,
-    and a pod is paid for as long as its process lives. All that a run keeps is kept by now.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # nobody reads any more
-            stream.flush()
-    os._exit(code)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
     + UnreadableError          a checkpoint is whole, but another version of the trainer wrote it
     + UnknownLayoutError       a checkpoint's manifest is one of another version
   x StoppedError               ends the run, exit 10: it was asked to stop, and its state is committed
-  x RolloutInterruptedError    a stop came in the middle of a rollout
+  x DroppedError               drops work in its middle, for a stop was asked for
   x DatabaseAwayError          the database can't be reached for longer than the run may wait
   x AbandonedError             the writing of a checkpoint was given up
   x OutOfMemoryError           a pass or a decode round needs more memory than is free
@@ -64,20 +64,37 @@ class RefusedError(TrainerError):
 
 
 class StoppedError(TrainerError):
-    """Ends a run that was asked to stop; its newest state is committed.
+    """Ends a run that was asked to stop; its newest state is committed, where it had one of its own.
 
     Attributes:
         last_step: finished steps.
-        committed_uri: folder of the newest checkpoint.
-        committed: what its row in the ledger claims; None where there is none.
+        committed_uri: folder of the newest checkpoint; None where there is none.
+        dropped_seconds: of this pod's work that no checkpoint holds, for the stop came in its middle.
+        committed: what the newest checkpoint's row in the ledger claims; None where there is none.
     """
 
-    def __init__(self, last_step: int, committed_uri: str | None, committed: CommittedCheckpoint | None = None) -> None:
+    def __init__(
+        self,
+        last_step: int,
+        committed_uri: str | None,
+        dropped_seconds: float = 0.0,
+        *,
+        committed: CommittedCheckpoint | None = None,
+    ) -> None:
         self.last_step = last_step
         self.committed_uri = committed_uri
+        self.dropped_seconds = dropped_seconds
         self.committed = committed
         super().__init__(f"stopped on request after step {last_step}")
 
 
-class RolloutInterruptedError(TrainerError):
-    """Ends a rollout in the middle, for a stop was asked for; what isn't finished is dropped."""
+class DroppedError(TrainerError):
+    """Ends work in its middle, for a stop was asked for; what isn't finished is dropped, and nothing has changed.
+
+    Attributes:
+        seconds: that the work has taken; None where whoever catches this knows better.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self.seconds = seconds
+        super().__init__("a stop was asked for")

@@ -7,7 +7,7 @@ Postgres, the API server and S3, a run without a cluster plugs in files and a te
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Literal, Protocol
@@ -181,5 +181,9 @@ class Checkpointer(Protocol):
     def save_last(self, snapshot: Snapshot) -> SavedCheckpoint:
         """Writes a snapshot before all else, for the run is about to end; returns when it is committed."""
 
-    def finish(self) -> SavedCheckpoint | None:
-        """Waits for the one in flight, and gives the newest committed checkpoint. Raises what its writing raised."""
+    def finish(self, given_up: Callable[[], bool] = lambda: False) -> SavedCheckpoint | None:
+        """Waits for the one in flight, and gives the newest committed checkpoint. Raises what its writing raised.
+
+        Raises:
+            DroppedError: `given_up` said so before; what is in flight stays there.
+        """

@@ -56,6 +56,7 @@ def run_config_text(
         baseline=None if baseline is None else _pinned(baseline, status.baseline_ref),
         checkpoints=RunCheckpoints(
             every_steps=spec.checkpoints.every_steps,
+            stop_grace_seconds=spec.checkpoints.stop_grace_seconds,
             storage=RunStorage(s3=spec.checkpoints.storage.s3),
         ),
         memory_limit_bytes=int(parse_quantity(spec.trainer.memory)),

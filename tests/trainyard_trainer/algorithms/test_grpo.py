@@ -87,7 +87,7 @@ def grpo(function: Any = success, seed: int = 0, **changes: Any) -> GRPO:
 def collected(algorithm: GRPO, step: int = 4) -> tuple[ScoredBatch, Shown, Stopwatch]:
     """A step's batch, what was shown meanwhile, and where the time went."""
     shown, watch = Shown(), Stopwatch()
-    return algorithm.collect(step, watch, shown), shown, watch
+    return algorithm.batch(algorithm.collect(step, watch, shown), step), shown, watch
 
 
 def test_a_step_asks_its_own_questions_as_the_manifest_says() -> None:

@@ -24,6 +24,7 @@ from trainyard_trainer.checkpoints.files import (
     load_checkpoint,
     named_state,
     newest_committed,
+    state_of,
     write_checkpoint,
 )
 from trainyard_trainer.errors import RefusedError
@@ -190,10 +191,10 @@ def test_the_newest_committed_is_the_one_with_most_steps(storage: FolderStorage)
 
 def test_states_are_ordered_by_steps_then_by_updates(storage: FolderStorage) -> None:
     """Between two updates of a step is newer than the step before, and older than the step itself."""
-    for step, updates in ((4, None), (3, 2), (3, None), (3, 10)):
+    for step, updates in ((4, None), (3, 2), (3, 0), (3, None), (3, 10)):
         write_checkpoint(storage, ORIGIN, replace(snapshot(step), updates=updates))
     found = [(one.step, one.manifest.updates) for one in all_committed(storage, ORIGIN.prefix)]
-    assert found == [(4, None), (3, 10), (3, 2), (3, None)]
+    assert found == [(4, None), (3, 10), (3, 2), (3, 0), (3, None)]
 
 
 def test_the_manifest_says_what_it_holds(storage: FolderStorage, into: Path) -> None:
@@ -279,9 +280,9 @@ def test_a_storage_that_refuses_gives_no_list(storage: FolderStorage) -> None:
 
 def test_a_folder_s_name_tells_its_state() -> None:
     """Of a checkpoint that can't be read; what isn't named for a state tells none."""
-    for step, updates in ((0, None), (12, None), (3, 2)):
+    for step, updates in ((0, None), (12, None), (3, 0), (3, 2)):
         uri = f"s3://b/n/j/u/{checkpoint_folder(step, 'abcdef01-2345', updates)}"
-        assert named_state(uri) == (step, updates or 0)
+        assert named_state(uri) == state_of(step, updates)
     for name in ("step-x-a/", "step-12/", "final/", "step-1-a"):
         assert named_state(f"s3://b/{name}") is None
 

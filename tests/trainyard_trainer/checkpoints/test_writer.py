@@ -20,6 +20,7 @@ from trainyard_api.run_config import RunIdentity
 from trainyard_trainer.checkpoints import writer as checkpoint_writer
 from trainyard_trainer.checkpoints.files import Origin
 from trainyard_trainer.checkpoints.writer import CheckpointWriter
+from trainyard_trainer.errors import DroppedError
 from trainyard_trainer.sinks import SavedCheckpoint, Snapshot
 from trainyard_trainer.storage.storage_folder import FolderStorage
 
@@ -164,12 +165,13 @@ def test_between_two_updates_is_another_state(tmp_path: Path) -> None:
     """Each number of updates has a folder of its own, and is newer than the step that it follows."""
     seen: list[SavedCheckpoint] = []
     writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, seen.append, nothing)
-    for updates in (None, 1, 1, 2):
+    for updates in (None, 0, 1, 1, 2):
         writer.save(snapshot(4, updates))
     writer.finish()
-    assert [(saved.step, saved.updates) for saved in seen] == [(4, None), (4, 1), (4, 2)]
+    assert [(saved.step, saved.updates) for saved in seen] == [(4, None), (4, 0), (4, 1), (4, 2)]
     assert [saved.uri.rsplit("/", 2)[1] for saved in seen] == [
         "step-4-pod-uid-",
+        "step-4-u0-pod-uid-",
         "step-4-u1-pod-uid-",
         "step-4-u2-pod-uid-",
     ]
@@ -257,6 +259,36 @@ def test_an_older_upload_that_is_done_is_claimed_but_not_shown_as_the_newest(tmp
     assert writer.save_last(snapshot(2)).step == 2
     older.join(GUARD_SECONDS)
     assert (sorted(claimed), shown) == ([1, 2], [2])
+
+
+def test_who_is_asked_to_stop_waits_for_no_upload(tmp_path: Path) -> None:
+    """It stays in flight, and is finished beside the newest state."""
+    storage = SlowFolder(tmp_path, "step-1-")
+    writer = CheckpointWriter(storage, ORIGIN, nothing, nothing)
+    writer.save(snapshot(1))
+    with pytest.raises(DroppedError):
+        writer.finish(lambda: True)
+    storage.go_on.set()
+    assert writer.save_last(snapshot(2)).step == 2
+    assert list(tmp_path.rglob("step-1-*/COMMIT"))
+
+
+def test_a_commit_is_known_before_anybody_waits_for_it(tmp_path: Path) -> None:
+    """Also while its claim hangs: a run that is out of time names it."""
+    claimed, go_on = threading.Event(), threading.Event()
+
+    def claim(_: SavedCheckpoint) -> None:
+        claimed.set()
+        assert go_on.wait(GUARD_SECONDS)
+
+    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, claim, nothing)
+    assert writer.committed is None
+    writer.save(snapshot(1))
+    assert claimed.wait(GUARD_SECONDS)
+    assert writer.committed is not None
+    assert writer.committed.step == 1
+    go_on.set()
+    writer.close()
 
 
 def test_a_failed_older_upload_does_not_keep_a_stop_from_saving(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_a_stopped_run_is_named_and_goes_on_when_asked(tmp_path: Path) -> None:
     example = EXAMPLES / "calculator-sft.yaml"
     run_here(sft(), example, whole, Outside(), resume=True)
     with pytest.raises(StoppedError) as stop:
-        run_here(sft(), example, parted, stop_when_asked_for_the(3))
+        run_here(sft(), example, parted, stop_when_asked_for_the(4))
     assert 0 < stop.value.last_step < 3
     assert re.search(rf"/step-{stop.value.last_step}-[0-9a-f]{{8}}/$", str(stop.value.committed_uri))
     with pytest.raises(RefusedError, match=r"must be what the run was begun with \(0\)") as changed:

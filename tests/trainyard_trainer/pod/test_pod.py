@@ -17,6 +17,7 @@ import torch
 
 from tests import servers
 from tests.trainyard_trainer.saved_models import change_file
+from tests.trainyard_trainer.stopping import Stop
 from trainyard_api.checkpoint_manifest import canonical_json, digest_of
 from trainyard_api.model_source import S3Location
 from trainyard_api.names import COMMIT_FILE, MANIFEST_FILE
@@ -69,22 +70,6 @@ class LineReporter:
 
 
 @dataclass
-class StopAfter:
-    """A stop that is asked for once the loop has asked so often."""
-
-    questions: int
-    asked: int = field(default=0)
-
-    def requested(self) -> bool:
-        """True from then on."""
-        self.asked += 1
-        return self.asked > self.questions
-
-
-NEVER = StopAfter(10**9)
-
-
-@dataclass
 class World:
     """A database, a bucket, and pods that train with them."""
 
@@ -123,7 +108,7 @@ class World:
             "databaseSecret": "trainyard-db",
         }
 
-    def run(self, config: dict[str, Any], stop: StopAfter = NEVER, **variables: str) -> tuple[int, Termination]:
+    def run(self, config: dict[str, Any], stop: Stop | None = None, **variables: str) -> tuple[int, Termination]:
         """One pod: its exit code and message."""
         run = config["run"]
         self.database.execute(
@@ -148,7 +133,7 @@ class World:
             return self.reporter
 
         code = pod.main(
-            stop,
+            stop or Stop(),
             pod.Surroundings(
                 variables=given | variables,
                 termination_log=home / "termination-log",
@@ -248,16 +233,29 @@ def verify_files(storage: S3Storage, saved: SavedCheckpoint) -> None:
 def test_a_stop_saves_and_exits_10(world: World) -> None:
     """Asked in the middle of a run: the newest state is committed, claimed and named."""
     config = world.config("calculator-sft", {"scratch": SCRATCH}, SFT | {"sft": {"steps": 1000, "batchSize": 8}})
-    code, termination = world.run(config, StopAfter(5))
+    code, termination = world.run(config, Stop(lambda: any(report.step for report in world.reporter.reports)))
     assert (code, termination.reason) == (10, "Stopped")
     assert termination.last_step is not None
-    assert 0 <= termination.last_step < 1000
+    assert 0 < termination.last_step < 1000
     newest = "SELECT uri, step, digest, size_bytes, metrics FROM trainyard.checkpoints ORDER BY step DESC LIMIT 1"
     told = termination.committed
     assert (told.uri, told.step) == (termination.committed_uri, termination.last_step)
     (row,) = world.database.rows(newest)
     assert row[:4] == (told.uri, told.step, told.digest, told.size_bytes)
     assert told.metrics.items() <= row[4].items()
+
+
+def test_a_stop_before_there_is_anything_to_save_is_no_crash(world: World) -> None:
+    """Exit 10 without a checkpoint; a pod that went on from one names that one, and writes no other."""
+    config = world.config("calculator-sft", {"scratch": SCRATCH}, SFT)
+    code, termination = world.run(config, Stop(lambda: True))
+    assert (code, termination.reason, termination.committed_uri) == (10, "Stopped", None)
+    assert world.run(config)[0] == 0
+    (*_, last) = world.reporter.commits
+    loading = Stop(lambda: any(report.phase == "loading" for report in world.reporter.reports))
+    code, termination = world.run(config, loading)
+    assert (code, termination.committed_uri, termination.last_step) == (10, last.uri, 3)
+    assert world.database.rows("SELECT count(*) FROM trainyard.checkpoints") == [(2,)]
 
 
 def test_an_evaluation_compares_with_its_baseline_and_names_its_results(world: World) -> None:
@@ -357,7 +355,7 @@ def test_an_unreachable_bucket_is_a_crash(world: World) -> None:
     assert "127.0.0.1:1" in termination.message
 
 
-class Exits(StopAfter):
+class Exits(Stop):
     """A user's code in the middle of the loop that ends the process as if all were well."""
 
     def requested(self) -> bool:
@@ -367,5 +365,5 @@ class Exits(StopAfter):
 
 def test_an_exit_in_the_middle_is_a_crash(world: World) -> None:
     """Exit code 0 is for a run whose final checkpoint is committed, whoever calls `sys.exit`."""
-    code, termination = world.run(world.config("calculator-sft", {"scratch": SCRATCH}, SFT), Exits(0))
+    code, termination = world.run(world.config("calculator-sft", {"scratch": SCRATCH}, SFT), Exits())
     assert (code, termination.reason) == (1, "Crashed")

@@ -10,10 +10,12 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from tests.trainyard_trainer import policies
+from tests.trainyard_trainer import policies, small
 from tests.trainyard_trainer.policies import ROWS, gradient, policy, row, times, weights, write
 from tests.trainyard_trainer.saved_models import contents
+from tests.trainyard_trainer.stopping import Stop
 from trainyard_trainer.algorithms.sft import SFT_LOSS
+from trainyard_trainer.errors import DroppedError
 from trainyard_trainer.numbers import value_of
 from trainyard_trainer.policy.loss import Loss, LossInputs, TokenLosses
 
@@ -129,6 +131,55 @@ def test_an_update_that_is_not_finite_changes_nothing_and_is_counted(factor: flo
     assert successor.skipped_in_a_row == 1
     chosen.update(ROWS, SFT_LOSS)
     assert (chosen.version, chosen.skipped_in_a_row) == (2, 0)
+
+
+def test_an_update_that_a_stop_drops_leaves_all_as_it_was() -> None:
+    """Weights, optimizer, version, gradients, the cut into passes and what was found of memory; made again, it is the
+    same to the bit.
+    """
+    calls: list[int] = []
+
+    def small_memory(inputs: LossInputs) -> TokenLosses:
+        calls.append(len(inputs.logprobs))
+        if len(calls) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return SFT_LOSS(inputs)
+
+    stop = Stop(lambda: len(calls) > 1)
+    chosen, undisturbed = policy(micro_batch_tokens=24, stop=stop), policy(micro_batch_tokens=24)
+    for one in (chosen, undisturbed):
+        one.update(ROWS, SFT_LOSS)
+    before, tensors = chosen.state(), [weights(chosen), torch.get_rng_state()]
+    with pytest.raises(DroppedError) as dropped:
+        chosen.update(ROWS, Loss(small_memory))
+    assert dropped.value.seconds > 0
+    after = chosen.state()
+    pairs = zip(
+        small.tensors(before) + tensors, [*small.tensors(after), weights(chosen), torch.get_rng_state()], strict=True
+    )
+    assert all(torch.equal(one, other) for one, other in pairs)
+    assert {**before, "optimizer": None} == {**after, "optimizer": None}
+    assert all(parameter.grad is None for parameter in chosen.trained)
+    calls.clear()
+    again, expected = chosen.update(ROWS, SFT_LOSS), undisturbed.update(ROWS, SFT_LOSS)
+    assert again == expected
+    assert torch.equal(weights(chosen), weights(undisturbed))
+
+
+def test_scores_that_do_not_fit_into_the_grace_are_dropped() -> None:
+    """Of the policy or of its reference, whose weights are gone again then."""
+    stop = Stop(lambda: True)
+    stop.grace_seconds = 10.0
+    chosen = policy(keep_reference=True, stop=stop)
+    calm = policy(keep_reference=True)
+    assert str(chosen.score(ROWS)) == str(calm.score(ROWS)), "while there is time, they are finished"
+    stop.seconds_left = lambda: 5.0
+    before = weights(chosen)
+    for score in (chosen.score, chosen.reference_score):
+        with pytest.raises(DroppedError) as dropped:
+            score(ROWS)
+        assert dropped.value.seconds is None, "what they are of is lost too"
+    assert torch.equal(weights(chosen), before)
 
 
 def test_an_infinite_gradient_of_a_finite_loss_is_skipped_too() -> None:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from trainyard_trainer.errors import RolloutInterruptedError
+from trainyard_trainer.errors import DroppedError
 from trainyard_trainer.rewards.worker_connection import SECRET_VARIABLES, LostError, WorkerConnection
 
 
@@ -71,6 +71,6 @@ def test_an_answer_that_does_not_come_in_time_ends_the_process(stack: ExitStack)
 def test_a_stop_ends_the_waiting_and_the_process(stack: ExitStack) -> None:
     """However long the answer may take."""
     connection = started(stack, interrupted=True)
-    with pytest.raises(RolloutInterruptedError):
+    with pytest.raises(DroppedError):
         connection.receive(math.inf, "is slow")
     assert connection._process.poll() == -signal.SIGKILL

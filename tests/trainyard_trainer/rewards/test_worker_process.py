@@ -12,7 +12,7 @@ from tests.trainyard_trainer.hanging import HANG, only_hanging_takes_time, runs
 from tests.trainyard_trainer.told import said, told
 from tests.waiting import GUARD_SECONDS, until
 from trainyard_api.task import RewardTerm
-from trainyard_trainer.errors import RefusedError, RolloutInterruptedError
+from trainyard_trainer.errors import DroppedError, RefusedError
 from trainyard_trainer.rewards.reward import WeightedReward, close_rewards
 from trainyard_trainer.rewards.scoring import score
 from trainyard_trainer.training.registry import load_rewards
@@ -207,7 +207,7 @@ def test_values_by_turn_come_through(load: Load) -> None:
 def test_a_stop_is_heeded_while_a_reward_is_waited_for(load: Load, tmp_path: Path) -> None:
     """However long the reward's own time-out is: it comes when the reward hangs already."""
     rewards = load("hangs_on_one", interrupted=(tmp_path / "hangs").exists)
-    with pytest.raises(RolloutInterruptedError):
+    with pytest.raises(DroppedError):
         score(step(), rewards)
 
 

@@ -15,7 +15,7 @@ from tests.waiting import GUARD_SECONDS
 from trainyard_trainer.chat.plain_text import PlainText
 from trainyard_trainer.chat.renderer import make_renderer
 from trainyard_trainer.environment import Observation, PolicyTurn, Prompt, Question
-from trainyard_trainer.errors import RolloutInterruptedError
+from trainyard_trainer.errors import DroppedError
 from trainyard_trainer.randomness import Stream, StreamKey
 from trainyard_trainer.rollouts.in_process import SynchronousRollouts
 from trainyard_trainer.rollouts.source import RolloutPlan
@@ -270,7 +270,7 @@ class Slow(CalculatorTask):
 def test_a_stop_interrupts_a_rollout(task: CalculatorTask) -> None:
     """Between decode rounds, or while environments take their time; not at its end."""
     stop = Stop(lambda: True)
-    with pytest.raises(RolloutInterruptedError):
+    with pytest.raises(DroppedError):
         list(source(engine_of(stop), task, stop, step_seconds=GUARD_SECONDS).rollout(PROMPTS, PLAN))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.trainyard_trainer.scripted import Told, exam, sinks
+from tests.trainyard_trainer.scripted import Told, exam, learned, sinks
 from trainyard_api.progress import Verdict
 from trainyard_trainer.algorithms.scored_batch import ScoredBatch
 from trainyard_trainer.training.evaluate import evaluate_after, evaluate_before
@@ -14,9 +14,9 @@ def test_before_and_after_are_recorded_and_compared() -> None:
     made, source = exam(lambda measurement, *_: measurement == 1, questions=30)
     told, position = Told(), TrainState()
     outside = sinks(told)
-    evaluate_before(7, made, outside, position)
+    evaluate_before(learned(7), made, outside, position)
     position.step = 10
-    evaluate_after(7, made, outside, position)
+    evaluate_after(learned(7), made, outside, position)
     (first, _, nothing), (last, answers, result) = told.evaluations
     assert nothing is None
     assert [(m.kind, m.step, m.policy_version, m.values["success_rate"]) for m in (first, last)] == [
@@ -34,16 +34,16 @@ def test_a_run_that_goes_on_measures_its_first_weights_no_more() -> None:
     """What a checkpoint kept of them is shown, and compared with."""
     made, source = exam(lambda measurement, *_: measurement == 1, questions=30)
     position = TrainState()
-    evaluate_before(7, made, sinks(Told()), position)
+    evaluate_before(learned(7), made, sinks(Told()), position)
     told = Told()
     resumed = TrainState.from_state(position.to_state(), ScoredBatch.from_state)
-    evaluate_before(7, made, sinks(told), resumed)
+    evaluate_before(learned(7), made, sinks(told), resumed)
     assert len(source.asked) == 1
     assert told.evaluations == []
     shown = told.reports[-1].evaluation
     assert shown is not None
     assert (shown.before is not None, shown.after) == (True, None)
-    evaluate_after(7, made, sinks(told), resumed)
+    evaluate_after(learned(7), made, sinks(told), resumed)
     (_, _, result) = told.evaluations[0]
     assert result is not None
     assert result.verdict is Verdict.IMPROVED
@@ -52,6 +52,6 @@ def test_a_run_that_goes_on_measures_its_first_weights_no_more() -> None:
 def test_a_run_without_evaluation_asks_nothing() -> None:
     """No row, no report."""
     told, position = Told(), TrainState()
-    evaluate_before(7, None, sinks(told), position)
-    evaluate_after(7, None, sinks(told), position)
+    evaluate_before(learned(7), None, sinks(told), position)
+    evaluate_after(learned(7), None, sinks(told), position)
     assert (told.evaluations, told.reports, position.before) == ([], [], None)

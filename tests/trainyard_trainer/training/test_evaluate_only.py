@@ -63,6 +63,7 @@ def test_a_stop_keeps_what_was_measured_whole(baseline: Path) -> None:
     with pytest.raises(StoppedError) as stopped:
         evaluate(told, baseline, Stop(lambda: len(told.evaluations) == 1))
     assert (stopped.value.last_step, stopped.value.committed_uri) == (0, None)
+    assert stopped.value.dropped_seconds > 0, "all of it is measured again"
     assert [metrics.kind for metrics, *_ in told.evaluations] == ["baseline"]
 
 

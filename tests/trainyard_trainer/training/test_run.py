@@ -13,7 +13,7 @@ from tests.trainyard_trainer.small import Outside
 from trainyard_api.run_config import RunConfig
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.checkpoints.resumable import Resumed
-from trainyard_trainer.errors import RefusedError, RolloutInterruptedError, StoppedError
+from trainyard_trainer.errors import DroppedError, RefusedError, StoppedError
 from trainyard_trainer.evaluation.early_stopping import observed
 from trainyard_trainer.sinks import Ended
 from trainyard_trainer.training.inputs import RunInputs
@@ -30,7 +30,7 @@ def go(outside: Outside, config: RunConfig, resumed: Resumed | None = None) -> E
 
 def stopped(*_: object) -> NoReturn:
     """Stands for what a run is put together by, when a stop is asked for."""
-    raise RolloutInterruptedError
+    raise DroppedError
 
 
 def phases(outside: Outside) -> list[str]:
@@ -54,12 +54,23 @@ def test_a_run_evaluates_trains_saves_and_is_done(kind: str) -> None:
     assert outside.rewound == [0]
 
 
-def test_a_stop_before_the_first_step_still_leaves_a_checkpoint() -> None:
-    """During the first evaluation: the state of step 0."""
-    outside = Outside(stop_when=lambda _: True)
+def test_a_stop_before_anything_is_learned_or_measured_leaves_nothing() -> None:
+    """At once, or during the first evaluation: the next pod has all that this one had."""
+    for phase in ("loading", "evaluation"):
+        outside = Outside(stop_when=lambda outside, phase=phase: phase in phases(outside))
+        with pytest.raises(StoppedError) as stop:
+            go(outside, small.config(evaluation=EVALUATION))
+        assert (stop.value.last_step, stop.value.committed_uri) == (0, None)
+        assert (outside.steps, outside.snapshots) == ([], [])
+
+
+def test_a_stop_in_the_first_rollout_keeps_what_was_measured_before_it() -> None:
+    """The measurement of the first weights is paid for: it is a state of its own."""
+    outside = Outside(stop_when=lambda outside: "rollout" in phases(outside))
     with pytest.raises(StoppedError) as stop:
         go(outside, small.config(evaluation=EVALUATION))
     assert (stop.value.last_step, stop.value.committed_uri, outside.steps) == (0, "file:///x/0/", [])
+    assert stop.value.dropped_seconds > 0
 
 
 def test_a_stop_while_a_run_is_put_together_names_what_it_would_have_gone_on_from(

@@ -16,7 +16,7 @@ from tests.trainyard_trainer.saved_models import contents
 from tests.trainyard_trainer.small import Outside
 from trainyard_api.run_config import RunConfig
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.errors import RefusedError, RolloutInterruptedError, StoppedError
+from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.sinks import Snapshot
 from trainyard_trainer.training import train as module
 from trainyard_trainer.training.train_state import TrainState
@@ -103,9 +103,11 @@ def test_a_stop_during_a_rollout_leaves_the_state_at_the_start_of_its_step() -> 
         return asked > 3
 
     outside = Outside(stop_when=in_third_step)
-    with pytest.raises(RolloutInterruptedError):
+    with pytest.raises(StoppedError) as stop:
         go(outside, grpo(4))
     assert len(outside.steps) == 2
+    assert (outside.snapshots[-1].step, outside.snapshots[-1].updates) == (2, None)
+    assert stop.value.dropped_seconds > 0
 
 
 def test_a_stop_between_steps_saves_the_finished_step() -> None:
@@ -137,6 +139,59 @@ def test_a_stop_between_two_updates_keeps_the_batch_and_generates_nothing_twice(
     assert [report.phase for report in second.reports].count("rollout") == 1
     assert [t.id for t in second.steps[0][0]] == [t.id for t in whole.steps[1][0]]
     assert_same_end(second, whole)
+
+
+@pytest.mark.parametrize("settings", [{}, TWO_BY_TWO], ids=["one update", "two by two"])
+@pytest.mark.parametrize("passes", [1, 3])
+def test_a_stop_inside_an_update_drops_it_and_generates_nothing_twice(
+    tmp_path: Path, settings: dict[str, int], passes: int
+) -> None:
+    """Of many passes few are done: the scored batch is kept with the updates before, and all goes on from there."""
+    config = grpo(3, **settings)
+    config = config.model_copy(update={"algorithm": config.algorithm.model_copy(update={"micro_batch_tokens": 16})})
+    asked, done = 0, 1 if settings else 0
+
+    def in_second_step(outside: Outside) -> bool:
+        nonlocal asked
+        phases = [report.phase for report in outside.reports if report.step == 1]
+        asked += "rollout" in phases and phases[-1].startswith(f"update {done + 1} ")
+        return asked > passes
+
+    whole, first, second = Outside(), Outside(stop_when=in_second_step), Outside()
+    go(whole, config)
+    with pytest.raises(StoppedError) as stop:
+        go(first, config)
+    assert (stop.value.last_step, stop.value.committed_uri) == (1, f"file:///x/1-u{done}/")
+    assert (stop.value.dropped_seconds > 0, len(first.steps)) == (True, 1)
+    go(second, config, small.resumed(first.snapshots[-1], tmp_path / "saved"))
+    assert [report.phase for report in second.reports].count("rollout") == 1
+    assert_same_end(second, whole)
+
+
+def test_a_stop_inside_an_update_that_is_nearly_done_finishes_it() -> None:
+    """One pass of many is left: to do the others again would take longer."""
+    config = grpo(2)
+    config = config.model_copy(update={"algorithm": config.algorithm.model_copy(update={"micro_batch_tokens": 16})})
+    asked: list[int] = []
+
+    def counted(outside: Outside) -> bool:
+        in_update = outside.reports[-1].phase == "update 1 of 1" if outside.reports else False
+        asked.append(in_update)
+        return False
+
+    go(Outside(stop_when=counted), config)
+    of_one = sum(asked) // 2
+    assert of_one > 4
+    left = iter([False] * (of_one - 1))
+
+    def near_the_end(outside: Outside) -> bool:
+        in_update = outside.reports[-1].phase == "update 1 of 1" if outside.reports else False
+        return next(left, True) if in_update else len(outside.steps) == 1
+
+    outside = Outside(stop_when=near_the_end)
+    with pytest.raises(StoppedError) as stop:
+        go(outside, config)
+    assert (stop.value.last_step, stop.value.committed_uri, stop.value.dropped_seconds) == (1, "file:///x/1/", 0.0)
 
 
 def test_three_updates_in_a_row_that_are_not_finite_end_the_run_over_a_resume_too(

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from trainyard_trainer.algorithms.scored_batch import ScoredBatch
+from trainyard_trainer.algorithms.sft import Demonstrations
 from trainyard_trainer.evaluation.early_stopping import ValidationHistory, observed
 from trainyard_trainer.numbers import largest, mean, total
 from trainyard_trainer.training.train_state import TrainState
@@ -48,11 +49,18 @@ def test_a_position_between_two_updates_comes_back_as_it_was(tmp_path: Path) -> 
     assert (back.step, back.updates, back.validation.waited) == (3, 2, 1)
 
 
-def test_before_the_first_update_the_batch_is_no_part_of_the_state(tmp_path: Path) -> None:
+def test_a_batch_that_is_drawn_anew_is_no_part_of_the_state(tmp_path: Path) -> None:
     """Such a state is that of the step's start, in whose name it is saved."""
-    position = TrainState(3, ScoredBatch(3, 7, (ROLLED_OUT,)))
+    position = TrainState(3, Demonstrations(()))
     assert position.updates is None
     assert stored(position, tmp_path) == replace(position, batch=None)
+
+
+def test_scored_rollouts_are_part_of_the_state_before_their_first_update(tmp_path: Path) -> None:
+    """They are paid for."""
+    position = TrainState(3, ScoredBatch(3, 7, (ROLLED_OUT,)))
+    assert position.updates == 0
+    assert stored(position, tmp_path) == position
 
 
 def test_a_finished_step_has_no_batch() -> None:

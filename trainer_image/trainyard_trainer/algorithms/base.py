@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from trainyard_trainer.policy.policy import Policy
 from trainyard_trainer.reporting.progress_reporter import ProgressReporter
@@ -19,7 +19,13 @@ from trainyard_trainer.trajectory import Trajectory
 
 
 class Batch(Protocol):
-    """Holds what a step's updates are made from; a checkpoint between two of them has it."""
+    """Holds what a step's updates are made from.
+
+    Attributes:
+        kept: whether it goes into a checkpoint that is taken before the step's end; else the step is begun anew.
+    """
+
+    kept: ClassVar[bool]
 
     @property
     def done(self) -> int:
@@ -48,7 +54,7 @@ class Algorithm(Protocol):
         """Settles what depends on the machine; once, before the first step and after a `restore`."""
 
     def collect(self, step: int, watch: Stopwatch, progress: ProgressReporter) -> Any:
-        """Gathers what a step learns from.
+        """Gathers what a step learns from; changes nothing that a checkpoint holds, for it may be abandoned.
 
         Args:
             step: steps finished before.
@@ -56,14 +62,22 @@ class Algorithm(Protocol):
             progress: is told what begins and may take long.
 
         Raises:
-            RolloutInterruptedError: a stop was asked for.
+            DroppedError: a stop was asked for.
             RefusedError: the run can't go on.
+        """
+
+    def batch(self, collected: Any, step: int) -> Batch:
+        """Makes what the step's updates are made from.
+
+        Raises:
+            DroppedError: a stop was asked for, and it can't be finished in time.
         """
 
     def updates(self, batch: Any) -> Iterator[tuple[int, int, Any]]:
         """Does the updates that a batch hasn't had yet; yields after each the number done, that of all, and the batch.
 
         Raises:
+            DroppedError: a stop was asked for; all is as it was after the last update.
             RefusedError: the run can't go on.
         """
 

@@ -46,16 +46,19 @@ class GRPO(PolicyAlgorithm):
         """Counts one for each minibatch of each pass over the batch."""
         return self.config.minibatches * self.config.epochs
 
-    def collect(self, step: int, watch: Stopwatch, progress: ProgressReporter) -> ScoredBatch:
-        """Draws, rolls out, scores, compares; then takes the log-probabilities that the updates need."""
+    def collect(self, step: int, watch: Stopwatch, progress: ProgressReporter) -> list[Trajectory]:
+        """Draws, rolls out and scores."""
         progress.phase("rollout")
         prompts = self.questions.training(step, self.config.prompts_per_step)
         rolled_out = sorted(self.rollouts.rollout(prompts, training_plan(self.config)), key=lambda one: one.id)
         watch.lap("rollout")
         scored = score(rolled_out, self.rewards, float(self.config.max_failed_fraction))
         watch.lap("reward")
-        compared = with_advantages(scored, self.config)
-        return prepare_batch(self.policy, compared, self.config, step=step)
+        return scored
+
+    def batch(self, collected: Sequence[Trajectory], step: int) -> ScoredBatch:
+        """Compares, and takes the log-probabilities that the updates need."""
+        return prepare_batch(self.policy, with_advantages(collected, self.config), self.config, step=step)
 
     def updates(self, batch: ScoredBatch) -> Iterator[tuple[int, int, ScoredBatch]]:
         """Updates on minibatches of whole groups, in a seeded order."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from trainyard_trainer.algorithms.former_outcomes import numbers_of_former
 from trainyard_trainer.algorithms.trajectory_state import require_fields, trajectory_from_state, trajectory_to_state
@@ -31,6 +31,7 @@ class ScoredBatch:
     `outcomes` has the numbers of each update done.
     """
 
+    kept: ClassVar[bool] = True
     step: int
     version: int
     trajectories: tuple[Trajectory, ...]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from trainyard_api.algorithm import SFTConfig
 from trainyard_api.termination import TerminationReason
@@ -34,10 +34,20 @@ SUSPECTS: Final = Suspects("spec.algorithm.sft")
 
 @dataclass(frozen=True, slots=True)
 class Demonstrations:
-    """Holds the rows of a step; `numbers` are those of its update, None before."""
+    """Holds the rows of a step, which are drawn in no time; `numbers` are those of its update, None before."""
 
+    kept: ClassVar[bool] = False
     rows: Sequence[Row]
     numbers: Numbers | None = None
+
+    @property
+    def done(self) -> int:
+        """Counts the updates done."""
+        return int(self.numbers is not None)
+
+    def to_state(self) -> dict[str, Any]:
+        """Gives nothing, for nothing is kept."""
+        return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +72,10 @@ class SFT(PolicyAlgorithm):
         """Draws demonstrations."""
         shown = self.questions.demonstrations(step, self.config.batch_size)
         return Demonstrations(demonstration_rows(shown, self.renderer))
+
+    def batch(self, collected: Demonstrations, step: int) -> Demonstrations:  # noqa: ARG002 (they fit as they are)
+        """Gives the demonstrations."""
+        return collected
 
     def updates(self, batch: Demonstrations) -> Iterator[tuple[int, int, Demonstrations]]:
         """Updates once on all of them."""

@@ -40,7 +40,12 @@ _SHOWN_CHARACTERS: Final = 256
 """Most characters that are told of what a library said."""
 
 State = tuple[int, int]
-"""Finished steps, and the updates done of the next: the order in which a run's states come."""
+"""Finished steps, and how far the next one is: the order in which a run's states come."""
+
+
+def state_of(step: int, updates: int | None) -> State:
+    """Orders a state between two steps before that of the next one's scored rollouts, and this before its updates."""
+    return step, 0 if updates is None else updates + 1
 
 
 class AbandonedError(TrainerError):
@@ -82,7 +87,7 @@ class Committed:
     @property
     def state(self) -> State:
         """Tells where it stands among the run's states."""
-        return self.manifest.step, self.manifest.updates or 0
+        return state_of(self.manifest.step, self.manifest.updates)
 
     def saved(self) -> SavedCheckpoint:
         """Tells it as the pod saw it that wrote it."""
@@ -298,7 +303,7 @@ def require_broken(error: RefusedError) -> None:
 def named_state(uri: str) -> State | None:
     """Reads the state from the name of a checkpoint's folder; None where it isn't named so."""
     found = re.search(r"/step-(\d{1,9})(?:-u(\d{1,9}))?-[^/]*/$", uri)
-    return None if found is None else (int(found[1]), int(found[2] or 0))
+    return None if found is None else state_of(int(found[1]), None if found[2] is None else int(found[2]))
 
 
 def _read_manifest(storage: Storage, folder: str) -> tuple[CheckpointManifest, str]:

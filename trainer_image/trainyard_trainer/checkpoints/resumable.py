@@ -225,8 +225,8 @@ def _tell(passed: list[_Passed], chosen: State | None, say: Callable[[str], None
 
 
 def _words(state: State) -> str:
-    step, updates = state
-    return f"{step}, {updates} updates further" if updates else str(step)
+    step, further = state
+    return f"{step}, {further - 1} updates further" if further else str(step)
 
 
 def _words_of(error: RefusedError) -> str:

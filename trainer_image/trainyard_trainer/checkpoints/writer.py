@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from trainyard_trainer.checkpoints.files import AbandonedError, Origin, State, write_checkpoint
+from trainyard_trainer.checkpoints.files import AbandonedError, Origin, State, state_of, write_checkpoint
+from trainyard_trainer.errors import DroppedError
 from trainyard_trainer.sinks import SavedCheckpoint, Snapshot, UnwrittenRows
 from trainyard_trainer.storage.storage import Storage
 
@@ -22,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 ABANDON_SECONDS: Final = 5.0
 """How long an upload that a stop has made useless may take to notice; then it is left to die with the process."""
+POLL_SECONDS: Final = 0.2
+"""How often a stop is looked for while an upload is waited for."""
 
 
 class CheckpointWriter:
@@ -38,6 +41,9 @@ class CheckpointWriter:
             whose rows a state of this one would no longer fit.
         rows: knows which rows the ledger lacks; a checkpoint takes along those that were recorded before it was begun.
             Asks for this pod's place, too.
+
+    Attributes:
+        committed: the newest checkpoint that is known to be committed, claimed or not; None without one.
 
     What writing, `claim` or `show` raises comes out of the next `save` or `finish`. A snapshot is discarded as soon as
     it is written, can't be, or needn't be.
@@ -60,7 +66,7 @@ class CheckpointWriter:
         self._claim = claim
         self._show = show
         self._in_flight: _Upload | None = None
-        self._newest = resumed
+        self._newest = self.committed = resumed
         self._fence = fence
         self._timed = timed
         self._rows = rows
@@ -95,8 +101,12 @@ class CheckpointWriter:
             raise RuntimeError("an upload that has ended without an error has a result")
         return saved
 
-    def finish(self) -> SavedCheckpoint | None:
-        """Waits for the one in flight, and gives the newest committed checkpoint."""
+    def finish(self, given_up: Callable[[], bool] = lambda: False) -> SavedCheckpoint | None:
+        """Waits for the one in flight, and gives the newest committed checkpoint; see `sinks.Checkpointer`."""
+        while self._in_flight is not None and self._in_flight.is_alive():
+            if given_up():
+                raise DroppedError(0.0)
+            self._in_flight.join(POLL_SECONDS)
         if self._in_flight is not None:
             in_flight, self._in_flight = self._in_flight, None
             self._newest = in_flight.result()
@@ -127,6 +137,8 @@ class CheckpointWriter:
             saved = write_checkpoint(self._storage, self._origin, snapshot, given_up, self._fence, keep_rows=keep_rows)
         finally:
             snapshot.discard()
+        if self.committed is None or _state(saved) > _state(self.committed):
+            self.committed = saved
         seconds = time.monotonic() - began
         _log.info("checkpoint %s committed: %s, %d bytes, %.2f s", _words(saved), saved.uri, saved.size_bytes, seconds)
         # The claim first: what is shown as the newest checkpoint is on its way to be an object.
@@ -173,8 +185,8 @@ class _Upload(threading.Thread):
 
 
 def _state(saved: SavedCheckpoint | Snapshot) -> State:
-    return saved.step, saved.updates or 0
+    return state_of(saved.step, saved.updates)
 
 
 def _words(saved: SavedCheckpoint) -> str:
-    return f"of step {saved.step}" + (f", {saved.updates} updates further" if saved.updates else "")
+    return f"of step {saved.step}" + ("" if saved.updates is None else f", {saved.updates} updates further")

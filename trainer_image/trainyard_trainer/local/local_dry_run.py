@@ -11,16 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trainyard_api.training_job import TrainingJob
-from trainyard_trainer.errors import RolloutInterruptedError, StoppedError
+from trainyard_trainer.errors import DroppedError, StoppedError
 from trainyard_trainer.local.local_config import local_inputs, local_run_config, open_output
 from trainyard_trainer.reporting.log_lines import findings_shown
-from trainyard_trainer.stop import StopRequest
+from trainyard_trainer.stop import Stop
 from trainyard_trainer.training.dry_run import dry_run
 
 
-def dry_run_here(
-    job: TrainingJob, manifest: Path, output: Path, stop: StopRequest, say: Callable[[str], None] = print
-) -> str:
+def dry_run_here(job: TrainingJob, manifest: Path, output: Path, stop: Stop, say: Callable[[str], None] = print) -> str:
     """Does everything but train, and returns what to say at the end; leaves nothing but the output folder.
 
     Args:
@@ -40,6 +38,6 @@ def dry_run_here(
     with tempfile.TemporaryDirectory() as cache, findings_shown(say):
         try:
             dry_run(config, local_inputs(config, manifest, Path(cache)), stop=stop, say=say)
-        except RolloutInterruptedError:
+        except DroppedError:
             raise StoppedError(0, None) from None
     return f"dry run: nothing was trained; {output} can be written"

@@ -28,7 +28,7 @@ from trainyard_trainer.local.local_resume import continued, keep_config, newest_
 from trainyard_trainer.reporting.console import ConsoleReporter
 from trainyard_trainer.reporting.log_lines import findings_shown
 from trainyard_trainer.sinks import Ended
-from trainyard_trainer.stop import StopRequest
+from trainyard_trainer.stop import Stop
 from trainyard_trainer.storage.storage_folder import FolderStorage
 from trainyard_trainer.training.algorithm_types import BATCH_READERS
 from trainyard_trainer.training.inputs import RunInputs
@@ -36,7 +36,7 @@ from trainyard_trainer.training.restore import find_restorable
 from trainyard_trainer.training.run import run
 
 
-def run_here(job: TrainingJob, manifest: Path, output: Path, stop: StopRequest, *, resume: bool = False) -> str:
+def run_here(job: TrainingJob, manifest: Path, output: Path, stop: Stop, *, resume: bool = False) -> str:
     """Trains as the manifest says, below `output`, and returns what to say at the end.
 
     Args:
@@ -80,7 +80,7 @@ class _LocalRun:
     storage: FolderStorage
     folder: Path
     reporter: ConsoleReporter
-    stop: StopRequest
+    stop: Stop
 
     def run(self, manifest: Path, cache: Path, *, resume: bool) -> Ended:
         """Trains to the end, with `resume` from the newest checkpoint that the rows reach."""

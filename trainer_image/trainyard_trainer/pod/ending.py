@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from trainyard_api.decimals import measured
 from trainyard_api.termination import ExitCode, Termination, TerminationReason
 from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.readable import readable
@@ -62,6 +63,7 @@ def of_error(error: BaseException, secrets: Iterable[str]) -> tuple[int, Termina
             last_step=error.last_step,
             committed_uri=error.committed_uri,
             committed=error.committed,
+            dropped_seconds=measured(error.dropped_seconds, places=3),
         )
     if isinstance(error, RefusedError):
         return ExitCode.REFUSED, Termination(

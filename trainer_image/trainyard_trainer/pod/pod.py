@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 
 from trainyard_api import names
 from trainyard_api.run_config import RunConfig, RunIdentity
@@ -32,20 +32,24 @@ from trainyard_trainer.pod.carried_rows import why_not, write_first
 from trainyard_trainer.pod.kept_log import KeptLog
 from trainyard_trainer.pod.pod_access import checkpoint_storage, login_of
 from trainyard_trainer.pod.pod_environment import PodEnvironment, read_environment
-from trainyard_trainer.pod.stopped_away import away_is_a_stop, claims_told
+from trainyard_trainer.pod.stopped_away import away_is_a_stop, claims_told, tell_rows
 from trainyard_trainer.reporting import kube
 from trainyard_trainer.reporting.progress import StatusReporter
 from trainyard_trainer.reporting.tracking import TrackedLedger, open_trackers
 from trainyard_trainer.sinks import Reporter, SavedCheckpoint
-from trainyard_trainer.stop import StopRequest
+from trainyard_trainer.stop import Stop, leave
 from trainyard_trainer.training import run
 from trainyard_trainer.training.algorithm_types import BATCH_READERS
 from trainyard_trainer.training.baseline import fetch_baseline
 from trainyard_trainer.training.inputs import RunInputs
 from trainyard_trainer.training.restore import find_restorable
 from trainyard_trainer.training.run_config_file import read_run_config
+from trainyard_trainer.training.stopping import stopped_at, unsaved
 
 _log = logging.getLogger(__name__)
+
+GRACE_SHARE: Final = 0.9
+"""Share of its grace after which a stopped pod ends, whatever hangs then."""
 
 
 class PodReporter(Reporter, Protocol):
@@ -84,34 +88,63 @@ class Surroundings:
     patience: Patience = field(default_factory=Patience)
 
 
-def main(stop: StopRequest, surroundings: Surroundings | None = None) -> int:
+def main(stop: Stop, surroundings: Surroundings | None = None) -> int:
     """Runs the pod and returns its exit code; the message is in the termination log by then.
 
     Args:
-        stop: asked by the loop.
+        stop: asked everywhere; where it isn't, another thread may end the process, in the same way.
         surroundings: by default a pod's.
     """
     here = surroundings or Surroundings()
     environment = read_environment(here.variables)
     log = KeptLog(environment.secrets)
+
+    def last_word(error: BaseException) -> NoReturn:
+        leave(_told(error, environment, here, log))
+
     with log.listening():
         logs.configure(environment.secrets)
-        code: int = ExitCode.DONE
+        stop.watch(last_word)
         try:
             termination = _train(here, environment, stop, log)
-            _log.info("done: %s", termination.message)
-        except (RefusedError, StoppedError) as error:
-            code, termination = ending.of_error(error, environment.secrets)
-            _log.log(logging.ERROR if code == ExitCode.REFUSED else logging.INFO, "ended: %s", error)
         except BaseException as error:  # noqa: BLE001 (the last door: whatever it is, SystemExit too, isn't a run that is done)
-            code, termination = ending.of_error(error, environment.secrets)
-            _log.exception("crashed")
+            return _told(error, environment, here, log)
+        _log.info("done: %s", termination.message)
         ending.write(termination, here.termination_log)
-        log.close(_LOG_SECONDS_AFTER_STOP if code == ExitCode.STOPPED else _LOG_SECONDS)
+        log.close(_LOG_SECONDS)
+    return int(ExitCode.DONE)
+
+
+def _told(error: BaseException, environment: PodEnvironment, here: Surroundings, log: KeptLog) -> int:
+    """Says in the log and in the termination message what ended the run; returns the exit code."""
+    code, termination = ending.of_error(error, environment.secrets)
+    if isinstance(error, (RefusedError, StoppedError)):
+        _log.log(logging.ERROR if code == ExitCode.REFUSED else logging.INFO, "ended: %s", error)
+    else:
+        _log.error("crashed", exc_info=error)
+    ending.write(termination, here.termination_log)
+    log.close(_LOG_SECONDS_AFTER_STOP if code == ExitCode.STOPPED else _LOG_SECONDS)
     return int(code)
 
 
-def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest, log: KeptLog) -> Termination:
+@dataclass
+class _Standing:
+    """Holds what a stop names that comes while something hangs."""
+
+    newest: SavedCheckpoint | None = None
+    writer: CheckpointWriter | None = None
+    outbox: Outbox | None = None
+
+    def out_of_time(self) -> NoReturn:
+        """Ends the run with the newest checkpoint that is known to be committed."""
+        _log.warning("stop: something hangs, and the grace is nearly over")
+        error = stopped_at(self.newest if self.writer is None else self.writer.committed or self.newest)
+        if self.outbox is not None:
+            tell_rows(error, self.outbox)
+        raise error
+
+
+def _train(here: Surroundings, environment: PodEnvironment, stop: Stop, log: KeptLog) -> Termination:
     config = read_run_config(environment.run_config)
     identity = config.run
     _log.info(
@@ -122,23 +155,30 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest, l
         identity.attempt,
         environment.pod_uid,
     )
+    stop.grace_seconds = float(config.checkpoints.stop_grace_seconds)
+    standing = _Standing()
     with contextlib.ExitStack() as stack:
-        reporter = here.make_reporter(identity)
-        stack.callback(reporter.close)
-        ledger = PostgresLedger(login_of(environment, config), identity, patience_seconds=0)
-        outbox = Outbox(ledger, identity, stop, here.patience)
-        stack.callback(outbox.close)
-        stack.enter_context(away_is_a_stop(stop, None))
-        outbox.check()
-        _log.info("database: reached, attempt %d may write", identity.attempt)
-        storage, origin = checkpoint_storage(environment, config)
-        log.place(storage, origin.prefix + names.attempt_log(identity.attempt))
-        find = partial(
-            find_restorable,
-            *(storage, origin.prefix, identity.uid, here.cache / "resumed"),
-            read_batch=BATCH_READERS[config.algorithm.type],
-            carried=partial(why_not, outbox, identity),
-        )
+        stack.enter_context(stop.heeded_within(stop.grace_seconds * GRACE_SHARE, standing.out_of_time))
+        with unsaved(stop, None):
+            reporter = here.make_reporter(identity)
+            stack.callback(reporter.close)
+            ledger = PostgresLedger(login_of(environment, config), identity, patience_seconds=0)
+            outbox = standing.outbox = Outbox(ledger, identity, stop, here.patience)
+            stack.callback(outbox.close)
+            stack.enter_context(away_is_a_stop(stop, None))
+            outbox.check()
+            _log.info("database: reached, attempt %d may write", identity.attempt)
+            storage, origin = checkpoint_storage(environment, config)
+            log.place(storage, origin.prefix + names.attempt_log(identity.attempt))
+
+        def find(unreadable: Mapping[str, str]) -> Resumed | None:
+            with unsaved(stop, None):
+                return find_restorable(
+                    *(storage, origin.prefix, identity.uid, here.cache / "resumed"),
+                    read_batch=BATCH_READERS[config.algorithm.type],
+                    carried=partial(why_not, outbox, identity),
+                    unreadable=unreadable,
+                )
 
         def show(saved: SavedCheckpoint) -> None:
             reporter.checkpoint(saved)
@@ -149,26 +189,28 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: StopRequest, l
                 inner.enter_context(away_is_a_stop(stop, None if resumed is None else resumed.saved))
                 if resumed is not None:
                     resumed = write_first(outbox, identity, resumed, storage, origin.prefix)
-                found = None if resumed is None else resumed.saved
+                found = standing.newest = None if resumed is None else resumed.saved
                 inner.enter_context(claims_told(outbox, found))
                 already = found if resumed is not None and resumed.whole else None
                 claim, timed = outbox.record_checkpoint, reporter.saved_in
                 writer = CheckpointWriter(storage, origin, claim, show, resumed=already, timed=timed, rows=outbox)
+                standing.writer = writer
                 inner.callback(writer.close)
-                if found is not None:
-                    # Its pod may have died between COMMIT and claim.
-                    outbox.record_checkpoint(found)
-                    show(found)
-                inputs = _inputs(config, here, environment, resumed)
-                keys = environment.wandb_key, environment.mlflow_token
-                tracked = TrackedLedger(outbox, open_trackers(config, *keys, here.cache / "tracking"))
-                inner.callback(tracked.close)
+                with unsaved(stop, found):
+                    if found is not None:
+                        # Its pod may have died between COMMIT and claim.
+                        outbox.record_checkpoint(found)
+                        show(found)
+                    inputs = _inputs(config, here, environment, resumed)
+                    keys = environment.wandb_key, environment.mlflow_token
+                    tracked = TrackedLedger(outbox, open_trackers(config, *keys, here.cache / "tracking"))
+                    inner.callback(tracked.close)
                 ended = run.run(config, inputs, ledger=tracked, reporter=reporter, checkpointer=writer, stop=stop)
                 with away_is_a_stop(stop, ended.saved):
                     outbox.finish()
                 return ending.completed(ended, outbox.unwritten())
 
-        return going_on(lambda unreadable: find(unreadable=unreadable), work)
+        return going_on(find, work)
 
 
 def _inputs(config: RunConfig, here: Surroundings, environment: PodEnvironment, resumed: Resumed | None) -> RunInputs:

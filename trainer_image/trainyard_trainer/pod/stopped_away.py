@@ -31,7 +31,7 @@ def away_is_a_stop(stop: StopRequest, newest: SavedCheckpoint | None) -> Iterato
             raise
         if newest is None:
             raise StoppedError(0, None) from error
-        raise StoppedError(newest.step, newest.uri, newest.as_committed()) from error
+        raise StoppedError(newest.step, newest.uri, committed=newest.as_committed()) from error
 
 
 @contextlib.contextmanager
@@ -47,6 +47,11 @@ def claims_told(outbox: Outbox, resumed: SavedCheckpoint | None) -> Iterator[Non
     except StoppedError as error:
         if error.committed is None and resumed is not None and error.committed_uri == resumed.uri:
             error.committed = resumed.as_committed()
-        if error.committed is not None:
-            error.committed = error.committed.model_copy(update={"unwritten_rows": outbox.unwritten()})
+        tell_rows(error, outbox)
         raise
+
+
+def tell_rows(error: StoppedError, outbox: Outbox) -> None:
+    """Adds to the error of a stopped run how many rows only its checkpoint's files have."""
+    if error.committed is not None:
+        error.committed = error.committed.model_copy(update={"unwritten_rows": outbox.unwritten()})

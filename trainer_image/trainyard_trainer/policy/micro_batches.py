@@ -36,5 +36,10 @@ def cut_rows(rows: Sequence[Row], max_tokens: int) -> list[list[int]]:
     return passes
 
 
+def padded_tokens(rows: Sequence[Row], members: Sequence[int]) -> int:
+    """Counts the tokens of a pass over the rows of these indices, padding included."""
+    return _longest(rows, members) * len(members)
+
+
 def _longest(rows: Sequence[Row], members: Sequence[int]) -> int:
     return max(len(rows[index].token_ids) for index in members)

@@ -15,7 +15,7 @@ from trainyard_api.termination import TerminationReason
 from trainyard_trainer import memory
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.policy.batches import MicroBatch, Row, micro_batch
-from trainyard_trainer.policy.micro_batches import cut_rows
+from trainyard_trainer.policy.micro_batches import cut_rows, padded_tokens
 from trainyard_trainer.policy.settings import PolicySettings
 
 log = logging.getLogger(__name__)
@@ -40,17 +40,28 @@ class Passes:
         """Gives the limit, or what it is while nothing has settled it."""
         return self.limit or memory.MAX_TOKENS
 
-    def run(self, rows: Sequence[Row], one_pass: Callable[[Sequence[int], MicroBatch], None]) -> bool:
+    def run(
+        self,
+        rows: Sequence[Row],
+        one_pass: Callable[[Sequence[int], MicroBatch], None],
+        between: Callable[[int, int], None] = lambda *_: None,
+    ) -> bool:
         """Pass over all rows; gives False, with a lower limit, where a pass didn't fit into memory.
 
         Args:
             rows: in any order.
             one_pass: gets the indices of some rows, in the order that the batch has them.
+            between: called before each pass with the tokens of those done and of those to come, padding included.
 
         Raises:
             RefusedError: INVALID_MANIFEST, not even one trajectory fits.
         """
-        for members in cut_rows(rows, self.tokens):
+        cut = cut_rows(rows, self.tokens)
+        done, left = 0, sum(padded_tokens(rows, members) for members in cut)
+        for members in cut:
+            between(done, left)
+            tokens = padded_tokens(rows, members)
+            done, left = done + tokens, left - tokens
             batch = micro_batch([rows[index] for index in members], self._pad_id)
             try:
                 with memory.pass_edge():

@@ -61,7 +61,11 @@ class Policy(Protocol):
         """Settles how many tokens a pass may have, given the longest row; once, before the first step."""
 
     def score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
-        """Gives log-probabilities of each row's tokens under the weights of now; NaN where the mask is False."""
+        """Gives log-probabilities of each row's tokens under the weights of now; NaN where the mask is False.
+
+        Raises:
+            DroppedError: a stop was asked for, and the rest doesn't fit into its grace.
+        """
 
     def reference_score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
         """Gives the same under the reference: the weights that the run began with."""
@@ -73,6 +77,9 @@ class Policy(Protocol):
             nats; `sampling_logp_difference/{mean,max}`; `trained_tokens`; `skipped_updates`, 1 where loss or gradient
             wasn't finite and nothing changed; `out_of_memory`, how often passes were made smaller and done again; and
             what the loss declares. A value that isn't finite, or doesn't exist, is absent.
+
+        Raises:
+            DroppedError: a stop was asked for, and to make the update again costs less; all is as it was before.
         """
 
     def load_weights(self, folder: Path) -> None:

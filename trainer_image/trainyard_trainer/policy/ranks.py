@@ -27,6 +27,11 @@ class Ranks:
     def __init__(self, group: Any, device: torch.device) -> None:
         self._group, self._device = group, device
 
+    @property
+    def alone(self) -> bool:
+        """Says whether nobody shares the updates."""
+        return self._group is None
+
     def totals(self, values: Sequence[float]) -> list[float]:
         """Sums over ranks, in float64."""
         return self._reduced(values, distributed.ReduceOp.SUM)

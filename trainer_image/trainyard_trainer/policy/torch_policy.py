@@ -8,9 +8,10 @@ step. `models` brings the model and reads its files.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,13 @@ import torch
 
 from trainyard_api.algorithm import Precision
 from trainyard_trainer import memory
+from trainyard_trainer.errors import DroppedError
 from trainyard_trainer.models.export import model_files, take_weights
 from trainyard_trainer.models.load import LoadedModel, infinite_weight
 from trainyard_trainer.numbers import Numbers, mean, total
 from trainyard_trainer.policy.batches import MicroBatch, Row, micro_batch
 from trainyard_trainer.policy.compiling import compiled
+from trainyard_trainer.policy.dropping import Passing
 from trainyard_trainer.policy.footprint import Footprint
 from trainyard_trainer.policy.logprobs.head import find_head
 from trainyard_trainer.policy.loss import Loss, LossInputs, TokenLosses
@@ -37,6 +40,7 @@ from trainyard_trainer.policy.reference import Reference
 from trainyard_trainer.policy.settings import PolicySettings
 from trainyard_trainer.policy.tally import Tally
 from trainyard_trainer.sinks import Snapshot
+from trainyard_trainer.stop import NeverStopped, Stop
 
 WEIGHT_DECAY = 0.01
 MAX_GRAD_NORM = 1.0
@@ -72,7 +76,9 @@ class TorchPolicy:
         RefusedError: a setting that this model or machine can't have.
     """
 
-    def __init__(self, loaded: LoadedModel, settings: PolicySettings, group: Any = None) -> None:
+    def __init__(
+        self, loaded: LoadedModel, settings: PolicySettings, group: Any = None, stop: Stop | None = None
+    ) -> None:
         self.settings = settings
         self._loaded = loaded
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -89,6 +95,7 @@ class TorchPolicy:
         self._pass = self._find_pass()
         self._reference = Reference(self._weights.computing) if settings.keep_reference else None
         self.ranks = Ranks(group, self.device)
+        self._stop = stop or NeverStopped()
         self._optimizer = torch.optim.AdamW(
             self._weights.trained, lr=self.learning_rate, weight_decay=WEIGHT_DECAY, fused=True
         )
@@ -123,17 +130,24 @@ class TorchPolicy:
         return self._weights.trained
 
     def score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
-        """Gives log-probabilities of each row's tokens under the weights of now; NaN where the mask is False."""
+        """Gives log-probabilities of each row's tokens under the weights of now; NaN where the mask is False.
+
+        Raises:
+            DroppedError: a stop was asked for, and the rest doesn't fit into its grace.
+        """
         found: dict[int, tuple[float, ...]] = {}
+
+        passing = Passing(self._stop, self.device, math.inf)  # somebody has paid for the rows
 
         def one_pass(members: Sequence[int], batch: MicroBatch) -> None:
             flat = iter(self._pass(batch)[0].tolist() if len(batch.targets) else ())
             for index in members:
                 found[index] = tuple(next(flat) if trained else float("nan") for trained in rows[index].mask)
 
-        with torch.no_grad():
-            while not self._passes.run(rows, one_pass):
+        with torch.no_grad(), self._as_before():
+            while not self._passes.run(rows, one_pass, passing.heed):
                 found.clear()
+                passing.begin_again()
         return [found[index] for index in range(len(rows))]
 
     def reference_score(self, rows: Sequence[Row]) -> list[tuple[float, ...]]:
@@ -154,6 +168,7 @@ class TorchPolicy:
 
         Raises:
             RefusedError: INVALID_MANIFEST, not even one trajectory's pass fits into memory.
+            DroppedError: a stop was asked for, and to make the update again costs less; all is as it was before.
         """
         tally, given_up = self.accumulate(rows, loss)
         grad_norm = float(torch.nn.utils.clip_grad_norm_(self._weights.trained, MAX_GRAD_NORM))
@@ -175,16 +190,18 @@ class TorchPolicy:
 
         Returns: what was measured, and how often the passes were begun again for want of memory.
         """
-        given_up = 0
-        while True:
-            self._weights.clear()
-            tally = Tally(loss.numbers)
-            fits = self._passes.run(rows, partial(self._backward, loss=loss, tally=tally))
-            # All ranks begin again where one has to: sums must come from one try.
-            if self.ranks.smallest(float(fits)):
-                break
-            self._passes.limit = int(self.ranks.smallest(self._passes.tokens))
-            given_up += 1
+        given_up, passing = 0, Passing(self._stop if self.ranks.alone else NeverStopped(), self.device)
+        with self._as_before():
+            while True:
+                self._weights.clear()
+                tally = Tally(loss.numbers)
+                fits = self._passes.run(rows, partial(self._backward, loss=loss, tally=tally), passing.heed)
+                # All ranks begin again where one has to: sums must come from one try.
+                if self.ranks.smallest(float(fits)):
+                    break
+                self._passes.limit = int(self.ranks.smallest(self._passes.tokens))
+                given_up += 1
+                passing.begin_again()
         self.ranks.sum_gradients(self._weights.trained)
         return tally.over(self.ranks), given_up
 
@@ -292,6 +309,17 @@ class TorchPolicy:
             part.backward()
         self._weights.collect()
         tally.add(part, batch, inputs, entropies_N, out)
+
+    @contextlib.contextmanager
+    def _as_before(self) -> Iterator[None]:
+        """Leaves no trace of passes that a stop drops: what they found out of memory is found out again."""
+        before = self._passes.limit, self._passes.out_of_memory
+        try:
+            yield
+        except DroppedError:
+            self._weights.clear()
+            self._passes.limit, self._passes.out_of_memory = before
+            raise
 
     def _try(self, rows: int, columns: int) -> None:
         """Does a forward and backward pass that leaves nothing behind."""

@@ -25,7 +25,7 @@ class RewardCaller(Protocol):
         """Calls each reward, named with its time-out per trajectory in seconds; returns a value for each trajectory.
 
         Raises:
-            RolloutInterruptedError: a stop was asked for.
+            DroppedError: a stop was asked for.
         """
 
     def close(self) -> None:

@@ -51,7 +51,7 @@ def score(
     Raises:
         RefusedError: REWARD_FAILED or ENVIRONMENT_FAILED, whichever failed more; the share was exceeded, or not one
             could be scored.
-        RolloutInterruptedError: a stop was asked for.
+        DroppedError: a stop was asked for.
     """
     asked = [trajectory for trajectory in trajectories if trajectory.status in SCORED]
     values = _values(asked, rewards)

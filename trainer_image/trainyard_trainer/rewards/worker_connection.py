@@ -23,7 +23,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from trainyard_trainer.errors import RolloutInterruptedError, TrainerError
+from trainyard_trainer.errors import DroppedError, TrainerError
 
 SECRET_VARIABLES = re.compile(r"(TRAINYARD|AWS|PG|WANDB|MLFLOW)_?.*|HF_TOKEN|HUGGING_FACE_HUB_TOKEN", re.IGNORECASE)
 """Names of environment variables that the process doesn't get."""
@@ -93,7 +93,7 @@ class WorkerConnection:
 
         Raises:
             LostError: it ended, or had to be ended.
-            RolloutInterruptedError: a stop was asked for.
+            DroppedError: a stop was asked for.
         """
         while True:
             try:
@@ -108,7 +108,7 @@ class WorkerConnection:
                 raise self._ended() from error
             if self._interrupted():
                 self.close()
-                raise RolloutInterruptedError
+                raise DroppedError
             if time.monotonic() > deadline:
                 raise self.lost(problem)
 

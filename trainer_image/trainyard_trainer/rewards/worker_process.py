@@ -99,7 +99,7 @@ class RewardWorker:
 
         Raises:
             TrainerError: the process was killed while it imported the user's code, or took too long over that.
-            RolloutInterruptedError: a stop was asked for.
+            DroppedError: a stop was asked for.
         """
         self.close()
         self._process = process = WorkerConnection(self._interrupted)
@@ -133,7 +133,7 @@ class RewardWorker:
 
         Raises:
             TrainerError: the process ends again and again between two calls, or can't be started again.
-            RolloutInterruptedError: a stop was asked for.
+            DroppedError: a stop was asked for.
         """
         pairs = [(name, index) for name in timeouts for index in range(len(trajectories))]
         jobs = {number: (number, name, index, timeouts[name]) for number, (name, index) in enumerate(pairs)}

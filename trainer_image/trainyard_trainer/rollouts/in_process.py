@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from trainyard_trainer.chat.renderer import Renderer
 from trainyard_trainer.environment import Observation, Prompt, Said
-from trainyard_trainer.errors import RolloutInterruptedError
+from trainyard_trainer.errors import DroppedError
 from trainyard_trainer.randomness import StreamKey
 from trainyard_trainer.rollouts.conversation import Conversation
 from trainyard_trainer.rollouts.guarded_environment import STEP_SECONDS, FailedEnvironmentError, GuardedEnvironment
@@ -186,7 +186,7 @@ class _Running:
         """Waits for a trajectory and returns all that ended since the last call.
 
         Raises:
-            RolloutInterruptedError: a stop was asked for. Whatever else a conversation raised is raised, too: it isn't
+            DroppedError: a stop was asked for. Whatever else a conversation raised is raised, too: it isn't
                 an environment's fault.
         """
         while not self._ended:
@@ -195,7 +195,7 @@ class _Running:
                 await asyncio.wait_for(self._changed.wait(), STOP_POLL_SECONDS)
             except TimeoutError:
                 if self._stop.requested():
-                    raise RolloutInterruptedError from None
+                    raise DroppedError from None
         ended, self._ended = self._ended, []
         self.running.difference_update(ended)
         return [task.result() for task in ended]

@@ -37,5 +37,5 @@ class RolloutSource(Protocol):
         ids name earlier steps, and whose tokens were sampled by earlier versions of the policy.
 
         Raises:
-            RolloutInterruptedError: a stop was asked for.
+            DroppedError: a stop was asked for.
         """

@@ -54,5 +54,5 @@ class Engine(Protocol):
             key: the conversation's random stream; the engine goes on in it where the turn before ended.
 
         Raises:
-            RolloutInterruptedError: a stop was asked for; the session is of no further use.
+            DroppedError: a stop was asked for; the session is of no further use.
         """

@@ -25,7 +25,7 @@ from trainyard_trainer.rollouts.plans import evaluation_plan
 from trainyard_trainer.rollouts.source import RolloutSource
 from trainyard_trainer.sampling.in_process.choose import choose_engine
 from trainyard_trainer.sampling.in_process.sampler import InProcessEngine
-from trainyard_trainer.stop import StopRequest
+from trainyard_trainer.stop import Stop
 from trainyard_trainer.tasks.task import Task
 from trainyard_trainer.training.check_data import Limits, check_data, open_questions
 from trainyard_trainer.training.inputs import RunInputs
@@ -40,11 +40,11 @@ class Components:
     Args:
         config: what the run is.
         inputs: files of this machine.
-        stop: asked while the user's rewards are started, and by the engine.
+        stop: asked while the user's rewards are started, by the engine and by the policy.
         plan: what the algorithm asks for.
     """
 
-    def __init__(self, config: RunConfig, inputs: RunInputs, stop: StopRequest, plan: Plan) -> None:
+    def __init__(self, config: RunConfig, inputs: RunInputs, stop: Stop, plan: Plan) -> None:
         self._config, self._inputs, self._stop, self._plan = config, inputs, stop, plan
 
     @cached_property
@@ -77,7 +77,7 @@ class Components:
     @cached_property
     def policy(self) -> TorchPolicy:
         """Makes the policy: the weights and their optimizer."""
-        return TorchPolicy(self.model, policy_settings(self._config, self._plan))
+        return TorchPolicy(self.model, policy_settings(self._config, self._plan), stop=self._stop)
 
     @cached_property
     def longest_row(self) -> int:

@@ -17,7 +17,7 @@ from trainyard_trainer.evaluation.results import evaluation_values
 from trainyard_trainer.rewards.scoring import score
 from trainyard_trainer.rollouts.plans import training_plan
 from trainyard_trainer.rollouts.source import RolloutPlan
-from trainyard_trainer.stop import StopRequest
+from trainyard_trainer.stop import Stop
 from trainyard_trainer.training.algorithm_types import make_algorithm
 from trainyard_trainer.training.baseline import at_baseline, baseline_config
 from trainyard_trainer.training.components import Components
@@ -30,7 +30,7 @@ SHOWN_CHARACTERS = 400
 """Most characters of a turn that are shown."""
 
 
-def dry_run(config: RunConfig, inputs: RunInputs, *, stop: StopRequest, say: Callable[[str], None]) -> None:
+def dry_run(config: RunConfig, inputs: RunInputs, *, stop: Stop, say: Callable[[str], None]) -> None:
     """Makes a run's components, tries them on a few prompts, and says what came of each.
 
     Args:
@@ -41,7 +41,7 @@ def dry_run(config: RunConfig, inputs: RunInputs, *, stop: StopRequest, say: Cal
 
     Raises:
         RefusedError: what the run would be refused for.
-        RolloutInterruptedError: a stop was asked for.
+        DroppedError: a stop was asked for.
     """
     if config.baseline is not None:
         say("baseline:")
@@ -51,7 +51,7 @@ def dry_run(config: RunConfig, inputs: RunInputs, *, stop: StopRequest, say: Cal
     _try(config, inputs, stop, say)
 
 
-def _try(config: RunConfig, inputs: RunInputs, stop: StopRequest, say: Callable[[str], None]) -> None:
+def _try(config: RunConfig, inputs: RunInputs, stop: Stop, say: Callable[[str], None]) -> None:
     plan = plan_of(config.algorithm)
     components = Components(config, inputs, stop, plan)
     try:

@@ -70,7 +70,7 @@ def measure(exam: Exam, prompts: Sequence[Prompt], stream: Stream) -> tuple[Meas
     """Asks every question; returns the measurement and the answers, in the questions' order.
 
     Raises:
-        RolloutInterruptedError: a stop was asked for.
+        DroppedError: a stop was asked for.
         RefusedError: REWARD_FAILED or ENVIRONMENT_FAILED; not one answer could be scored.
     """
     begun = now()

@@ -13,19 +13,18 @@ import torch
 from trainyard_api.run_config import RunConfig
 from trainyard_trainer.algorithms.base import Algorithm
 from trainyard_trainer.algorithms.plan import plan_of
-from trainyard_trainer.errors import RolloutInterruptedError, StoppedError
 from trainyard_trainer.reporting.progress_reporter import ProgressReporter
 from trainyard_trainer.sinks import Checkpointer, Ended, Ledger, Reporter
-from trainyard_trainer.stop import StopRequest
+from trainyard_trainer.stop import Stop
 from trainyard_trainer.training.algorithm_types import make_algorithm
 from trainyard_trainer.training.components import Components
 from trainyard_trainer.training.evaluate import evaluate_after, evaluate_before
 from trainyard_trainer.training.evaluate_only import evaluate_only
 from trainyard_trainer.training.inputs import RunInputs
-from trainyard_trainer.training.measured import Exam
 from trainyard_trainer.training.restore import require_same_questions, restore
 from trainyard_trainer.training.run_sinks import Sinks
-from trainyard_trainer.training.saving import finish, stop_here
+from trainyard_trainer.training.saving import finish
+from trainyard_trainer.training.stopping import unsaved
 from trainyard_trainer.training.train import train
 from trainyard_trainer.training.train_state import TrainState
 from trainyard_trainer.training.validate import ended_early
@@ -38,7 +37,7 @@ def run(
     ledger: Ledger,
     reporter: Reporter,
     checkpointer: Checkpointer,
-    stop: StopRequest,
+    stop: Stop,
 ) -> Ended:
     """Trains as `config` says, from the run's newest checkpoint if it has one, until its last one is committed; or only
     evaluates.
@@ -52,51 +51,39 @@ def run(
         ledger: gets every step's trajectories and metrics; what it has of work that is done again goes first.
         reporter: gets progress.
         checkpointer: gets snapshots; its newest commit is the result.
-        stop: asked between decode rounds, between updates and between steps.
+        stop: asked everywhere; what doesn't ask is bounded.
 
     Raises:
         RefusedError: the user's mistake, or a run that can't go on.
-        StoppedError: a stop was asked for; the newest state is committed.
+        StoppedError: a stop was asked for; the newest state is committed, if the run had one that wasn't yet.
     """
     _set_threads()
     plan = plan_of(config.algorithm)
     progress = ProgressReporter(reporter, plan.steps)
     if not plan.steps:
         return evaluate_only(config, inputs, ledger=ledger, progress=progress, stop=stop)
-    if inputs.resumed is not None:
-        progress.resumed(inputs.resumed.saved.step)
-    progress.phase("loading")
+    resumed = inputs.resumed.saved if inputs.resumed is not None else None
+    if resumed is not None:
+        progress.resumed(resumed.step)
     components = Components(config, inputs, stop, plan)
     try:
-        algorithm, exam = _made(config, inputs, components)
-        if components.sampler is not None:
-            progress.sampling(components.sampler)
-        state = _state(algorithm, inputs, components)
-        algorithm.prepare()
-        ledger.rewind(state.step)
-        sinks = Sinks(ledger, progress, checkpointer, stop, config.checkpoints.every_steps)
-        try:
-            evaluate_before(algorithm.version, exam, sinks, state)
-            train(algorithm, exam, sinks, state)
-            evaluate_after(algorithm.version, exam, sinks, state)
-        except RolloutInterruptedError:
-            stop_here(algorithm, sinks, state)  # what isn't finished is dropped
+        with unsaved(stop, resumed):
+            progress.phase("loading")
+            algorithm, exam = make_algorithm(config.algorithm, components), components.exam
+            if components.sampler is not None:
+                progress.sampling(components.sampler)
+            state = _state(algorithm, inputs, components)
+            algorithm.prepare()
+            ledger.rewind(state.step)
+        sinks = Sinks(ledger, progress, checkpointer, stop, config.checkpoints.every_steps, state.kept(), resumed)
+        evaluate_before(algorithm, exam, sinks, state)
+        train(algorithm, exam, sinks, state)
+        evaluate_after(algorithm, exam, sinks, state)
         saved = finish(sinks)
         progress.done(saved)
         return Ended(saved, early=ended_early(exam, state) and state.step < plan.steps)
     finally:
         components.close()
-
-
-def _made(config: RunConfig, inputs: RunInputs, components: Components) -> tuple[Algorithm, Exam | None]:
-    """Makes the algorithm and what it is measured by; after a stop meanwhile the run's newest checkpoint stays its
-    result.
-    """
-    try:
-        return make_algorithm(config.algorithm, components), components.exam
-    except RolloutInterruptedError:
-        newest = inputs.resumed.saved if inputs.resumed else None
-        raise StoppedError(newest.step if newest else 0, newest.uri if newest else None) from None
 
 
 def _state(algorithm: Algorithm, inputs: RunInputs, components: Components) -> TrainState:

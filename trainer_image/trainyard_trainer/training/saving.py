@@ -28,23 +28,30 @@ def save_if_due(algorithm: Algorithm, sinks: Sinks, state: TrainState, *, ended:
     """Begins a checkpoint if it is due after this step, if the state is the best so far, or if the run has `ended`.
 
     Training may go on at once, unless it has ended.
+
+    Raises:
+        DroppedError: a stop was asked for while an earlier checkpoint was waited for.
     """
     best = is_new_best(state.validation) and state.validation.best_step == state.step
     if ended or best or is_due(state.step, sinks.every_steps):
         sinks.progress.phase("saving")
-        sinks.checkpointer.finish()  # first, so that one copy at a time takes disk and memory
+        sinks.checkpointer.finish(sinks.stop.requested)  # first: one copy at a time takes disk and memory
         sinks.checkpointer.save(_snapshot(algorithm, state, final=ended))
 
 
-def stop_here(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> NoReturn:
-    """Saves the current state first and ends the run.
+def stop_here(algorithm: Algorithm, sinks: Sinks, state: TrainState, *, dropped_seconds: float = 0.0) -> NoReturn:
+    """Saves the current state first, unless the run began with it, and ends the run.
 
     Raises:
         StoppedError: always.
     """
+    if state.kept() == sinks.began:
+        known = sinks.resumed
+        committed = None if known is None else known.as_committed()
+        raise StoppedError(state.step, known.uri if known else None, dropped_seconds, committed=committed)
     sinks.progress.phase("saving")
     saved = sinks.checkpointer.save_last(_snapshot(algorithm, state, final=False))
-    raise StoppedError(state.step, saved.uri, saved.as_committed())
+    raise StoppedError(state.step, saved.uri, dropped_seconds, committed=saved.as_committed())
 
 
 def stop_if_asked(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> None:

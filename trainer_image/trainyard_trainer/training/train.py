@@ -14,6 +14,7 @@ from trainyard_trainer.sinks import StepMetrics
 from trainyard_trainer.training.measured import Exam
 from trainyard_trainer.training.run_sinks import Sinks
 from trainyard_trainer.training.saving import save_if_due, stop_if_asked
+from trainyard_trainer.training.stopping import abandonable, droppable
 from trainyard_trainer.training.train_state import TrainState
 from trainyard_trainer.training.validate import has_ended, validate_if_due
 
@@ -21,36 +22,33 @@ from trainyard_trainer.training.validate import has_ended, validate_if_due
 def train(algorithm: Algorithm, exam: Exam | None, sinks: Sinks, state: TrainState) -> None:
     """Trains from `state`, which it moves on, to the last step or an early end.
 
-    Args:
-        algorithm: owns the steps.
-        exam: the questions that the run is measured by; None where it isn't.
-        sinks: get rows, progress and checkpoints.
-        state: where the run stands.
-
     Raises:
-        RolloutInterruptedError: a stop was asked for before the step's first update; `state` is the step's start.
-        StoppedError: one was asked for between two updates or two steps; the state of then is committed.
+        StoppedError: a stop was asked for; the state before what it dropped is committed.
         RefusedError: the run can't go on.
     """
     while True:
         if state.batch is None:
-            validate_if_due(algorithm.version, exam, sinks, state)
+            validate_if_due(algorithm, exam, sinks, state)
             ended = has_ended(algorithm.steps, exam, state)
-            save_if_due(algorithm, sinks, state, ended=ended)
+            with droppable(algorithm, sinks, state):
+                save_if_due(algorithm, sinks, state, ended=ended)
             if ended:
                 return
             stop_if_asked(algorithm, sinks, state)
         watch = Stopwatch()
-        batch = state.batch or algorithm.collect(state.step, watch, sinks.progress)
-        sinks.progress.updating(state.updates or 0, algorithm.updates_per_step)
-        for done, count, updated in algorithm.updates(batch):
-            batch = updated
-            if done < count:
-                state.batch = batch
-                sinks.progress.updating(done, count)
-                stop_if_asked(algorithm, sinks, state)
+        with droppable(algorithm, sinks, state):
+            if state.batch is None:
+                with abandonable(algorithm, sinks, state):
+                    collected = algorithm.collect(state.step, watch, sinks.progress)
+                state.batch = algorithm.batch(collected, state.step)
+            sinks.progress.updating(state.batch.done, algorithm.updates_per_step)
+            for done, count, updated in algorithm.updates(state.batch):
+                state.batch = updated
+                if done < count:
+                    sinks.progress.updating(done, count)
+                    stop_if_asked(algorithm, sinks, state)
         watch.lap("update")
-        trajectories, values = algorithm.measured(batch, watch.seconds())
+        trajectories, values = algorithm.measured(state.batch, watch.seconds())
         metrics = StepMetrics("step", state.step, algorithm.version, values)
         sinks.ledger.record_step(trajectories, metrics)
         state.finish_step(as_decimals(metrics))

@@ -7,7 +7,7 @@ measures, writes and decides nothing. Random streams are keyed by step, so `step
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trainyard_trainer.algorithms.base import Batch
@@ -21,8 +21,8 @@ ReadBatch = Callable[[Mapping[str, Any]], Batch]
 class TrainState:
     """Says where the run stands; the only value of the loop that changes.
 
-    `step` counts finished steps. `batch` is what the next one's updates are made from, with those done, while there are
-    more to do; None between steps. `metrics` are the latest measurements, as a checkpoint carries them. `before` is the
+    `step` counts finished steps. `batch` is what the next one's updates are made from, with those done; None between
+    steps. `metrics` are the latest measurements, as a checkpoint carries them. `before` is the
     measurement before the first step, in plain types, once it is made. `questions` is the digest of those that the run
     began with.
     """
@@ -36,8 +36,12 @@ class TrainState:
 
     @property
     def updates(self) -> int | None:
-        """Returns the updates done of the unfinished step; None between steps and before the first of them."""
-        return self.batch.done or None if self.batch else None
+        """Returns the updates done of the unfinished step; None between steps, or where it is begun anew."""
+        return self.batch.done if self.batch is not None and self.batch.kept else None
+
+    def kept(self) -> TrainState:
+        """Returns what a checkpoint of now holds."""
+        return replace(self, batch=None) if self.updates is None else replace(self)
 
     def finish_step(self, metrics: Mapping[str, str]) -> None:
         """Counts the step as finished."""
@@ -49,7 +53,7 @@ class TrainState:
         """Writes it as a checkpoint holds it: maps, lists, numbers and strings."""
         return {
             "step": self.step,
-            "batch": None if self.updates is None or self.batch is None else self.batch.to_state(),
+            "batch": self.batch.to_state() if self.batch is not None and self.batch.kept else None,
             "metrics": dict(self.metrics),
             "validation": self.validation.to_state(),
             "before": self.before,

@@ -7,26 +7,28 @@ a measurement is no longer measured by it.
 from __future__ import annotations
 
 from trainyard_api.decimals import measured as as_text
+from trainyard_trainer.algorithms.base import Algorithm
 from trainyard_trainer.evaluation.early_stopping import observed, should_stop
 from trainyard_trainer.randomness import Stream
 from trainyard_trainer.sinks import StepMetrics
 from trainyard_trainer.training.measured import Exam, measure
 from trainyard_trainer.training.reported import reported_validation
 from trainyard_trainer.training.run_sinks import Sinks
+from trainyard_trainer.training.stopping import abandonable
 from trainyard_trainer.training.train_state import TrainState
 
 
-def validate_if_due(version: int, exam: Exam | None, sinks: Sinks, state: TrainState) -> None:
+def validate_if_due(algorithm: Algorithm, exam: Exam | None, sinks: Sinks, state: TrainState) -> None:
     """Measures a state into `state` if that is due and not done; always shows the newest measurement.
 
     Args:
-        version: updates of the run so far.
+        algorithm: is measured.
         exam: the questions; nothing happens without.
         sinks: get the measurement.
         state: where the run stands.
 
     Raises:
-        RolloutInterruptedError: a stop was asked for.
+        StoppedError: a stop was asked for.
         RefusedError: REWARD_FAILED or ENVIRONMENT_FAILED; not one answer could be scored.
     """
     settings = exam.settings.validation if exam is not None else None
@@ -35,8 +37,9 @@ def validate_if_due(version: int, exam: Exam | None, sinks: Sinks, state: TrainS
     due = state.step > 0 and state.step % settings.every_steps == 0
     if due and state.validation.last_step != state.step:
         sinks.progress.phase("validation")
-        found, answers = measure(exam, exam.questions.validation, Stream.VALIDATION_TOKENS)
-        metrics = StepMetrics("validation", state.step, version, found.values)
+        with abandonable(algorithm, sinks, state):
+            found, answers = measure(exam, exam.questions.validation, Stream.VALIDATION_TOKENS)
+        metrics = StepMetrics("validation", state.step, algorithm.version, found.values)
         sinks.ledger.record_evaluation(metrics, answers)
         stopping = settings.early_stopping
         min_delta = float(stopping.min_delta) if stopping else 0.0

@@ -15,7 +15,7 @@ from tests.trainyard_trainer.stopping import Stop
 from tests.trainyard_trainer.talks import SAMPLING, Policy, converse, tokens
 from tests.waiting import GUARD_SECONDS
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.errors import RefusedError, RolloutInterruptedError
+from trainyard_trainer.errors import DroppedError, RefusedError
 from trainyard_trainer.randomness import Stream, StreamKey
 from trainyard_trainer.sampling.engine import Generation
 from trainyard_trainer.sampling.in_process.reading import CachedModel
@@ -73,8 +73,8 @@ def test_a_stop_interrupts_everybody_between_two_tokens(policy: Policy) -> None:
 
     chosen = engine(policy, Stop(interrupted), slots=2)
     found = outcomes(chosen, 5, ENDLESS)
-    assert [type(one) for one in found] == [RolloutInterruptedError] * 5
-    assert [type(one) for one in outcomes(chosen, 1)] == [RolloutInterruptedError]
+    assert [type(one) for one in found] == [DroppedError] * 5
+    assert [type(one) for one in outcomes(chosen, 1)] == [DroppedError]
 
 
 def test_a_stop_is_noticed_while_environments_think(policy: Policy) -> None:
@@ -87,7 +87,7 @@ def test_a_stop_is_noticed_while_environments_think(policy: Policy) -> None:
         turn = asyncio.create_task(chosen.generate(waiting, (4, 5), SAMPLING, KEY))
         await asyncio.sleep(0.01)
         asked.set()
-        with pytest.raises(RolloutInterruptedError):
+        with pytest.raises(DroppedError):
             await asyncio.wait_for(turn, GUARD_SECONDS)
         chosen.close_session(thinking)
 

@@ -22,20 +22,13 @@ from trainyard_trainer.sampling.in_process.sampler import Decoder, InProcessEngi
 from trainyard_trainer.sampling.in_process.slot_count import SLOTS, settle_slots, too_little_memory
 from trainyard_trainer.sampling.in_process.slot_decoder import SlotDecoder
 from trainyard_trainer.sampling.in_process.whole_batch import WholeBatchDecoder
-from trainyard_trainer.stop import StopRequest
+from trainyard_trainer.stop import NeverStopped, StopRequest
 
 MAX_MESSAGE = 1024
 """Most characters of a report, as the contract has it."""
 MAX_SAID = 200
 """Most characters that are kept of what a model's code raised."""
 log = logging.getLogger(__name__)
-
-
-class _NeverStopped:
-    """Never asks for a stop, for a check is short."""
-
-    def requested(self) -> bool:
-        return False
 
 
 def choose_engine(
@@ -91,7 +84,7 @@ def _check(policy: SampledPolicy, make: Callable[[], Decoder], problems: list[st
     """
     try:
         with pass_edge():
-            agreement = self_check.check(policy, lambda: InProcessEngine(policy, _NeverStopped(), make()))
+            agreement = self_check.check(policy, lambda: InProcessEngine(policy, NeverStopped(), make()))
     except OutOfMemoryError as error:
         raise too_little_memory(policy, f"the check at load ran out of it ({str(error)[:MAX_SAID]})") from error
     except torch.AcceleratorError:

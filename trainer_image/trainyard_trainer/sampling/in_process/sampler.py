@@ -14,7 +14,7 @@ from typing import Protocol
 
 import torch
 
-from trainyard_trainer.errors import RolloutInterruptedError
+from trainyard_trainer.errors import DroppedError
 from trainyard_trainer.memory import OutOfMemoryError, pass_edge
 from trainyard_trainer.randomness import StreamKey
 from trainyard_trainer.sampling.engine import Generation, Session
@@ -105,7 +105,7 @@ class InProcessEngine:
         if not isinstance(session, CachedSession):
             raise TypeError(f"a session of another engine: {type(session).__name__}")
         if self._stop.requested():
-            raise RolloutInterruptedError
+            raise DroppedError
         if session.lost is not None:
             raise RuntimeError("the engine failed in this conversation") from session.lost
         if session not in self._open or session in self._asked or session in self._going:
@@ -202,7 +202,7 @@ class InProcessEngine:
 
     def _heed_stop(self) -> None:
         if self._stop.requested():
-            raise RolloutInterruptedError
+            raise DroppedError
 
     def _give_up(self, error: Exception | None) -> None:
         """Fails everybody who waits; conversations that were begun can't go on."""
