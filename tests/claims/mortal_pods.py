@@ -34,6 +34,7 @@ EDGES: Mapping[str, str] = {
     "prepare": "trainyard_trainer.policy.torch_policy:TorchPolicy.prepare",
     "update": "trainyard_trainer.policy.torch_policy:TorchPolicy.update",
     "pass": "trainyard_trainer.policy.torch_policy:TorchPolicy._backward",
+    "step": "trainyard_trainer.training.train_state:TrainState.finish_step",
     "record": "trainyard_trainer.ledger.postgres:PostgresLedger.record_step",
     "validate": "trainyard_trainer.ledger.postgres:PostgresLedger.record_evaluation",
     "snapshot": "trainyard_trainer.policy.torch_policy:TorchPolicy.snapshot",

@@ -89,7 +89,7 @@ def test_a_pod_is_stopped_while_its_database_is_away(
     away = postgres.signal("STOP") if how == "hangs" else postgres.kill()
     code, termination, _ = world.attempt(
         config,
-        Death("update", STOPPED_AT, signal=SIGTERM),
+        Death("step", STOPPED_AT, after=True, signal=SIGTERM),
         deeds=[Deed("record", STOPPED_AT - 2, away, after=True)],
         patience=IMPATIENT if how == "hangs" else {},
     )
@@ -116,7 +116,7 @@ def stopped_away(world: World, postgres: servers.Postgres, config: dict[str, Any
     """A run whose pod was stopped while its database was gone: checkpoint, rows in its files, and the pod's folder."""
     code, termination, home = world.attempt(
         config,
-        Death("update", STOPPED_AT, signal=SIGTERM),
+        Death("step", STOPPED_AT, after=True, signal=SIGTERM),
         deeds=[Deed("record", STOPPED_AT - 2, postgres.kill(), after=True)],
     )
     postgres.start()

@@ -28,6 +28,7 @@ class StatusDraft:
     def __init__(self, observed: Mapping[str, Any], *, generation: int, now: datetime) -> None:
         self._fields = {name: copy.deepcopy(value) for name, value in observed.items() if name not in _NOT_OURS}
         self._conditions = {entry["type"]: entry for entry in self._fields.pop("conditions", None) or []}
+        self._observed = dict(self._conditions)
         self._generation = generation
         self._now = now
         self._fields["observedGeneration"] = generation
@@ -52,7 +53,8 @@ class StatusDraft:
             message: what a person should know.
         """
         text = "Unknown" if status is None else str(status)
-        former = self._conditions.get(kind)
+        # As it was observed: of two decisions about one condition the later counts, and neither is a transition.
+        former = self._observed.get(kind)
         same = former is not None and former["status"] == text
         self._conditions[kind.value] = {
             "type": kind.value,

@@ -351,3 +351,17 @@ def test_planned_again_upon_itself_a_plan_changes_nothing_more(world: tuple[Obse
 
 def _sorted(status: dict[str, Any]) -> dict[str, Any]:
     return status | {"conditions": sorted(status["conditions"], key=lambda entry: entry["type"])}
+
+
+def test_a_job_at_rest_is_not_written_again() -> None:
+    """Held for its restarts, or suspended: a pass an hour later says the same, transition times included."""
+    crash = {"reason": "TrainerCrashed", "time": time_text(-60), "counts": True}
+    record = {"number": 1, "firstStartTime": time_text(-90), "ending": crash}
+    cost = {"spentUSD": "0.1000", "settledUSD": "0.037500"}
+    for spec in ({"retry": {"maxRestarts": 0}}, {"suspend": True}):
+        status = running_status(cost=cost, attempt=record)
+        for _ in range(4):
+            status = next_status(decide(observed(status=status, spec=spec)))
+        later = decide(observed(status=status, spec=spec), now=at(3600), refresh_cost=True)
+        assert later.actions == later.events == ()
+        assert {c["type"]: c for c in next_status(later)["conditions"]} == {c["type"]: c for c in status["conditions"]}
