@@ -180,7 +180,7 @@ def test_training_goes_on_while_the_database_is_away(
     code, _, _ = world.attempt(
         config,
         deeds=[
-            Deed("record", 3, gone, after=True),
+            Deed("step", 3, gone, after=True),
             Deed("commit", 2, ["touch", str(back)], after=True),
         ],
     )
