@@ -201,7 +201,7 @@ def test_progress_of_the_pod_is_left_alone(bench: Bench) -> None:
     pod = bench.running("reports")
     progress = {"step": 3, "steps": "3/10", "percent": 30, "estimatedRemainingSeconds": 3600}
     bench.api.merge(TRAINING_JOBS.path(NAMESPACE, "reports", "status"), {"status": {"progress": progress}})
-    bench.api.end(pod, 1)
+    bench.api.end(pod, 20)
     job = bench.api.wait_condition("reports", "Succeeded", reason="Failed")
     assert job["status"]["progress"] == progress
 
