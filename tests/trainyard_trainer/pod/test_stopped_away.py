@@ -45,7 +45,7 @@ def test_a_stop_tells_how_many_rows_are_left(given: Any) -> None:
     """Of its own checkpoint, or of the one that it went on from, which it names."""
     outbox: Any = Written(3)
     with pytest.raises(StoppedError) as stopped, claims_told(outbox, SAVED):
-        raise StoppedError(4, SAVED.uri, given)
+        raise StoppedError(4, SAVED.uri, committed=given)
     assert stopped.value.committed == SAVED.as_committed().model_copy(update={"unwritten_rows": 3})
     with pytest.raises(StoppedError) as stopped, claims_told(outbox, None):
         raise StoppedError(0, None)

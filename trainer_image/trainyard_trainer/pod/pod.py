@@ -13,16 +13,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Final, NoReturn, Protocol
+from typing import Final, Protocol
 
 from trainyard_api import names
 from trainyard_api.run_config import RunConfig, RunIdentity
 from trainyard_api.task import TaskSpec
-from trainyard_api.termination import ExitCode, Termination
+from trainyard_api.termination import Termination
+from trainyard_trainer.checkpoints.files import Origin
 from trainyard_trainer.checkpoints.resumable import Resumed, going_on
 from trainyard_trainer.checkpoints.writer import CheckpointWriter
 from trainyard_trainer.data.sources import DataAccess, fetch_data
-from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.ledger.delivery import Patience
 from trainyard_trainer.ledger.outbox import Outbox
 from trainyard_trainer.ledger.postgres import PostgresLedger
@@ -30,21 +30,23 @@ from trainyard_trainer.models.first_model import fetch_model
 from trainyard_trainer.pod import ending, logs
 from trainyard_trainer.pod.carried_rows import why_not, write_first
 from trainyard_trainer.pod.kept_log import KeptLog
+from trainyard_trainer.pod.last_word import LastWord
 from trainyard_trainer.pod.pod_access import checkpoint_storage, login_of
 from trainyard_trainer.pod.pod_environment import PodEnvironment, read_environment
-from trainyard_trainer.pod.stopped_away import away_is_a_stop, claims_told, tell_rows
+from trainyard_trainer.pod.stopped_away import away_is_a_stop, claims_told
 from trainyard_trainer.reporting import kube
 from trainyard_trainer.reporting.progress import StatusReporter
 from trainyard_trainer.reporting.tracking import TrackedLedger, open_trackers
 from trainyard_trainer.sinks import Reporter, SavedCheckpoint
-from trainyard_trainer.stop import Stop, leave
+from trainyard_trainer.stop import Stop
+from trainyard_trainer.storage.storage import Storage
 from trainyard_trainer.training import run
 from trainyard_trainer.training.algorithm_types import BATCH_READERS
 from trainyard_trainer.training.baseline import fetch_baseline
 from trainyard_trainer.training.inputs import RunInputs
 from trainyard_trainer.training.restore import find_restorable
 from trainyard_trainer.training.run_config_file import read_run_config
-from trainyard_trainer.training.stopping import stopped_at, unsaved
+from trainyard_trainer.training.stopping import unsaved
 
 _log = logging.getLogger(__name__)
 
@@ -63,12 +65,6 @@ class PodReporter(Reporter, Protocol):
 
     def close(self) -> None:
         """Shows what is pending, within ten seconds."""
-
-
-_LOG_SECONDS: Final = 10.0
-"""How long the end of a pod waits for its log to be kept."""
-_LOG_SECONDS_AFTER_STOP: Final = 2.0
-"""The same where a grace runs: the shortest is 5 s, and the state is saved by then."""
 
 
 def status_reporter(identity: RunIdentity) -> PodReporter:
@@ -98,53 +94,17 @@ def main(stop: Stop, surroundings: Surroundings | None = None) -> int:
     here = surroundings or Surroundings()
     environment = read_environment(here.variables)
     log = KeptLog(environment.secrets)
-
-    def last_word(error: BaseException) -> NoReturn:
-        leave(_told(error, environment, here, log))
-
+    last = LastWord(environment.secrets, here.termination_log, log, stop)
     with log.listening():
         logs.configure(environment.secrets)
-        stop.watch(last_word)
+        stop.watch(last.leave)
         try:
-            termination = _train(here, environment, stop, log)
+            return last.done(_train(here, environment, stop, last))
         except BaseException as error:  # noqa: BLE001 (the last door: whatever it is, SystemExit too, isn't a run that is done)
-            return _told(error, environment, here, log)
-        _log.info("done: %s", termination.message)
-        ending.write(termination, here.termination_log)
-        log.close(_LOG_SECONDS)
-    return int(ExitCode.DONE)
+            return last.failed(error)
 
 
-def _told(error: BaseException, environment: PodEnvironment, here: Surroundings, log: KeptLog) -> int:
-    """Says in the log and in the termination message what ended the run; returns the exit code."""
-    code, termination = ending.of_error(error, environment.secrets)
-    if isinstance(error, (RefusedError, StoppedError)):
-        _log.log(logging.ERROR if code == ExitCode.REFUSED else logging.INFO, "ended: %s", error)
-    else:
-        _log.error("crashed", exc_info=error)
-    ending.write(termination, here.termination_log)
-    log.close(_LOG_SECONDS_AFTER_STOP if code == ExitCode.STOPPED else _LOG_SECONDS)
-    return int(code)
-
-
-@dataclass
-class _Standing:
-    """Holds what a stop names that comes while something hangs."""
-
-    newest: SavedCheckpoint | None = None
-    writer: CheckpointWriter | None = None
-    outbox: Outbox | None = None
-
-    def out_of_time(self) -> NoReturn:
-        """Ends the run with the newest checkpoint that is known to be committed."""
-        _log.warning("stop: something hangs, and the grace is nearly over")
-        error = stopped_at(self.newest if self.writer is None else self.writer.committed or self.newest)
-        if self.outbox is not None:
-            tell_rows(error, self.outbox)
-        raise error
-
-
-def _train(here: Surroundings, environment: PodEnvironment, stop: Stop, log: KeptLog) -> Termination:
+def _train(here: Surroundings, environment: PodEnvironment, stop: Stop, last: LastWord) -> Termination:
     config = read_run_config(environment.run_config)
     identity = config.run
     _log.info(
@@ -156,20 +116,19 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: Stop, log: Kep
         environment.pod_uid,
     )
     stop.grace_seconds = float(config.checkpoints.stop_grace_seconds)
-    standing = _Standing()
     with contextlib.ExitStack() as stack:
-        stack.enter_context(stop.heeded_within(stop.grace_seconds * GRACE_SHARE, standing.out_of_time))
+        stack.enter_context(stop.heeded_within(GRACE_SHARE * stop.grace_seconds, last.out_of_time))
+        stack.enter_context(away_is_a_stop(stop, None))
         with unsaved(stop, None):
             reporter = here.make_reporter(identity)
             stack.callback(reporter.close)
             ledger = PostgresLedger(login_of(environment, config), identity, patience_seconds=0)
-            outbox = standing.outbox = Outbox(ledger, identity, stop, here.patience)
+            last.outbox = outbox = Outbox(ledger, identity, stop, here.patience)
             stack.callback(outbox.close)
-            stack.enter_context(away_is_a_stop(stop, None))
             outbox.check()
             _log.info("database: reached, attempt %d may write", identity.attempt)
             storage, origin = checkpoint_storage(environment, config)
-            log.place(storage, origin.prefix + names.attempt_log(identity.attempt))
+            last.log.place(storage, origin.prefix + names.attempt_log(identity.attempt))
 
         def find(unreadable: Mapping[str, str]) -> Resumed | None:
             with unsaved(stop, None):
@@ -180,37 +139,57 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: Stop, log: Kep
                     unreadable=unreadable,
                 )
 
-        def show(saved: SavedCheckpoint) -> None:
-            reporter.checkpoint(saved)
-            log.write_soon()
+        run_on = _RunOn(here, environment, stop, last, config, reporter, outbox, storage, origin)
+        return going_on(find, run_on)
 
-        def work(resumed: Resumed | None) -> Termination:
-            with contextlib.ExitStack() as inner:
-                inner.enter_context(away_is_a_stop(stop, None if resumed is None else resumed.saved))
+
+@dataclass(frozen=True)
+class _RunOn:
+    """Does a run's work with what was opened and tried, from a checkpoint on."""
+
+    here: Surroundings
+    environment: PodEnvironment
+    stop: Stop
+    last: LastWord
+    config: RunConfig
+    reporter: PodReporter
+    outbox: Outbox
+    storage: Storage
+    origin: Origin
+
+    def __call__(self, resumed: Resumed | None) -> Termination:
+        stop, last, outbox, config = self.stop, self.last, self.outbox, self.config
+        with contextlib.ExitStack() as inner:
+            last.found = None if resumed is None else resumed.saved
+            inner.enter_context(away_is_a_stop(stop, last.found))
+            with unsaved(stop, last.found):
                 if resumed is not None:
-                    resumed = write_first(outbox, identity, resumed, storage, origin.prefix)
-                found = standing.newest = None if resumed is None else resumed.saved
+                    resumed = write_first(outbox, config.run, resumed, self.storage, self.origin.prefix)
+                last.found = found = None if resumed is None else resumed.saved
                 inner.enter_context(claims_told(outbox, found))
-                already = found if resumed is not None and resumed.whole else None
-                claim, timed = outbox.record_checkpoint, reporter.saved_in
-                writer = CheckpointWriter(storage, origin, claim, show, resumed=already, timed=timed, rows=outbox)
-                standing.writer = writer
+                last.writer = writer = CheckpointWriter(
+                    *(self.storage, self.origin, outbox.record_checkpoint, self._show),
+                    resumed=found if resumed is not None and resumed.whole else None,
+                    timed=self.reporter.saved_in,
+                    rows=outbox,
+                )
                 inner.callback(writer.close)
-                with unsaved(stop, found):
-                    if found is not None:
-                        # Its pod may have died between COMMIT and claim.
-                        outbox.record_checkpoint(found)
-                        show(found)
-                    inputs = _inputs(config, here, environment, resumed)
-                    keys = environment.wandb_key, environment.mlflow_token
-                    tracked = TrackedLedger(outbox, open_trackers(config, *keys, here.cache / "tracking"))
-                    inner.callback(tracked.close)
-                ended = run.run(config, inputs, ledger=tracked, reporter=reporter, checkpointer=writer, stop=stop)
-                with away_is_a_stop(stop, ended.saved):
-                    outbox.finish()
-                return ending.completed(ended, outbox.unwritten())
+                if found is not None:
+                    # Its pod may have died between COMMIT and claim.
+                    outbox.record_checkpoint(found)
+                    self._show(found)
+                inputs = _inputs(config, self.here, self.environment, resumed)
+                keys = self.environment.wandb_key, self.environment.mlflow_token
+                tracked = TrackedLedger(outbox, open_trackers(config, *keys, self.here.cache / "tracking"))
+                inner.callback(tracked.close)
+            ended = run.run(config, inputs, ledger=tracked, reporter=self.reporter, checkpointer=writer, stop=stop)
+            with away_is_a_stop(stop, ended.saved):
+                outbox.finish()
+            return ending.completed(ended, outbox.unwritten())
 
-        return going_on(find, work)
+    def _show(self, saved: SavedCheckpoint) -> None:
+        self.reporter.checkpoint(saved)
+        self.last.log.write_soon()
 
 
 def _inputs(config: RunConfig, here: Surroundings, environment: PodEnvironment, resumed: Resumed | None) -> RunInputs:

@@ -47,11 +47,6 @@ def claims_told(outbox: Outbox, resumed: SavedCheckpoint | None) -> Iterator[Non
     except StoppedError as error:
         if error.committed is None and resumed is not None and error.committed_uri == resumed.uri:
             error.committed = resumed.as_committed()
-        tell_rows(error, outbox)
+        if error.committed is not None:
+            error.committed = error.committed.model_copy(update={"unwritten_rows": outbox.unwritten()})
         raise
-
-
-def tell_rows(error: StoppedError, outbox: Outbox) -> None:
-    """Adds to the error of a stopped run how many rows only its checkpoint's files have."""
-    if error.committed is not None:
-        error.committed = error.committed.model_copy(update={"unwritten_rows": outbox.unwritten()})

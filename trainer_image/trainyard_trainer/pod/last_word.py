@@ -1,0 +1,92 @@
+"""The last a pod says: in its log, and where the kubelet reads; by its own thread, or by one that ends what hangs.
+
+Place in the data's way: station 4, back to station 2. It is told, as the pod's life goes on, what there is to be named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NoReturn
+
+from trainyard_api.termination import ExitCode, Termination
+from trainyard_trainer.checkpoints.writer import CheckpointWriter
+from trainyard_trainer.errors import RefusedError, StoppedError
+from trainyard_trainer.ledger.outbox import Outbox
+from trainyard_trainer.pod import ending
+from trainyard_trainer.pod.kept_log import KeptLog
+from trainyard_trainer.pod.stopped_away import away_is_a_stop, claims_told
+from trainyard_trainer.sinks import SavedCheckpoint
+from trainyard_trainer.stop import Stop, leave
+from trainyard_trainer.training.stopping import stopped_at
+
+_log = logging.getLogger(__name__)
+
+_LOG_SECONDS: Final = 10.0
+"""How long the end of a pod waits for its log to be kept."""
+_LOG_SECONDS_AFTER_STOP: Final = 2.0
+"""The same where a grace runs, of which at most half of what is left is taken: the state is saved by then."""
+
+
+@dataclass
+class LastWord:
+    """Ends a pod.
+
+    `outbox`, `writer` and `found`, the checkpoint that the run went on from, are None until they are there.
+    """
+
+    secrets: tuple[str, ...]
+    path: Path
+    log: KeptLog
+    stop: Stop
+    outbox: Outbox | None = None
+    writer: CheckpointWriter | None = None
+    found: SavedCheckpoint | None = None
+
+    def done(self, termination: Termination) -> int:
+        """Says that the run is done; returns the exit code."""
+        _log.info("done: %s", termination.message)
+        ending.write(termination, self.path)
+        self.log.close(_LOG_SECONDS)
+        return ExitCode.DONE
+
+    def failed(self, error: BaseException) -> int:
+        """Says what ended the run; returns the exit code."""
+        code, termination = ending.of_error(error, self.secrets)
+        if isinstance(error, RefusedError | StoppedError):
+            _log.log(logging.ERROR if code == ExitCode.REFUSED else logging.INFO, "ended: %s", error)
+        else:
+            _log.error("crashed", exc_info=error)
+        ending.write(termination, self.path)
+        left = max(0.0, self.stop.seconds_left() / 2)
+        self.log.close(min(_LOG_SECONDS_AFTER_STOP, left) if code == ExitCode.STOPPED else _LOG_SECONDS)
+        return int(code)
+
+    def leave(self, error: BaseException) -> NoReturn:
+        """Says what ended the run and ends the process, while the thread that did its work hangs."""
+        leave(self.failed(self._told(error)))
+
+    def out_of_time(self) -> NoReturn:
+        """Ends a run that something keeps from ending, with the newest checkpoint that is committed.
+
+        Raises:
+            StoppedError: always.
+        """
+        _log.warning("stop: something hangs, and the grace is nearly over")
+        committed = None if self.writer is None else self.writer.committed
+        raise stopped_at(committed or self.found)
+
+    def _told(self, error: BaseException) -> BaseException:
+        """Adds what the thread that hangs would have added: rows that wait, and a database that is away."""
+        claims = contextlib.nullcontext() if self.outbox is None else claims_told(self.outbox, self.found)
+        try:
+            with away_is_a_stop(self.stop, self.found), claims:
+                _raise(error)
+        except BaseException as told:  # noqa: BLE001 (whatever it is, it is how the run ends)
+            return told
+
+
+def _raise(error: BaseException) -> NoReturn:
+    raise error
