@@ -26,6 +26,8 @@ from trainyard_operator.trainingjob.observed import ChildView, Observed
 from trainyard_operator.trainingjob.status import halves
 
 Effect = Callable[[], None]
+_FINDS_ITSELF_DONE = (actions.EnsureRunConfig, actions.CopyEvaluation)
+"""Planned at every pass; the second time they write nothing."""
 
 
 @dataclass
@@ -109,8 +111,10 @@ class World:
             yield lambda: self._write(plan.budget_half, budget=True)
         if operator_half != plan.operator_half:
             yield lambda: self._write(plan.operator_half, budget=False)
-        yield from (self._effect(action) for action in plan.of(ActionClass.AFTER))
-        last = sorted(plan.of(ActionClass.OPTIONAL), key=lambda each: isinstance(each, actions.RemoveFinalizer))
+        after = (action for action in plan.of(ActionClass.AFTER) if not isinstance(action, _FINDS_ITSELF_DONE))
+        yield from (self._effect(action) for action in after)
+        optional = (action for action in plan.of(ActionClass.OPTIONAL) if not isinstance(action, _FINDS_ITSELF_DONE))
+        last = sorted(optional, key=lambda each: isinstance(each, actions.RemoveFinalizer))
         yield from (self._effect(action) for action in last)
 
     def _write(self, half: Any, *, budget: bool) -> None:
@@ -155,7 +159,7 @@ class World:
                 case actions.StoreCheckpoint(made):
                     self.objects = [each for each in self.objects if each.spec.source.uri != made.uri]
                     self.objects.append(checkpoint(made))
-                case actions.EnsureRunConfig() | actions.CopyEvaluation() | actions.RemoveAccess():
+                case actions.RemoveAccess():
                     pass
 
         return act
