@@ -218,19 +218,19 @@ class World:
             if each.started and each.exit_code is None:
                 self._change(each.uid, exit_code=exit_code, termination_text=text, finished_time=self.now, **facts)
                 if not sidecar:
-                    self._finish(each.uid)
+                    self._finish(each.uid, self.now)
 
     def let_end(self) -> None:
         """Ends what has been asked to stop: with a checkpoint where it ran, and all other containers with it."""
         for each in self.living:
             if each.deletion_time is not None and each.bound:
                 code = each.exit_code if each.exit_code is not None else 10 if each.started else None
-                self._change(each.uid, exit_code=code, finished_time=self.now)
-                self._finish(each.uid)
+                self._change(each.uid, exit_code=code)
+                self._finish(each.uid, self.now)
 
-    def _finish(self, uid: str) -> None:
-        self._change(uid, all_ended=True, phase="Failed")
-        self.bills[uid] = (self.bills[uid][0], self.now)
+    def _finish(self, uid: str, moment: datetime) -> None:
+        self._change(uid, all_ended=True, phase="Failed", finished_time=moment)
+        self.bills[uid] = (self.bills[uid][0], moment)
         if self.child is not None:
             self.child = replace(self.child, finished=True)
 
@@ -241,8 +241,12 @@ class World:
             self.claims.append(claim(step, attempt=attempt, run_uid=UID))
 
     def wait(self, seconds: int) -> None:
-        """Lets time pass."""
+        """Lets time pass; what was told to stop is killed when its grace is over."""
         self.now += timedelta(seconds=seconds)
+        for each in self.living:
+            if each.bound and each.deletion_time is not None and each.deletion_time <= self.now:
+                self._change(each.uid, exit_code=each.exit_code if each.exit_code is not None else 137)
+                self._finish(each.uid, each.deletion_time)
 
     def recount(self) -> Decimal:
         """Bills all pods anew, from what the kubelet has: US dollars."""
