@@ -160,7 +160,7 @@ def test_a_job_at_rest_plans_nothing(life: list[tuple[str, int | None]]) -> None
 @settings(max_examples=40)
 @given(st.lists(st.integers(0, 6) | st.none(), max_size=12))
 def test_the_same_life_ends_the_same_wherever_it_was_cut_off(cuts: list[int | None]) -> None:
-    """A pass may die after any of its writes: attempts, checkpoints, cents and rows are those of an undisturbed life."""
+    """A pass may die after any of its writes: attempts, checkpoints and cents are those of an undisturbed life."""
     ends = []
     for plan in ([], cuts):
         world, left = World(), iter(plan)
