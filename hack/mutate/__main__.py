@@ -1,7 +1,7 @@
 """`python -m hack.mutate [operator] [PATTERN...]`: run all mutants, or those whose dotted name below the package fits.
 
 Without `operator`, those of the trainer's mathematics. `python -m hack.mutate [operator] table` writes what the last
-whole run found into docs/architecture.md. Everything else it writes lies in the cache of `hack.cluster.layout`.
+whole run found into docs/mutation.md. Everything else it writes lies in the cache of `hack.cluster.layout`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hack.mutate.results import Mutant, placed, read_mutants, rows, table
 from hack.mutate.tree import ROOT, SCOPES, TRAINER, Scope, make_tree
 
 LEAST_SHARE: Final = 0.9
-PAGE: Final = ROOT / "docs/architecture.md"
+PAGE: Final = ROOT / "docs/mutation.md"
 
 
 def main(arguments: Sequence[str]) -> int:

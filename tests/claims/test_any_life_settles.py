@@ -70,8 +70,8 @@ EVENTS: dict[str, Callable[[World], Any]] = {
     "delete": _delete,
     "the ledger goes away": _ledger(False),
     "the ledger is back": _ledger(True),
-    "a few seconds": lambda world: world.wait(7),
-    "some minutes": lambda world: world.wait(400),
+    "a few seconds": lambda world: world.let_pass(7),
+    "some minutes": lambda world: world.let_pass(400),
 }
 LIFE = st.lists(st.tuples(st.sampled_from(sorted(EVENTS)), st.none() | st.integers(0, 6)), max_size=30)
 USUAL = ["a few seconds", "the Job controller makes a pod", "a pod gets a node", "a container starts"]
@@ -107,7 +107,7 @@ def _let_rest(world: World) -> None:
     world.ledger_up = True
     for _ in range(4):
         world.settle()
-        world.wait(10)
+        world.let_pass(10)
         world.let_end()
     world.settle()
 
@@ -152,7 +152,7 @@ def test_a_job_at_rest_plans_nothing(life: list[tuple[str, int | None]]) -> None
     reason = next(c["reason"] for c in world.status["conditions"] if c["type"] == "Succeeded")
     assert reason in {"Suspended", "Completed", "Failed", "Cancelled"}
     for _ in range(3):
-        world.wait(3600)
+        world.let_pass(3600)
         assert not world.make_pass(refresh=True)
     assert world.living == []
 

@@ -240,7 +240,7 @@ class World:
             attempt = max(each.attempt for each in self.living)
             self.claims.append(claim(step, attempt=attempt, run_uid=UID))
 
-    def wait(self, seconds: int) -> None:
+    def let_pass(self, seconds: int) -> None:
         """Lets time pass; what was told to stop is killed when its grace is over."""
         self.now += timedelta(seconds=seconds)
         for each in self.living:
