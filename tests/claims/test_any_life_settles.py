@@ -6,6 +6,7 @@ after any of its writes. The cluster is `tests/trainyard_operator/world.py`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -18,7 +19,9 @@ from tests.trainyard_operator.world import World
 from trainyard_operator.cluster.clock import format_time
 
 DONE = f'{{"reason": "Completed", "committedUri": "{claim(10).uri}"}}'
-NAMED = f'{{"reason": "Stopped", "committed": {{"uri": "{claim(7).uri}", "digest": "{claim(7).digest}", "step": 7}}}}'
+SAVED = {"uri": claim(7).uri, "digest": claim(7).digest, "step": 7}
+NAMED = json.dumps({"reason": "Stopped", "committed": SAVED})
+CARRYING = json.dumps({"reason": "Stopped", "droppedSeconds": "9" * 30, "committed": SAVED | {"unwrittenRows": 3}})
 
 
 def _spec(world: World, **words: Any) -> None:
@@ -57,6 +60,10 @@ EVENTS: dict[str, Callable[[World], Any]] = {
     "its sidecar goes on": lambda world: world.end(1, sidecar=True),
     "it refuses": lambda world: world.end(20, '{"reason": "UnknownTask"}'),
     "it names a checkpoint that has no row": lambda world: world.end(10, NAMED),
+    "its checkpoint carries rows": lambda world: world.end(10, CARRYING),
+    "it refuses, and its checkpoint carries rows": lambda world: world.end(20, CARRYING),
+    "the rows are being written": lambda world: world.write_rows(ends=False),
+    "the rows are written": lambda world: world.write_rows(ends=True),
     "it is preempted": _disrupt,
     "somebody deletes the pod": lambda world: [world.delete_pod(each.uid) for each in world.living],
     "a checkpoint": lambda world: world.commit(5),
@@ -87,6 +94,8 @@ def _live(world: World, event: str, cut_after: int | None) -> None:
     assert world.starts == sorted(set(world.starts)), "a number was used twice"
     _nothing_falls(before, world.status)
     assert len(world.bills) >= len(world.rows)
+    if "deletionTimestamp" not in world.body["metadata"] and _succeeded(world.status) == "Unknown":
+        assert not any(each.role and each.deletion_time for each in world.pods), "rows were cut off"
 
 
 def _nothing_falls(before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -107,8 +116,11 @@ def _let_rest(world: World) -> None:
     world.ledger_up = True
     for _ in range(4):
         world.settle()
+        world.write_rows(ends=False)
+        world.settle()
         world.let_pass(10)
         world.let_end()
+        world.write_rows(ends=True)
     world.settle()
 
 

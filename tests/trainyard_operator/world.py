@@ -36,6 +36,7 @@ class World:
 
     body: dict[str, Any] = field(default_factory=job_body)
     child: ChildView | None = None
+    rows_job: ChildView | None = None
     pods: list[PodView] = field(default_factory=list)
     strangers: tuple[PodView, ...] = ()
     """Pods that never end and aren't the Job controller's doing."""
@@ -63,7 +64,7 @@ class World:
     @property
     def living(self) -> list[PodView]:
         """The pods in which a trainer runs or may yet run."""
-        return [each for each in self.pods if not each.over]
+        return [each for each in self.pods if not each.over and not each.role]
 
     def observe(self) -> Observed:
         """What a pass sees."""
@@ -74,6 +75,7 @@ class World:
             reading.job,
             body.get("status") or {},
             child=self.child,
+            rows_job=self.rows_job,
             pods=everybody,
             node_labels={each.uid: {} for each in everybody},
             checkpoints=tuple(self.objects),
@@ -132,8 +134,12 @@ class World:
                     self.status["stop"] = {"cause": cause, "time": format_time(self.now), "attempt": attempt}
                 case actions.RecordCancel():
                     self.status.setdefault("cancelTime", format_time(self.now))
-                case actions.DeleteChild():
-                    self.child = None
+                case actions.DeleteChild(job):
+                    self.child = None if job == self.child else self.child
+                    self.rows_job = None if job == self.rows_job else self.rows_job
+                case actions.WriteRows(number):
+                    name = names.rows_job(NAME, number)
+                    self.rows_job = ChildView(name=name, uid=f"rows-{number}", ours=True)
                 case actions.DeletePod(each):
                     self.delete_pod(each.uid)
                 case actions.ReleasePod(each):
@@ -199,6 +205,23 @@ class World:
         name = f"{NAME}-{number}-abcde"
         self.pods.append(pod(uid=uid, name=name, attempt=number, created_time=self.now, **unbound))
 
+    def write_rows(self, *, ends: bool) -> None:
+        """Lets the Job that writes carried rows run its pod, or end it."""
+        job = self.rows_job
+        if job is None or job.finished:
+            return
+        if job.uid not in self.made:
+            self.made.add(job.uid)
+            attempt = int(job.uid.rpartition("-")[2])
+            self.pods.append(
+                pod(uid=job.uid, name=job.name, attempt=attempt, role=names.ROWS_ROLE, bound_time=self.now)
+            )
+            self.bills[job.uid] = (self.now, None)
+        if ends:
+            self.rows_job = replace(job, finished=True)
+            self._change(job.uid, exit_code=0, all_ended=True, phase="Succeeded", finished_time=self.now)
+            self.bills[job.uid] = (self.bills[job.uid][0], self.now)
+
     def bind(self) -> None:
         """Gives every pod a node that waits for one."""
         for each in self.living:
@@ -231,7 +254,7 @@ class World:
     def _finish(self, uid: str, moment: datetime) -> None:
         self._change(uid, all_ended=True, phase="Failed", finished_time=moment)
         self.bills[uid] = (self.bills[uid][0], moment)
-        if self.child is not None:
+        if self.child is not None and not uid.startswith("rows-"):
             self.child = replace(self.child, finished=True)
 
     def commit(self, step: int) -> None:
@@ -243,8 +266,8 @@ class World:
     def let_pass(self, seconds: int) -> None:
         """Lets time pass; what was told to stop is killed when its grace is over."""
         self.now += timedelta(seconds=seconds)
-        for each in self.living:
-            if each.bound and each.deletion_time is not None and each.deletion_time <= self.now:
+        for each in self.pods:
+            if not each.over and each.bound and each.deletion_time is not None and each.deletion_time <= self.now:
                 self._change(each.uid, exit_code=each.exit_code if each.exit_code is not None else 137)
                 self._finish(each.uid, each.deletion_time)
 
