@@ -67,8 +67,8 @@ house: setup ## Say how this house is built: circles of folders, sizes, mirrored
 	@$(RUN) -m hack.house
 	@$(RUN) -m hack.house walks
 
-mutate: setup ## Change the trainer's mathematics in one place at a time, and say what no test notices
-	@$(RUN) -m hack.mutate
+mutate: setup ## Change the trainer's mathematics in one place at a time, and say what no test notices (or SCOPE=operator)
+	@$(RUN) -m hack.mutate $(SCOPE)
 
 requirements: setup ## Compile the exact versions again
 	@$(RUN) -m hack.requirements

@@ -1,7 +1,7 @@
-"""`python -m hack.mutate [PATTERN...]`: run all mutants, or those whose dotted name below the package fits a pattern.
+"""`python -m hack.mutate [operator] [PATTERN...]`: run all mutants, or those whose dotted name below the package fits.
 
-`python -m hack.mutate table` writes what the last whole run found into docs/architecture.md. Everything else it writes
-lies in the cache of `hack.cluster.layout`.
+Without `operator`, those of the trainer's mathematics. `python -m hack.mutate [operator] table` writes what the last
+whole run found into docs/mutation.md. Everything else it writes lies in the cache of `hack.cluster.layout`.
 """
 
 from __future__ import annotations
@@ -16,23 +16,27 @@ from typing import Final
 from hack.cluster import layout
 from hack.mutate.equivalent import CHANGES
 from hack.mutate.results import Mutant, placed, read_mutants, rows, table
-from hack.mutate.tree import PACKAGE, ROOT, make_tree
+from hack.mutate.tree import ROOT, SCOPES, TRAINER, Scope, make_tree
 
 LEAST_SHARE: Final = 0.9
-PAGE: Final = ROOT / "docs/architecture.md"
+PAGE: Final = ROOT / "docs/mutation.md"
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run mutants, or write the table; 0 where tests notice nine changes of ten."""
+    scope, rest = TRAINER, list(arguments)
+    if rest and rest[0] in SCOPES:
+        scope = SCOPES[rest.pop(0)]
     folder = layout.cache() / "mutate"
-    if list(arguments) == ["table"]:
-        return _write_table(*read_mutants(folder / "tree/mutants", PACKAGE))
+    tree = folder / scope.name
+    if rest == ["table"]:
+        return _write_table(scope, *read_mutants(tree / "mutants", scope.package))
     tools = _install(folder / "tools")
-    make_tree(folder / "tree")
-    code = _mutmut(folder / "tree", tools, [f"{PACKAGE}.{pattern}" for pattern in arguments])
+    make_tree(tree, scope)
+    code = _mutmut(tree, tools, [f"{scope.package}.{pattern}" for pattern in rest])
     if code:
         return code
-    mutants, left = read_mutants(folder / "tree/mutants", PACKAGE)
+    mutants, left = read_mutants(tree / "mutants", scope.package)
     _show(mutants, whole=not left)
     return 0 if rows(mutants)[-1].share >= LEAST_SHARE else 1
 
@@ -57,18 +61,19 @@ def _show(mutants: Sequence[Mutant], *, whole: bool) -> None:
             print(f"not noticed: {mutant.module}.{mutant.function}: {mutant.change}")
     if whole:
         made = {(mutant.module, mutant.change) for mutant in mutants if not mutant.noticed}
+        modules = {mutant.module for mutant in mutants}
         for module, changes in CHANGES.items():
-            for change in changes:
+            for change in changes if module in modules else ():
                 if (module, change) not in made:
                     print(f"no such change any more, or a test notices it: {module}: {change}")
     print(table(rows(mutants)))
 
 
-def _write_table(mutants: Sequence[Mutant], left: int) -> int:
+def _write_table(scope: Scope, mutants: Sequence[Mutant], left: int) -> int:
     if left or not mutants:
         print(f"{left} mutants weren't run, {len(mutants)} were; run `make mutate` to its end first")
         return 1
-    PAGE.write_text(placed(PAGE.read_text(), table(rows(mutants))))
+    PAGE.write_text(placed(PAGE.read_text(), table(rows(mutants)), scope.name))
     return 0
 
 

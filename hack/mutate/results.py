@@ -13,7 +13,11 @@ from hack.mutate.equivalent import reason
 
 NOTICED: Final = frozenset({1, 3, -24, 24, 152, 255})
 """Exit codes of a mutant's tests that mean that one of them failed, or that they took too long."""
-BEGIN: Final = "<!-- `python -m hack.mutate table` writes the table of the mutation pass between here -->"
+BEGIN: Final = {
+    "trainer": "<!-- `python -m hack.mutate table` writes the table of the mutation pass between here -->",
+    "operator": "<!-- `python -m hack.mutate operator table` writes the table of the mutation pass between here -->",
+}
+"""By scope: before its table."""
 END: Final = "<!-- and here. -->"
 
 
@@ -95,17 +99,17 @@ def table(of: Sequence[Row]) -> str:
     return "\n".join([*head, *lines])
 
 
-def placed(page: str, text: str) -> str:
-    """Put a table in its place in a page.
+def placed(page: str, text: str, scope: str) -> str:
+    """Put a scope's table in its place in a page.
 
     Raises:
         ValueError: the page has no such place.
     """
-    before, begin, rest = page.partition(BEGIN)
+    before, begin, rest = page.partition(BEGIN[scope])
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise ValueError(f"the page must have a place for the table, between {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
+        raise ValueError(f"the page must have a place for the table, between {BEGIN[scope]} and {END}")
+    return f"{before}{begin}\n\n{text}\n\n{END}{after}"
 
 
 def _stem(name: str) -> str:

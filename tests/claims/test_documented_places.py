@@ -14,6 +14,7 @@ PACKAGES = ("crds/trainyard_api", "operator/trainyard_operator", "trainer_image/
 PAGES = (
     "README.md",
     "docs/architecture.md",
+    "docs/mutation.md",
     *sorted(str(page.relative_to(ROOT)) for page in (ROOT / "docs/decisions").glob("*.md")),
 )
 FILE = re.compile(r"[\w{},*.-]+\.(py|md|yaml|yml|sql|toml|txt|tpl|json|in|sh)\Z")

@@ -26,6 +26,8 @@ from trainyard_operator.trainingjob.observed import ChildView, Observed
 from trainyard_operator.trainingjob.status import halves
 
 Effect = Callable[[], None]
+_FINDS_ITSELF_DONE = (actions.EnsureRunConfig, actions.CopyEvaluation)
+"""Planned at every pass; the second time they write nothing."""
 
 
 @dataclass
@@ -34,6 +36,7 @@ class World:
 
     body: dict[str, Any] = field(default_factory=job_body)
     child: ChildView | None = None
+    rows_job: ChildView | None = None
     pods: list[PodView] = field(default_factory=list)
     strangers: tuple[PodView, ...] = ()
     """Pods that never end and aren't the Job controller's doing."""
@@ -61,7 +64,7 @@ class World:
     @property
     def living(self) -> list[PodView]:
         """The pods in which a trainer runs or may yet run."""
-        return [each for each in self.pods if not each.over]
+        return [each for each in self.pods if not each.over and not each.role]
 
     def observe(self) -> Observed:
         """What a pass sees."""
@@ -72,6 +75,7 @@ class World:
             reading.job,
             body.get("status") or {},
             child=self.child,
+            rows_job=self.rows_job,
             pods=everybody,
             node_labels={each.uid: {} for each in everybody},
             checkpoints=tuple(self.objects),
@@ -109,8 +113,10 @@ class World:
             yield lambda: self._write(plan.budget_half, budget=True)
         if operator_half != plan.operator_half:
             yield lambda: self._write(plan.operator_half, budget=False)
-        yield from (self._effect(action) for action in plan.of(ActionClass.AFTER))
-        last = sorted(plan.of(ActionClass.OPTIONAL), key=lambda each: isinstance(each, actions.RemoveFinalizer))
+        after = (action for action in plan.of(ActionClass.AFTER) if not isinstance(action, _FINDS_ITSELF_DONE))
+        yield from (self._effect(action) for action in after)
+        optional = (action for action in plan.of(ActionClass.OPTIONAL) if not isinstance(action, _FINDS_ITSELF_DONE))
+        last = sorted(optional, key=lambda each: isinstance(each, actions.RemoveFinalizer))
         yield from (self._effect(action) for action in last)
 
     def _write(self, half: Any, *, budget: bool) -> None:
@@ -128,8 +134,12 @@ class World:
                     self.status["stop"] = {"cause": cause, "time": format_time(self.now), "attempt": attempt}
                 case actions.RecordCancel():
                     self.status.setdefault("cancelTime", format_time(self.now))
-                case actions.DeleteChild():
-                    self.child = None
+                case actions.DeleteChild(job):
+                    self.child = None if job == self.child else self.child
+                    self.rows_job = None if job == self.rows_job else self.rows_job
+                case actions.WriteRows(number):
+                    name = names.rows_job(NAME, number)
+                    self.rows_job = ChildView(name=name, uid=f"rows-{number}", ours=True)
                 case actions.DeletePod(each):
                     self.delete_pod(each.uid)
                 case actions.ReleasePod(each):
@@ -155,7 +165,7 @@ class World:
                 case actions.StoreCheckpoint(made):
                     self.objects = [each for each in self.objects if each.spec.source.uri != made.uri]
                     self.objects.append(checkpoint(made))
-                case actions.EnsureRunConfig() | actions.CopyEvaluation() | actions.RemoveAccess():
+                case actions.RemoveAccess():
                     pass
 
         return act
@@ -195,6 +205,23 @@ class World:
         name = f"{NAME}-{number}-abcde"
         self.pods.append(pod(uid=uid, name=name, attempt=number, created_time=self.now, **unbound))
 
+    def write_rows(self, *, ends: bool) -> None:
+        """Lets the Job that writes carried rows run its pod, or end it."""
+        job = self.rows_job
+        if job is None or job.finished:
+            return
+        if job.uid not in self.made:
+            self.made.add(job.uid)
+            attempt = int(job.uid.rpartition("-")[2])
+            self.pods.append(
+                pod(uid=job.uid, name=job.name, attempt=attempt, role=names.ROWS_ROLE, bound_time=self.now)
+            )
+            self.bills[job.uid] = (self.now, None)
+        if ends:
+            self.rows_job = replace(job, finished=True)
+            self._change(job.uid, exit_code=0, all_ended=True, phase="Succeeded", finished_time=self.now)
+            self.bills[job.uid] = (self.bills[job.uid][0], self.now)
+
     def bind(self) -> None:
         """Gives every pod a node that waits for one."""
         for each in self.living:
@@ -214,20 +241,20 @@ class World:
             if each.started and each.exit_code is None:
                 self._change(each.uid, exit_code=exit_code, termination_text=text, finished_time=self.now, **facts)
                 if not sidecar:
-                    self._finish(each.uid)
+                    self._finish(each.uid, self.now)
 
     def let_end(self) -> None:
         """Ends what has been asked to stop: with a checkpoint where it ran, and all other containers with it."""
         for each in self.living:
             if each.deletion_time is not None and each.bound:
                 code = each.exit_code if each.exit_code is not None else 10 if each.started else None
-                self._change(each.uid, exit_code=code, finished_time=self.now)
-                self._finish(each.uid)
+                self._change(each.uid, exit_code=code)
+                self._finish(each.uid, self.now)
 
-    def _finish(self, uid: str) -> None:
-        self._change(uid, all_ended=True, phase="Failed")
-        self.bills[uid] = (self.bills[uid][0], self.now)
-        if self.child is not None:
+    def _finish(self, uid: str, moment: datetime) -> None:
+        self._change(uid, all_ended=True, phase="Failed", finished_time=moment)
+        self.bills[uid] = (self.bills[uid][0], moment)
+        if self.child is not None and not uid.startswith("rows-"):
             self.child = replace(self.child, finished=True)
 
     def commit(self, step: int) -> None:
@@ -236,9 +263,13 @@ class World:
             attempt = max(each.attempt for each in self.living)
             self.claims.append(claim(step, attempt=attempt, run_uid=UID))
 
-    def wait(self, seconds: int) -> None:
-        """Lets time pass."""
+    def let_pass(self, seconds: int) -> None:
+        """Lets time pass; what was told to stop is killed when its grace is over."""
         self.now += timedelta(seconds=seconds)
+        for each in self.pods:
+            if not each.over and each.bound and each.deletion_time is not None and each.deletion_time <= self.now:
+                self._change(each.uid, exit_code=each.exit_code if each.exit_code is not None else 137)
+                self._finish(each.uid, each.deletion_time)
 
     def recount(self) -> Decimal:
         """Bills all pods anew, from what the kubelet has: US dollars."""

@@ -72,7 +72,7 @@ def _may_make_pods(situation: Situation) -> bool:
     """
     observed = situation.observed
     child = observed.child
-    if any(not pod.over for pod in observed.pods):
+    if any(not pod.over and not stopping.writes_rows(observed, pod) for pod in observed.pods):
         return True
     mine = observed.trainers
     ran_out = bool(mine) and all(pod.terminal or pod.exit_code is not None for pod in mine)

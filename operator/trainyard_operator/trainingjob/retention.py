@@ -43,7 +43,7 @@ def decide(observed: Observed, keep: timedelta, now: datetime) -> Finding:
     if _is_due(observed, keep, now) and not any(pod.held for pod in observed.pods):
         return _clear(observed, late, now)
     if any(not pod.over for pod in observed.pods) or not _ran_out(observed):
-        return Finding(late.conditions, late.fields, (*late.actions, *stopping.end_attempt(observed)))
+        return Finding(late.conditions, late.fields, (*late.actions, *stopping.end_all(observed)))
     return late
 
 

@@ -6,6 +6,9 @@ Nothing waits for the garbage collector or for a write to succeed: each action i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from trainyard_operator.cluster.pod import PodView
 from trainyard_operator.trainingjob.actions import Action, DeleteChild, DeletePod, RecordStop
 from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.wanted import StopCause
@@ -15,8 +18,8 @@ def stop(observed: Observed, cause: StopCause) -> tuple[Action, ...]:
     """Plans to stop the attempt for a cause; what is done already is not planned again."""
     record = observed.status.stop
     known = record is not None and (record.cause, record.attempt) == (cause.value, observed.attempt)
-    work = end_attempt(observed)
-    runs = bool(work) or any(not pod.over for pod in observed.pods)
+    work = end_attempt(observed) if cause is not StopCause.DELETED else end_all(observed)
+    runs = bool(work) or any(not pod.over and not writes_rows(observed, pod) for pod in observed.pods)
     return (*(() if known or not runs else (RecordStop(cause.value, observed.attempt),)), *work)
 
 
@@ -27,13 +30,30 @@ def end_attempt(observed: Observed) -> tuple[Action, ...]:
     return (*goes, *stop_pods(observed))
 
 
+def end_all(observed: Observed) -> tuple[Action, ...]:
+    """Plans the same, and that nothing goes on writing the rows that a checkpoint carries."""
+    job = observed.rows_job
+    idle = job is None or not job.ours or job.deleting or job.finished
+    writers = (pod for pod in _alive(observed) if writes_rows(observed, pod))
+    return (*end_attempt(observed), *(() if idle or job is None else (DeleteChild(job),)), *map(DeletePod, writers))
+
+
 def stop_pods(observed: Observed) -> tuple[Action, ...]:
-    """Plans to delete every pod of the run in which something runs or may yet run."""
-    alive = (pod for pod in observed.pods if not pod.over and pod.deletion_time is None)
-    return tuple(DeletePod(pod) for pod in alive)
+    """Plans to delete every trainer pod of the run in which something runs or may yet run."""
+    return tuple(DeletePod(pod) for pod in _alive(observed) if not writes_rows(observed, pod))
+
+
+def writes_rows(observed: Observed, pod: PodView) -> bool:
+    """Tells whether a pod only writes the rows that a checkpoint carries; its label alone spares none."""
+    job = observed.rows_job
+    return bool(pod.role) and job is not None and job.ours
 
 
 def stop_asked(observed: Observed) -> bool:
     """Tells whether this operator has told the current attempt to stop."""
     record = observed.status.stop
     return record is not None and record.attempt == observed.attempt
+
+
+def _alive(observed: Observed) -> Iterable[PodView]:
+    return (pod for pod in observed.pods if not pod.over and pod.deletion_time is None)

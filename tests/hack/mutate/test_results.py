@@ -84,9 +84,11 @@ def test_shares_leave_out_what_no_test_can_notice(monkeypatch: pytest.MonkeyPatc
     assert "| `all` | 4 | 2 | 1 | 66 % |" in table(rows(mutants))
 
 
-def test_the_table_takes_the_place_of_the_one_before() -> None:
-    """All else on the page stays; a page without the place is refused."""
-    page = f"# Page\n\n{BEGIN}\n\nold\n\n{END}\n\nmore\n"
-    assert placed(page, "new") == page.replace("old", "new")
+@pytest.mark.parametrize("scope", BEGIN)
+def test_the_table_takes_the_place_of_the_one_before(scope: str) -> None:
+    """All else on the page stays, the other scope's table too; a page without the place is refused."""
+    other = next(each for each in BEGIN if each != scope)
+    page = f"# Page\n\n{BEGIN[other]}\n\nother\n\n{END}\n\n{BEGIN[scope]}\n\nold\n\n{END}\n\nmore\n"
+    assert placed(page, "new", scope) == page.replace("old", "new")
     with pytest.raises(ValueError, match="place for the table"):
-        placed("# Page\n", "new")
+        placed("# Page\n", "new", scope)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from tests.trainyard_operator.builders import (
     NOW,
     POD_UID,
@@ -18,6 +20,7 @@ from tests.trainyard_operator.builders import (
     time_text,
 )
 from trainyard_api.training_job_status import MAX_PODS, Cost
+from trainyard_operator.cluster.pod import Resources
 from trainyard_operator.money.booking import Books, keep_books
 from trainyard_operator.trainingjob.observed import Observed
 
@@ -175,3 +178,73 @@ def test_work_that_a_stop_dropped_is_told_in_dollars() -> None:
         assert _books(observed(status=status, pods=(ended,))).cost["droppedUSD"] == dropped
     silent = _books(observed(status=status, pods=(ended_pod(10, '{"reason": "Stopped"}'),)))
     assert silent.cost["droppedUSD"] == "0.500000"
+
+
+def test_nothing_exceeds_what_the_api_holds() -> None:
+    """A pod may ask for anything, and say that it goes on for ever: the sums stay within their schema."""
+    vast = pod(resources=Resources(Decimal("9e18"), Decimal("9e18"), 10**6, "NVIDIA-L4"))
+    opened = _books(observed(pods=(vast,), node_labels={POD_UID: {}}))
+    assert opened.cost["openPods"][0]["ratePerHourUSD"] == "999999999.000000"
+    assert opened.cost["ratePerHourUSD"] == "999999999.000000"
+    rich = _status(settledUSD="999999998.000000", openPods=[{**open_pod(), "ratePerHourUSD": "999999999.000000"}])
+    seen = observed(status=rich | {"progress": {"estimatedRemainingSeconds": 2**53}}, pods=(pod(),))
+    running = _books(seen, refresh=True)
+    assert (running.cost["spentUSD"], "projectedUSD" in running.cost) == ("999999999.0000", False)
+    ended = _books(observed(status=rich, pods=(ended_pod(1),)))
+    assert ended.cost["settledUSD"] == "999999999.000000"
+    for books in (opened, running, ended):
+        Cost.model_validate(books.cost, extra="forbid")
+
+
+def test_a_projection_is_shown_as_long_as_it_fits() -> None:
+    """To the last dollar that the field holds; none without a report, or without a rate."""
+    for seconds, projected in ((2_399_999_997_600, None), (2_399_999_997_499, "999999998.9996"), (0, "0.0417")):
+        status = _status(openPods=[open_pod()]) | {"progress": {"estimatedRemainingSeconds": seconds}}
+        found = _books(observed(status=status, pods=(pod(),)), refresh=True).cost.get("projectedUSD")
+        assert found == projected, seconds
+    former = _status(openPods=[open_pod()]) | {"progress": {"estimatedRemainingSeconds": 60}, "podRef": None}
+    before = {name: part for name, part in former.items() if part is not None}
+    assert "projectedUSD" not in _books(observed(status=before, pods=(pod(),)), refresh=True).cost
+
+
+def test_a_pod_whose_sidecar_goes_on_keeps_costing() -> None:
+    """Its trainer has ended; the rest of it is billed until it has."""
+    seen = observed(status=_status(openPods=[open_pod()]), pods=(ended_pod(0, phase="Running", all_ended=False),))
+    books = _books(seen, refresh=True)
+    assert (books.settled, [each.end_time for each in books.open_pods]) == ((), [None])
+    assert books.cost["spentUSD"] == "0.0417"
+
+
+def test_a_pod_without_a_price_is_named_and_opened_at_what_is_known() -> None:
+    """Once, when it is bound: the status says what the sum lacks."""
+    strange = pod(resources=Resources(Decimal(1), Decimal(1), 2, "unheard-of"))
+    books = _books(observed(pods=(strange,), node_labels={POD_UID: {}}))
+    assert (books.unpriced, books.cost["ratePerHourUSD"]) == (("sums-1-abcde",), "1.500000")
+    known = _books(observed(status=_status(openPods=[open_pod()]), pods=(strange,)))
+    assert known.unpriced == ()
+
+
+def test_bills_are_in_the_order_in_which_pods_were_bound() -> None:
+    """So that the same books are the same text."""
+    early, late = pod(uid="b", bound_time=at(-200)), pod(uid="a", bound_time=at(-100))
+    same = pod(uid="A", bound_time=at(-100))
+    books = _books(observed(pods=(late, same, early), node_labels={uid: {} for uid in "abA"}))
+    assert [each["uid"] for each in books.cost["openPods"]] == ["b", "A", "a"]
+    again = _books(observed(status=running_status(cost=books.cost), pods=(early, late, same)))
+    assert (again.changed, again.cost) == (False, books.cost)
+
+
+def test_a_pod_closed_by_force_is_billed_to_the_end_of_its_grace() -> None:
+    """From its deletion, or from now; never to before it was bound, and never longer than it ran."""
+    for facts, end in (({}, 5), ({"deletion_time": at(3)}, 3), ({"deletion_time": at(-500)}, -100)):
+        seen = observed(status=_status(openPods=[open_pod()]), pods=(pod(**facts),))
+        assert [each.pod.end_time for each in _books(seen, close_now=True).settled] == [time_text(end)]
+    ended = observed(status=_status(openPods=[open_pod()]), pods=(ended_pod(1),))
+    assert [each.pod.end_time for each in _books(ended, close_now=True).settled] == [time_text(-10)]
+
+
+@pytest.mark.parametrize("lacking", ["name", "boundTime", "endTime", "ratePerHourUSD"])
+def test_a_settled_pod_without_its_details_has_its_row(lacking: str) -> None:
+    """What the status doesn't hold can't be written any more."""
+    entry = {name: part for name, part in open_pod(end=-10).items() if name != lacking}
+    assert _books(observed(status=_status(settledPods=[entry]), pods=(ended_pod(1),))).unwritten == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.trainyard_operator.builders import NOW, PREFIX, at, ended_pod, pod, run
 from trainyard_operator.cluster.messages import MAX_MESSAGE
-from trainyard_operator.trainingjob.outcome import Circumstances, judge_end, judge_start
+from trainyard_operator.trainingjob.outcome import Circumstances, judge_end, judge_start, without_result
 
 ALONE, ASKED = Circumstances(), Circumstances(stop_asked=True)
 DONE = json.dumps({"reason": "Completed", "committedUri": f"{PREFIX}step-10-9d2f0c3e/"})
@@ -181,3 +182,95 @@ def test_a_pod_without_a_node_has_no_deadline() -> None:
     """Waiting for capacity costs nothing and may take days."""
     unbound = pod(bound_time=None, node_name=None, started=False)
     assert judge_start(unbound, run(), ALONE, at(10**6)) == (None, None)
+
+
+def test_what_a_trainer_committed_is_kept_with_its_end() -> None:
+    """Of a crash or a stop too; only where it is below this run's prefix, and not of an evaluation."""
+    whole = {"uri": f"{PREFIX}step-7-9d2f0c3e/", "digest": "sha256:" + "0" * 64, "step": 7}
+    text = json.dumps({"reason": "Stopped", "committedUri": whole["uri"], "committed": whole})
+    for code, around in ((10, ASKED), (1, ALONE), (0, ALONE)):
+        found = judge_end(ended_pod(code, text), run(), around)
+        assert (found.committed_uri, found.committed and found.committed.to_wire()) == (
+            whole["uri"],
+            whole | {"sizeBytes": 0, "metrics": {}, "unwrittenRows": 0},
+        )
+    foreign = text.replace("team-a", "team-b")
+    assert judge_end(ended_pod(10, foreign), run(), ASKED).committed is None
+    assert judge_end(ended_pod(10, foreign), run(), ASKED).committed_uri is None
+    only = run(algorithm={"type": "Evaluation"}, evaluation={"baseline": {"checkpoint": "other"}})
+    assert judge_end(ended_pod(1, text), only, ALONE).committed is None
+
+
+def test_a_result_that_isnt_in_the_ledger_is_a_crash() -> None:
+    """With what was named; nothing, where nothing was."""
+    done = judge_end(ended_pod(0, DONE), run(), ALONE)
+    lost = without_result(done)
+    assert (lost.reason, lost.success, lost.final, lost.counts) == ("ResultMissing", False, False, True)
+    assert lost.message.endswith(f'got "{PREFIX}step-10-9d2f0c3e/"')
+    assert without_result(replace(done, committed_uri=None)).message.endswith('got "nothing"')
+
+
+def test_a_pod_that_is_gone_says_so() -> None:
+    """There is nothing else to say."""
+    assert judge_end(None, run(), ALONE).message == "the pod is gone and left no exit code"
+
+
+SLOW = "spec.trainer.startDeadlineSeconds: the container must start within this many seconds of being bound"
+WAITING = [
+    (
+        ("ErrImagePull", "no such tag"),
+        'spec.trainer.image: the image can\'t be pulled (ErrImagePull: no such tag); got "trainer.example/trainer:1"',
+    ),
+    (
+        ("CreateContainerConfigError", 'secret "trainyard-db" not found'),
+        'spec.database.secretRef.name: no such Secret in this namespace; got "trainyard-db"',
+    ),
+    (
+        ("CreateContainerConfigError", "couldn't find key dsn in Secret team-a/trainyard-db"),
+        'spec.database.secretRef.name: the Secret has no key dsn; got "trainyard-db"',
+    ),
+    (
+        ("CreateContainerConfigError", "something else"),
+        f'{SLOW} (CreateContainerConfigError: something else); got "600"',
+    ),
+    (
+        ("CrashLoopBackOff", 'secret "trainyard-db" not found'),
+        f'{SLOW} (CrashLoopBackOff: secret "trainyard-db" not found); got "600"',
+    ),
+    (
+        (None, ""),
+        f'{SLOW} (no container yet); got "600"',
+    ),
+]
+
+
+@pytest.mark.parametrize(("waiting", "message"), WAITING)
+def test_what_a_container_waits_for_is_named_with_its_field(waiting: tuple[str | None, str], message: str) -> None:
+    """The kubelet's reason and words; the field to mend, and its value."""
+    slow = pod(started=False, waiting_reason=waiting[0], waiting_message=waiting[1])
+    end, _ = judge_start(slow, run(), ALONE, at(500))
+    assert end is not None
+    assert end.message == message
+
+
+def test_a_secret_of_another_jobs_checkpoint_is_named_by_what_leads_to_it() -> None:
+    """The model's, or the baseline's."""
+    missing = pod(
+        started=False, waiting_reason="CreateContainerConfigError", waiting_message='secret "theirs" not found'
+    )
+    for spec, path in (
+        ({"model": {"checkpoint": {"name": "x"}}}, "spec.model.checkpoint: "),
+        (
+            {"algorithm": {"type": "Evaluation"}, "evaluation": {"baseline": {"checkpoint": "other"}}},
+            "spec.evaluation.baseline.checkpoint: ",
+        ),
+    ):
+        _, trouble = judge_start(missing, run(**spec), ALONE, NOW)
+        assert trouble is not None
+        assert trouble.message.startswith(path)
+
+
+def test_what_has_started_or_ended_isnt_judged_by_its_start() -> None:
+    """Nor what has no node."""
+    for facts in ({}, {"phase": "Failed", "started": False}, {"started": False, "bound_time": None}):
+        assert judge_start(pod(**facts), run(), ALONE, at(10**6)) == (None, None)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.trainyard_operator.builders import at, child, ended_pod, observed, pod, running_status, stop_record
 from trainyard_operator.trainingjob.actions import Action, ActionClass, DeleteChild, DeletePod, RecordStop
-from trainyard_operator.trainingjob.stopping import end_attempt, stop, stop_asked, stop_pods
+from trainyard_operator.trainingjob.stopping import end_all, end_attempt, stop, stop_asked, stop_pods
 from trainyard_operator.trainingjob.wanted import StopCause
 
 SUSPENDED = StopCause.SUSPENDED
@@ -84,3 +84,24 @@ def test_a_pod_is_stopped_while_anything_of_it_may_run(facts: dict[str, Any], st
     """Also one whose trainer has ended and whose other containers go on, for they cost."""
     one = pod(**facts)
     assert stop_pods(observed(pods=(one,))) == ((DeletePod(one),) if stops else ())
+
+
+WRITER = pod(uid="writer", name="sums-1-rows-x", role="rows")
+ROWS_JOB = child(name="sums-1-rows", uid="rows-uid")
+
+
+def test_what_writes_carried_rows_goes_on_unless_the_job_is_deleted() -> None:
+    """Else no row that travels in a checkpoint would ever reach the ledger."""
+    around: dict[str, Any] = {"status": running_status(), "pods": (pod(), WRITER), "rows_job": ROWS_JOB}
+    for cause in (SUSPENDED, StopCause.CANCELLED):
+        assert _stop(cause, **around) == (RecordStop(cause.value, 1), DeletePod(pod()))
+        assert _stop(cause, **around | {"pods": (WRITER,)}) == ()
+    assert _stop(StopCause.DELETED, **around)[1:] == (DeletePod(pod()), DeleteChild(ROWS_JOB), DeletePod(WRITER))
+    for idle in (None, child(ours=False), child(finished=True), child(deleting=True)):
+        assert end_all(observed(rows_job=idle)) == ()
+
+
+def test_a_label_alone_spares_no_pod() -> None:
+    """Where our Job that writes rows isn't there, a pod that says so is stopped like any other."""
+    for job in (None, child(ours=False)):
+        assert stop_pods(observed(pods=(WRITER,), rows_job=job)) == (DeletePod(WRITER),)
