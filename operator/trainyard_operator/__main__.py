@@ -67,8 +67,9 @@ def _release() -> int:
 async def _operate(settings: Settings) -> int:
     _log(settings)
     prices = parse_prices(settings.prices_file.read_text(encoding="utf-8"))
-    api, ledger, metrics = kube.connect(), Ledger(settings.dsn_file), Metrics()
-    queue = Queue(_controllers(api, ledger, prices, settings, metrics), metrics)
+    clock = Clock()
+    api, ledger, metrics = kube.connect(clock.heard), Ledger(settings.dsn_file), Metrics()
+    queue = Queue(_controllers(api, ledger, prices, settings, metrics, clock), metrics)
     state = health.Health(settings.tick_seconds)
     health_server = health.serve(state, settings.health_port)
     metrics_server, _ = metrics.serve(settings.metrics_port)
@@ -94,11 +95,10 @@ async def _operate(settings: Settings) -> int:
     return 0
 
 
-def _controllers(
-    api: kube.Kube, ledger: Ledger, prices: Prices, settings: Settings, metrics: Metrics
+def _controllers(  # noqa: PLR0917 - the parts, each once
+    api: kube.Kube, ledger: Ledger, prices: Prices, settings: Settings, metrics: Metrics, clock: Clock
 ) -> dict[kube.Kind, Controller]:
     """Makes one controller for each kind that this operator looks after."""
-    clock = Clock()
     jobs = TrainingJobController(
         kube=api,
         ledger=ledger,

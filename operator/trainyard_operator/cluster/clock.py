@@ -6,25 +6,47 @@ Only `Clock` reads one.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Final
+
+_TOLERANCE_SECONDS: Final = 2.0
+"""What an answer's way and its whole seconds make of a difference."""
+_SLEW: Final = 0.05
+"""Most seconds by which the clock follows the server in a second; less than one, so that it never goes back."""
 
 
 class Clock:
-    """The operator's time: the machine's when the process began, and what has truly passed since.
+    """The operator's time: the API server's, carried on by what has truly passed.
 
-    A wall clock may be set an hour ahead and back; a bill that followed it would never come down again.
+    A wall clock may be set an hour ahead and back; a bill that followed it would never come down again. So the first
+    word of the server counts at once, and what it says later is followed slowly.
     """
 
     def __init__(self, wall: Callable[[], float] = time.time, elapsed: Callable[[], float] | None = None) -> None:
         # Goes on while a machine sleeps, and is never set.
         self._elapsed = elapsed or (lambda: time.clock_gettime(time.CLOCK_BOOTTIME))
-        self._began = wall() - self._elapsed()
+        self._offset = wall() - self._elapsed()
+        self._heard_at: float | None = None
+        self._lock = threading.Lock()
 
     def now(self) -> datetime:
-        """Tells the time, in whole seconds; never less than before."""
-        return datetime.fromtimestamp(self._began + self._elapsed(), UTC).replace(microsecond=0)
+        """Tells the time, in whole seconds."""
+        return datetime.fromtimestamp(self._offset + self._elapsed(), UTC).replace(microsecond=0)
+
+    def heard(self, server: float) -> None:
+        """Takes the server's time, in seconds since the epoch, as an answer has just told it."""
+        with self._lock:
+            elapsed = self._elapsed()
+            behind = server - (self._offset + elapsed)
+            if self._heard_at is None:
+                self._offset += behind
+            elif abs(behind) > _TOLERANCE_SECONDS:
+                most = _SLEW * (elapsed - self._heard_at)
+                self._offset += min(max(behind, -most), most)
+            self._heard_at = elapsed
 
 
 def parse_time(text: str) -> datetime:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import urllib3
@@ -79,10 +81,16 @@ DEPLOYMENTS: Final = Kind("/apis/apps/v1", "deployments")
 
 
 class Kube:
-    """One connection pool to the API server; safe to use from many tasks."""
+    """One connection pool to the API server; safe to use from many tasks.
 
-    def __init__(self, api: client.ApiClient) -> None:
+    Args:
+        api: the client.
+        heard: is told the server's time, in seconds since the epoch, with every answer; called in any thread.
+    """
+
+    def __init__(self, api: client.ApiClient, heard: Callable[[float], None] = lambda _: None) -> None:
         self._api = api
+        self._heard = heard
         # Of its own: where others wait, as for a database, requests go on.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="kube")
 
@@ -177,13 +185,15 @@ class Kube:
             response.read()
         except (client.ApiException, urllib3.exceptions.HTTPError) as error:
             raise KubeError(0, type(error).__name__, f"API server: can't be reached: {error}") from error
+        if date := response.getheader("Date"):
+            self._heard(parsedate_to_datetime(date).timestamp())
         if 200 <= response.status < 300:
             return json.loads(response.data)
         raise _refusal(response.status, response.data)
 
 
-def connect() -> Kube:
-    """Connects to the API server of this pod, or of this machine's kubeconfig.
+def connect(heard: Callable[[float], None] = lambda _: None) -> Kube:
+    """Connects to the API server of this pod, or of this machine's kubeconfig; `heard` as in `Kube`.
 
     Raises:
         KubeError: there is neither.
@@ -198,7 +208,7 @@ def connect() -> Kube:
             raise KubeError(0, "NoConfiguration", f"KUBECONFIG: no cluster to connect to: {error}") from None
     settings.connection_pool_maxsize = _THREADS
     settings.retries = 0
-    return Kube(client.ApiClient(settings))
+    return Kube(client.ApiClient(settings), heard)
 
 
 def _refusal(status: int, data: bytes) -> KubeError:

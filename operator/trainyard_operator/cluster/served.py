@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from trainyard_api.fields import API_GROUP, API_VERSION, ApiModel
-from trainyard_api.rules import to_api_case
 from trainyard_operator.cluster.kube import Kube
 
 _PATH: Final = f"/openapi/v3/apis/{API_VERSION}"
 
 
 async def unknown_fields(kube: Kube, models: Mapping[str, type[ApiModel]]) -> list[str]:
-    """Lists the status fields, as `TrainingJob.status.stop`, that the served schemas lack; empty: all are known.
+    """Lists the status fields, as `TrainingJob.status.stop.cause`, that the served schemas lack; empty: all are known.
 
     Args:
         kube: the API server.
@@ -29,11 +28,27 @@ async def unknown_fields(kube: Kube, models: Mapping[str, type[ApiModel]]) -> li
     document = await kube.get(_PATH) or {}
     schemas = document.get("components", {}).get("schemas", {})
     served = {_kind_of(schema): schema for schema in schemas.values()}
-    missing = []
+    missing: list[str] = []
     for kind, model in models.items():
-        known = served.get(kind, {}).get("properties", {}).get("status", {}).get("properties", {})
-        names = (to_api_case(name) for name in model.model_fields)
-        missing += [f"{kind}.status.{name}" for name in names if name not in known]
+        known = served.get(kind, {}).get("properties", {}).get("status", {})
+        own = model.model_json_schema(by_alias=True)
+        missing += _lacking(own, own.get("$defs", {}), known, f"{kind}.status")
+    return missing
+
+
+def _lacking(own: Mapping[str, Any], parts: Mapping[str, Any], known: Mapping[str, Any], path: str) -> list[str]:
+    """Lists what a schema of ours has and a served one lacks, at any depth."""
+    for choice in own.get("anyOf", ()):
+        if choice.get("type") != "null":
+            return _lacking(choice, parts, known, path)
+    if "$ref" in own:
+        return _lacking(parts[own["$ref"].rpartition("/")[2]], parts, known, path)
+    if "items" in own:
+        return _lacking(own["items"], parts, known.get("items", {}), path)
+    missing: list[str] = []
+    for name, schema in own.get("properties", {}).items():
+        below = known.get("properties", {}).get(name)
+        missing += [f"{path}.{name}"] if below is None else _lacking(schema, parts, below, f"{path}.{name}")
     return missing
 
 

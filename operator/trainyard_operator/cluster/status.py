@@ -22,8 +22,8 @@ async def apply_status(
     version: str | None,
     status: Mapping[str, Any],
     manager: str,
-) -> str:
-    """Applies what a field manager owns of the status of one of our kinds; returns the version that it made.
+) -> dict[str, Any]:
+    """Applies what a field manager owns of the status of one of our kinds; returns the object that it made.
 
     Args:
         kube: the API server.
@@ -40,5 +40,4 @@ async def apply_status(
     named = {"name": metadata.name, "namespace": metadata.namespace, "uid": metadata.uid}
     versioned = named if version is None else named | {"resourceVersion": version}
     body = {"apiVersion": API_VERSION, "kind": kind_name, "metadata": versioned, "status": dict(status)}
-    written = await kube.apply(kind.path(metadata.namespace, metadata.name, "status"), body, manager)
-    return str(written["metadata"]["resourceVersion"])
+    return await kube.apply(kind.path(metadata.namespace, metadata.name, "status"), body, manager)

@@ -7,13 +7,19 @@ Job does, before the job has ended. Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
 
 from trainyard_api.conditions import ConditionType, Reason
+from trainyard_operator.cluster.clock import parse_time
 from trainyard_operator.cluster.messages import at_field
 from trainyard_operator.trainingjob import record
 from trainyard_operator.trainingjob.actions import Action, EnsureRunConfig, WriteRows
 from trainyard_operator.trainingjob.findings import Condition
 from trainyard_operator.trainingjob.observed import Observed
+
+PATIENCE: Final = timedelta(hours=1)
+"""How long after an attempt's end a job waits for a Job that the API server refuses."""
 
 
 @dataclass(frozen=True)
@@ -34,15 +40,17 @@ def uri_of(observed: Observed) -> str | None:
     return committed.uri if committed is not None and committed.unwritten_rows else None
 
 
-def write(observed: Observed) -> Carried:
-    """Plans the Job that writes them, and waits for its end."""
-    uri, job = uri_of(observed), observed.rows_job
-    if uri is None or observed.unreadable:
+def write(observed: Observed, now: datetime) -> Carried:
+    """Plans the Job that writes them, and waits for its end; one that is refused is tried for an hour."""
+    uri, job, ending = uri_of(observed), observed.rows_job, record.ending_of(observed)
+    if uri is None or ending is None:
         return Carried()
     if job is None:
-        if observed.refused_rows:
-            return Carried(trouble=_unwritten(uri, observed.refused_rows))
-        return Carried(waits=True, actions=(WriteRows(observed.attempt, uri),))
+        refused = observed.refused_rows
+        if refused is None or now >= refused.again:
+            return Carried(waits=True, actions=(WriteRows(observed.attempt, uri),))
+        waits = now < parse_time(ending.time) + PATIENCE
+        return Carried(waits=waits, trouble=_unwritten(uri, refused.message))
     if job.ours and not job.finished:
         # A pass may have died between the Job and its run config.
         return Carried(waits=True, actions=(EnsureRunConfig(job),))

@@ -125,8 +125,10 @@ class TrainingJobController:
     def is_urgent(self, body: Body) -> bool:
         """Tells whether a job is deleted, cancelled or suspended and may still run."""
         spec = body.get("spec", {})
-        stopped = "deletionTimestamp" in body["metadata"] or spec.get("cancel") is True or spec.get("suspend") is True
-        return stopped and (_goes_on(body) or "deletionTimestamp" in body["metadata"])
+        if "deletionTimestamp" in body["metadata"]:
+            return True
+        at_rest = _condition(body, ConditionType.SUSPENDED).get("status") == "True"
+        return _goes_on(body) and (spec.get("cancel") is True or (spec.get("suspend") is True and not at_rest))
 
     async def reconcile(self, namespace: str, name: str) -> None:
         """Makes one pass over a TrainingJob.

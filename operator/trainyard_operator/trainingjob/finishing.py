@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from trainyard_api.conditions import Reason
 from trainyard_operator.cluster.clock import format_time
-from trainyard_operator.trainingjob import carried_rows, record, reported, stopping
+from trainyard_operator.trainingjob import carried_rows, record, reported, stopping, stored
 from trainyard_operator.trainingjob.actions import Action, EndRun
 from trainyard_operator.trainingjob.attempt import Ended
 from trainyard_operator.trainingjob.findings import Finding
@@ -39,7 +39,8 @@ def succeed(situation: Situation, view: Ended) -> Finding:
 
 def fail(situation: Situation, outcome: Outcome) -> Finding:
     """Ends a job that another attempt wouldn't help."""
-    work = stopping.end_attempt(situation.observed) if situation.on_record and _may_make_pods(situation) else ()
+    stop = stopping.end_attempt(situation.observed) if situation.on_record and _may_make_pods(situation) else ()
+    work = (*stop, *situation.unclaimed)
     if work or not situation.on_record or not situation.settled or not situation.stored:
         return going_on(Reason.STOPPING, outcome.message, actions=work)
     ended = Finished(succeeded=False, reason=Reason.FAILED, message=outcome.message, cause=outcome)
@@ -57,11 +58,14 @@ def cancel(situation: Situation) -> Finding:
 
 def _end(situation: Situation, ended: Finished, reason: str, *actions: Action) -> Finding:
     """Ends the job, once the rows that its last checkpoint carries are in the ledger, or can't be."""
-    carried = carried_rows.write(situation.observed)
+    carried = carried_rows.write(situation.observed, situation.now)
+    # Objects of checkpoints that were refused are tried further, which `Degraded` remembers: it says that first.
+    trouble = () if stored.refusals(situation.observed, situation.reviewed) else carried.trouble
     if carried.waits:
         moving = Reason.RUNNING if ended.succeeded else Reason.STOPPING
-        return going_on(moving, f"{ended.message} Its last rows are being written.", actions=carried.actions)
-    conditions = (*summarise(ended), *carried.trouble)
+        found = going_on(moving, f"{ended.message} Its last rows are being written.", actions=carried.actions)
+        return Finding((*found.conditions, *trouble), found.fields, found.actions)
+    conditions = (*summarise(ended), *trouble)
     return Finding(conditions, {"completionTime": format_time(situation.now)}, (EndRun(reason), *actions))
 
 

@@ -64,8 +64,9 @@ def before_start(observed: Observed, prices: Prices, *, read_nodes: bool, view: 
     pins = {"modelRef": model} | ({} if baseline is None else {"baselineRef": baseline})
     waits = next((pin.waits for pin in pins.values() if pin.waits), "")
     # Of what happens after a first start only the trainer's own refusal is final: what is gone may come back.
-    ended = (pin.final for pin in pins.values() if pin.final is not None)
-    final = None if record_of(observed).first_start_time is not None else next(ended, None)
+    ended = next((pin.final for pin in pins.values() if pin.final is not None), None)
+    final = None if record_of(observed).first_start_time is not None else ended
+    gone = () if ended is None or final is not None else (Problem(ended.reason, ended.message),)
     resources = resources_of(observed.spec)
     selector = observed.spec.trainer.node_selector
     known = assumed_rate(prices, resources, selector, read_nodes=read_nodes).known
@@ -78,7 +79,7 @@ def before_start(observed: Observed, prices: Prices, *, read_nodes: bool, view: 
     references = {field: pin.reference for field, pin in pins.items() if pin.reference is not None}
     conditions = (*(pin.report for pin in pins.values()), cost)
     circles = (pin.report for pin in pins.values() if pin.report.reason == Reason.WAITING_IN_CIRCLE)
-    problems = (*(Problem(each.reason, each.message) for each in circles), *ledger)
+    problems = (*(Problem(each.reason, each.message) for each in circles), *gone, *ledger)
     return Gate(Finding(conditions, references, problems=problems), message, final)
 
 

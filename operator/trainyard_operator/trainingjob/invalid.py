@@ -52,17 +52,20 @@ def read(body: Mapping[str, Any]) -> Reading:
 
 
 def _substitute(body: dict[str, Any]) -> TrainingJob:
-    """Takes over of a manifest what stops and bills its pods, where it is in order."""
+    """Takes over of a manifest what stops its pods and where they save, where that is in order."""
     spec = body.get("spec")
     given: dict[str, Any] = spec if isinstance(spec, dict) else {}
     neutral = {**_NEUTRAL, "suspend": given.get("suspend") is True, "cancel": given.get("cancel") is True}
-    policy = given.get("checkpoints")
-    grace = policy.get("stopGraceSeconds") if isinstance(policy, dict) else None
-    try:
-        checkpoints = {**_NEUTRAL["checkpoints"], "stopGraceSeconds": grace}
-        return parse_training_job({**body, "spec": {**neutral, "checkpoints": checkpoints}})
-    except pydantic.ValidationError:
-        return parse_training_job({**body, "spec": neutral})
+    asked = given.get("checkpoints")
+    policy: dict[str, Any] = asked if isinstance(asked, dict) else {}
+    known = {name: policy[name] for name in ("stopGraceSeconds", "storage") if name in policy}
+    storage = {name: value for name, value in known.items() if name == "storage"}
+    for checkpoints in (known, storage, {**known, **_NEUTRAL["checkpoints"]}):
+        try:
+            return parse_training_job({**body, "spec": {**neutral, "checkpoints": checkpoints}})
+        except pydantic.ValidationError:
+            continue
+    return parse_training_job({**body, "spec": neutral})
 
 
 def _readable(model: type[ApiModel], raw: Mapping[str, Any]) -> dict[str, Any]:

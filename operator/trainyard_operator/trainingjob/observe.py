@@ -44,7 +44,7 @@ class Remembered:
     """Checkpoint URI → why its object was refused."""
     start: Refusal | None = None
     """Why the last start was refused."""
-    rows: str = ""
+    rows: Refusal | None = None
     """Why the Job that writes carried rows was refused."""
 
 
@@ -137,10 +137,10 @@ def _is_made_by(jobs: set[str], pod: PodView, metadata: Mapping[str, Any], seen:
     if owner is None:
         # `kubectl delete job --cascade=orphan` takes the reference off; the pod goes on costing money.
         return pod.held and metadata["labels"].get(names.CONTROLLER_UID_LABEL) in jobs
-    if owner["kind"] != "Job":
-        return False
-    late = pod.attempt < seen.attempt and owner["name"] == names.child_job(seen.metadata.name, pod.attempt)
-    return bool(owner["uid"] in jobs or (pod.held and late))
+    # By its name: a pass may have died between the Job and its record, and the Job may be gone since.
+    named = {names.child_job(seen.metadata.name, pod.attempt), names.rows_job(seen.metadata.name, pod.attempt)}
+    ours = pod.held and pod.attempt <= seen.attempt and owner["name"] in named
+    return owner["kind"] == "Job" and bool(owner["uid"] in jobs or ours)
 
 
 async def _rows_job(reader: ClusterReader, seen: Observed) -> ChildView | None:

@@ -20,6 +20,7 @@ from trainyard_api.training_job import TrainingJob
 from trainyard_api.training_job_spec import TrainingJobSpec
 from trainyard_api.training_job_status import Cost, TrainingJobStatus
 from trainyard_operator.checkpoint.claims import ClaimsReview, review
+from trainyard_operator.cluster.clock import parse_time
 from trainyard_operator.cluster.pod import PodView
 from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.money.booking import Account
@@ -83,7 +84,7 @@ class Observed:
     """Checkpoint URI → why its object couldn't be made in an earlier pass."""
     refused_start: Refusal | None = None
     """Why an earlier pass couldn't make what an attempt needs."""
-    refused_rows: str = ""
+    refused_rows: Refusal | None = None
     """Why the Job that writes carried rows couldn't be made."""
     pod_refusal: str = ""
     """Why the Job controller can't make the pod, in its words."""
@@ -152,8 +153,12 @@ class Observed:
 
     def _remaining_seconds(self) -> int | None:
         """Reads how long the pod says that it goes on; what a former attempt's pod has said doesn't count."""
-        progress, running = self.status.progress, self.status.pod_ref is not None
-        return progress.estimated_remaining_seconds if progress is not None and running else None
+        progress, known = self.status.progress, self.status.pod_ref
+        pod = next((pod for pod in self.pods if known is not None and pod.uid == known.uid), None)
+        if progress is None or progress.last_report_time is None or pod is None:
+            return None
+        fresh = parse_time(progress.last_report_time) >= pod.created_time
+        return progress.estimated_remaining_seconds if fresh else None
 
     def _dropped_seconds(self) -> dict[str, Decimal]:
         """Reads how much of their work pods that were stopped have dropped, by their own word."""

@@ -22,8 +22,10 @@ _KEPT_SECONDS: Final = 3600
 def writer_of(job: TrainingJob) -> TrainingJob:
     """Leaves of a TrainingJob what the rows need: where they lie, and where they go."""
     spec = job.spec
+    # A namespace may demand a limit, or bound its ratio to the request.
+    limit = None if spec.trainer.cpu_limit is None else "100m"
     trainer = spec.trainer.model_copy(
-        update={"gpus": None, "cpu": "100m", "cpu_limit": None, "memory": "256Mi", "shared_memory": None}
+        update={"gpus": None, "cpu": "100m", "cpu_limit": limit, "memory": "256Mi", "shared_memory": None}
     )
     reduced = spec.model_copy(
         update={

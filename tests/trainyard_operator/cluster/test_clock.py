@@ -57,3 +57,23 @@ def test_a_clock_tells_whole_seconds_and_starts_at_the_machines_time() -> None:
     assert (first.timestamp(), second.timestamp()) == (1_000_000, 1_003_600)
     real = Clock().now()
     assert (real.microsecond, real.tzinfo) == (0, UTC)
+
+
+def test_a_clock_takes_the_servers_time_at_once_and_then_follows_slowly() -> None:
+    """A machine that booted in the wrong zone bills right; a server that jumps an hour moves it by seconds."""
+    hands = Hands()
+    clock = hands.clock()
+    clock.heard(1_003_600.0)
+    first = clock.now()
+    assert first.timestamp() == 1_003_600
+    hands.elapsed += 100
+    clock.heard(1_003_700.0 + 3600)
+    jumped = clock.now()
+    assert jumped.timestamp() == 1_003_705
+    hands.elapsed += 100
+    clock.heard(1_003_800.0 - 3600)
+    back = clock.now()
+    assert back.timestamp() == 1_003_800
+    clock.heard(1_003_801.5)
+    near = clock.now()
+    assert near.timestamp() == 1_003_800

@@ -34,12 +34,17 @@ def test_a_schema_that_lacks_a_field_is_noticed(bench: Bench) -> None:
     body = bench.api.get(DEFINITIONS, name, None)
     schema = body["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
     stop = schema.pop("stop")
+    cost = schema["cost"]["properties"].pop("droppedUSD")
     bench.api.send("PUT", DEFINITIONS.path(None, name), body)
     try:
-        until(lambda: missing() == ["TrainingJob.status.stop"], lambda: f"got {missing()}")
+        until(
+            lambda: missing() == ["TrainingJob.status.stop", "TrainingJob.status.cost.droppedUSD"],
+            lambda: f"got {missing()}",
+        )
     finally:
         body = bench.api.get(DEFINITIONS, name, None)
         schema = body["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
         schema["stop"] = stop
+        schema["cost"]["properties"]["droppedUSD"] = cost
         bench.api.send("PUT", DEFINITIONS.path(None, name), body)
         until(lambda: missing() == [], "the schema isn't back")

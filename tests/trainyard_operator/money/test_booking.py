@@ -33,6 +33,11 @@ def _status(**cost: Any) -> dict[str, Any]:
     return running_status(cost={"spentUSD": "0.0100", "settledUSD": "0.000000"} | cost)
 
 
+def _says(seconds: int) -> dict[str, Any]:
+    """A pod's word about how long it goes on."""
+    return {"estimatedRemainingSeconds": seconds, "lastReportTime": time_text(-5)}
+
+
 def test_a_job_begins_at_zero() -> None:
     """Shown from the first pass on."""
     assert _books(observed()).cost == {"spentUSD": "0.0000", "settledUSD": "0.000000"}
@@ -123,10 +128,14 @@ def test_a_settled_pod_is_never_opened_again_and_forgotten_when_gone() -> None:
 
 def test_a_projection_needs_a_running_pod_and_its_report() -> None:
     """An hour at the present rate on top of what is spent."""
-    status = _status(openPods=[open_pod()]) | {"progress": {"estimatedRemainingSeconds": 3600}}
+    status = _status(openPods=[open_pod()]) | {
+        "progress": {"estimatedRemainingSeconds": 3600, "lastReportTime": time_text(-5)}
+    }
     assert _books(observed(status=status, pods=(pod(),)), refresh=True).cost["projectedUSD"] == "1.5417"
     ended = _books(observed(status=status, pods=(ended_pod(1),)), refresh=True)
     assert "projectedUSD" not in ended.cost
+    status["progress"] |= {"lastReportTime": time_text(-200)}  # of a former attempt's pod
+    assert "projectedUSD" not in _books(observed(status=status, pods=(pod(),)), refresh=True).cost
 
 
 def test_a_namespace_that_goes_is_settled_at_once() -> None:
@@ -199,7 +208,9 @@ def test_nothing_exceeds_what_the_api_holds() -> None:
 def test_a_projection_is_shown_as_long_as_it_fits() -> None:
     """To the last dollar that the field holds; none without a report, or without a rate."""
     for seconds, projected in ((2_399_999_997_600, None), (2_399_999_997_499, "999999998.9996"), (0, "0.0417")):
-        status = _status(openPods=[open_pod()]) | {"progress": {"estimatedRemainingSeconds": seconds}}
+        status = _status(openPods=[open_pod()]) | {
+            "progress": {"estimatedRemainingSeconds": seconds, "lastReportTime": time_text(-5)}
+        }
         found = _books(observed(status=status, pods=(pod(),)), refresh=True).cost.get("projectedUSD")
         assert found == projected, seconds
     former = _status(openPods=[open_pod()]) | {"progress": {"estimatedRemainingSeconds": 60}, "podRef": None}

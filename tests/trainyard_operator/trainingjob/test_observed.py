@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from tests.trainyard_operator.builders import checkpoint, claim, observed, open_pod, reported, running_status
+from tests.trainyard_operator.builders import (
+    checkpoint,
+    claim,
+    observed,
+    open_pod,
+    pod,
+    reported,
+    running_status,
+    time_text,
+)
 from trainyard_api.conditions import ConditionType
 from trainyard_api.training_job_status import Cost
 
@@ -23,7 +32,8 @@ def test_a_condition_is_as_it_was_written() -> None:
 def test_the_account_holds_the_cost_in_both_forms() -> None:
     """As written, with fields that this version doesn't know, and parsed; the grace is the spec's."""
     cost = {"spentUSD": "0.01", "settledUSD": "0", "openPods": [open_pod()], "novel": 1}
-    account = observed(status=running_status(cost=cost, progress={"estimatedRemainingSeconds": 60})).account
+    progress = {"estimatedRemainingSeconds": 60, "lastReportTime": time_text(-5)}
+    account = observed(status=running_status(cost=cost, progress=progress), pods=(pod(),)).account
     assert account.raw == cost
     assert account.cost.spent_usd == "0.01"
     assert (account.grace_seconds, account.remaining_seconds) == (5, 60)

@@ -108,7 +108,7 @@ class Applier:
             case StartAttempt():
                 await start.start(kube, self.ledger, self.defaults, observed, self._memory(observed), now)
             case WriteRows():
-                await start.write_rows(kube, self.defaults, observed, action, self._memory(observed))
+                await start.write_rows(kube, self.defaults, observed, action, self._memory(observed), now)
             case EnsureRunConfig(child):
                 return await start.ensure_run_config(kube, metadata.namespace, child)
             case StoreCheckpoint():

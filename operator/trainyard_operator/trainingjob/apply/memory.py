@@ -23,7 +23,7 @@ class Memory:
     """Checkpoint URI → why its object couldn't be made."""
     start: Refusal | None = None
     """Why what an attempt needs couldn't be made."""
-    rows: str = ""
+    rows: Refusal | None = None
     """Why the Job that writes carried rows couldn't be made."""
 
 

@@ -83,7 +83,9 @@ async def ensure_run_config(kube: Kube, namespace: str, child: ChildView) -> boo
     return True
 
 
-async def write_rows(kube: Kube, defaults: PodDefaults, observed: Observed, action: WriteRows, memory: Memory) -> None:
+async def write_rows(  # noqa: PLR0917 - what it needs, each once
+    kube: Kube, defaults: PodDefaults, observed: Observed, action: WriteRows, memory: Memory, now: datetime
+) -> None:
     """Makes the Job that writes the rows which a checkpoint carries, and its run config.
 
     Raises:
@@ -97,7 +99,7 @@ async def write_rows(kube: Kube, defaults: PodDefaults, observed: Observed, acti
         made = await kube.create(JOBS.path(namespace), body)
     except KubeError as error:
         if 400 <= error.status < 500 and error.status not in {404, 409, 429}:
-            memory.rows = f"its Job can't be made: {error}"
+            memory.rows = refusal(f"its Job can't be made: {error}", now)
         raise
     await _create_once(kube, CONFIG_MAPS.path(namespace), config_map_body(config_map, text, made))
 

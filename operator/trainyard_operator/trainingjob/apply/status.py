@@ -30,7 +30,10 @@ async def write(kube: Kube, observed: Observed, plan: Plan, version: str) -> str
     latest, made = version, None
     # The money first: whoever reads that a job has ended reads what it has cost.
     if budget_half != plan.budget_half:
-        latest = made = await _apply(kube, observed, plan.budget_half, None, names.BUDGET_MANAGER)
+        money = await _apply(kube, observed, plan.budget_half, None, names.BUDGET_MANAGER)
+        latest = made = _version(money)
+        if not _is_as_observed(observed, money):
+            raise KubeError(409, "Conflict", "status: the job has changed since it was observed")
     if operator_half != plan.operator_half:
         made = await _rebased(kube, observed, plan, latest)
     return made
@@ -40,7 +43,7 @@ async def _rebased(kube: Kube, observed: Observed, plan: Plan, version: str) -> 
     """Writes the operator's half, again where the object has only been reported on since."""
     for _ in range(_TRIES):
         try:
-            return await _apply(kube, observed, plan.operator_half, version, names.OPERATOR_MANAGER)
+            return _version(await _apply(kube, observed, plan.operator_half, version, names.OPERATOR_MANAGER))
         except KubeError as error:
             if not error.conflict:
                 raise
@@ -62,7 +65,13 @@ def _is_as_observed(observed: Observed, current: Mapping[str, Any]) -> bool:
     return cancelled and halves(status)[0] == halves(observed.raw_status)[0]
 
 
-async def _apply(kube: Kube, observed: Observed, half: Mapping[str, Any], version: str | None, manager: str) -> str:
+def _version(body: Mapping[str, Any]) -> str:
+    return str(body["metadata"]["resourceVersion"])
+
+
+async def _apply(
+    kube: Kube, observed: Observed, half: Mapping[str, Any], version: str | None, manager: str
+) -> dict[str, Any]:
     return await apply_status(
         kube,
         TRAINING_JOBS,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.trainyard_operator.builders import NOW, child, claim, decide, observed, pod, running_status
+from tests.trainyard_operator.builders import NOW, child, claim, decide, job_body, observed, pod, running_status
 from trainyard_operator.cluster.kube import KubeError
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.errors import LedgerUnavailable
@@ -53,7 +53,8 @@ class Server:
 
     def _made(self, what: str, path: str, version: str | None) -> dict[str, Any]:
         self.asked.append((f"{what} {path.rpartition('namespaces/team-a/')[2]}", version))
-        return {"metadata": {"resourceVersion": f"{len(self.asked)}th"}}
+        made = job_body(status=running_status())
+        return made | {"metadata": made["metadata"] | {"resourceVersion": f"{len(self.asked)}th"}}
 
 
 def _carry_out(plan: Plan, directory: Path) -> tuple[list[tuple[str, str | None]], bool]:
