@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from hack.cluster import layout
 from hack.cluster.runtime import ctr
 from hack.images.refs import load_refs
 from hack.kubectl import Kubectl, condition
@@ -22,7 +25,7 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture(scope="module")
 def locked(clean: Kubectl) -> Iterator[LockedRegistry]:
     """A door before the cluster's registry; the node's runtime runs on this machine, so loopback is the same."""
-    with locked_registry(clean.cluster.registry) as registry:
+    with locked_registry(clean.cluster.registry) as registry, spoken_to_plainly(registry.host):
         for name, password in (("right-login", PASSWORD), ("wrong-login", "guessed")):
             apply(clean, login(name, registry.host, password))
         yield registry
@@ -30,6 +33,20 @@ def locked(clean: Kubectl) -> Iterator[LockedRegistry]:
         # A name that nobody will ask for again would hold the image's gigabytes.
         listed = ctr(clean.cluster.bin, "images", "list", "--quiet").split()
         ctr(clean.cluster.bin, "images", "remove", *(name for name in listed if name.startswith(registry.host)))
+
+
+@contextmanager
+def spoken_to_plainly(host: str) -> Iterator[None]:
+    """Tells the node's runtime, which looks at each pull, that a registry speaks plain HTTP."""
+    folder = layout.cache() / "cluster" / "containerd" / "registries" / host
+    folder.mkdir()
+    (folder / "hosts.toml").write_text(
+        f'server = "http://{host}"\n[host."http://{host}"]\ncapabilities = ["pull", "resolve"]\n'
+    )
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder)
 
 
 def login(name: str, host: str, password: str) -> Manifest:
@@ -62,7 +79,7 @@ def test_image_is_pulled_with_the_jobs_secret_and_not_without(clean: Kubectl, lo
     for name in refused:
         stalled = condition(ended(clean, name), "Stalled")
         assert (stalled["reason"], image in stalled["message"]) == ("ImageUnavailable", True), stalled
-    assert locked.turned_away
+    assert locked.turned_away, stalled
     assert not locked.let_through
     apply(clean, job("good-login", image, "right-login"))
     found = ended(clean, "good-login")

@@ -25,7 +25,7 @@ def _apply(bench: Bench, metadata: dict[str, Any], version: str | None, attempts
         status={"attempts": attempts},
         manager="somebody",
     )
-    return asyncio.run(writing)
+    return str(asyncio.run(writing)["metadata"]["resourceVersion"])
 
 
 def test_a_status_is_written_to_the_version_that_was_observed(bench: Bench) -> None:
