@@ -38,7 +38,7 @@ def locked(clean: Kubectl) -> Iterator[LockedRegistry]:
 @contextmanager
 def spoken_to_plainly(host: str) -> Iterator[None]:
     """Tells the node's runtime, which looks at each pull, that a registry speaks plain HTTP."""
-    folder = layout.cache() / "cluster" / "containerd" / "registries" / host
+    folder = layout.cluster() / "containerd" / "registries" / host
     folder.mkdir()
     (folder / "hosts.toml").write_text(
         f'server = "http://{host}"\n[host."http://{host}"]\ncapabilities = ["pull", "resolve"]\n'
