@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from tests.trainyard_operator.builders import NAME, UID, checkpoint, claim, job
+import pytest
+import yaml
+
+from tests.trainyard_operator.builders import NAME, UID, at, checkpoint, child, claim, job, time_text
 from trainyard_api import names
 from trainyard_operator.cluster.pod import read_pod
 from trainyard_operator.trainingjob.child_job import RUN_CONFIG_ANNOTATION, Rendering, child_job_body, read_child
@@ -27,6 +31,12 @@ def _container(body: dict[str, Any]) -> dict[str, Any]:
 
 def _env(body: dict[str, Any]) -> dict[str, Any]:
     return {entry["name"]: entry for entry in _container(body)["env"]}
+
+
+def test_the_whole_of_it_is_what_is_written_down() -> None:
+    """Every field that a small job's Job has, and no other: what is changed here, a cluster sees."""
+    written = yaml.safe_load(Path(__file__).with_name("child_job.yaml").read_text())
+    assert _body() == written
 
 
 def test_the_job_never_retries_and_its_pod_waits_for_us() -> None:
@@ -178,6 +188,53 @@ def test_a_child_is_finished_by_its_conditions() -> None:
         assert read_child(body, UID).finished is finished
     assert read_child(body, UID).deleting
     assert body["metadata"]["labels"] == names.job_labels(NAME, UID, 1)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "finished", "failed", "late"),
+    [
+        ([], False, False, False),
+        ([("Complete", "True", "CompletionsReached")], True, False, False),
+        ([("Failed", "True", "BackoffLimitExceeded")], True, True, False),
+        ([("Failed", "True", "DeadlineExceeded")], True, True, True),
+        ([("Failed", "False", "DeadlineExceeded")], False, False, False),
+        ([("FailureTarget", "True", "DeadlineExceeded")], False, False, False),
+        ([("Suspended", "True", ""), ("Complete", "True", "")], True, False, False),
+    ],
+)
+def test_how_a_child_ended_is_told_by_what_holds(
+    conditions: list[tuple[str, str, str]], finished: bool, failed: bool, late: bool
+) -> None:
+    """That it is over, that it failed, and that its own deadline was why."""
+    body = _body()
+    body["metadata"] |= {"uid": "child-uid", "creationTimestamp": time_text(-5)}
+    body["status"] = {"conditions": [{"type": k, "status": s, "reason": r} for k, s, r in conditions]}
+    found = read_child(body, UID)
+    assert (found.finished, found.failed, found.deadline_exceeded) == (finished, failed, late)
+    assert (found.name, found.uid, found.created_time) == ("sums-1", "child-uid", at(-5))
+
+
+def test_a_strangers_job_is_read_too() -> None:
+    """It has neither owner nor run config nor status."""
+    body = {"metadata": {"name": "sums-1", "uid": "x"}, "spec": {"template": {"spec": {}}}}
+    assert read_child(body, UID) == child(uid="x", ours=False, run_config=None)
+    body["metadata"] |= {"annotations": {RUN_CONFIG_ANNOTATION: "{}"}}
+    assert read_child(body, UID).run_config is None
+    body["spec"]["template"]["spec"]["volumes"] = [
+        {"name": "other"},
+        {"name": "run-config", "configMap": {"name": "c"}},
+    ]
+    assert read_child(body, UID).run_config == ("c", "{}")
+    body["metadata"]["annotations"] = {}
+    assert read_child(body, UID).run_config is None
+
+
+def test_the_baselines_secrets_are_given_too() -> None:
+    """Those of the storage that its checkpoint lies in."""
+    spec = {"algorithm": {"type": "Evaluation"}, "evaluation": {"baseline": {"checkpoint": "other"}}}
+    made = child_job_body(job(**spec), Rendering(1, DEFAULTS, "c", "{}", None, checkpoint(claim())))
+    assert names.ENV_BASELINE_ACCESS_KEY in _env(made)
+    assert names.ENV_BASELINE_ACCESS_KEY not in _env(_body(**spec))
 
 
 def test_the_pod_gets_what_the_task_names() -> None:

@@ -1,0 +1,64 @@
+"""Claims about rows that travel in a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.trainyard_operator.builders import child, claim, ended_record, observed, running_status
+from trainyard_api.conditions import ConditionType
+from trainyard_operator.trainingjob.actions import EnsureRunConfig, WriteRows
+from trainyard_operator.trainingjob.carried_rows import Carried, uri_of, write
+from trainyard_operator.trainingjob.findings import Condition
+
+ONE = claim(7)
+JOB = child(name="sums-1-rows", uid="rows-uid")
+
+
+def _status(rows: int = 3, **record: Any) -> dict[str, Any]:
+    committed = {"uri": ONE.uri, "digest": ONE.digest, "step": 7, "unwrittenRows": rows}
+    return running_status(attempt=ended_record("Stopped", committed=committed, **record))
+
+
+def _write(**around: Any) -> Carried:
+    return write(observed(**{"status": _status()} | around))
+
+
+def test_only_a_checkpoint_that_says_so_carries_rows() -> None:
+    """Of the current attempt, at its end."""
+    assert uri_of(observed(status=_status())) == ONE.uri
+    for status in (_status(0), running_status(attempt=ended_record("Stopped")), running_status(), None):
+        assert uri_of(observed(status=status)) is None
+        assert write(observed(status=status)) == Carried()
+    assert uri_of(observed(status=_status() | {"attempts": 2})) is None
+
+
+def test_a_job_writes_them_and_is_waited_for() -> None:
+    """Made once, with its run config; nothing more when it has ended."""
+    assert _write() == Carried(waits=True, actions=(WriteRows(1, ONE.uri),))
+    assert _write(rows_job=JOB) == Carried(waits=True, actions=(EnsureRunConfig(JOB),))
+    assert _write(rows_job=replace(JOB, finished=True)) == Carried()
+
+
+@pytest.mark.parametrize(
+    ("around", "why"),
+    [
+        ({"refused_rows": "its Job can't be made: quota"}, "its Job can't be made: quota"),
+        (
+            {"rows_job": replace(JOB, finished=True, failed=True)},
+            "Job sums-1-rows couldn't write them; its log says why",
+        ),
+        ({"rows_job": replace(JOB, ours=False)}, "Job sums-1-rows couldn't write them; its log says why"),
+    ],
+)
+def test_rows_that_cant_be_written_keep_no_job_from_ending(around: dict[str, Any], why: str) -> None:
+    """It is said, with the checkpoint that still carries them."""
+    message = f'committed.uri: carries rows that aren\'t in the ledger: {why}; got "{ONE.uri}"'
+    assert _write(**around) == Carried(trouble=(Condition(ConditionType.DEGRADED, True, "RowsUnwritten", message),))
+
+
+def test_of_a_manifest_that_cant_be_read_nothing_is_written() -> None:
+    """Its bucket isn't known."""
+    assert _write(unreadable="spec.checkpoints: no") == Carried()
