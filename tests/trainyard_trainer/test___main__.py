@@ -58,7 +58,7 @@ def refused(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedPro
 def test_a_pod_without_a_run_config_is_refused_in_one_line(refused: subprocess.CompletedProcess[str]) -> None:
     """Exit 20, and the last line of the log says why."""
     assert refused.returncode == 20
-    assert "ERROR trainyard_trainer.pod.pod: ended: runConfig: the run config must be a readable" in refused.stderr
+    assert "ERROR trainyard_trainer.pod.last_word: ended: runConfig: the run config must be a" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
