@@ -29,6 +29,7 @@ from trainyard_trainer.models.digest import weights_digest
 from trainyard_trainer.models.first_model import fetch_model
 from trainyard_trainer.models.load import load_folder, scratch
 from trainyard_trainer.sinks import SavedCheckpoint
+from trainyard_trainer.stop import NeverStopped
 from trainyard_trainer.storage.storage_folder import FolderStorage
 from trainyard_trainer.tasks.calculator import CalculatorTask
 from trainyard_trainer.training.inputs import RunInputs
@@ -53,7 +54,7 @@ ALGORITHMS: dict[str, dict[str, Any]] = {
 
 
 @dataclass
-class Outside:
+class Outside(NeverStopped):
     """A world that keeps nothing, and asks for a stop once so many steps are recorded."""
 
     stop_after: int | None = None
