@@ -232,7 +232,7 @@ def test_a_run_config_is_made_for_the_very_job_that_lacks_it() -> None:
 
 def _write_rows(api: MemoryApi, memory: Memory) -> None:
     kube: Any = api
-    asyncio.run(write_rows(kube, DEFAULTS, observed(), WriteRows(2, "s3://models/x/"), memory))
+    asyncio.run(write_rows(kube, DEFAULTS, observed(), WriteRows(2, "s3://models/x/"), memory, NOW))
 
 
 def test_carried_rows_get_a_job_of_their_own_and_its_run_config() -> None:
@@ -249,7 +249,7 @@ def test_carried_rows_get_a_job_of_their_own_and_its_run_config() -> None:
     assert job["spec"] == expected["spec"]
     assert api[f"/configmaps/{name}"]["data"] == {"run.json": text}
     assert api[f"/configmaps/{name}"]["metadata"]["ownerReferences"][0]["name"] == "sums-2-rows"
-    assert memory.rows == ""
+    assert memory.rows is None
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_rows_that_may_not_be_written_are_remembered_as_such(status: int, kept: 
     memory, error = Memory(), KubeError(status, "Forbidden", "exceeded quota")
     with pytest.raises(KubeError):
         _write_rows(MemoryApi(refusals={"create /apis/batch": error}), memory)
-    assert memory.rows == (f"its Job can't be made: {error}" if kept else "")
+    assert memory.rows == (refusal(f"its Job can't be made: {error}", NOW) if kept else None)
 
 
 @pytest.mark.integration
