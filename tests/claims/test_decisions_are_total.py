@@ -107,7 +107,9 @@ STATUS: dict[str, list[Any]] = {
     "podRef": [{"name": "sums-1-abcde", "uid": POD_UID}, {"name": "other", "uid": "other"}],
     "modelRef": [{"checkpoint": "mine", "uid": "gone", "digest": claim().digest}],
     "progress": [
-        {"estimatedRemainingSeconds": 2**53, "step": 2**53},
+        {"estimatedRemainingSeconds": 2**53, "step": 2**53, "lastReportTime": time_text(0)},
+        {"estimatedRemainingSeconds": 60, "lastReportTime": "2026-01-01T00:00:00+99:99"},
+        {"estimatedRemainingSeconds": 60, "lastReportTime": "0000-01-01T00:00:00Z"},
         {"saveSeconds": "9" * 32, "sampler": {"kind": "WholeBatch"}, "evaluation": {"questions": 3}},
         {"bestCheckpoint": {"step": 10, "uri": claim(10).uri, "digest": claim(10).digest}, "percent": "many"},
     ],
