@@ -9,9 +9,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -224,10 +226,21 @@ Digest = Annotated[str, StringConstraints(pattern=r"^sha256:[0-9a-f]{64}$", max_
 Uid = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9-]+$")]
 """The uid of an object."""
 
+
+def _readable(time: str) -> str:
+    try:
+        datetime.fromisoformat(time).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise broken("must be a point in time, as 2026-01-02T03:04:05Z", time) from None
+    return time
+
+
 Time = Annotated[
     str,
     StringConstraints(max_length=32),
     Field(json_schema_extra={"format": "date-time"}),
+    # The API server takes an offset of 99 hours, and the year 0.
+    AfterValidator(_readable),
 ]
 """A point in time, RFC 3339, UTC."""
 

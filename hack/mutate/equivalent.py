@@ -13,6 +13,7 @@ from typing import Final
 _STRICT: Final = re.compile(r"strict=(None|False)\)|\bzip\(.*, \)")
 _WORDING: Final = re.compile(r'"XX[^"]* [^"]*XX"|"[^"a-z]*[A-Z][^"a-z]* [^"a-z]*"')
 """A text of several words between marks, or in capitals."""
+_LOG: Final = re.compile(r"log\.(debug|info|warning|error|exception)\(")
 
 _FLOATS: Final = "a list of floats is float64 anyway"
 _UNUSED_SUM: Final = "one sum more than there are trajectories is read by no token"
@@ -56,6 +57,6 @@ def reason(module: str, change: str) -> str | None:
     """Say why no test can notice this change; None where one could."""
     if _STRICT.search(change):
         return "what is paired has equal lengths wherever it is called"
-    if _WORDING.search(change):
+    if _WORDING.search(change) or _LOG.match(change):
         return "the wording of a text"
     return CHANGES.get(module, {}).get(change)

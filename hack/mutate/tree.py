@@ -62,16 +62,6 @@ OPERATOR: Final = Scope(
         "trainyard_operator/money",
         "claims/test_every_end_of_a_pod_is_told.py",
     ),
-    # A hundred worlds each.
-    tuple(
-        f"trainyard_operator/trainingjob/test_reconcile.py::{name}"
-        for name in (
-            "test_nothing_that_a_pod_a_tenant_or_a_newer_operator_wrote_breaks_the_decision",
-            "test_whatever_else_is_there_a_stop_stops_every_pod",
-            "test_a_start_is_planned_only_where_nothing_has_begun",
-            "test_planned_again_upon_itself_a_plan_changes_nothing_more",
-        )
-    ),
 )
 SCOPES: Final = {scope.name: scope for scope in (TRAINER, OPERATOR)}
 UNTOUCHED: Final = (r"^\s*raise ValueError\(", r'^\s*f?"[^"]* [^"]*"\W*$')

@@ -9,7 +9,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from trainyard_api import fields
 
+ODD_TIMES = ["0001-01-01T00:00:00+01:00", "2026-01-01T11:59:59x1z"]
 CASES: list[tuple[str, list[str], list[str]]] = [
+    (
+        "Time",
+        ["2026-01-02T03:04:05Z", "2026-01-02T03:04:05.123456+02:00"],
+        # The last four are times to the API server.
+        ["soon", "", "2026-02-30T00:00:00Z", "2026-01-01T00:00:00+99:99", "0000-01-01T00:00:00Z", *ODD_TIMES],
+    ),
     ("Money", ["0", "0.50", "25", "999999999.999999"], ["", "-1", ".5", "1.", "1e3", "1,5", "1.1234567", " 1", "1\n"]),
     ("SignedDecimal", ["-1.0", "0", "0.123456789"], ["+1", "--1", "1e-3", "NaN", "inf"]),
     ("LearningRate", ["0", "1e-6", "3E-4", "0.001", "1.0"], ["1e3", "1e-", "10", "-1e-3", "1.5", "nan", "9"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -115,6 +116,33 @@ POD_BODY: dict[str, Any] = {
 _OWNER = {"kind": "Job", "name": f"{NAME}-1", "uid": "child-uid", "controller": True}
 JOBS_POD_BODY = POD_BODY | {"metadata": POD_BODY["metadata"] | {"ownerReferences": [_OWNER]}}
 """The same, owned by the first attempt's Job."""
+
+
+CHILD_BODY: dict[str, Any] = {
+    "metadata": {
+        "name": f"{NAME}-1",
+        "namespace": "team-a",
+        "uid": "child-uid",
+        "creationTimestamp": time_text(-10),
+        "ownerReferences": [{"kind": "TrainingJob", "uid": UID, "controller": True}],
+    },
+    "spec": {"template": {"spec": {}}},
+}
+"""The first attempt's Job as the API server has it, as far as it tells."""
+
+
+def pod_body(**metadata: Any) -> dict[str, Any]:
+    """The pod that the first attempt's Job owns, with other metadata."""
+    body = copy.deepcopy(JOBS_POD_BODY)
+    body["metadata"] |= metadata
+    return body
+
+
+def follows(name: str, other: str, **status: Any) -> dict[str, Any]:
+    """A TrainingJob that starts from another one's checkpoint."""
+    body = job_body(model={"checkpoint": {"trainingJob": other}}, status=status or None)
+    body["metadata"] = body["metadata"] | {"name": name, "uid": f"uid-{name}"}
+    return body
 
 
 def ended_pod(exit_code: int, text: str = "", **changes: Any) -> PodView:

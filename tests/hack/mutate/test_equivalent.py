@@ -13,6 +13,8 @@ from hack.mutate.tree import ROOT, SCOPES
     [
         ('return field, "XXthe weights aren\'t finiteXX"', True),
         ('found = "THE WEIGHTS AREN\'T FINITE"', True),
+        ('log.warning("%s: %s", None, error)', True),
+        ('told = log.warning("%s: %s", None, error)', False),
         ('watch.lap("XXrewardXX")', False),
         ('watch.lap("REWARD")', False),
         ("for one, other in zip(ones, others, strict=None):", True),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.trainyard_operator.builders import NAME, PREFIX, UID, checkpoint, claim, job
+from tests.trainyard_operator.builders import NAME, PREFIX, UID, at, checkpoint, claim, job
 from trainyard_api.checkpoint import Checkpoint
 from trainyard_operator.checkpoint.claims import ClaimsReview, review
 from trainyard_operator.ledger.rows import Claim
@@ -80,3 +80,60 @@ def test_an_object_of_that_name_for_other_files_is_a_refusal() -> None:
     found = _review([claim(10)], [other])
     assert "stands for other files" in found.refused[claim(10).uri]
     assert found.to_create == found.stored == ()
+
+
+def test_between_steps_comes_before_the_scored_rollouts_of_the_next() -> None:
+    """A state with no update done of a step is newer than the one between steps."""
+    whole, scored = claim(5), claim(5, updates=0, uri=f"{PREFIX}step-5-u0-9d2f0c3e/")
+    for rows in ([whole, scored], [scored, whole]):
+        assert _review(rows, [checkpoint(each) for each in rows]).latest == scored
+
+
+def test_of_equal_states_the_later_attempt_counts_then_the_later_commit() -> None:
+    """Replayed steps are committed again."""
+    first, second = (claim(5, attempt=attempt, uri=f"{PREFIX}step-5-{attempt}/") for attempt in (1, 2))
+    storage = job().spec.checkpoints.storage
+    found = review([second, first], [], storage, namespace="team-a", job=NAME, job_uid=UID, attempts=2)
+    assert found.latest_accepted == second
+    early, late = (claim(5, uri=f"{PREFIX}step-5-{n}/", committed_time=at(n)) for n in (1, 2))
+    assert _review([late, early]).latest_accepted == late
+
+
+REFUSALS = [
+    ({"run_uid": "x"}, f'checkpoints.run_uid: must be this run\'s, {UID}; got "x"'),
+    ({"digest": "x"}, 'checkpoints.digest: must be sha256: and 64 hex digits; got "x"'),
+    (
+        {"step": 7},
+        f'checkpoints.step: must be the step of the folder {PREFIX}step-3-9d2f0c3e/; got "7"',
+    ),
+    (
+        {"updates": 2},
+        f'checkpoints.step: must be the step of the folder {PREFIX}step-3-9d2f0c3e/; got "3, updates 2"',
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "message"), REFUSALS)
+def test_a_refusal_reads_field_rule_and_value(change: dict[str, Any], message: str) -> None:
+    """As every other message."""
+    bad = claim(**{"step": 3, "uri": f"{PREFIX}step-3-9d2f0c3e/"} | change)
+    assert _review([bad]).refused[bad.uri] == message
+
+
+def test_an_object_for_other_files_is_named() -> None:
+    """With the files that were claimed."""
+    other = checkpoint(claim(10, uri=f"{PREFIX}step-10-other/"))
+    message = f'checkpoints.uri: Checkpoint {other.metadata.name} stands for other files; got "{claim(10).uri}"'
+    assert _review([claim(10)], [other]).refused[claim(10).uri] == message
+
+
+def test_an_object_is_ready_by_that_very_condition() -> None:
+    """Not by another that is True, nor by Ready that is False."""
+    one = claim()
+    for kind, status in (("Verified", "True"), ("Ready", "False")):
+        made = checkpoint(one)
+        assert made.status is not None
+        assert made.status.conditions is not None
+        changed = made.status.conditions[0].model_copy(update={"type": kind, "status": status})
+        told = made.model_copy(update={"status": made.status.model_copy(update={"conditions": [changed]})})
+        assert _review([one], [told]).to_fill == (one,)

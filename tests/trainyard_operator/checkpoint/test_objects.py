@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.trainyard_operator.builders import NAME, NOW, UID, checkpoint, claim, job
+from typing import Any
+
+from tests.trainyard_operator.builders import NAME, NOW, UID, checkpoint, claim, job, time_text
+from trainyard_api import names
 from trainyard_api.checkpoint import Checkpoint, CheckpointStatus
 from trainyard_operator.checkpoint.objects import checkpoint_body, claimed_status, imported_status
 
@@ -53,3 +56,50 @@ def test_an_import_is_ready_with_the_files_of_its_spec() -> None:
     status = imported_status(made, NOW)
     assert (status["uri"], status["digest"]) == (made.spec.source.uri, made.spec.source.digest)
     assert status["conditions"][0]["reason"] == "Imported"
+
+
+def test_all_of_an_object_is_what_is_written_down() -> None:
+    """Labels with its attempt; status of a claim between steps, and of one in the middle of a step."""
+    one = claim(5, updates=2, uri="s3://models/x/", attempt=3)
+    body = checkpoint_body(one, job().spec.checkpoints.storage, namespace="team-a", job=NAME, job_uid=UID)
+    assert body["metadata"]["labels"] == names.job_labels(NAME, UID, 3)
+    status = claimed_status(one, job=NAME, job_uid=UID, parent=None, generation=3, now=NOW)
+    assert status == {
+        "conditions": [_ready("Committed", "All files are committed.", 3)],
+        "uri": "s3://models/x/",
+        "digest": one.digest,
+        "step": 5,
+        "updates": 2,
+        "size": "2.0Ki",
+        "metrics": {"reward_mean": "0.75"},
+        "reward": "0.75",
+        "trainingJobRef": {"name": NAME, "uid": UID},
+    }
+    plain = claimed_status(claim(5), job=NAME, job_uid=UID, parent=None, generation=3, now=NOW)
+    assert not {"updates", "parentRef"} & plain.keys()
+
+
+def _ready(reason: str, message: str, generation: int) -> dict[str, Any]:
+    return {
+        "type": "Ready",
+        "status": "True",
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": time_text(0),
+        "observedGeneration": generation,
+    }
+
+
+def test_an_imports_status_says_who_checks_it() -> None:
+    """Of the generation that was read."""
+    made = checkpoint(claim(), ready=False)
+    later = made.model_copy(update={"metadata": made.metadata.model_copy(update={"generation": 7})})
+    message = "Imported as it is; a trainer that loads it checks the digest."
+    assert imported_status(later, NOW)["conditions"] == [_ready("Imported", message, 7)]
+
+
+def test_a_number_may_be_as_long_as_the_api_takes() -> None:
+    """Thirty-two characters."""
+    metrics = {"longest": "1" * 32, "longer": "1" * 33, "negative": "-1.5"}
+    found = claimed_status(claim(metrics=metrics), job=NAME, job_uid=UID, parent=None, generation=1, now=NOW)
+    assert set(found["metrics"]) == {"longest", "negative"}

@@ -29,4 +29,22 @@ def test_its_job_is_the_one_of_that_name_and_uid(labels: dict[str, str], has_job
     body: dict[str, Any] = checkpoint(claim(), ready=False).model_dump(by_alias=True, exclude_none=True)
     body["metadata"]["labels"] = labels
     nothing: Any = None
-    assert asyncio.run(observe(ClusterListing({TRAINING_JOBS: [job_body()]}, nothing), body)).has_job is has_job
+    seen = asyncio.run(observe(ClusterListing({TRAINING_JOBS: [job_body()]}, nothing), body))
+    assert (seen.has_job, seen.checkpoint.spec.source.uri) == (has_job, claim().uri)
+
+
+def test_without_both_labels_no_job_is_asked_for() -> None:
+    """A person's own Checkpoint has none, and costs no request."""
+
+    class Silent:
+        """Refuses to answer."""
+
+        async def get(self, *_: Any) -> None:
+            """No question."""
+            raise AssertionError
+
+    silent: Any = Silent()
+    for labels in ({names.JOB_LABEL: NAME}, {names.JOB_UID_LABEL: UID}, {}):
+        body: dict[str, Any] = checkpoint(claim(), ready=False).model_dump(by_alias=True, exclude_none=True)
+        body["metadata"]["labels"] = labels
+        assert not asyncio.run(observe(silent, body)).has_job

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.trainyard_operator.bench import PRICES
 from tests.trainyard_operator.builders import (
     NOW,
     POD_UID,
@@ -22,7 +23,10 @@ from tests.trainyard_operator.builders import (
 from trainyard_api.training_job_status import MAX_PODS, Cost
 from trainyard_operator.cluster.pod import Resources
 from trainyard_operator.money.booking import Books, keep_books
+from trainyard_operator.money.prices import Prices
 from trainyard_operator.trainingjob.observed import Observed
+
+SMALL = {"product": "L4", "instanceType": "small", "usdPerGPUHour": "1"}
 
 
 def _books(seen: Observed, *, ledger_up: bool = True, refresh: bool = False, **more: Any) -> Books:
@@ -259,3 +263,29 @@ def test_a_settled_pod_without_its_details_has_its_row(lacking: str) -> None:
     """What the status doesn't hold can't be written any more."""
     entry = {name: part for name, part in open_pod(end=-10).items() if name != lacking}
     assert _books(observed(status=_status(settledPods=[entry]), pods=(ended_pod(1),))).unwritten == ()
+
+
+def test_dropped_work_is_added_once_per_settled_pod() -> None:
+    """Of several pods each its own; one that said nothing of it drops nothing."""
+    two = [open_pod(), {**open_pod(), "uid": "silent"}]
+    said = ended_pod(10, '{"reason": "Stopped", "droppedSeconds": "24"}')
+    pods = (said, ended_pod(10, uid="silent"))
+    found = _books(observed(status=_status(openPods=two), pods=pods)).cost
+    assert found["droppedUSD"] == "0.010000"
+    again = _books(observed(status=running_status(cost=found), pods=pods), refresh=True).cost
+    assert again["droppedUSD"] == "0.010000"
+    without = _books(observed(status=_status(openPods=[open_pod()]), pods=(ended_pod(1),))).cost
+    assert "droppedUSD" not in without
+
+
+def test_each_pod_is_charged_by_its_own_node() -> None:
+    """Also where an earlier one has no node yet."""
+    gpu = Prices.model_validate(PRICES | {"gpus": [SMALL, {"product": "L4", "usdPerGPUHour": "4"}]})
+    resources = Resources(Decimal(1), Decimal(1), 1, "L4")
+    unbound = pod(uid="first", bound_time=None)
+    seen = observed(
+        pods=(unbound, pod(resources=resources)),
+        node_labels={POD_UID: {"node.kubernetes.io/instance-type": "small"}},
+    )
+    books = keep_books(seen.account, gpu, NOW, ledger_up=True, refresh=False)
+    assert [each["ratePerHourUSD"] for each in books.cost["openPods"]] == ["2.500000"]

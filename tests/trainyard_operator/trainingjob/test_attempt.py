@@ -209,3 +209,44 @@ def test_a_job_has_ended_once_succeeded_has_left_unknown() -> None:
     for status, ended in (("Unknown", False), ("True", True), ("False", True)):
         condition = reported(ConditionType.SUCCEEDED, status, "Any")
         assert attempt.has_ended(observed(status=running_status(condition))) is ended
+
+
+def test_a_view_names_its_pod_and_what_it_is_called() -> None:
+    """Of whichever state, so that the status can."""
+    waiting = pod(started=False, waiting_reason="ErrImagePull")
+    for facts in (pod(started=False), waiting, pod(**UNBOUND, unschedulable="no")):
+        view = _look(child=child(), pods=(facts,))
+        assert isinstance(view, Alive)
+        assert view.pod == facts
+    late = pod(started=False, waiting_reason="ErrImagePull", bound_time=at(-700))
+    assert _ended(_look(child=child(), pods=(late,))).pod == late
+
+
+def test_the_job_of_an_attempt_is_noted_when_it_is_seen() -> None:
+    """Its name is used once, and its pods are told by its uid."""
+    fields = _show(observed(status={"attempts": 1}, child=child())).fields
+    assert fields["attempt"] == {"number": 1, "jobRef": {"name": "sums-1", "uid": "child-uid"}}
+    assert (fields["attempts"], fields["startTime"]) == (1, time_text(0))
+
+
+def test_an_evaluation_that_vanishes_is_lost_too() -> None:
+    """Whatever it was to leave behind."""
+    spec = {"algorithm": {"type": "Evaluation"}, "evaluation": {"baseline": {"checkpoint": "other"}}}
+    for around in ({"status": running_status()}, {"child": child(finished=True)}):
+        assert _ended(_look(spec=spec, **around)).outcome.reason == "PodLost"
+
+
+def test_a_job_whose_name_has_dashes_is_named_whole() -> None:
+    """The attempt's number comes after the last of them."""
+    view = _look(child=child(name="my-long-name-1", ours=False))
+    assert isinstance(view, NotBegun)
+    assert view.problem is not None
+    assert view.problem.message.endswith('got "my-long-name"')
+
+
+def test_a_refused_pod_names_the_job_that_it_is_of() -> None:
+    """The TrainingJob, for a person to look at."""
+    view = _look(child=child(), pod_refusal="exceeded quota")
+    assert isinstance(view, Waiting)
+    assert view.problem is not None
+    assert view.problem.message.endswith('exceeded quota; got "sums"')

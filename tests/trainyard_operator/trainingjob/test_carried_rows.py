@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from tests.trainyard_operator.builders import (
-    NOW,
-    at,
-    child,
-    claim,
-    ended_record,
-    observed,
-    running_status,
-    time_text,
-)
+from tests.trainyard_operator.builders import NOW, at, child, claim, ended_record, observed, running_status
 from trainyard_api.conditions import ConditionType
 from trainyard_operator.trainingjob.actions import EnsureRunConfig, WriteRows
 from trainyard_operator.trainingjob.carried_rows import Carried, uri_of, write
@@ -32,12 +24,8 @@ def _status(rows: int = 3, **record: Any) -> dict[str, Any]:
     return running_status(attempt=ended_record("Stopped", committed=committed, **record))
 
 
-def _write(**around: Any) -> Carried:
-    return write(observed(**{"status": _status()} | around), NOW)
-
-
-def _refused(again: int) -> Refusal:
-    return Refusal("its Job can't be made: quota", at(again))
+def _write(now: datetime = NOW, **around: Any) -> Carried:
+    return write(observed(**{"status": _status()} | around), now)
 
 
 def test_only_a_checkpoint_that_says_so_carries_rows() -> None:
@@ -59,7 +47,6 @@ def test_a_job_writes_them_and_is_waited_for() -> None:
 @pytest.mark.parametrize(
     ("around", "why"),
     [
-        ({"refused_rows": _refused(5), "status": _status(time=time_text(-3600))}, "its Job can't be made: quota"),
         (
             {"rows_job": replace(JOB, finished=True, failed=True)},
             "Job sums-1-rows couldn't write them; its log says why",
@@ -73,9 +60,13 @@ def test_rows_that_cant_be_written_keep_no_job_from_ending(around: dict[str, Any
     assert _write(**around) == Carried(trouble=(Condition(ConditionType.DEGRADED, True, "RowsUnwritten", message),))
 
 
-def test_a_job_that_is_refused_is_tried_for_an_hour() -> None:
-    """Said meanwhile, and waited for; a quota may be full for a minute."""
-    resting = _write(refused_rows=_refused(5))
-    assert (resting.waits, resting.actions) == (True, ())
-    assert "quota" in resting.trouble[0].message
-    assert _write(refused_rows=_refused(0)).actions == (WriteRows(1, ONE.uri),)
+def test_a_job_that_is_refused_is_waited_for_and_tried_again_for_an_hour() -> None:
+    """From the attempt's end; what was refused rests in between, and is said."""
+    message = f'committed.uri: carries rows that aren\'t in the ledger: quota; got "{ONE.uri}"'
+    trouble = (Condition(ConditionType.DEGRADED, True, "RowsUnwritten", message),)
+    for now, waits in ((3589, True), (3590, False)):
+        resting = Refusal("quota", at(now + 1))
+        assert _write(at(now), refused_rows=resting) == Carried(waits=waits, trouble=trouble)
+    for now in (3589, 10**6):
+        tried = _write(at(now), refused_rows=Refusal("quota", at(now)))
+        assert tried == Carried(waits=True, actions=(WriteRows(1, ONE.uri),))

@@ -240,7 +240,7 @@ def test_what_is_remembered_of_a_job_is_part_of_what_is_seen() -> None:
 
 
 def test_rows_that_were_refused_are_remembered_too() -> None:
-    """The job says so, and ends without them when they have been waited for."""
+    """The job waits for an hour, and ends without them."""
     one = claim(10)
     committed = {"uri": one.uri, "digest": one.digest, "step": 10, "unwrittenRows": 3}
     record = ended_record("UnknownTask", final=True, counts=None, committed=committed)
@@ -256,10 +256,16 @@ def test_rows_that_were_refused_are_remembered_too() -> None:
     with pytest.raises(KubeError):
         rig.make_pass()
     rig.make_pass()
+    waiting = {c["type"]: c["reason"] for c in api[f"/{JOB}"]["status"]["conditions"]}
+    assert (waiting["Succeeded"], waiting["Degraded"]) == ("Stopping", "RowsUnwritten")
+    rig.controller.clock = Clock(wall=at(4000).timestamp, elapsed=float)
+    rig.controller.applier.memories[UID].rows = refusal("exceeded quota", at(4000))
+    rig.make_pass()
     found = {c["type"]: c for c in api[f"/{JOB}"]["status"]["conditions"]}
-    assert (found["Succeeded"]["reason"], found["Degraded"]["reason"]) == ("Stopping", "RowsUnwritten")
+    assert (found["Succeeded"]["reason"], found["Degraded"]["reason"]) == ("Failed", "RowsUnwritten")
     assert "exceeded quota" in found["Degraded"]["message"]
-    assert ["UnknownTask", UID] not in rig.ledger.executed
+    assert [UID] in rig.ledger.executed
+    assert ["UnknownTask", UID] in rig.ledger.executed
 
 
 def test_why_a_pod_isnt_made_is_asked_of_the_cluster() -> None:

@@ -35,6 +35,8 @@ from trainyard_operator.trainingjob.actions import (
     StoreCheckpoint,
 )
 from trainyard_operator.trainingjob.deletion import overdue
+from trainyard_operator.trainingjob.gates import NO_LEDGER
+from trainyard_operator.trainingjob.observed import Refusal
 
 BOOKED = {"spentUSD": "0.1000", "settledUSD": "0.037500", "settledPods": [{"uid": POD_UID}]}
 UNWRITTEN = BOOKED | {"settledPods": [open_pod(end=-10)]}
@@ -152,3 +154,58 @@ def test_a_job_that_we_dont_hold_is_left_alone() -> None:
     seen = observed(deleted=-1, status=running_status(cost=BOOKED))
     free = seen.job.metadata.model_copy(update={"finalizers": ["somebody.else/keeps"]})
     assert decide(replace(seen, job=seen.job.model_copy(update={"metadata": free}))).actions == ()
+
+
+def test_a_job_that_has_ended_keeps_its_end_while_it_goes() -> None:
+    """Succeeded has left Unknown once; while its last pod stops too."""
+    summary = reported(ConditionType.SUCCEEDED, "True", "Completed")
+    for around in ({"pods": (pod(),)}, {"claims": None}):
+        plan = decide(observed(deleted=-1, status=running_status(summary, cost=UNWRITTEN), **around))
+        assert conditions(plan)[ConditionType.SUCCEEDED]["reason"] == "Completed"
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        {"status": running_status(), "pods": (pod(deletion_time=at(4)),)},
+        {"status": running_status(stop=STOPPED), "pods": (ended_pod(10),), "claims": None},
+        {"status": running_status(cost=BOOKED, stop=STOPPED), "pods": (pod(deletion_time=at(4)),)},
+        {"status": running_status(cost=BOOKED), "pods": (pod(),)},
+    ],
+)
+def test_while_anything_runs_or_is_unsettled_a_job_is_held(around: dict[str, Any]) -> None:
+    """Whatever else is done."""
+    assert RemoveFinalizer() not in decide(observed(deleted=-1, **around)).actions
+
+
+def test_a_job_that_waits_for_the_ledger_says_so() -> None:
+    """Degraded, in words; its pods are let go meanwhile, for their cost is in the status."""
+    seen = observed(deleted=-1, status=running_status(cost=BOOKED), pods=(ended_pod(10),), claims=None)
+    plan = decide(seen)
+    found = conditions(plan)[ConditionType.DEGRADED]
+    assert (found["status"], found["message"]) == ("True", NO_LEDGER)
+    assert plan.actions == (ReleasePod(ended_pod(10)),)
+    unbooked = ended_pod(10, uid="never-bound", bound_time=None)
+    other = decide(observed(deleted=-1, status=running_status(cost=BOOKED), pods=(unbooked,), claims=None))
+    assert other.actions == (ReleasePod(unbooked),)
+
+
+def test_a_refused_checkpoint_rests_while_its_job_goes() -> None:
+    """It isn't waited for."""
+    for again, tried in ((at(1), False), (at(0), True)):
+        seen = observed(
+            deleted=-1,
+            status=running_status(cost=BOOKED),
+            claims=(claim(),),
+            refused_stores={claim().uri: Refusal("quota", again)},
+        )
+        plan = decide(seen)
+        assert (StoreCheckpoint(claim()) in plan.actions) is tried
+        assert RemoveFinalizer() in plan.actions
+
+
+def test_pods_that_hold_for_nothing_are_let_go_with_the_job() -> None:
+    """One of an earlier attempt, whose cost the status has forgotten."""
+    late = ended_pod(1, uid="late", bound_time=None, finalizers=("trainyard.dev/accounting",))
+    plan = decide(observed(deleted=-1, status=running_status(cost=BOOKED), pods=(late,)))
+    assert plan.actions == (ReleasePod(late), EndRun("Deleted"), RemoveFinalizer())

@@ -88,3 +88,6 @@ def test_the_table_renders_as_text() -> None:
     }
     assert (by_reason["Stopped"]["Exit code"], by_reason["Stopped"]["Stop asked for"]) == ("10 (stopped)", "yes")
     assert by_reason["the trainer's own"]["Counts as a crash"] == "no"
+    seen = {row["Seen"] for row in rendered if row["Reason"] == "Completed"}
+    asked = {row["Stop asked for"] for row in rendered if row["Exit code"] == "10 (stopped)"}
+    assert (seen, asked) == ({""}, {"yes", "no"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,13 +26,14 @@ from tests.trainyard_operator.builders import (
     time_text,
 )
 from trainyard_api.conditions import ConditionType
-from trainyard_operator.trainingjob import finishing
+from trainyard_operator.trainingjob import finishing, lifecycle
 from trainyard_operator.trainingjob.actions import (
     BookClaim,
     CopyEvaluation,
     DeleteChild,
     DeletePod,
     EndRun,
+    WriteRows,
 )
 from trainyard_operator.trainingjob.attempt import Ended
 from trainyard_operator.trainingjob.findings import Finding
@@ -216,3 +218,46 @@ def test_a_cancelled_job_ends_when_what_it_left_is_recorded() -> None:
     assert (done.actions, done.fields) == ((EndRun("Cancelled"),), {"completionTime": time_text(0)})
     assert _said(done) == (False, "Cancelled", "Cancelled; its checkpoints stay.")
     assert _said(finishing.cancel(situation()))[1:] == ("Cancelled", "Cancelled before a checkpoint.")
+
+
+ROWS = {"uri": FINAL.uri, "digest": FINAL.digest, "step": 10, "unwrittenRows": 3}
+WRITER = pod(uid="writer", role="rows")
+ROWS_JOB = child(name="sums-1-rows", uid="rows-uid")
+
+
+@pytest.mark.parametrize(
+    ("reason", "facts", "moving"),
+    [
+        ("Completed", {"success": True, "committedUri": FINAL.uri}, "Running"),
+        ("UnknownTask", {"final": True}, "Stopping"),
+        ("Stopped", {}, "Stopping"),
+    ],
+)
+def test_an_end_waits_for_the_rows_that_its_checkpoint_carries(reason: str, facts: dict[str, Any], moving: str) -> None:
+    """A short Job writes them; what writes isn't stopped meanwhile, and what it costs is settled too."""
+    record = ended_record(reason, counts=None, committed=ROWS, **facts)
+    spec = {"cancel": True} if reason == "Stopped" else {}
+    around: dict[str, Any] = {
+        "status": running_status(attempt=record, cost=COST, cancelTime=time_text(-5)),
+        "spec": spec,
+        "claims": (FINAL,),
+        "checkpoints": (checkpoint(FINAL),),
+    }
+    first = lifecycle.decide(situation(**around))
+    assert (first.actions, _said(first)[1]) == ((WriteRows(1, FINAL.uri),), moving)
+    assert _said(first)[2].endswith(" Its last rows are being written.")
+    writing = lifecycle.decide(situation(rows_job=ROWS_JOB, pods=(WRITER,), node_labels={"writer": {}}, **around))
+    assert not any(isinstance(action, DeleteChild | DeletePod) for action in writing.actions)
+    assert _said(writing)[0] is None
+    done = lifecycle.decide(situation(rows_job=replace(ROWS_JOB, finished=True), **around))
+    assert any(isinstance(action, EndRun) for action in done.actions)
+    failed = lifecycle.decide(situation(rows_job=replace(ROWS_JOB, finished=True, failed=True), **around))
+    assert any(isinstance(action, EndRun) for action in failed.actions)
+    degraded = [c.reason for c in failed.conditions if c.kind is ConditionType.DEGRADED]
+    assert degraded == ["RowsUnwritten"]
+
+
+def test_a_lost_result_says_what_was_named() -> None:
+    """In the summary as on record."""
+    found = _succeed(status=_done(), claims=(), checkpoints=())
+    assert _said(found)[2] == found.fields["attempt"]["ending"]["message"]

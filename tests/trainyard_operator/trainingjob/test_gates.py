@@ -8,6 +8,7 @@ from tests.trainyard_operator.builders import TABLE, checkpoint, child, claim, o
 from trainyard_api.conditions import ConditionType
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.trainingjob.attempt import AttemptView, NotBegun, Waiting
+from trainyard_operator.trainingjob.findings import Condition
 from trainyard_operator.trainingjob.gates import Gate, before_start, resources_of
 from trainyard_operator.trainingjob.model_source import SourceView
 
@@ -125,3 +126,50 @@ def test_the_pods_requests_are_the_specs() -> None:
     """Cores, GiB, GPUs."""
     found = resources_of(observed(spec={"trainer": GPU["trainer"] | {"cpu": "500m", "memory": "512Mi"}}).spec)
     assert (str(found.cpu), float(found.memory_gib), found.gpus, found.gpu_product) == ("0.500", 0.5, 2, "X")
+
+
+REFERENCE = {"checkpoint": "mine", "uid": "checkpoint-uid", "digest": claim().digest}
+BASELINE = {"algorithm": {"type": "Evaluation"}, "evaluation": {"baseline": {"checkpoint": "other"}}}
+
+
+def test_what_is_pinned_is_reported_with_its_name() -> None:
+    """When it is found, and from then on; of the baseline by a condition of its own."""
+    ready = checkpoint(claim(), name="mine")
+    found = _gate(spec=FROM_CHECKPOINT, source=SourceView(checkpoint=ready))
+    kept = _gate(spec=FROM_CHECKPOINT, status=_pinned(modelRef=REFERENCE), pinned=ready)
+    pinned = Condition(ConditionType.MODEL_AVAILABLE, True, "Pinned", "Checkpoint mine is pinned.")
+    assert pinned in found.finding.conditions
+    assert pinned in kept.finding.conditions
+    assert found.message == "Checkpoint mine has been pinned."
+    assert found.finding.fields == {"modelRef": REFERENCE}
+    other = REFERENCE | {"checkpoint": "other"}
+    mine = checkpoint(claim(), name="other")
+    again = _gate(spec=BASELINE, status=_pinned(baselineRef=other), baseline=mine)
+    report = Condition(ConditionType.BASELINE_AVAILABLE, True, "Pinned", "Checkpoint other is pinned.")
+    assert report in again.finding.conditions
+    assert again.finding.fields == {}
+    fresh = _gate(spec=BASELINE, baseline=mine)
+    assert report in fresh.finding.conditions
+
+
+def test_what_is_waited_for_or_lost_is_reported_with_its_message() -> None:
+    """False, with the reason; only what can never come ends a job."""
+    waiting = _gate(spec=FROM_CHECKPOINT)
+    (report,) = (c for c in waiting.finding.conditions if c.kind is ConditionType.MODEL_AVAILABLE)
+    assert (report.status, report.reason, report.message) == (False, "WaitingForCheckpoint", waiting.message)
+    lost = _gate(spec=FROM_CHECKPOINT, status=_pinned(modelRef=REFERENCE | {"uid": "gone"}))
+    (report,) = (c for c in lost.finding.conditions if c.kind is ConditionType.MODEL_AVAILABLE)
+    assert (report.status, report.reason, report.message) == (False, "CheckpointUnavailable", lost.message)
+    assert lost.final is not None
+    assert (lost.final.final, lost.final.message) == (True, lost.message)
+    without = _gate(spec=BASELINE, status=_pinned(baselineRef=REFERENCE))
+    assert without.final is not None
+    assert without.final.message.startswith("spec.evaluation.baseline.checkpoint: ")
+    own = _gate(spec={"model": {"checkpoint": {"trainingJob": "sums"}}})
+    assert own.final is not None
+
+
+def test_a_baseline_of_the_jobs_own_name_is_another_object() -> None:
+    """It names a Checkpoint, not a job."""
+    spec = {"algorithm": {"type": "Evaluation"}, "evaluation": {"baseline": {"checkpoint": "sums"}}}
+    assert _gate(spec=spec, baseline=checkpoint(claim(), name="sums")).final is None

@@ -26,7 +26,17 @@ from tests.trainyard_operator.builders import (
     time_text,
 )
 from trainyard_api.conditions import ConditionType
-from trainyard_operator.trainingjob.actions import DeleteChild, DeletePod, EndRun, RecordStop, ReleasePod
+from trainyard_operator.trainingjob.actions import (
+    BookClaim,
+    DeleteChild,
+    DeletePod,
+    EndRun,
+    RecordCancel,
+    RecordStop,
+    ReleasePod,
+    StartAttempt,
+    StoreCheckpoint,
+)
 from trainyard_operator.trainingjob.wanted import StopCause
 
 DONE = f'{{"reason": "Completed", "committedUri": "{PREFIX}step-10-9d2f0c3e/"}}'
@@ -143,3 +153,37 @@ def test_a_child_without_a_pod_is_waited_for() -> None:
         "Starting",
         "Waiting for the Job controller to make the trainer pod of Job sums-1.",
     )
+
+
+def test_a_held_job_books_what_its_pod_could_only_name() -> None:
+    """The next attempt goes on from it."""
+    one = claim(7)
+    committed = {"uri": one.uri, "digest": one.digest, "step": 7}
+    status = _ended("Stopped", counts=None, committed=committed)
+    held = decide(observed(spec=SUSPENDED, status=status))
+    assert [type(action) for action in held.actions] == [BookClaim]
+    assert summary_of(held) == ("Unknown", "Suspended")
+    assert decide(observed(spec=SUSPENDED, status=status, claims=(one,))).actions == (StoreCheckpoint(one),)
+
+
+def test_a_cancelled_job_at_rest_has_ended() -> None:
+    """Its cancellation is latched, its run ended; a crash before it changes nothing."""
+    for status in (_ended("Stopped", counts=None), _ended(), {"observedGeneration": 1}):
+        plan = decide(observed(spec=CANCELLED, status=status | {"cancelTime": time_text(-60)}))
+        assert EndRun("Cancelled") in plan.actions
+        assert summary_of(plan) == ("False", "Cancelled")
+    first = decide(observed(spec=CANCELLED))
+    assert RecordCancel() in first.actions
+    assert RecordCancel() not in decide(observed(spec=CANCELLED, status={"cancelTime": time_text(-60)})).actions
+
+
+def test_a_crash_is_followed_by_another_attempt() -> None:
+    """When its pause is over, and what it left is gone."""
+    paused = decide(observed(status=_ended()), now=at(-1))
+    assert summary_of(paused) == ("Unknown", "Restarting")
+    assert paused.operator_half["attempts"] == 1
+    again = decide(observed(status=_ended()))
+    assert again.operator_half["attempts"] == 2
+    started = decide(observed(status=next_status(again)))
+    assert started.actions == (StartAttempt(2),)
+    assert started.operator_half["jobRef"] == {"name": "sums-2"}

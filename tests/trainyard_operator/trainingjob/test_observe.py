@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.trainyard_operator.builders import (
+    CHILD_BODY,
     JOBS_POD_BODY,
     NOW,
     POD_BODY,
@@ -20,9 +21,11 @@ from tests.trainyard_operator.builders import (
     child,
     claim,
     ended_record,
+    follows,
     job_body,
     observed,
     open_pod,
+    pod_body,
     reported,
     running_status,
     time_text,
@@ -95,11 +98,11 @@ def test_a_closed_job_is_looked_at_in_the_lists_alone() -> None:
 
 def test_a_pod_just_bound_is_seen_with_its_nodes_labels() -> None:
     """Only then: its rate is fixed once."""
-    fresh = _observe(job_body(), Nodes(), pods=(JOBS_POD_BODY,), jobs=(JOB_BODY,), claims={})
+    fresh = _observe(job_body(), Nodes(), pods=(JOBS_POD_BODY,), jobs=(CHILD_BODY,), claims={})
     assert fresh.node_labels == {POD_UID: {"zone": "a"}}
     known = _observe(job_body(status=running_status()), NoRequests(), pods=(JOBS_POD_BODY,), claims={})
     assert known.node_labels == {}
-    blind = _observe(job_body(), NoRequests(), read_nodes=False, pods=(JOBS_POD_BODY,), jobs=(JOB_BODY,), claims={})
+    blind = _observe(job_body(), NoRequests(), read_nodes=False, pods=(JOBS_POD_BODY,), jobs=(CHILD_BODY,), claims={})
     assert blind.node_labels == {POD_UID: None}
 
 
@@ -113,28 +116,22 @@ def _pods(*bodies: dict[str, Any], status: dict[str, Any] | None = None, child: 
     return [pod.uid for pod in own_pods(list(bodies), observed(status=status), child)]
 
 
-def _pod_body(**metadata: Any) -> dict[str, Any]:
-    body = copy.deepcopy(JOBS_POD_BODY)
-    body["metadata"] |= metadata
-    return body
-
-
 def test_only_pods_that_the_child_controls_are_ours() -> None:
     """By the uid of the Job: labels can be copied by anyone who may create pods, and a name used again."""
     assert _pods(JOBS_POD_BODY, child=child()) == [POD_UID]
     assert _pods(JOBS_POD_BODY, status={"attempts": 1, "attempt": ended_record()}) == [POD_UID]
     # Its Job went before a pass could record it: name, number and our finalizer tell, whatever Job has the name now.
     assert _pods(JOBS_POD_BODY) == _pods(JOBS_POD_BODY, child=child(uid="other")) == [POD_UID]
-    assert _pods(_pod_body(finalizers=[])) == _pods(_pod_body(finalizers=[]), child=child(ours=False)) == []
+    assert _pods(pod_body(finalizers=[])) == _pods(pod_body(finalizers=[]), child=child(ours=False)) == []
     owner = JOBS_POD_BODY["metadata"]["ownerReferences"][0]
     for stranger in (
-        _pod_body(ownerReferences=[owner | {"kind": "ReplicaSet"}]),
-        _pod_body(ownerReferences=[owner | {"controller": False}]),
-        _pod_body(ownerReferences=[owner | {"uid": "other", "name": "sums-11"}]),
-        _pod_body(ownerReferences=[owner | {"uid": "other"}], finalizers=[]),
-        _pod_body(labels=JOBS_POD_BODY["metadata"]["labels"] | {"trainyard.dev/attempt": "x"}),
-        _pod_body(labels=JOBS_POD_BODY["metadata"]["labels"] | {"trainyard.dev/training-job": "other"}),
-        _pod_body(labels={}),
+        pod_body(ownerReferences=[owner | {"kind": "ReplicaSet"}]),
+        pod_body(ownerReferences=[owner | {"controller": False}]),
+        pod_body(ownerReferences=[owner | {"uid": "other", "name": "sums-11"}]),
+        pod_body(ownerReferences=[owner | {"uid": "other"}], finalizers=[]),
+        pod_body(labels=JOBS_POD_BODY["metadata"]["labels"] | {"trainyard.dev/attempt": "x"}),
+        pod_body(labels=JOBS_POD_BODY["metadata"]["labels"] | {"trainyard.dev/training-job": "other"}),
+        pod_body(labels={}),
     ):
         assert _pods(stranger, child=child()) == [], stranger["metadata"]
 
@@ -159,23 +156,11 @@ def test_what_is_left_of_an_earlier_attempt_is_ours_while_we_hold_it() -> None:
     """Its Job is gone from the record; its name and the pod's number tell."""
     status = {"attempts": 2, "attempt": {"number": 2}}
     assert _pods(JOBS_POD_BODY, status=status) == [POD_UID]
-    assert _pods(_pod_body(finalizers=[]), status=status) == []
+    assert _pods(pod_body(finalizers=[]), status=status) == []
     owner = JOBS_POD_BODY["metadata"]["ownerReferences"][0]
-    assert _pods(_pod_body(ownerReferences=[owner | {"name": "sums-7"}]), status=status) == []
-    later = _pod_body(labels=JOBS_POD_BODY["metadata"]["labels"] | {"trainyard.dev/attempt": "3"})
+    assert _pods(pod_body(ownerReferences=[owner | {"name": "sums-7"}]), status=status) == []
+    later = pod_body(labels=JOBS_POD_BODY["metadata"]["labels"] | {"trainyard.dev/attempt": "3"})
     assert _pods(later, status=status) == []
-
-
-JOB_BODY: dict[str, Any] = {
-    "metadata": {
-        "name": "sums-1",
-        "namespace": "team-a",
-        "uid": "child-uid",
-        "creationTimestamp": time_text(-10),
-        "ownerReferences": [{"kind": "TrainingJob", "uid": UID, "controller": True}],
-    },
-    "spec": {"template": {"spec": {}}},
-}
 
 
 async def _quota(namespace: str, uid: str) -> str:
@@ -189,17 +174,17 @@ async def _silence(*_: str) -> str:
 
 def test_why_a_job_has_no_pod_is_asked_once_it_had_time_to_make_one() -> None:
     """Ten seconds; where no event says why, that is said."""
-    refused = _observe(job_body(), NoRequests(), claims={}, warnings=_quota, jobs=(JOB_BODY,))
+    refused = _observe(job_body(), NoRequests(), claims={}, warnings=_quota, jobs=(CHILD_BODY,))
     assert refused.pod_refusal == "exceeded quota"
-    silent = _observe(job_body(), NoRequests(), claims={}, warnings=_silence, jobs=(JOB_BODY,))
+    silent = _observe(job_body(), NoRequests(), claims={}, warnings=_silence, jobs=(CHILD_BODY,))
     assert silent.pod_refusal == "no event says why: does the controller run?"
-    assert _observe(job_body(), NoRequests(), claims={}, jobs=(JOB_BODY,), now=at(-1)).pod_refusal == ""
-    with_pod = _observe(job_body(), Nodes(), claims={}, jobs=(JOB_BODY,), pods=(JOBS_POD_BODY,))
+    assert _observe(job_body(), NoRequests(), claims={}, jobs=(CHILD_BODY,), now=at(-1)).pod_refusal == ""
+    with_pod = _observe(job_body(), Nodes(), claims={}, jobs=(CHILD_BODY,), pods=(JOBS_POD_BODY,))
     assert with_pod.pod_refusal == ""
     for change in ({"deletionTimestamp": time_text(0)}, {"ownerReferences": []}, {"creationTimestamp": None}):
-        body = JOB_BODY | {"metadata": JOB_BODY["metadata"] | change}
+        body = CHILD_BODY | {"metadata": CHILD_BODY["metadata"] | change}
         assert _observe(job_body(), NoRequests(), claims={}, jobs=(body,)).pod_refusal == ""
-    done = JOB_BODY | {"status": {"conditions": [{"type": "Failed", "status": "True"}]}}
+    done = CHILD_BODY | {"status": {"conditions": [{"type": "Failed", "status": "True"}]}}
     assert _observe(job_body(), NoRequests(), claims={}, jobs=(done,)).pod_refusal == ""
 
 
@@ -218,7 +203,7 @@ class Namespace(NoRequests):
 @pytest.mark.parametrize(("phase", "goes"), [("Active", False), ("Terminating", True), (None, True)])
 def test_whether_its_namespace_goes_is_asked_where_something_hints_at_it(phase: str | None, goes: bool) -> None:
     """A deletion of the job or of a pod, a refusal; otherwise it costs no request."""
-    live, dying = Namespace(phase), _pod_body(deletionTimestamp=time_text(3))
+    live, dying = Namespace(phase), pod_body(deletionTimestamp=time_text(3))
     refused = Refusal("forbidden", at(30))
     seen = (
         _observe(job_body(deleted=-1), live, claims={}),
@@ -241,21 +226,21 @@ def test_a_foreign_checkpoint_that_cant_be_read_is_as_good_as_none() -> None:
     assert [each.metadata.name for each in seen.checkpoints or ()] == [checkpoint(claim()).metadata.name]
 
 
-def _follows(name: str, other: str, **status: Any) -> dict[str, Any]:
-    body = job_body(model={"checkpoint": {"trainingJob": other}}, status=status or None)
-    body["metadata"] = body["metadata"] | {"name": name, "uid": f"uid-{name}"}
-    return body
-
-
 def test_jobs_that_wait_for_each_other_are_found() -> None:
     """Along the way back to the one that asks; one that has pinned its checkpoint waits for nobody."""
     one = job_body(model={"checkpoint": {"trainingJob": "b"}})
-    circle = _observe(one, NoRequests(), claims={}, trainingjobs=(_follows("b", "c"), _follows("c", "sums")))
+    circle = _observe(one, NoRequests(), claims={}, trainingjobs=(follows("b", "c"), follows("c", "sums")))
     assert circle.source.circle == ("sums", "b", "c", "sums")
-    open_end = _observe(one, NoRequests(), claims={}, trainingjobs=(_follows("b", "c"),))
+    open_end = _observe(one, NoRequests(), claims={}, trainingjobs=(follows("b", "c"),))
     assert open_end.source.circle == ()
     reference = {"checkpoint": "x", "uid": "x", "digest": claim().digest}
-    pinned = _observe(one, NoRequests(), claims={}, trainingjobs=(_follows("b", "sums", modelRef=reference),))
+    pinned = _observe(one, NoRequests(), claims={}, trainingjobs=(follows("b", "sums", modelRef=reference),))
     assert pinned.source.circle == ()
-    elsewhere = (_follows("b", "c"), _follows("c", "d"), _follows("d", "b"))
+    elsewhere = (follows("b", "c"), follows("c", "d"), follows("d", "b"))
     assert _observe(one, NoRequests(), claims={}, trainingjobs=elsewhere).source.circle == ()
+
+
+def test_a_pod_that_cant_be_read_hides_no_other() -> None:
+    """It is passed over, wherever it stands in the list."""
+    broken = pod_body(labels={})
+    assert _pods(broken, JOBS_POD_BODY, child=child()) == [POD_UID]

@@ -274,3 +274,57 @@ def test_what_has_started_or_ended_isnt_judged_by_its_start() -> None:
     """Nor what has no node."""
     for facts in ({}, {"phase": "Failed", "started": False}, {"started": False, "bound_time": None}):
         assert judge_start(pod(**facts), run(), ALONE, at(10**6)) == (None, None)
+
+
+def test_a_refusal_of_an_evaluation_names_what_it_lacks() -> None:
+    """The field, the rule, and that there was nothing."""
+    only = run(algorithm={"type": "Evaluation"}, evaluation={"baseline": {"checkpoint": "other"}})
+    message = 'resultsDigest: the trainer must name the digest of its results; got "nothing"'
+    assert judge_end(ended_pod(0, '{"reason": "Completed"}'), only, ALONE).message == message
+    trained = judge_end(ended_pod(0, '{"reason": "Completed"}'), run(), ALONE)
+    assert trained.message.endswith('got "nothing"')
+    lost = 'committedUri: the ledger must hold a claim to it that was accepted; got "nothing"'
+    assert without_result(replace(trained, committed_uri=None)).message == lost
+
+
+def test_the_words_of_a_crash_are_the_trainers_where_it_said_any() -> None:
+    """Not the whole JSON of them."""
+    said = judge_end(ended_pod(1, '{"reason": "Crashed", "message": "no more disk"}'), run(), ALONE)
+    assert said.message == "pod sums-1-abcde ended with exit code 1: 'no more disk'"
+    refused = judge_end(ended_pod(20, '{"reason": "Novel", "message": "why"}'), run(), ALONE)
+    assert refused.message == "why"
+
+
+def test_long_words_of_the_cluster_are_cut() -> None:
+    """The kubelet's at 300 characters, the names of ConfigMaps at 600."""
+    for reason in ("ErrImagePull", "ContainerCreating"):
+        slow = pod(started=False, waiting_reason=reason, waiting_message="w" * 900)
+        end, _ = judge_start(slow, run(), ALONE, at(600))
+        assert end is not None
+        assert "w" * 299 + "…" in end.message
+        assert "w" * 300 not in end.message
+    train = {"configMap": {"name": "n" * 250, "key": "k.jsonl"}}
+    task = {
+        "name": "mine",
+        "rewards": [{"name": "exact"}],
+        "module": {"name": "my-task", "key": "task.py"},
+        "data": {"train": train, "validation": train, "test": train},
+    }
+    slow = pod(started=False, waiting_reason="ContainerCreating", waiting_message="why")
+    end, _ = judge_start(slow, run(task=task), ALONE, at(600))
+    assert end is not None
+    head = "; ConfigMaps of spec.task must exist: my-task with the key task.py, nnn"
+    assert f"(ContainerCreating: why{head}" in end.message
+    named = end.message.partition("ContainerCreating: why")[2].partition("…")[0]
+    assert len(named) == 599
+    plain, _ = judge_start(slow, run(), ALONE, at(600))
+    assert plain is not None
+    assert plain.message.endswith('(ContainerCreating: why); got "600"')
+
+
+def test_what_waits_for_its_start_is_judged_without_an_exit_code() -> None:
+    """Not as a container that has ended."""
+    waiting = pod(started=False, waiting_reason="ErrImagePull", exit_code=None)
+    end, _ = judge_start(waiting, run(), Circumstances(ever_started=False), at(600))
+    assert end is not None
+    assert (end.reason, end.final, end.counts) == ("ImageUnavailable", True, False)

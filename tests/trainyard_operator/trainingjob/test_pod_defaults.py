@@ -15,7 +15,13 @@ def trainer(**fields: str) -> TrainerSpec:
 
 @pytest.mark.parametrize(
     ("default", "memory", "size"),
-    [("1Gi", "4Gi", "1Gi"), ("2Gi", "4Gi", "2Gi"), ("8Gi", "4Gi", "2147483648"), ("", "4Gi", "")],
+    [
+        ("1Gi", "4Gi", "1Gi"),
+        ("2Gi", "4Gi", "2Gi"),
+        ("8Gi", "4Gi", "2147483648"),
+        ("", "4Gi", ""),
+        ("8Gi", "67108865", "33554432"),
+    ],
 )
 def test_default_of_shared_memory_is_at_most_half(default: str, memory: str, size: str) -> None:
     """It counts in the memory, and a small job keeps some of it; a quantity that the API server takes."""

@@ -8,6 +8,8 @@ from trainyard_api.trainer_pod import TrainerSpec
 from trainyard_operator.trainingjob.pod_defaults import PodDefaults
 from trainyard_operator.trainingjob.pod_secrets import pull_secrets_of, secrets_of
 
+SETS = ("train", "validation", "test")
+
 
 def test_every_secret_is_named_by_the_field_that_leads_to_it() -> None:
     """So that an error about a missing one names a field of the manifest."""
@@ -38,3 +40,24 @@ def test_a_jobs_pull_secrets_replace_the_installations() -> None:
     for own, found in ((None, ["registry"]), (["mine", "yours"], ["mine", "yours"]), ([], [])):
         trainer = TrainerSpec.model_validate({} if own is None else {"imagePullSecrets": own})
         assert pull_secrets_of(trainer, defaults) == [{"name": name} for name in found]
+
+
+def test_trackers_and_data_name_the_fields_of_their_secrets() -> None:
+    """Each of its own."""
+    login = {"bucket": "data", "secretRef": {"name": "data-s3"}}
+    task = {"name": "mine", "rewards": [{"name": "exact"}], "data": {n: {"s3": login} for n in SETS}}
+    tracking = {
+        "wandb": {"project": "agents", "secretRef": {"name": "wandb"}},
+        "mlflow": {"endpoint": "https://mlflow.example", "experiment": "agents", "secretRef": {"name": "mlflow"}},
+    }
+    uses = {use.variable: use for use in secrets_of(job(task=task, tracking=tracking).spec)}
+    wandb, mlflow = uses[names.ENV_WANDB_KEY], uses[names.ENV_MLFLOW_TOKEN]
+    assert (wandb.secret, wandb.key, wandb.field_path) == (
+        *("wandb", names.WANDB_KEY_KEY, "spec.tracking.wandb.secretRef.name"),
+    )
+    assert (mlflow.secret, mlflow.key, mlflow.field_path) == (
+        *("mlflow", names.MLFLOW_TOKEN_KEY, "spec.tracking.mlflow.secretRef.name"),
+    )
+    for name in SETS:
+        for variable in (names.ENV_DATA_ACCESS_KEYS[name], names.ENV_DATA_SECRET_KEYS[name]):
+            assert uses[variable].field_path == f"spec.task.data.{name}.s3.secretRef.name"

@@ -196,3 +196,38 @@ def test_no_history_makes_a_pause_longer_than_the_longest_or_counts_too_much(
         counted = found.counted
         assert counted.crashes <= SPEC.retry.max_restarts
         assert counted.next_time is None or 0 <= _pause(counted) <= LONGEST_PAUSE.total_seconds()
+
+
+def test_max_restarts_is_how_many_attempts_follow_crashes() -> None:
+    """Three of them by default, the fourth crash holds; with none, the first does."""
+    counted = Restarts()
+    for attempt in (1, 2, 3):
+        counted = _again(_end(attempt), counted).counted
+    assert counted.crashes == 3
+    assert _held(_end(4), counted).counted.crashes == 4
+
+
+def test_a_held_job_of_a_newer_operator_says_what_it_can() -> None:
+    """A word that this version doesn't know reads as the most general one."""
+    held = _held(_end(4), Restarts(attempt=3, crashes=3)).counted
+    for reason in ("Novel", None):
+        still = _held(_end(4), held.model_copy(update={"held_reason": reason}))
+        assert still.problem.reason == "RestartsExhausted"
+
+
+def test_the_words_of_an_end_are_cut_in_a_longer_message() -> None:
+    """At five hundred characters."""
+    held = _held(_end(4, message="m" * 1000), Restarts(attempt=3, crashes=3))
+    assert f"({'m' * 499}…)" in held.problem.message
+
+
+def test_what_a_job_is_held_for_fits_its_field() -> None:
+    """Sixteen hex digits, whatever the order in which a manifest was written."""
+    digest = _held(_end(4), Restarts(attempt=3, crashes=3)).counted.held_for
+    assert digest is not None
+    assert len(digest) == 16
+    assert int(digest, 16) >= 0
+    first, second = {"a": "1", "b": "2"}, {"b": "2", "a": "1"}
+    one, other = (job(trainer={"cpu": "1", "memory": "1Gi", "nodeSelector": s}).spec for s in (first, second))
+    held = _held(_end(4), Restarts(attempt=3, crashes=3), one).counted
+    assert _held(_end(4), held, other).counted == held

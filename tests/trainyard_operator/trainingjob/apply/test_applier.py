@@ -10,14 +10,29 @@ from typing import Any
 
 import pytest
 
-from tests.trainyard_operator.builders import NOW, child, claim, decide, job_body, observed, pod, running_status
-from trainyard_operator.cluster.kube import KubeError
+from tests.trainyard_operator.builders import (
+    NOW,
+    UID,
+    at,
+    child,
+    claim,
+    decide,
+    job_body,
+    observed,
+    pod,
+    running_status,
+)
+from tests.trainyard_operator.memory_api import MemoryApi, MemoryLedger
+from trainyard_api import names
+from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, TRAINING_JOBS, KubeError
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.errors import LedgerUnavailable
 from trainyard_operator.trainingjob.actions import (
     AddFinalizer,
     CopyEvaluation,
     DeleteChild,
+    DeletePod,
+    EndRun,
     EnsureRunConfig,
     Plan,
     ReleasePod,
@@ -25,8 +40,10 @@ from trainyard_operator.trainingjob.actions import (
     RemoveFinalizer,
     StartAttempt,
     StoreCheckpoint,
+    WriteRows,
 )
 from trainyard_operator.trainingjob.apply.applier import Applier
+from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.pod_defaults import PodDefaults
 from trainyard_operator.trainingjob.status import halves
 
@@ -210,3 +227,90 @@ def test_what_found_itself_done_isnt_a_change(tmp_path: Path) -> None:
     applier = Applier(server, Ledger(tmp_path / "dsn"), IMAGES)
     there = Plan((EnsureRunConfig(child(run_config=None)), CopyEvaluation("x", {})), *halves(running_status()))
     assert not asyncio.run(applier.carry_out(observed(status=running_status()), there, NOW))
+
+
+def _rig(api: MemoryApi) -> tuple[Applier, MemoryLedger]:
+    kube: Any = api
+    ledger: Any = MemoryLedger()
+    return Applier(kube, ledger, IMAGES), ledger
+
+
+def _do(api: MemoryApi, *actions: Any, seen: Observed | None = None) -> MemoryLedger:
+    applier, ledger = _rig(api)
+    found = seen or observed(status=running_status())
+    assert asyncio.run(applier.carry_out(found, Plan(actions, *halves(found.raw_status)), NOW))
+    return ledger
+
+
+def test_each_action_is_carried_out_by_its_own_module() -> None:
+    """With the job that it is about, and what this process remembers of that run."""
+    api = MemoryApi()
+    ledger = _do(api, EndRun("Completed"), StartAttempt(1), WriteRows(1, "s3://models/x/"), seen=observed())
+    assert ledger.executed[:2] == [[UID], ["Completed", UID]]
+    assert [each for each in api.writes if "jobs/" in each] == ["create jobs/sums-1", "create jobs/sums-1-rows"]
+    image = api["/jobs/sums-1"]["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == api["/jobs/sums-1-rows"]["spec"]["template"]["spec"]["containers"][0]["image"] == "image"
+    api.hold(JOBS, {"metadata": {"name": "sums-1", "namespace": "team-a", "uid": "child-uid", "labels": {}}})
+    _do(api, EnsureRunConfig(child(run_config=("c", "{}"))))
+    assert "create configmaps/c" in api.writes
+    api.hold(CHECKPOINTS, {"metadata": {"name": "mine", "namespace": "team-a", "uid": "c", "generation": 1}})
+    _do(api, CopyEvaluation("mine", {"questions": 3}))
+    assert api["/checkpoints/mine"]["status"]["evaluation"] == {"questions": 3}
+
+
+def test_what_is_refused_is_remembered_of_its_run() -> None:
+    """With the time of the pass, for the next one."""
+    api = MemoryApi(refusals={"create /apis/batch": KubeError(403, "Forbidden", "quota")})
+    applier, _ = _rig(api)
+    seen = observed()
+    for action in (StartAttempt(1), WriteRows(1, "s3://models/x/")):
+        with pytest.raises(KubeError):
+            asyncio.run(applier.carry_out(seen, Plan((action,), *halves({})), NOW))
+    assert list(applier.memories) == [UID]
+    memory = applier.memories[UID]
+    assert memory.start is not None
+    assert memory.start.again == at(30)
+    assert memory.rows is not None
+    assert ("quota" in memory.rows.message, memory.rows.again) == (True, at(30))
+
+
+@pytest.mark.parametrize(
+    "actions",
+    [
+        (EndRun("x"),),
+        (DeletePod(pod()), EnsureRunConfig(child(run_config=None))),
+        (StoreCheckpoint(claim()), CopyEvaluation("gone", {})),
+        (ReleasePod(pod()), EnsureRunConfig(child(run_config=None))),
+    ],
+)
+def test_a_pass_has_done_something_if_any_part_of_it_has(actions: tuple[Any, ...]) -> None:
+    """What finds itself done after it changes that not."""
+    _do(MemoryApi(), *actions)
+
+
+def test_a_failed_stop_is_something_that_was_done() -> None:
+    """A pass that tried is worth a word, and another one."""
+    api = MemoryApi(refusals={"delete": KubeError(500, "Down", "no answer")})
+    _do(api, DeletePod(pod()))
+
+
+def test_what_a_failure_was_is_logged_with_its_job(caplog: pytest.LogCaptureFixture) -> None:
+    """The action's name and the server's words."""
+    api = MemoryApi(refusals={"delete": KubeError(500, "Down", "no answer")})
+    _do(api, DeletePod(pod()), DeleteChild(child()))
+    assert caplog.messages == [f"team-a/sums: {name}: no answer (500 Down)" for name in ("DeletePod", "DeleteChild")]
+
+
+def test_finalizers_go_by_the_version_that_is_known_best() -> None:
+    """The one that was observed, where no status was written; ours is put on or taken off as asked."""
+    api = MemoryApi()
+    body = api.hold(TRAINING_JOBS, job_body())
+    seen = observed()
+    held = seen.metadata.model_copy(update={"resource_version": body["metadata"]["resourceVersion"]})
+    seen = replace(seen, job=seen.job.model_copy(update={"metadata": held}))
+    _do(api, RemoveFinalizer(), seen=seen)
+    assert api["/trainingjobs/sums"]["metadata"]["finalizers"] == []
+    newest = api["/trainingjobs/sums"]["metadata"]["resourceVersion"]
+    free = held.model_copy(update={"resource_version": newest, "finalizers": []})
+    _do(api, AddFinalizer(), seen=replace(seen, job=seen.job.model_copy(update={"metadata": free})))
+    assert api["/trainingjobs/sums"]["metadata"]["finalizers"] == [names.SETTLEMENT_FINALIZER]

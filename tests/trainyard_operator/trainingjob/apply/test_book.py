@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.servers import postgres
-from tests.trainyard_operator.builders import NAME, UID, claim, observed, open_pod
+from tests.trainyard_operator.builders import NAME, POD_UID, UID, at, claim, observed, open_pod
+from tests.trainyard_operator.memory_api import MemoryLedger
 from trainyard_api.training_job_status import OpenPod
 from trainyard_operator.ledger import runs
 from trainyard_operator.ledger.connection import Ledger
@@ -51,3 +53,19 @@ def test_each_row_is_written_once_and_the_first_end_stands(tmp_path: Path) -> No
         assert spent == [(UID, Decimal("0.250000")), (UID, Decimal("0.500000"))]
         assert database.rows("SELECT uri, step FROM trainyard.checkpoints") == [(claim().uri, 10)]
         assert database.rows("SELECT reason FROM trainyard.attempts") == [("Completed",)]
+
+
+def test_each_action_writes_its_own_rows() -> None:
+    """Of this run: spend with its job, the claim as it is, the end with its reason, and all of it at once."""
+    written = {}
+    for action in ACTIONS:
+        ledger: Any = MemoryLedger()
+        asyncio.run(book.write(ledger, observed().metadata, action))
+        written[type(action)] = ledger.executed
+    (spent,) = written[BookSpend]
+    row = {POD_UID, UID, "team-a", NAME, f"{NAME}-1-abcde", at(-100), at(-10), Decimal("1.5"), Decimal("0.5")}
+    assert set(spent) == row
+    (claimed,) = written[BookClaim]
+    assert {claim().uri, UID, claim().digest, 10, 2048} <= {each for each in claimed if isinstance(each, str | int)}
+    assert written[EndRun] == [[UID], ["Completed", UID]]
+    assert written[BookAtOnce] == [spent, [UID], ["Deleted", UID]]

@@ -261,8 +261,7 @@ def test_rows_that_may_not_be_written_are_remembered_as_such(status: int, kept: 
     memory, error = Memory(), KubeError(status, "Forbidden", "exceeded quota")
     with pytest.raises(KubeError):
         _write_rows(MemoryApi(refusals={"create /apis/batch": error}), memory)
-    said = None if memory.rows is None else memory.rows.message
-    assert said == (f"its Job can't be made: {error}" if kept else None)
+    assert memory.rows == (refusal(f"its Job can't be made: {error}", NOW) if kept else None)
 
 
 @pytest.mark.integration

@@ -60,5 +60,6 @@ def test_a_stop_waits_for_its_record_only_so_long(monkeypatch: pytest.MonkeyPatc
     assert stop.RECORD_SECONDS == 2.0
     monkeypatch.setattr(stop, "RECORD_SECONDS", 0.01)
     server: Any = Server(hangs=True)
-    with pytest.raises(KubeError, match="no answer within"):
+    with pytest.raises(KubeError, match="no answer within") as caught:
         asyncio.run(stop.carry_out(server, observed().metadata, RecordStop("Deleted", 1), NOW))
+    assert (caught.value.status, caught.value.reason, caught.value.conflict) == (0, "Timeout", False)

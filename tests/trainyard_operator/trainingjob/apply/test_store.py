@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from tests.trainyard_operator.builders import NOW, UID, at, claim, observed, running_status
-from trainyard_operator.cluster.kube import KubeError
+from tests.trainyard_operator.builders import NAME, NOW, UID, at, claim, observed, running_status
+from tests.trainyard_operator.memory_api import MemoryApi
+from trainyard_operator.checkpoint.objects import checkpoint_body, claimed_status
+from trainyard_operator.cluster.kube import CHECKPOINTS, KubeError
 from trainyard_operator.ledger.connection import Ledger
-from trainyard_operator.trainingjob.actions import Plan, StoreCheckpoint
+from trainyard_operator.trainingjob.actions import CopyEvaluation, Plan, StoreCheckpoint
 from trainyard_operator.trainingjob.apply.applier import Applier
 from trainyard_operator.trainingjob.apply.memory import Memory
-from trainyard_operator.trainingjob.apply.store import store
+from trainyard_operator.trainingjob.apply.store import copy_evaluation, store
 from trainyard_operator.trainingjob.pod_defaults import PodDefaults
 from trainyard_operator.trainingjob.status import halves
 
@@ -95,3 +97,54 @@ def test_an_object_for_other_files_is_never_filled() -> None:
         asyncio.run(store(server, observed(status=running_status()), StoreCheckpoint(claim()), memory, NOW))
     assert server.written == []
     assert list(memory.stores) == [claim().uri]
+
+
+def test_an_object_is_made_and_filled_with_what_the_claim_says() -> None:
+    """Of this run; without a checkpoint that it started from there is no parent."""
+    api = MemoryApi()
+    kube: Any = api
+    seen = observed(status=running_status())
+    asyncio.run(store(kube, seen, StoreCheckpoint(claim()), Memory(), NOW))
+    name = claim().object_name(NAME, UID)
+    assert api.writes == [f"create checkpoints/{name}", f"apply checkpoints/{name}/status by trainyard-operator"]
+    made = api[f"/checkpoints/{name}"]
+    storage = seen.spec.checkpoints.storage
+    body = checkpoint_body(claim(), storage, namespace="team-a", job=NAME, job_uid=UID)
+    assert made["spec"] == body["spec"]
+    assert made["metadata"].items() >= body["metadata"].items()
+    assert made["status"] == claimed_status(claim(), job=NAME, job_uid=UID, parent=None, generation=1, now=NOW)
+
+
+def test_a_name_that_stands_for_other_files_is_a_refusal_of_its_own() -> None:
+    """No conflict that passes: a person has to look."""
+    server: Any = Holding("s3://elsewhere/")
+    with pytest.raises(KubeError) as caught:
+        asyncio.run(store(server, observed(status=running_status()), StoreCheckpoint(claim()), Memory(), NOW))
+    assert (caught.value.status, caught.value.reason) == (409, "NameConflict")
+
+
+def test_an_evaluation_is_copied_onto_its_checkpoint_once() -> None:
+    """All else of its status stays; one that is gone, or has it, is left alone."""
+    api = MemoryApi()
+    kube: Any = api
+    action = CopyEvaluation("mine", {"questions": 3})
+    assert not asyncio.run(copy_evaluation(kube, "team-a", action))
+    made = {"metadata": {"name": "mine", "namespace": "team-a", "uid": "c", "generation": 1}, "status": {"step": 5}}
+    api.hold(CHECKPOINTS, made)
+    assert asyncio.run(copy_evaluation(kube, "team-a", action))
+    assert api.sent[api.writes[0]]["status"] == {"step": 5, "evaluation": {"questions": 3}}
+    assert not asyncio.run(copy_evaluation(kube, "team-a", action))
+    assert not asyncio.run(copy_evaluation(kube, "elsewhere", action))
+    bare = {"metadata": {"name": "bare", "namespace": "team-a", "uid": "d", "generation": 1}, "status": None}
+    api.hold(CHECKPOINTS, bare)
+    with_none = CopyEvaluation("bare", {"questions": 1})
+    api.objects = {path: {k: v for k, v in body.items() if v is not None} for path, body in api.objects.items()}
+    assert asyncio.run(copy_evaluation(kube, "team-a", with_none))
+
+
+def test_what_was_never_refused_needs_no_forgetting() -> None:
+    """A first try that succeeds."""
+    server: Any = Holding(claim().uri)
+    memory = Memory()
+    asyncio.run(store(server, observed(status=running_status()), StoreCheckpoint(claim()), memory, NOW))
+    assert memory == Memory()
