@@ -6,6 +6,7 @@ Only `Clock` reads one.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -21,8 +22,8 @@ _SLEW: Final = 0.05
 class Clock:
     """The operator's time: the API server's, carried on by what has truly passed.
 
-    A wall clock may be set an hour ahead and back; a bill that followed it would never come down again. So the first
-    word of the server counts at once, and what it says later is followed slowly.
+    A wall clock may be set an hour ahead and back; a bill that followed it would never come down again. So where this
+    machine's is wrong, the first word of the server counts at once, and what it says later is followed slowly.
     """
 
     def __init__(self, wall: Callable[[], float] = time.time, elapsed: Callable[[], float] | None = None) -> None:
@@ -40,11 +41,10 @@ class Clock:
         """Takes the server's time, in seconds since the epoch, as an answer has just told it."""
         with self._lock:
             elapsed = self._elapsed()
-            behind = server - (self._offset + elapsed)
-            if self._heard_at is None:
-                self._offset += behind
-            elif abs(behind) > _TOLERANCE_SECONDS:
-                most = _SLEW * (elapsed - self._heard_at)
+            # It names the second that has begun: behind its clock, the end of a pod would be cut off a bill.
+            behind = server + 1.0 - (self._offset + elapsed)
+            if abs(behind) > _TOLERANCE_SECONDS:
+                most = math.inf if self._heard_at is None else _SLEW * (elapsed - self._heard_at)
                 self._offset += min(max(behind, -most), most)
             self._heard_at = elapsed
 

@@ -65,15 +65,25 @@ def test_a_clock_takes_the_servers_time_at_once_and_then_follows_slowly() -> Non
     clock = hands.clock()
     clock.heard(1_003_600.0)
     first = clock.now()
-    assert first.timestamp() == 1_003_600
+    assert first.timestamp() == 1_003_601  # never behind the second that the server has named
     hands.elapsed += 100
     clock.heard(1_003_700.0 + 3600)
     jumped = clock.now()
-    assert jumped.timestamp() == 1_003_705
+    assert jumped.timestamp() == 1_003_706
     hands.elapsed += 100
     clock.heard(1_003_800.0 - 3600)
     back = clock.now()
-    assert back.timestamp() == 1_003_800
+    assert back.timestamp() == 1_003_801
     clock.heard(1_003_801.5)
     near = clock.now()
-    assert near.timestamp() == 1_003_800
+    assert near.timestamp() == 1_003_801
+
+
+def test_a_clock_that_is_right_is_left_alone() -> None:
+    """An answer names whole seconds: to follow it would put this clock behind, and a pod's end off its bill."""
+    hands = Hands()
+    clock = hands.clock()
+    for server in (999_999.0, 1_000_000.0, 1_000_001.0):
+        clock.heard(server)
+        told = clock.now()
+        assert told.timestamp() == 1_000_000
