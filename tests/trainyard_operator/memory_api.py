@@ -85,12 +85,13 @@ class MemoryApi:
             body = former | {"status": _merged(former.get("status", {}), body["status"])}
         return copy.deepcopy(self._keep(place, copy.deepcopy(body)))
 
-    async def merge(self, path: str, patch: Body, manager: str) -> Body:
-        """Merges into an object's status."""
-        self._ask("merge", f"{path} by {manager}", patch)
-        place = path.removesuffix("/status")
-        former = self.objects[place]
-        return copy.deepcopy(self._keep(place, former | {"status": former.get("status", {}) | patch["status"]}))
+    async def latch(self, path: str, uid: str, fields: Body, manager: str) -> None:
+        """Sets fields of an object's status."""
+        self._ask("latch", f"{path} by {manager}", fields)
+        former = self.objects[path]
+        if former["metadata"]["uid"] != uid:
+            raise KubeError(422, "Invalid", path)
+        self._keep(path, former | {"status": former.get("status", {}) | fields})
 
     async def set_finalizers(self, path: str, version: str, finalizers: list[str]) -> Body | None:
         """Replaces finalizers."""

@@ -25,7 +25,6 @@ _TIMEOUT: Final = (5, 30)
 _CHUNK: Final = 500
 _APPLY: Final = "application/apply-patch+yaml"
 _JSON_PATCH: Final = "application/json-patch+json"
-_MERGE: Final = "application/merge-patch+json"
 _THREADS: Final = 32
 """Requests at a time; as many as the connection pool holds."""
 
@@ -129,9 +128,28 @@ class Kube:
         query = [("fieldManager", manager), ("force", "true")]
         return await self._request("PATCH", path, body=body, query=query, content_type=_APPLY)
 
-    async def merge(self, path: str, patch: dict[str, Any], manager: str) -> dict[str, Any]:
-        """Merges a patch into an object, whatever its version; one with a uid, only into that very object."""
-        return await self._request("PATCH", path, body=patch, query=[("fieldManager", manager)], content_type=_MERGE)
+    async def latch(self, path: str, uid: str, fields: dict[str, Any], manager: str) -> None:
+        """Sets fields of the status of the object at a path, whatever its version, if it is still the one of that uid.
+
+        A merge patch and an apply that name a uid are taken by the status subresource for any object of the name.
+        """
+        same = {"op": "test", "path": "/metadata/uid", "value": uid}
+        query, place = [("fieldManager", manager)], f"{path}/status"
+        patch = [same, *({"op": "add", "path": f"/status/{name}", "value": value} for name, value in fields.items())]
+        try:
+            await self._request("PATCH", place, body=patch, query=query, content_type=_JSON_PATCH)
+        except KubeError as error:
+            current = await self.get(path) if error.status == 422 else None
+            if current is None or current["metadata"]["uid"] != uid or "status" in current:
+                raise
+            # A status that isn't there has no fields to set; whoever makes it meanwhile, makes another version.
+            version = {
+                "op": "test",
+                "path": "/metadata/resourceVersion",
+                "value": current["metadata"]["resourceVersion"],
+            }
+            patch = [same, version, {"op": "add", "path": "/status", "value": fields}]
+            await self._request("PATCH", place, body=patch, query=query, content_type=_JSON_PATCH)
 
     async def set_finalizers(self, path: str, resource_version: str, finalizers: list[str]) -> dict[str, Any] | None:
         """Replaces an object's finalizers if it is still of that version; None where it is gone."""

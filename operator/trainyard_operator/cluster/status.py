@@ -30,12 +30,13 @@ async def apply_status(
         kind: of the object.
         kind_name: as manifests spell it.
         metadata: of the object as it was observed.
-        version: the only one to write to; None: any of this very object.
+        version: the only one to write to; None: any, of any object of the name (this subresource takes no notice of the
+            uid).
         status: what the manager owns of it.
         manager: its field manager.
 
     Raises:
-        KubeError: it was refused; a conflict where the object isn't that one, or not of that version.
+        KubeError: it was refused; a conflict where the object isn't of that version.
     """
     named = {"name": metadata.name, "namespace": metadata.namespace, "uid": metadata.uid}
     versioned = named if version is None else named | {"resourceVersion": version}

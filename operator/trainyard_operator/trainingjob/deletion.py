@@ -12,7 +12,6 @@ from typing import Final
 
 from trainyard_api import names
 from trainyard_api.conditions import ConditionType, Reason
-from trainyard_api.termination import CommittedCheckpoint
 from trainyard_operator.cluster.clock import parse_time
 from trainyard_operator.money.booking import Books
 from trainyard_operator.trainingjob import attempt, stopping
@@ -20,7 +19,6 @@ from trainyard_operator.trainingjob.actions import Action, BookAtOnce, BookClaim
 from trainyard_operator.trainingjob.findings import Condition, Finding
 from trainyard_operator.trainingjob.gates import NO_LEDGER
 from trainyard_operator.trainingjob.observed import Observed
-from trainyard_operator.trainingjob.record import ending_of
 from trainyard_operator.trainingjob.stored import stores, unclaimed
 from trainyard_operator.trainingjob.summary import Unfinished, summarise
 from trainyard_operator.trainingjob.wanted import StopCause
@@ -53,19 +51,13 @@ def decide(observed: Observed, books: Books, now: datetime) -> Finding:
     if not observed.ledger_up and not _has_nothing_to_settle(observed, books):
         away = Condition(ConditionType.DEGRADED, True, Reason.DATABASE_UNAVAILABLE, NO_LEDGER)
         return Finding((*conditions, away), actions=_all_holds(observed))
-    claim = unclaimed(observed, _committed(observed)) if observed.ledger_up else None
+    claim = unclaimed(observed)
     if claim is not None:
         # Its object follows in the next pass; rows that its files carry stay there.
         return Finding(conditions, actions=(*stop, BookClaim(claim)))
     made = stores(observed, observed.review_claims(), now)
     end = (EndRun(ENDED_BY_DELETION),) if observed.ledger_up else ()
     return Finding(conditions, actions=(*made, *_all_holds(observed), *end, RemoveFinalizer()))
-
-
-def _committed(observed: Observed) -> CommittedCheckpoint | None:
-    """Finds the checkpoint that the last trainer named at its end, before or after the verdict is on record."""
-    ending = ending_of(observed)
-    return ending.committed if ending is not None else None
 
 
 def _all_holds(observed: Observed) -> tuple[ReleasePod, ...]:

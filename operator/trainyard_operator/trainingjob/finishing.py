@@ -39,7 +39,10 @@ def succeed(situation: Situation, view: Ended) -> Finding:
 
 def fail(situation: Situation, outcome: Outcome) -> Finding:
     """Ends a job that another attempt wouldn't help."""
-    stop = stopping.end_attempt(situation.observed) if situation.on_record and _may_make_pods(situation) else ()
+    observed = situation.observed
+    trains = any(not pod.over and not stopping.writes_rows(observed, pod) for pod in observed.pods)
+    goes_on = situation.on_record and (trains or stopping.may_make_pods(observed))
+    stop = stopping.end_attempt(observed) if goes_on else ()
     work = (*stop, *situation.unclaimed)
     if work or not situation.on_record or not situation.settled or not situation.stored:
         return going_on(Reason.STOPPING, outcome.message, actions=work)
@@ -67,17 +70,3 @@ def _end(situation: Situation, ended: Finished, reason: str, *actions: Action) -
         return Finding((*found.conditions, *trouble), found.fields, found.actions)
     conditions = (*summarise(ended), *trouble)
     return Finding(conditions, {"completionTime": format_time(situation.now)}, (EndRun(reason), *actions))
-
-
-def _may_make_pods(situation: Situation) -> bool:
-    """Tells whether something runs, or the child Job could make another pod.
-
-    One whose pod has run to its end makes no more (backoffLimit 0), and is kept with the pod's log.
-    """
-    observed = situation.observed
-    child = observed.child
-    if any(not pod.over and not stopping.writes_rows(observed, pod) for pod in observed.pods):
-        return True
-    mine = observed.trainers
-    ran_out = bool(mine) and all(pod.terminal or pod.exit_code is not None for pod in mine)
-    return child is not None and not child.finished and not ran_out

@@ -132,7 +132,7 @@ def own_pods(bodies: list[dict[str, Any]], seen: Observed, *made_by: ChildView |
 
 
 def _is_made_by(jobs: set[str], pod: PodView, metadata: Mapping[str, Any], seen: Observed) -> bool:
-    """Tells whether a pod was made by one of these Jobs, or is left of an earlier attempt's."""
+    """Tells whether a pod was made by one of these Jobs, or by one of this run that is gone."""
     owner = next((ref for ref in metadata.get("ownerReferences", ()) if ref.get("controller")), None)
     if owner is None:
         # `kubectl delete job --cascade=orphan` takes the reference off; the pod goes on costing money.

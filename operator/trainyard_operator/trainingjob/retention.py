@@ -42,18 +42,9 @@ def decide(observed: Observed, keep: timedelta, now: datetime) -> Finding:
     late = _late_checkpoints(observed, now)
     if _is_due(observed, keep, now) and not any(pod.held for pod in observed.pods):
         return _clear(observed, late, now)
-    if any(not pod.over for pod in observed.pods) or not _ran_out(observed):
+    if any(not pod.over for pod in observed.pods) or stopping.may_make_pods(observed):
         return Finding(late.conditions, late.fields, (*late.actions, *stopping.end_all(observed)))
     return late
-
-
-def _ran_out(observed: Observed) -> bool:
-    """Tells whether the child Job makes no more pods: its pod has run to its end (backoffLimit 0)."""
-    child = observed.child
-    if child is None or not child.ours or child.finished or child.deleting:
-        return True
-    mine = observed.trainers
-    return bool(mine) and all(pod.terminal or pod.exit_code is not None for pod in mine)
 
 
 def _is_due(observed: Observed, keep: timedelta, now: datetime) -> bool:

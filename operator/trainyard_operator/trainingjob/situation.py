@@ -49,6 +49,5 @@ class Situation:
     @property
     def unclaimed(self) -> tuple[BookClaim, ...]:
         """Plans the row of the checkpoint that the trainer named at its end and couldn't claim."""
-        committed = self.view.outcome.committed if isinstance(self.view, Ended) else None
-        claim = stored.unclaimed(self.observed, committed)
+        claim = stored.unclaimed(self.observed)
         return () if claim is None else (BookClaim(claim),)

@@ -49,6 +49,17 @@ def writes_rows(observed: Observed, pod: PodView) -> bool:
     return bool(pod.role) and job is not None and job.ours
 
 
+def may_make_pods(observed: Observed) -> bool:
+    """Tells whether the child Job could make another pod.
+
+    One whose pod has run to its end makes no more (backoffLimit 0), and is kept with the pod's log.
+    """
+    child, mine = observed.child, observed.trainers
+    if child is None or not child.ours or child.finished or child.deleting:
+        return False
+    return not mine or not all(pod.terminal or pod.exit_code is not None for pod in mine)
+
+
 def stop_asked(observed: Observed) -> bool:
     """Tells whether this operator has told the current attempt to stop."""
     record = observed.status.stop

@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from trainyard_api.conditions import ConditionType, Reason
-from trainyard_api.termination import CommittedCheckpoint
 from trainyard_operator.checkpoint.claims import ClaimsReview
 from trainyard_operator.cluster.clock import parse_time
 from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.trainingjob.actions import StoreCheckpoint
 from trainyard_operator.trainingjob.findings import Condition, Finding, Problem
 from trainyard_operator.trainingjob.observed import Observed
+from trainyard_operator.trainingjob.record import ending_of
 
 
 def show(observed: Observed, reviewed: ClaimsReview, now: datetime) -> Finding:
@@ -49,10 +49,11 @@ def claim_of(reviewed: ClaimsReview, uri: str | None) -> Claim | None:
     return next((claim for claim in reviewed.accepted if claim.uri == uri), None)
 
 
-def unclaimed(observed: Observed, committed: CommittedCheckpoint | None) -> Claim | None:
+def unclaimed(observed: Observed) -> Claim | None:
     """Makes the claim that an ended trainer couldn't write, where the ledger lacks it and a row of it would count."""
-    ending = observed.status.attempt.ending if observed.status.attempt is not None else None
-    if committed is None or ending is None or observed.claims is None:
+    ending = ending_of(observed)
+    committed = None if ending is None else ending.committed
+    if ending is None or committed is None or observed.claims is None:
         return None
     if any(claim.uri == committed.uri for claim in observed.claims):
         return None

@@ -50,6 +50,26 @@ def test_a_taken_name_and_a_changed_object_are_conflicts(bench: Bench) -> None:
         assert caught.value.conflict
 
 
+def test_only_the_very_objects_status_is_latched(bench: Bench) -> None:
+    """Whatever its version, with a status or without one; a namesake that was made anew keeps its own."""
+    bench.operator.kill()
+    edge, path = bench.api._kube, TRAINING_JOBS.path(NAMESPACE, "latched")
+    made = bench.api.create(TRAINING_JOBS, training_job("latched"))
+    uid = made["metadata"]["uid"]
+
+    def latch(of: str, cause: str) -> None:
+        stop = {"cause": cause, "time": "2026-01-02T03:04:05Z", "attempt": 1}
+        asyncio.run(edge.latch(path, of, {"stop": stop}, "somebody"))
+
+    for other in ("First", "Second"):  # before there is a status, and once there is one
+        with pytest.raises(KubeError):
+            latch("another-uid", "Other")
+        latch(uid, other)
+        assert bench.api.job("latched")["status"] == {
+            "stop": {"cause": other, "time": "2026-01-02T03:04:05Z", "attempt": 1},
+        }
+
+
 def test_only_the_very_object_is_deleted(bench: Bench) -> None:
     """One of the same name with another uid stays."""
     edge, path = bench.api._kube, CONFIG_MAPS.path(NAMESPACE, "namesake")

@@ -89,23 +89,23 @@ ENDED = reported(ConditionType.SUCCEEDED, "False", "Cancelled")
 
 
 class Latching:
-    """Takes merge patches, after it has refused the first few."""
+    """Takes fields of a status, after it has refused the first few."""
 
     def __init__(self, refusals: int = 0) -> None:
         self.refusals = refusals
         self.taken: list[dict[str, Any]] = []
         self.asked = 0
 
-    async def merge(self, path: str, patch: dict[str, Any], manager: str) -> None:
-        """A patch of the job's status."""
+    async def latch(self, path: str, uid: str, fields: dict[str, Any], manager: str) -> None:
+        """Fields of the job's status."""
         assert (path.rpartition("/namespaces/")[2], manager) == (
-            "team-a/trainingjobs/sums/status",
+            "team-a/trainingjobs/sums",
             "trainyard-operator-budget",
         )
         self.asked += 1
         if self.asked <= self.refusals:
             raise KubeError(500, "InternalError", "down")
-        self.taken.append(patch)
+        self.taken.append({uid: fields})
 
 
 def _see(body: dict[str, Any], directory: Path, refusals: int = 0) -> Latching:
@@ -117,7 +117,7 @@ def _see(body: dict[str, Any], directory: Path, refusals: int = 0) -> Latching:
 def test_a_cancellation_is_latched_from_the_very_event_that_tells_of_it(tmp_path: Path) -> None:
     """Before anything is read anew: what is applied a moment later may say otherwise."""
     server = _see(job_body(cancel=True), tmp_path)
-    assert server.taken == [{"metadata": {"uid": UID}, "status": {"cancelTime": time_text(0)}}]
+    assert server.taken == [{UID: {"cancelTime": time_text(0)}}]
     running = _see(job_body(cancel=True, status=running_status()), tmp_path)
     assert len(running.taken) == 1
 

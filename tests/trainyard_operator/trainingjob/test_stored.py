@@ -84,26 +84,29 @@ COMMITTED = CommittedCheckpoint(
 )
 
 
+def _named(committed: CommittedCheckpoint) -> dict[str, Any]:
+    """The status of a job whose trainer named this at its end."""
+    return running_status(attempt=ended_record("Stopped", committed=committed.to_wire()))
+
+
 def test_a_checkpoint_that_was_only_named_becomes_a_claim() -> None:
     """Of the attempt that named it, at the time of its end."""
-    status = running_status(attempt=ended_record("Stopped"))
-    found = unclaimed(observed(status=status), COMMITTED)
+    found = unclaimed(observed(status=_named(COMMITTED)))
     assert found == Claim(COMMITTED.uri, UID, 1, 10, COMMITTED.digest, 9, {"loss": "1.5"}, at(-10), 2)
 
 
 def test_nothing_is_claimed_twice_or_without_an_end_or_the_ledger() -> None:
     """The trainer may have written the row; whether it has is known only while the ledger can be read."""
-    status = running_status(attempt=ended_record("Stopped"))
+    status = _named(COMMITTED)
     there = claim(10, uri=COMMITTED.uri, updates=2)
-    assert unclaimed(observed(status=status, claims=(there,)), COMMITTED) is None
-    assert unclaimed(observed(status=status, claims=None), COMMITTED) is None
-    assert unclaimed(observed(status=running_status()), COMMITTED) is None
-    assert unclaimed(observed(), COMMITTED) is None
-    assert unclaimed(observed(status=status), None) is None
+    assert unclaimed(observed(status=status, claims=(there,))) is None
+    assert unclaimed(observed(status=status, claims=None)) is None
+    assert unclaimed(observed(status=running_status())) is None
+    assert unclaimed(observed()) is None
+    assert unclaimed(observed(status=running_status(attempt=ended_record("Stopped")))) is None
 
 
 @pytest.mark.parametrize("change", [{"step": 2**53}, {"updates": 2**53}, {"step": 9}, {"uri": "s3://elsewhere/x/"}])
 def test_what_would_be_refused_as_a_row_is_never_written(change: dict[str, Any]) -> None:
     """User code may name anything, even a number that no column holds: the same pass would fail for ever."""
-    status = running_status(attempt=ended_record("Stopped"))
-    assert unclaimed(observed(status=status), COMMITTED.model_copy(update=change)) is None
+    assert unclaimed(observed(status=_named(COMMITTED.model_copy(update=change)))) is None

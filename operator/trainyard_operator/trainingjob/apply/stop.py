@@ -48,10 +48,9 @@ async def record_cancel(kube: Kube, metadata: ObjectMeta, now: datetime) -> None
     await _latch(kube, metadata, {"cancelTime": format_time(now)})
 
 
-async def _latch(kube: Kube, metadata: ObjectMeta, status: dict[str, Any]) -> None:
-    path = TRAINING_JOBS.path(metadata.namespace, metadata.name, "status")
-    patch = {"metadata": {"uid": metadata.uid}, "status": status}
+async def _latch(kube: Kube, metadata: ObjectMeta, fields: dict[str, Any]) -> None:
+    path = TRAINING_JOBS.path(metadata.namespace, metadata.name)
     try:
-        await asyncio.wait_for(kube.merge(path, patch, names.BUDGET_MANAGER), RECORD_SECONDS)
+        await asyncio.wait_for(kube.latch(path, metadata.uid, fields, names.BUDGET_MANAGER), RECORD_SECONDS)
     except TimeoutError:
         raise KubeError(0, "Timeout", f"{path}: no answer within {RECORD_SECONDS:.0f} s") from None

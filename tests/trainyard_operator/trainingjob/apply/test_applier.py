@@ -119,9 +119,9 @@ class Refusing:
         self.lets = lets
         self.tried: list[str] = []
 
-    async def merge(self, path: str, *_: Any) -> None:
+    async def latch(self, path: str, *_: Any) -> None:
         """A record."""
-        self._try("merge", path)
+        self._try("latch", path)
 
     async def apply(self, path: str, *_: Any) -> dict[str, Any]:
         """A status, an account."""
@@ -181,7 +181,7 @@ def test_nothing_keeps_pods_from_being_stopped(case: str, status: int, ledger_up
     stopped = [each for each in server.tried if each.startswith("delete ")]
     assert stopped == ["delete jobs/sums-1", "delete pods/sums-1-abcde", "delete pods/sums-1-second"]
     (first,) = (number for number, each in enumerate(server.tried) if each == "delete pods/sums-1-second")
-    assert all(each.startswith(("merge ", "delete ")) for each in server.tried[:first])
+    assert all(each.startswith(("latch ", "delete ")) for each in server.tried[:first])
 
 
 def test_of_all_else_a_failure_ends_the_pass_but_what_is_optional_is_tried_each_for_itself(tmp_path: Path) -> None:

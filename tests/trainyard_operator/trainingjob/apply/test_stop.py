@@ -20,9 +20,9 @@ class Server:
         self.asked: list[tuple[str, Any, str]] = []
         self.hangs = hangs
 
-    async def merge(self, path: str, patch: dict[str, Any], manager: str) -> None:
-        """A merge patch."""
-        self.asked.append((path, patch, manager))
+    async def latch(self, path: str, uid: str, fields: dict[str, Any], manager: str) -> None:
+        """Fields of the status of an object."""
+        self.asked.append((path, {uid: fields}, manager))
         if self.hangs:
             await asyncio.Event().wait()
 
@@ -37,7 +37,7 @@ def _asked(action: Any) -> list[tuple[str, Any, str]]:
     return server.asked
 
 
-STATUS = "/apis/trainyard.dev/v1alpha1/namespaces/team-a/trainingjobs/sums/status"
+PATH = "/apis/trainyard.dev/v1alpha1/namespaces/team-a/trainingjobs/sums"
 
 
 def test_a_record_goes_to_the_very_object_whatever_its_version() -> None:
@@ -45,7 +45,7 @@ def test_a_record_goes_to_the_very_object_whatever_its_version() -> None:
     record = {"stop": {"cause": "Suspended", "time": time_text(0), "attempt": 2}}
     for action, status in ((RecordStop("Suspended", 2), record), (RecordCancel(), {"cancelTime": time_text(0)})):
         assert _asked(action) == [
-            (STATUS, {"metadata": {"uid": UID}, "status": status}, "trainyard-operator-budget"),
+            (PATH, {UID: status}, "trainyard-operator-budget"),
         ]
 
 
