@@ -158,6 +158,9 @@ def test_only_a_cancellation_that_is_news_is_latched(tmp_path: Path) -> None:
         (job_body(deleted=-1, status=running_status(ENDED)), True),
         (job_body(cancel=True, status=running_status(ENDED)), False),
         (job_body(suspend=True, status=running_status(ENDED)), False),
+        (job_body(suspend=True, status=running_status(reported(ConditionType.SUSPENDED, "True", "Suspended"))), False),
+        (job_body(suspend=True, status=running_status(reported(ConditionType.SUSPENDED, "False", "No"))), True),
+        (job_body(cancel=True, status=running_status(reported(ConditionType.SUSPENDED, "True", "Suspended"))), True),
     ],
 )
 def test_a_stop_is_urgent_while_something_may_run(body: dict[str, Any], urgent: bool, tmp_path: Path) -> None:

@@ -9,12 +9,14 @@ import pytest
 
 from tests.trainyard_operator.builders import (
     POD_UID,
+    PREFIX,
     at,
     child,
     claim,
     conditions,
     decide,
     ended_pod,
+    ended_record,
     observed,
     open_pod,
     pod,
@@ -23,8 +25,10 @@ from tests.trainyard_operator.builders import (
     stop_record,
 )
 from trainyard_api.conditions import ConditionType
+from trainyard_api.termination import CommittedCheckpoint
 from trainyard_operator.trainingjob.actions import (
     BookAtOnce,
+    BookClaim,
     BookSpend,
     DeleteChild,
     DeletePod,
@@ -71,6 +75,20 @@ def test_outstanding_checkpoints_are_tried_once() -> None:
     """Not as a condition of the release."""
     plan = decide(observed(deleted=-1, status=running_status(cost=BOOKED), claims=(claim(),)))
     assert plan.actions == (StoreCheckpoint(claim()), EndRun("Deleted"), RemoveFinalizer())
+
+
+def test_a_checkpoint_that_the_trainer_only_named_is_booked_before_all_is_released() -> None:
+    """The database was away at its end: without the row nobody would know of the files."""
+    named = CommittedCheckpoint(
+        uri=f"{PREFIX}step-10-u2-9d2f0c3e/", digest=claim().digest, step=10, updates=2, size_bytes=9, metrics={}
+    )
+    record = ended_record("Stopped", committed=named.to_wire())
+    status = running_status(cost=BOOKED, attempt=record, stop=STOPPED)
+    (booked,) = decide(observed(deleted=-1, status=status, claims=())).actions
+    assert isinstance(booked, BookClaim)
+    assert booked.claim.uri == named.uri
+    there = decide(observed(deleted=-1, status=status, claims=(booked.claim,)))
+    assert [type(action) for action in there.actions] == [StoreCheckpoint, EndRun, RemoveFinalizer]
 
 
 def test_a_pod_that_wont_end_is_waited_for_only_so_long() -> None:

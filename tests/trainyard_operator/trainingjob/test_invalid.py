@@ -57,6 +57,18 @@ def test_its_grace_is_heeded_where_it_is_in_order(given: object, grace: int) -> 
     assert reading.job.spec.checkpoints.stop_grace_seconds == grace
 
 
+def test_where_it_saves_is_known_where_that_is_in_order() -> None:
+    """A broken grace takes no storage with it; a broken storage no grace."""
+    body = job_body(checkpoints={"stopGraceSeconds": "long"})
+    body["spec"]["checkpoints"]["storage"] = {"s3": {"bucket": "mine", "secretRef": {"name": "keys"}}}
+    reading = read(body)
+    assert reading.unreadable.startswith("spec.checkpoints.stopGraceSeconds: ")
+    assert reading.job.spec.checkpoints.storage.s3.bucket == "mine"
+    body["spec"]["checkpoints"] = {"stopGraceSeconds": 77, "storage": {"disk": {}}}
+    checkpoints = read(body).job.spec.checkpoints
+    assert (checkpoints.stop_grace_seconds, checkpoints.storage.s3.bucket) == (77, "unreadable")
+
+
 @pytest.mark.parametrize("spec", [None, [], "x", 7, {}, {"checkpoints": []}])
 def test_no_manifest_breaks_the_reader(spec: object) -> None:
     """Neutral values stand in; what they would run is never begun."""

@@ -102,6 +102,18 @@ def test_what_was_decided_upon_is_looked_at_again(change: dict[str, Any]) -> Non
     assert api["/trainingjobs/sums"]["status"].get("attempts") != 2
 
 
+@pytest.mark.parametrize("change", [{"attempts": 7}, {"cancelTime": time_text(0)}, {"metadata": {"generation": 2}}])
+def test_the_money_is_written_whatever_has_changed_and_the_rest_is_not(change: dict[str, Any]) -> None:
+    """What has been spent stays spent; what was decided beside it is decided anew."""
+    api, seen = _held(**change)
+    with pytest.raises(KubeError, match="the job has changed since it was observed") as caught:
+        _write(api, seen, _plan(money=True, rest=True))
+    assert caught.value.conflict
+    assert api.writes == [BUDGETS]
+    status_now = api["/trainingjobs/sums"]["status"]
+    assert (status_now["cost"]["spentUSD"], status_now.get("attempts")) == ("1.0000", change.get("attempts", 1))
+
+
 def test_a_job_that_is_gone_or_may_not_be_written_is_an_error() -> None:
     """Of the server's own sort."""
     api, seen = _held(progress={"step": 2})
