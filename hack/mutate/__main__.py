@@ -6,6 +6,7 @@ whole run found into docs/mutation.md. Everything else it writes lies in the cac
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -24,7 +25,9 @@ PAGE: Final = ROOT / "docs/mutation.md"
 
 def main(arguments: Sequence[str]) -> int:
     """Run mutants, or write the table; 0 where tests notice nine changes of ten."""
-    scope, rest = TRAINER, list(arguments)
+    parser = argparse.ArgumentParser(prog="python -m hack.mutate", description=__doc__)
+    parser.add_argument("words", nargs="*", help="`operator`, then patterns or `table`")
+    scope, rest = TRAINER, list(parser.parse_args(arguments).words)
     if rest and rest[0] in SCOPES:
         scope = SCOPES[rest.pop(0)]
     folder = layout.cache() / "mutate"
