@@ -86,6 +86,7 @@ class Reason(StrEnum):
     START_REFUSED = "StartRefused"
     DATABASE_UNAVAILABLE = "DatabaseUnavailable"
     CHECKPOINT_REFUSED = "CheckpointRefused"
+    CLAIM_REFUSED = "ClaimRefused"
     ROWS_UNWRITTEN = "RowsUnwritten"
     UNSCHEDULABLE = "Unschedulable"
     POD_REFUSED = "PodRefused"

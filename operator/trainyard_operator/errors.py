@@ -6,6 +6,8 @@
   x KubeError             the API server refused a request, or can't be reached
   x LedgerError           the ledger can't be used
     + LedgerUnavailable   Postgres can't be reached, or refused a statement
+    + LedgerRefused       of these: Postgres answers, and refused a statement
+    + ClaimRefused        of these: Postgres takes rows, and never this one
     + MigrationError      the schema can't be brought to this version
   x ReleaseError          the operator can't be stopped, or an object can't be released
 

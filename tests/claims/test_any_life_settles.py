@@ -77,6 +77,8 @@ EVENTS: dict[str, Callable[[World], Any]] = {
     "delete": _delete,
     "the ledger goes away": _ledger(False),
     "the ledger is back": _ledger(True),
+    "the ledger takes no rows": lambda world: setattr(world, "ledger_writable", False),
+    "the ledger takes rows": lambda world: setattr(world, "ledger_writable", True),
     "a few seconds": lambda world: world.let_pass(7),
     "some minutes": lambda world: world.let_pass(400),
 }
@@ -113,12 +115,12 @@ def _succeeded(status: dict[str, Any]) -> str:
 
 def _let_rest(world: World) -> None:
     """Whatever was away is back, and what was told to stop has its time."""
-    world.ledger_up = True
+    world.ledger_up = world.ledger_writable = True
     for _ in range(4):
         world.settle()
         world.write_rows(ends=False)
         world.settle()
-        world.let_pass(10)
+        world.let_pass(30)
         world.let_end()
         world.write_rows(ends=True)
     world.settle()

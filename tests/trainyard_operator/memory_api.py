@@ -159,6 +159,10 @@ class MemoryLedger:
         """What there is."""
         return self.rows
 
+    def fetchone(self) -> tuple[Any, ...] | None:
+        """Nothing: who asks for one row asks whether another run has it."""
+        return None
+
 
 def _merged(former: Body, applied: Body) -> Body:
     ours = {each["type"] for each in applied.get("conditions", ())}

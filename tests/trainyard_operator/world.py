@@ -22,12 +22,19 @@ from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.money.booking import Spend
 from trainyard_operator.trainingjob import actions, invalid, reconcile
 from trainyard_operator.trainingjob.actions import ActionClass, Plan
-from trainyard_operator.trainingjob.observed import ChildView, Observed
+from trainyard_operator.trainingjob.observed import ChildView, Observed, Refusal
 from trainyard_operator.trainingjob.status import halves
 
 Effect = Callable[[], None]
+_ROWS = (actions.BookSpend, actions.BookClaim, actions.BookAtOnce, actions.EndRun, actions.StartAttempt)
+"""Written into the ledger."""
+REST = timedelta(seconds=30)
 _FINDS_ITSELF_DONE = (actions.EnsureRunConfig, actions.CopyEvaluation)
 """Planned at every pass; the second time they write nothing."""
+
+
+class RowRefusedError(Exception):
+    """A row that the ledger didn't take."""
 
 
 @dataclass
@@ -43,6 +50,11 @@ class World:
     claims: list[Claim] = field(default_factory=list)
     objects: list[Checkpoint] = field(default_factory=list)
     ledger_up: bool = True
+    ledger_writable: bool = True
+    refused: Refusal | None = None
+    """Why the ledger took no row the last time."""
+    refused_start: Refusal | None = None
+    """The same of a start."""
     now: datetime = NOW
     rows: dict[str, Decimal] = field(default_factory=dict)
     """Pod uid → US dollars in the ledger."""
@@ -80,6 +92,8 @@ class World:
             node_labels={each.uid: {} for each in everybody},
             checkpoints=tuple(self.objects),
             claims=tuple(self.claims) if self.ledger_up else None,
+            refused_ledger=self.refused if self.refused is not None and self.now < self.refused.again else None,
+            refused_start=self.refused_start,
             unreadable=reading.unreadable,
         )
 
@@ -92,10 +106,14 @@ class World:
         """Makes a pass, or the first effects of one; tells whether it would change anything."""
         seen, plan = self.observe(), self.plan(refresh=refresh)
         effects = list(self._effects(seen, plan))
-        for effect in effects[:cut_after]:
-            if self.gone:
-                break
-            effect()
+        try:
+            for effect in effects[:cut_after]:
+                if self.gone:
+                    break
+                effect()
+        except RowRefusedError:
+            # It is remembered by now.
+            self.make_pass(refresh=refresh)
         return bool(effects)
 
     def settle(self, most: int = 30) -> int:
@@ -129,6 +147,8 @@ class World:
 
     def _effect(self, action: actions.Action) -> Effect:  # noqa: C901 - so is this
         def act() -> None:  # noqa: C901, PLR0912 - one case for each sort of action
+            if isinstance(action, _ROWS):
+                self._ask_ledger(action)
             match action:
                 case actions.RecordStop(cause, attempt):
                     self.status["stop"] = {"cause": cause, "time": format_time(self.now), "attempt": attempt}
@@ -170,8 +190,17 @@ class World:
 
         return act
 
+    def _ask_ledger(self, action: actions.Action) -> None:
+        refusal = None if self.ledger_writable else Refusal("read-only", self.now + REST)
+        if isinstance(action, actions.StartAttempt):
+            self.refused_start = refusal
+        else:
+            self.refused = refusal
+        if refusal is not None and not isinstance(action, actions.BookAtOnce):
+            raise RowRefusedError
+
     def _book(self, spend: Spend) -> None:
-        if self.ledger_up:
+        if self.ledger_up and self.ledger_writable:
             self.rows.setdefault(spend.pod.uid, spend.amount)
 
     def _start(self, number: int) -> None:
@@ -259,7 +288,7 @@ class World:
 
     def commit(self, step: int) -> None:
         """Lets the trainer claim a checkpoint."""
-        if self.living and self.ledger_up and all(each.step != step for each in self.claims):
+        if self.living and self.ledger_up and self.ledger_writable and all(each.step != step for each in self.claims):
             attempt = max(each.attempt for each in self.living)
             self.claims.append(claim(step, attempt=attempt, run_uid=UID))
 

@@ -10,8 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+import psycopg
+
 from trainyard_api.ledger import CHECKPOINTS, CheckpointRow
 from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.ledger.errors import ClaimRefused
 from trainyard_operator.ledger.rows import Claim, texts_in
 from trainyard_operator.ledger.statements import insert, statement, values
 
@@ -33,6 +36,9 @@ _CLAIMS: Final = statement(
 
 
 _BOOK: Final = insert(CHECKPOINTS) + statement(" ON CONFLICT ({checkpoints.uri}) DO NOTHING")
+_OTHERS: Final = statement(
+    "SELECT {checkpoints.run_uid} FROM {checkpoints} WHERE {checkpoints.uri} = %s AND {checkpoints.run_uid} <> %s"
+)
 
 
 async def book(ledger: Ledger, claim: Claim) -> None:
@@ -40,6 +46,8 @@ async def book(ledger: Ledger, claim: Claim) -> None:
 
     Raises:
         LedgerUnavailable: it failed.
+        ClaimRefused: it would fail every time: another run has claimed the URI, or the row breaks a rule of the table,
+            as where the run's own row is gone.
     """
     row = CheckpointRow(
         uri=claim.uri,
@@ -52,7 +60,18 @@ async def book(ledger: Ledger, claim: Claim) -> None:
         metrics=dict(claim.metrics),
         parent_uri=None,
     )
-    await ledger.run(lambda connection: connection.execute(_BOOK, values(CHECKPOINTS, row)))
+
+    def write(connection: psycopg.Connection) -> str:
+        try:
+            connection.execute(_BOOK, values(CHECKPOINTS, row))
+        except (psycopg.IntegrityError, psycopg.DataError) as error:
+            return f"{type(error).__name__}: {str(error).splitlines()[0]}"
+        other = connection.execute(_OTHERS, [claim.uri, claim.run_uid]).fetchone()
+        return "" if other is None else f"run {other[0]} has claimed it"
+
+    refusal = await ledger.run(write)
+    if refusal:
+        raise ClaimRefused(refusal)
 
 
 async def read(ledger: Ledger, run_uids: Iterable[str]) -> dict[str, tuple[Claim, ...]]:

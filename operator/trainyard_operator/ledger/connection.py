@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from trainyard_operator.ledger.errors import LedgerUnavailable, MigrationError
+from trainyard_operator.ledger.errors import LedgerRefused, LedgerUnavailable, MigrationError
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +36,14 @@ class Ledger:
         self._lock = asyncio.Lock()
         self._retry_at = 0.0
         self._trouble: str | None = None
+        self._refused: str | None = None
 
     async def run(self, work: Callable[[psycopg.Connection], T]) -> T:
         """Runs statements, which must bear being repeated: once more where the server went away before.
 
         Raises:
-            LedgerUnavailable: Postgres can't be reached, or refused one; for two seconds after that, at once.
+            LedgerUnavailable: Postgres can't be reached; for two seconds after that, at once.
+            LedgerRefused: it answers, and refused one.
         """
         # One at a time: a connection is no pool, and statements here are short.
         async with self._lock:
@@ -65,7 +67,9 @@ class Ledger:
         fresh = self._connection is None
         try:
             return work(self._connected())
-        except psycopg.OperationalError:
+        except psycopg.OperationalError as error:
+            if _is_refusal(error):
+                raise
             self._drop()
             if fresh:
                 raise
@@ -73,10 +77,15 @@ class Ledger:
         return work(self._connected())
 
     def _failed(self, error: Exception) -> LedgerUnavailable:
-        # Many jobs ask: each would wait for the same time-out, and say the same.
-        self._retry_at = time.monotonic() + _RETRY_SECONDS
         lines = str(error).strip().splitlines()
         said = f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+        if _is_refusal(error):
+            if said != self._refused:
+                log.warning("ledger: %s", said)
+            self._refused = said
+            return LedgerRefused(said)
+        # Many jobs ask: each would wait for the same time-out, and say the same.
+        self._retry_at = time.monotonic() + _RETRY_SECONDS
         if said != self._trouble:
             log.warning("ledger: %s", said)
         self._trouble = said
@@ -94,6 +103,12 @@ class Ledger:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Tells whether Postgres answers: a broken connection and a server that goes down are told apart by their class."""
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return state is not None and not state.startswith(("08", "57P"))
 
 
 def _checked(dsn: str) -> str:

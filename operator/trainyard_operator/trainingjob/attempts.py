@@ -12,7 +12,7 @@ from trainyard_operator.trainingjob import attempt, record, restarts, stopping
 from trainyard_operator.trainingjob.actions import StartAttempt
 from trainyard_operator.trainingjob.attempt import Ended, NotBegun
 from trainyard_operator.trainingjob.findings import Finding, Problem
-from trainyard_operator.trainingjob.gates import NO_LEDGER
+from trainyard_operator.trainingjob.gates import ledger_trouble
 from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.situation import Situation
 from trainyard_operator.trainingjob.summary import going_on, in_the_way
@@ -45,8 +45,9 @@ def follow(situation: Situation, view: Ended) -> Finding:
         # The verdict is on record before the evidence goes.
         return going_on(Reason.RESTARTING, outcome.message)
     work = (*stopping.end_attempt(observed), *situation.unclaimed)
-    if work or not situation.settled or not observed.ledger_up:
-        return going_on(Reason.RESTARTING, outcome.message if observed.ledger_up else NO_LEDGER, actions=work)
+    trouble = ledger_trouble(observed)
+    if work or not situation.settled or trouble:
+        return going_on(Reason.RESTARTING, trouble or outcome.message, actions=work)
     newest = situation.reviewed.latest_accepted
     found = restarts.after(
         restarts.End(observed.attempt, ending, None if newest is None else newest.uri),

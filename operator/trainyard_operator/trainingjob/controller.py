@@ -26,7 +26,7 @@ from trainyard_operator.cluster.warnings import Warnings
 from trainyard_operator.cluster.watch import Watch
 from trainyard_operator.ledger import claims
 from trainyard_operator.ledger.connection import Ledger
-from trainyard_operator.ledger.errors import LedgerUnavailable
+from trainyard_operator.ledger.errors import LedgerRefused, LedgerUnavailable
 from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
@@ -137,6 +137,14 @@ class TrainingJobController:
             KubeError: a request failed, or the job has changed since it was observed (`conflict`).
             LedgerUnavailable: a row could not be written.
         """
+        try:
+            await self._pass(namespace, name)
+        except LedgerRefused as error:
+            log.warning("%s/%s: ledger: %s", namespace, name, error)
+            # It is remembered: what goes on without the row is decided anew, and what keeps it is said.
+            await self._pass(namespace, name)
+
+    async def _pass(self, namespace: str, name: str) -> None:
         reader = LiveReader(self.kube)
         body = await reader.get(TRAINING_JOBS, namespace, name)
         if body is None:
@@ -162,7 +170,7 @@ class TrainingJobController:
             read_nodes=self.read_nodes,
             keep_finished=self.keep_finished,
             now=self.clock.now(),
-            remembered=Remembered(dict(memory.stores), memory.start, memory.rows),
+            remembered=Remembered(dict(memory.stores), memory.start, memory.rows, memory.ledger, dict(memory.claims)),
         )
 
     def _decide(self, observed: Observed) -> Plan:

@@ -17,9 +17,9 @@ from trainyard_operator.money.booking import Books
 from trainyard_operator.trainingjob import attempt, stopping
 from trainyard_operator.trainingjob.actions import Action, BookAtOnce, BookClaim, EndRun, ReleasePod, RemoveFinalizer
 from trainyard_operator.trainingjob.findings import Condition, Finding
-from trainyard_operator.trainingjob.gates import NO_LEDGER
+from trainyard_operator.trainingjob.gates import ledger_trouble
 from trainyard_operator.trainingjob.observed import Observed
-from trainyard_operator.trainingjob.stored import stores, unclaimed
+from trainyard_operator.trainingjob.stored import lost, stores, unclaimed
 from trainyard_operator.trainingjob.summary import Unfinished, summarise
 from trainyard_operator.trainingjob.wanted import StopCause
 
@@ -49,15 +49,16 @@ def decide(observed: Observed, books: Books, now: datetime) -> Finding:
         # Settled in this pass: the next one sees it in the status and goes on.
         return Finding(conditions, actions=stop)
     if not observed.ledger_up and not _has_nothing_to_settle(observed, books):
-        away = Condition(ConditionType.DEGRADED, True, Reason.DATABASE_UNAVAILABLE, NO_LEDGER)
+        away = Condition(ConditionType.DEGRADED, True, Reason.DATABASE_UNAVAILABLE, ledger_trouble(observed))
         return Finding((*conditions, away), actions=_all_holds(observed))
-    claim = unclaimed(observed)
+    claim = unclaimed(observed, now)
     if claim is not None:
         # Its object follows in the next pass; rows that its files carry stay there.
         return Finding(conditions, actions=(*stop, BookClaim(claim)))
     made = stores(observed, observed.review_claims(), now)
     end = (EndRun(ENDED_BY_DELETION),) if observed.ledger_up else ()
-    return Finding(conditions, actions=(*made, *_all_holds(observed), *end, RemoveFinalizer()))
+    said = tuple(Condition(ConditionType.DEGRADED, True, each.reason, each.message) for each in lost(observed))
+    return Finding((*conditions, *said), actions=(*made, *_all_holds(observed), *end, RemoveFinalizer()))
 
 
 def _all_holds(observed: Observed) -> tuple[ReleasePod, ...]:

@@ -7,13 +7,14 @@ waited for, what can't ends the job. Pure.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from trainyard_api.conditions import ConditionType, Reason
 from trainyard_api.model_source import CheckpointSource
 from trainyard_api.quantities import GIB, parse_quantity
 from trainyard_api.training_job_spec import TrainingJobSpec
 from trainyard_api.training_job_status import ModelReference
+from trainyard_operator.cluster.messages import bounded
 from trainyard_operator.cluster.pod import Resources
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.money.rates import assumed_rate, missing_price
@@ -24,7 +25,13 @@ from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.outcome import Outcome
 from trainyard_operator.trainingjob.record import record_of
 
-NO_LEDGER = "The operator can't reach its Postgres database; its log says why. Running pods go on; nothing new begins."
+NO_LEDGER: Final = (
+    "The operator can't reach its Postgres database; its log says why. Running pods go on; nothing new begins."
+)
+_UNWRITABLE: Final = (
+    "The operator's Postgres database takes no rows; what pods cost waits in status.cost until it does. Running pods "
+    "go on; nothing new begins. The server says: "
+)
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,8 @@ class Gate:
 
 def before_start(observed: Observed, prices: Prices, *, read_nodes: bool, view: AttemptView) -> Gate:
     """Looks at the gates of the next start; once an attempt has begun, only at the ledger's."""
-    ledger = () if observed.ledger_up else (Problem(Reason.DATABASE_UNAVAILABLE, NO_LEDGER),)
+    trouble = ledger_trouble(observed)
+    ledger = (Problem(Reason.DATABASE_UNAVAILABLE, trouble),) if trouble else ()
     if not isinstance(view, NotBegun) or observed.unreadable:
         return Gate(Finding(problems=ledger), message="begun")
     model, baseline = _model(observed), _baseline(observed)
@@ -75,12 +83,20 @@ def before_start(observed: Observed, prices: Prices, *, read_nodes: bool, view: 
     if not known:
         cost = Condition(ConditionType.COST_KNOWN, False, Reason.NO_PRICE, price)
     refused = price if not known and prices.unknown_price == "Refuse" else ""
-    message = waits or refused or (NO_LEDGER if ledger else "")
+    message = waits or refused or trouble
     references = {field: pin.reference for field, pin in pins.items() if pin.reference is not None}
     conditions = (*(pin.report for pin in pins.values()), cost)
     circles = (pin.report for pin in pins.values() if pin.report.reason == Reason.WAITING_IN_CIRCLE)
     problems = (*(Problem(each.reason, each.message) for each in circles), *gone, *ledger)
     return Gate(Finding(conditions, references, problems=problems), message, final)
+
+
+def ledger_trouble(observed: Observed) -> str:
+    """Says what is wrong with the ledger; empty: it can be read, and takes rows as far as is known."""
+    if observed.claims is None:
+        return NO_LEDGER
+    refused = observed.refused_ledger
+    return "" if refused is None else bounded(f"{_UNWRITABLE}{refused.message}")
 
 
 def resources_of(spec: TrainingJobSpec) -> Resources:

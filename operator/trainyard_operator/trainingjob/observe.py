@@ -46,6 +46,10 @@ class Remembered:
     """Why the last start was refused."""
     rows: Refusal | None = None
     """Why the Job that writes carried rows was refused."""
+    ledger: Refusal | None = None
+    """Why the ledger took no row."""
+    claims: Mapping[str, Refusal] = field(default_factory=dict)
+    """Checkpoint URI → why the ledger can't take its row."""
 
 
 WarningsAbout = Callable[[str, str], Awaitable[str]]
@@ -73,7 +77,7 @@ async def observe(
         read_nodes: whether nodes may be read.
         keep_finished: how long what a job has left is kept.
         now: whole seconds.
-        remembered: what the API server refused in earlier passes.
+        remembered: what was refused in earlier passes.
 
     Raises:
         KubeError: a request failed.
@@ -93,6 +97,8 @@ async def observe(
         refused_stores=memory.stores,
         refused_start=memory.start,
         refused_rows=memory.rows,
+        refused_ledger=memory.ledger if memory.ledger is not None and now < memory.ledger.again else None,
+        refused_claims=memory.claims,
     )
     deleted = metadata.deletion_timestamp is not None
     if not deleted and retention.is_closed(seen, keep_finished, now):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -49,12 +49,14 @@ class ChildView:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Something that the API server refused to make."""
+    """Something that the API server refused to make, or the ledger to take."""
 
     message: str
     """What was refused, and why."""
     again: datetime
     """When it is tried again."""
+    rest: timedelta = timedelta()
+    """How long it rests; each refusal in a row may double it."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,10 @@ class Observed:
     """Why an earlier pass couldn't make what an attempt needs."""
     refused_rows: Refusal | None = None
     """Why the Job that writes carried rows couldn't be made."""
+    refused_ledger: Refusal | None = None
+    """Why the ledger takes no row; None: it does, or it is time to try again."""
+    refused_claims: Mapping[str, Refusal] = field(default_factory=dict)
+    """Checkpoint URI → why the ledger can't take its row."""
     pod_refusal: str = ""
     """Why the Job controller can't make the pod, in its words."""
     namespace_terminating: bool = False
@@ -123,8 +129,8 @@ class Observed:
 
     @property
     def ledger_up(self) -> bool:
-        """Tells whether the ledger could be read."""
-        return self.claims is not None
+        """Tells whether the ledger could be read, and takes rows as far as is known."""
+        return self.claims is not None and self.refused_ledger is None
 
     @property
     def account(self) -> Account:

@@ -51,7 +51,8 @@ def decide(observed: Observed, context: Context) -> Plan:
     if cause is StopCause.DELETED:
         findings = [money, deletion.decide(observed, books, context.now)]
     elif attempt.has_ended(observed):
-        findings = [money, retention.decide(observed, context.keep_finished, context.now)]
+        late = retention.decide(observed, context.keep_finished, context.now)
+        findings = [money, late, retention.show_ledger(observed, books)]
     else:
         findings = [money, *_active(observed, books, cause, context)]
     return _merge(observed, books, findings, context.now)

@@ -10,9 +10,11 @@ from datetime import datetime, timedelta
 
 from trainyard_api.conditions import ConditionType, Reason
 from trainyard_operator.cluster.clock import format_time, parse_time
+from trainyard_operator.money.booking import Books
 from trainyard_operator.trainingjob import attempt, stopping
 from trainyard_operator.trainingjob.actions import DeleteChild, DeletePod, DeleteTrainingJob, RemoveAccess
 from trainyard_operator.trainingjob.findings import Condition, Finding
+from trainyard_operator.trainingjob.gates import ledger_trouble
 from trainyard_operator.trainingjob.observed import Observed
 from trainyard_operator.trainingjob.stored import show
 
@@ -45,6 +47,17 @@ def decide(observed: Observed, keep: timedelta, now: datetime) -> Finding:
     if any(not pod.over for pod in observed.pods) or stopping.may_make_pods(observed):
         return Finding(late.conditions, late.fields, (*late.actions, *stopping.end_all(observed)))
     return late
+
+
+def show_ledger(observed: Observed, books: Books) -> Finding:
+    """Says that rows of what its pods have cost wait for the ledger, and takes it back when they are written."""
+    said = observed.reported(ConditionType.DEGRADED).get("reason", Reason.AS_EXPECTED)
+    trouble = ledger_trouble(observed) if books.unwritten else ""
+    if trouble and said in {Reason.AS_EXPECTED, Reason.DATABASE_UNAVAILABLE}:
+        return Finding((Condition(ConditionType.DEGRADED, True, Reason.DATABASE_UNAVAILABLE, trouble),))
+    if not trouble and said == Reason.DATABASE_UNAVAILABLE:
+        return Finding((Condition(ConditionType.DEGRADED, False, Reason.AS_EXPECTED),))
+    return Finding()
 
 
 def _is_due(observed: Observed, keep: timedelta, now: datetime) -> bool:

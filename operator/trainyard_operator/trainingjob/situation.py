@@ -49,5 +49,5 @@ class Situation:
     @property
     def unclaimed(self) -> tuple[BookClaim, ...]:
         """Plans the row of the checkpoint that the trainer named at its end and couldn't claim."""
-        claim = stored.unclaimed(self.observed)
+        claim = stored.unclaimed(self.observed, self.now)
         return () if claim is None else (BookClaim(claim),)

@@ -20,13 +20,13 @@ from trainyard_operator.trainingjob.record import ending_of
 
 
 def show(observed: Observed, reviewed: ClaimsReview, now: datetime) -> Finding:
-    """Stores what isn't stored yet, names the latest, and reports a refusal."""
+    """Stores what isn't stored yet, names the latest, and reports a refusal, of an object or of a row."""
     conditions, fields = _latest(observed, reviewed)
     return Finding(
         conditions=conditions,
         fields=fields,
         actions=stores(observed, reviewed, now),
-        problems=refusals(observed, reviewed),
+        problems=(*refusals(observed, reviewed), *lost(observed)),
     )
 
 
@@ -49,8 +49,22 @@ def claim_of(reviewed: ClaimsReview, uri: str | None) -> Claim | None:
     return next((claim for claim in reviewed.accepted if claim.uri == uri), None)
 
 
-def unclaimed(observed: Observed) -> Claim | None:
-    """Makes the claim that an ended trainer couldn't write, where the ledger lacks it and a row of it would count."""
+def unclaimed(observed: Observed, now: datetime) -> Claim | None:
+    """Makes the claim that an ended trainer couldn't write; one that was refused rests before it is tried again."""
+    claim = _lacking(observed) if observed.ledger_up else None
+    refused = None if claim is None else observed.refused_claims.get(claim.uri)
+    return None if refused is not None and now < refused.again else claim
+
+
+def lost(observed: Observed) -> tuple[Problem, ...]:
+    """Finds a claim that the ledger can't take; nothing waits for it."""
+    claim = _lacking(observed)
+    refused = None if claim is None else observed.refused_claims.get(claim.uri)
+    return () if refused is None else (Problem(Reason.CLAIM_REFUSED, refused.message),)
+
+
+def _lacking(observed: Observed) -> Claim | None:
+    """Makes the claim of what an ended trainer named, where the ledger lacks it and a row of it would count."""
     ending = ending_of(observed)
     committed = None if ending is None else ending.committed
     if ending is None or committed is None or observed.claims is None:

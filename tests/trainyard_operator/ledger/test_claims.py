@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from tests.servers import Database
-from tests.trainyard_operator.builders import UID
+from tests.trainyard_operator.builders import UID, claim
 from trainyard_operator.ledger import claims, runs
 from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.ledger.errors import ClaimRefused
 
 pytestmark = pytest.mark.integration
 
@@ -49,3 +51,25 @@ def test_what_a_trainer_writes_is_read_in_bounds(ledger: Ledger, database: Datab
     found = asyncio.run(claims.read(ledger, ["flood", UID]))
     assert [claim.step for claim in found["flood"]] == list(range(501, 1501))
     assert [(claim.step, claim.metrics, len(claim.digest)) for claim in found[UID]] == [(1, {}, 100)]
+
+
+def test_a_claim_is_booked_once_and_one_that_never_can_be_is_told_apart(ledger: Ledger, database: Database) -> None:
+    """Of a run without a row, of a URI that another run has, of a number too large for its column."""
+
+    async def refusal(**changes: Any) -> str:
+        with pytest.raises(ClaimRefused) as caught:
+            await claims.book(ledger, claim(**changes))
+        return str(caught.value)
+
+    async def go() -> None:
+        words = "ForeignKeyViolation: insert or update on table"
+        assert (await refusal()).startswith(words)
+        for uid in (UID, "other"):
+            await runs.begin_attempt(ledger, **ATTEMPT | {"run_uid": uid})
+        for _ in range(2):
+            await claims.book(ledger, claim())
+        assert await refusal(run_uid="other") == f"run {UID} has claimed it"
+        assert "out of range" in await refusal(uri="s3://b/x/", step=2**40)
+
+    asyncio.run(go())
+    assert database.rows("SELECT run_uid, step FROM trainyard.checkpoints") == [(UID, 10)]

@@ -10,9 +10,9 @@ import pytest
 
 from tests.servers import Database, Postgres
 from tests.trainyard_operator.builders import UID
-from trainyard_operator.ledger import claims
+from trainyard_operator.ledger import claims, runs
 from trainyard_operator.ledger.connection import Ledger
-from trainyard_operator.ledger.errors import LedgerUnavailable
+from trainyard_operator.ledger.errors import LedgerRefused, LedgerUnavailable
 
 pytestmark = pytest.mark.integration
 
@@ -68,3 +68,50 @@ def test_a_ledger_that_is_away_says_so_without_its_password(
     fresh = Ledger(file)
     assert asyncio.run(claims.read(fresh, [UID])) == {UID: ()}
     asyncio.run(fresh.close())
+
+
+def test_a_server_that_answers_and_takes_no_row_is_told_apart(
+    ledger: Ledger, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    """In its own words, logged once; others read at once, over the same connection."""
+    with psycopg.connect(database.owner, autocommit=True) as other:
+        other.execute(f"ALTER DATABASE {other.info.dbname} SET default_transaction_read_only = on")
+
+    async def go() -> None:
+        await claims.read(ledger, [UID])
+        connection = ledger._connection
+        for _ in range(2):
+            with pytest.raises(LedgerRefused, match="ReadOnlySqlTransaction: cannot execute UPDATE in a read-only"):
+                await runs.end(ledger, UID, "Completed")
+            assert await claims.read(ledger, [UID]) == {UID: ()}
+        assert ledger._connection is connection
+
+    asyncio.run(go())
+    assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "refused"),
+    [
+        (psycopg.errors.DiskFull("x"), True),
+        (psycopg.errors.ReadOnlySqlTransaction("x"), True),
+        (psycopg.errors.QueryCanceled("x"), True),
+        (psycopg.errors.AdminShutdown("x"), False),
+        (psycopg.errors.ConnectionFailure("x"), False),
+        (psycopg.OperationalError("x"), False),
+        (OSError("x"), False),
+    ],
+)
+def test_a_server_that_goes_down_refuses_nothing(error: Exception, refused: bool, ledger: Ledger) -> None:
+    """It is connected to anew; a full disk is no reason for that."""
+    tries = []
+
+    def work(connection: psycopg.Connection) -> None:
+        tries.append(connection)
+        raise error
+
+    with pytest.raises(LedgerUnavailable) as caught:
+        asyncio.run(ledger.run(work))
+    assert isinstance(caught.value, LedgerRefused) is refused
+    assert (ledger._connection is not None) is (refused or not isinstance(error, psycopg.OperationalError))
+    asyncio.run(ledger.close())

@@ -11,6 +11,7 @@ from tests.trainyard_operator.builders import (
     NAME,
     NOW,
     POD_UID,
+    TABLE,
     UID,
     at,
     checkpoint,
@@ -25,6 +26,7 @@ from tests.trainyard_operator.builders import (
     time_text,
 )
 from trainyard_api.conditions import ConditionType
+from trainyard_operator.money.booking import keep_books
 from trainyard_operator.trainingjob import retention
 from trainyard_operator.trainingjob.actions import (
     DeleteChild,
@@ -189,3 +191,31 @@ def test_late_checkpoints_are_tried_whatever_else_is_left() -> None:
 def test_checkpoints_are_tried_only_where_they_can_be_judged(around: dict[str, Any]) -> None:
     """By rows, objects and a manifest that can be read; and only where some were refused."""
     assert _decide(**{"status": _status(LACKS), "claims": (claim(),)} | around) == Finding()
+
+
+@pytest.mark.parametrize(
+    ("said", "written", "trouble", "after"),
+    [
+        ("AsExpected", False, True, (True, "DatabaseUnavailable")),
+        ("DatabaseUnavailable", False, True, (True, "DatabaseUnavailable")),
+        ("DatabaseUnavailable", True, True, (False, "AsExpected")),
+        ("DatabaseUnavailable", False, False, (False, "AsExpected")),
+        ("AsExpected", True, True, None),
+        ("AsExpected", False, False, None),
+        ("RowsUnwritten", False, True, None),
+        ("CheckpointRefused", False, True, None),
+    ],
+)
+def test_rows_that_wait_after_the_end_are_said_until_they_are_written(
+    said: str, written: bool, trouble: bool, after: tuple[bool, str] | None
+) -> None:
+    """Whatever else is said of an end stays."""
+    settled = [{"uid": POD_UID}] if written else [open_pod(end=-10)]
+    cost = {"spentUSD": "1.0000", "settledUSD": "1.000000", "settledPods": settled}
+    status = running_status(reported(ConditionType.DEGRADED, "True", said), cost=cost)
+    seen = observed(status=status, refused_ledger=Refusal("read-only", at(30)) if trouble else None)
+    books = keep_books(seen.account, TABLE, NOW, ledger_up=seen.ledger_up, refresh=False)
+    found = retention.show_ledger(seen, books).conditions
+    assert [(each.kind, each.status, each.reason) for each in found] == (
+        [] if after is None else [(ConditionType.DEGRADED, *after)]
+    )

@@ -23,7 +23,7 @@ from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.trainingjob.actions import StoreCheckpoint
 from trainyard_operator.trainingjob.findings import Finding
 from trainyard_operator.trainingjob.observed import Refusal
-from trainyard_operator.trainingjob.stored import claim_of, show, unclaimed
+from trainyard_operator.trainingjob.stored import claim_of, lost, show, unclaimed
 
 
 def _shown(**around: Any) -> Finding:
@@ -91,7 +91,7 @@ def _named(committed: CommittedCheckpoint) -> dict[str, Any]:
 
 def test_a_checkpoint_that_was_only_named_becomes_a_claim() -> None:
     """Of the attempt that named it, at the time of its end."""
-    found = unclaimed(observed(status=_named(COMMITTED)))
+    found = unclaimed(observed(status=_named(COMMITTED)), NOW)
     assert found == Claim(COMMITTED.uri, UID, 1, 10, COMMITTED.digest, 9, {"loss": "1.5"}, at(-10), 2)
 
 
@@ -99,14 +99,34 @@ def test_nothing_is_claimed_twice_or_without_an_end_or_the_ledger() -> None:
     """The trainer may have written the row; whether it has is known only while the ledger can be read."""
     status = _named(COMMITTED)
     there = claim(10, uri=COMMITTED.uri, updates=2)
-    assert unclaimed(observed(status=status, claims=(there,))) is None
-    assert unclaimed(observed(status=status, claims=None)) is None
-    assert unclaimed(observed(status=running_status())) is None
-    assert unclaimed(observed()) is None
-    assert unclaimed(observed(status=running_status(attempt=ended_record("Stopped")))) is None
+    assert unclaimed(observed(status=status, claims=(there,)), NOW) is None
+    assert unclaimed(observed(status=status, claims=None), NOW) is None
+    assert unclaimed(observed(status=running_status()), NOW) is None
+    assert unclaimed(observed(), NOW) is None
+    assert unclaimed(observed(status=running_status(attempt=ended_record("Stopped"))), NOW) is None
 
 
 @pytest.mark.parametrize("change", [{"step": 2**53}, {"updates": 2**53}, {"step": 9}, {"uri": "s3://elsewhere/x/"}])
 def test_what_would_be_refused_as_a_row_is_never_written(change: dict[str, Any]) -> None:
     """User code may name anything, even a number that no column holds: the same pass would fail for ever."""
-    assert unclaimed(observed(status=_named(COMMITTED.model_copy(update=change)))) is None
+    assert unclaimed(observed(status=_named(COMMITTED.model_copy(update=change))), NOW) is None
+
+
+def test_a_claim_that_was_refused_rests_and_is_said() -> None:
+    """While the ledger lacks it: what has come by itself is no problem any more."""
+    refused = {COMMITTED.uri: Refusal("taken", at(1))}
+    seen = observed(status=_named(COMMITTED), refused_claims=refused)
+    assert unclaimed(seen, NOW) is None
+    assert unclaimed(seen, at(1)) is not None
+    shown = show(seen, seen.review_claims(), NOW)
+    assert [(each.reason, each.message) for each in shown.problems] == [("ClaimRefused", "taken")]
+    there = observed(
+        status=_named(COMMITTED), refused_claims=refused, claims=(claim(10, uri=COMMITTED.uri, updates=2),)
+    )
+    assert lost(there) == ()
+    assert lost(observed(status=_named(COMMITTED))) == ()
+
+
+def test_nothing_is_claimed_of_a_ledger_that_takes_no_row() -> None:
+    """What it holds is known; what it lacks is claimed later."""
+    assert unclaimed(observed(status=_named(COMMITTED), refused_ledger=Refusal("read-only", at(1))), NOW) is None

@@ -53,7 +53,7 @@ class Applier:
     ledger: Ledger
     defaults: PodDefaults
     memories: dict[str, Memory] = field(default_factory=dict)
-    """Run uid → what the API server has refused to make for it."""
+    """Run uid → what the API server has refused to make for it, and the ledger to take."""
 
     async def carry_out(self, observed: Observed, plan: Plan, now: datetime) -> bool:
         """Does what the plan says; returns whether anything was written.
@@ -104,7 +104,7 @@ class Applier:
             case ReleasePod() | RemoveAccess() | DeleteTrainingJob():
                 await release.carry_out(kube, metadata, action)
             case BookSpend() | BookClaim() | EndRun() | BookAtOnce():
-                await book.write(self.ledger, metadata, action)
+                await book.write(self.ledger, metadata, action, self._memory(observed), now)
             case StartAttempt():
                 await start.start(kube, self.ledger, self.defaults, observed, self._memory(observed), now)
             case WriteRows():

@@ -25,6 +25,7 @@ from trainyard_operator.cluster.kube import (
 from trainyard_operator.cluster.messages import at_field
 from trainyard_operator.ledger import runs
 from trainyard_operator.ledger.connection import Ledger
+from trainyard_operator.ledger.errors import LedgerRefused
 from trainyard_operator.trainingjob.actions import WriteRows
 from trainyard_operator.trainingjob.apply.memory import Memory, refusal
 from trainyard_operator.trainingjob.child_job import Rendering, child_job_body
@@ -52,7 +53,7 @@ async def start(  # noqa: PLR0917 - what a start needs, each once
 
     Raises:
         KubeError: a request failed.
-        LedgerUnavailable: the rows could not be written.
+        LedgerUnavailable: the rows could not be written; a ledger that refused them is remembered too.
     """
     metadata = observed.metadata
     try:
@@ -61,6 +62,9 @@ async def start(  # noqa: PLR0917 - what a start needs, each once
         if 400 <= error.status < 500 and error.status not in {404, 409, 429}:
             why = at_field("metadata.name", f"its pod can't be made: {error}", metadata.name)
             memory.start = refusal(why, now)
+        raise
+    except LedgerRefused as error:
+        memory.start = refusal(at_field("metadata.name", f"the ledger can't be written: {error}", metadata.name), now)
         raise
     memory.start = None
 
