@@ -25,7 +25,7 @@ from trainyard_api.fields import (
 from trainyard_api.kind import KindNames, ObjectMeta, PrinterColumn
 from trainyard_api.model_source import Storage
 from trainyard_api.progress import ReportedEvaluation
-from trainyard_api.rules import ListMap, Rule, immutable
+from trainyard_api.rules import ListMap, Rule, immutable, stored_up_to
 from trainyard_api.training_job_status import LocalReference
 
 
@@ -64,7 +64,7 @@ class OwnerReference(ApiModel):
 class CheckpointStatus(ApiModel):
     """Observed state of a Checkpoint."""
 
-    conditions: Annotated[list[Condition], Field(max_length=8), ListMap("type")] | None = None
+    conditions: Annotated[list[Condition], stored_up_to(8), ListMap("type")] | None = None
     """Latest observations; Ready says whether it may be used."""
     uri: Uri | None = None
     """Folder of the files."""
@@ -76,7 +76,7 @@ class CheckpointStatus(ApiModel):
     """Bytes of its files, as 612Ki."""
     reward: ObservedDecimal | None = None
     """Mean reward of its step."""
-    metrics: Annotated[dict[Identifier, ObservedDecimal], Field(max_length=32)] | None = None
+    metrics: Annotated[dict[Identifier, ObservedDecimal], stored_up_to(32, "maxProperties")] | None = None
     """Measurements of its step."""
     updates: Count | None = None
     """Updates done of the step that it was taken in; absent where it was taken between steps."""

@@ -107,6 +107,16 @@ ATOMIC = Field(json_schema_extra={"x-kubernetes-list-type": "atomic"})
 """A list that is replaced as a whole."""
 
 
+def stored_up_to(most: int, of: str = "maxItems") -> Any:
+    """Bounds what is written, by the API server alone: what one has stored under a later bound is read in full.
+
+    Args:
+        most: how many.
+        of: `maxItems` of a list, `maxProperties` of an object.
+    """
+    return Field(json_schema_extra={of: most})
+
+
 def immutable(field: str, *, optional: bool = False, kind: str = "TrainingJob") -> Rule:
     """Makes the rule for the parent of `field` that refuses adding, removing or changing it after creation.
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from trainyard_api.conditions import Condition
 from trainyard_api.fields import ApiModel, Count, Digest, LongText, Money, ObjectName, Time, Uid, Uri
 from trainyard_api.progress import Progress
-from trainyard_api.rules import ListMap, Rule, never_falls
+from trainyard_api.rules import ListMap, Rule, never_falls, stored_up_to
 from trainyard_api.termination import CommittedCheckpoint
 
 MAX_PODS = 256
@@ -101,9 +101,9 @@ class Cost(ApiModel):
     """US dollars, of `settledUSD`, for work that stops dropped and that was done again; as its pods have said."""
     projected_usd: Money | None = None
     """US dollars at the end, if the rest goes as fast as the latest step."""
-    open_pods: Annotated[list[OpenPod], Field(max_length=MAX_PODS), ListMap("uid")] | None = None
+    open_pods: Annotated[list[OpenPod], stored_up_to(MAX_PODS), ListMap("uid")] | None = None
     """Pods that cost money now."""
-    settled_pods: Annotated[list[SettledPod], Field(max_length=MAX_PODS), ListMap("uid")] | None = None
+    settled_pods: Annotated[list[SettledPod], stored_up_to(MAX_PODS), ListMap("uid")] | None = None
     """Pods already booked whose objects still exist."""
 
 
@@ -202,7 +202,7 @@ class TrainingJobStatus(ApiModel):
         ),
     )
 
-    conditions: Annotated[list[Condition], Field(max_length=32), ListMap("type")] | None = None
+    conditions: Annotated[list[Condition], stored_up_to(32), ListMap("type")] | None = None
     """Latest observations; Succeeded sums the job up."""
     observed_generation: Count | None = None
     """metadata.generation that the operator has acted on."""

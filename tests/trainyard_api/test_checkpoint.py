@@ -23,3 +23,15 @@ def test_keys_of_metrics_are_words() -> None:
     for changes in CHECKPOINT_ON_STATUS["status.metrics", ""]:
         with pytest.raises(ValidationError, match="pattern"):
             Checkpoint.model_validate(changed(body, changes))
+
+
+def test_what_a_newer_operator_has_stored_is_read_in_full() -> None:
+    """One that couldn't be read would count as deleted."""
+    ready = {"type": "Ready", "status": "True", "reason": "Committed", "lastTransitionTime": "2026-01-02T03:04:05Z"}
+    status = bases.checkpoint_status() | {
+        "conditions": [ready | {"type": f"T{'t' * number}"} for number in range(9)],
+        "metrics": {f"k{number}": "1.0" for number in range(33)},
+    }
+    found = Checkpoint.model_validate(bases.checkpoint() | {"status": status}).status
+    assert found is not None
+    assert (len(found.conditions or []), len(found.metrics or {})) == (9, 33)

@@ -94,8 +94,9 @@ def keep_books(
         current = [_closed(pod, account, now) for pod in current]
     kept = _remembered(former, {pod.uid for pod in account.pods}, ledger_up=ledger_up)
     # One that the status couldn't remember would be added again: it stays open, with its end, until there is room.
-    ended = [pod for pod in current if pod.end_time is not None][: MAX_PODS - len(kept)]
-    left = [pod for pod in current if pod not in ended][:MAX_PODS]
+    # A newer version may have left more than this one may add to.
+    ended = [pod for pod in current if pod.end_time is not None][: max(0, MAX_PODS - len(kept))]
+    left = [pod for pod in current if pod not in ended][: max(MAX_PODS, len(cost.open_pods or []))]
     settled = tuple(Spend(pod, amount_of(pod, now)) for pod in ended)
     unwritten = tuple(spend for pod in former if (spend := _unwritten(pod, now)) is not None)
     kept += [SettledPod.model_validate(pod.model_dump()) for pod in ended]

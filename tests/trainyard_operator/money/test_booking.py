@@ -176,6 +176,21 @@ def test_no_more_is_settled_than_the_status_can_remember() -> None:
     assert [pod["uid"] for pod in later.cost["settledPods"]] == ["b"]
 
 
+def test_more_than_this_version_would_keep_is_kept_and_billed_once() -> None:
+    """A newer version may have left it: none is added again, none to it, and each goes when its row is written."""
+    many = tuple(ended_pod(1, uid=f"u{number:03}") for number in range(MAX_PODS + 44))
+    rows = [{**open_pod(end=-10), "uid": each.uid} for each in many]
+    opened = [{**open_pod(end=-10), "uid": f"open{number:03}"} for number in range(MAX_PODS + 9)]
+    status = _status(settledUSD="9.600000", settledPods=rows, openPods=opened)
+    books = _books(observed(status=status, pods=many), ledger_up=False, refresh=True)
+    assert (books.settled, books.cost["settledUSD"]) == ((), "9.600000")
+    assert (books.cost["settledPods"], books.cost["openPods"]) == (rows, opened)
+    later = _books(observed(status=running_status(cost=books.cost), pods=many[:5]), refresh=True)
+    assert len(later.unwritten) == len(many)
+    assert [each["uid"] for each in later.cost["settledPods"][:5]] == [each.uid for each in many[:5]]
+    assert len(later.settled) == MAX_PODS - 5
+
+
 def test_open_pods_are_bounded_as_the_schema_is() -> None:
     """What has no room is opened in a later pass, from the same beginning."""
     many = tuple(pod(uid=f"u{number:03}") for number in range(MAX_PODS + 1))

@@ -105,6 +105,18 @@ def test_of_a_status_only_what_breaks_the_schema_is_left_out() -> None:
     assert body == before
 
 
+def test_a_list_longer_than_this_version_would_make_it_is_read_in_full() -> None:
+    """Dropped as a whole, its pods would be billed a second time."""
+    settled = [open_pod(end=-1) | {"uid": f"u{number}"} for number in range(300)]
+    conditions = [reported(ConditionType.SUCCEEDED, "True", "Done") | {"type": f"T{'t' * n}"} for n in range(40)]
+    status = running_status(*conditions)
+    status["cost"]["settledPods"] = settled
+    found = read(job_body(status=status)).job.status
+    assert found is not None
+    assert found.cost is not None
+    assert (len(found.cost.settled_pods or []), len(found.conditions or [])) == (300, 40)
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
