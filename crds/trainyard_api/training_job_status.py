@@ -172,7 +172,9 @@ class Restarts(ApiModel):
     next_time: Time | None = None
     """When the next attempt may begin."""
     held_for: Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}$", max_length=64)] | None = None
-    """Digest of spec.trainer and spec.retry while the job is held until one of them is edited."""
+    """Digest of what spec.trainer and spec.retry hold besides defaults, while the job is held until one is edited."""
+    held_generation: Count | None = None
+    """metadata.generation that was last looked at while the job is held: the same one is no edit."""
     held_reason: Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]*$", max_length=63)] | None = None
     """Why it is held."""
 

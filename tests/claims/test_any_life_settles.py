@@ -26,6 +26,7 @@ CARRYING = json.dumps({"reason": "Stopped", "droppedSeconds": "9" * 30, "committ
 
 def _spec(world: World, **words: Any) -> None:
     world.body["spec"] |= words
+    world.body["metadata"]["generation"] += 1
 
 
 def _succeed(world: World) -> None:

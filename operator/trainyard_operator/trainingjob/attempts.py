@@ -50,7 +50,7 @@ def follow(situation: Situation, view: Ended) -> Finding:
         return going_on(Reason.RESTARTING, trouble or outcome.message, actions=work)
     newest = situation.reviewed.latest_accepted
     found = restarts.after(
-        restarts.End(observed.attempt, ending, None if newest is None else newest.uri),
+        restarts.End(observed.attempt, ending, None if newest is None else newest.uri, observed.metadata.generation),
         observed.status.restarts or Restarts(),
         observed.spec,
         situation.now,

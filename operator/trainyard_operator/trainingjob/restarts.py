@@ -50,16 +50,20 @@ class End:
     ending: AttemptEnding
     newest_uri: str | None
     """The run's newest checkpoint; None: it has none."""
+    generation: int
+    """metadata.generation of the spec that follows."""
 
 
 def after(end: End, former: Restarts, spec: TrainingJobSpec, now: datetime) -> Again | Held:
     """Decides what follows; where `former` holds this attempt already, nothing is counted twice."""
     attempt, ending = end.attempt, end.ending
     if ending.reason in _ASKED:
-        return Again(former.model_copy(update={"attempt": attempt, "next_time": None, "held_for": None}))
+        return Again(former.model_copy(update={"attempt": attempt, "next_time": None} | _FREE))
     if former.held_for is not None:
-        if former.held_for == _digest(spec):
-            return Held(former, _problem(former.held_reason or "", ending, former, spec))
+        if former.held_generation == end.generation or former.held_for in {_digest(spec), _digest_of_before(spec)}:
+            # Taken anew: a later version may know more fields, or other defaults.
+            still = _hold(former, former.held_reason, end, spec)
+            return Held(still, _problem(former.held_reason or "", ending, still, spec))
         # Edited: what it was held for is forgiven.
         return Again(Restarts(attempt=attempt, checkpoint_uri=end.newest_uri))
     counted = former
@@ -67,13 +71,14 @@ def after(end: End, former: Restarts, spec: TrainingJobSpec, now: datetime) -> A
         counted = _count(end, former)
         reason = _exhausted(ending, former, counted, spec)
         if reason is not None:
-            held = counted.model_copy(update={"held_for": _digest(spec), "held_reason": reason.value})
+            held = _hold(counted, reason.value, end, spec)
             return Held(held, _problem(reason, ending, held, spec))
     if counted.next_time is not None and now < parse_time(counted.next_time):
         return Again(counted, bounded(f"Attempt {attempt + 1} begins at {counted.next_time}: {ending.message}"))
     return Again(counted)
 
 
+_FREE: Final = {"held_for": None, "held_generation": None}
 _ASKED: Final = frozenset({Reason.STOPPED_UNSAVED.value, "Stopped"})
 """Ends that this operator asked for: nobody's fault, and no reason to wait."""
 
@@ -132,7 +137,22 @@ def _problem(reason: str, ending: AttemptEnding, counted: Restarts, spec: Traini
     )
 
 
+def _hold(counted: Restarts, reason: str | None, end: End, spec: TrainingJobSpec) -> Restarts:
+    """Notes of what is counted why the job is held, and the spec that it is held for."""
+    held = {"held_for": _digest(spec), "held_generation": end.generation, "held_reason": reason}
+    return counted.model_copy(update=held)
+
+
 def _digest(spec: TrainingJobSpec) -> str:
-    """Digests what an edit of lets a held job go on: the trainer's pod, and how often it may crash."""
+    """Digests what an edit of lets a held job go on; a field at its default counts as absent, whoever filled it in."""
+    parts = (spec.trainer, spec.retry)
+    text = json.dumps(
+        [part.model_dump(mode="json", by_alias=True, exclude_defaults=True) for part in parts], sort_keys=True
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _digest_of_before(spec: TrainingJobSpec) -> str:
+    """Digests the same as earlier versions did, defaults included."""
     text = json.dumps([spec.trainer.to_wire(), spec.retry.to_wire()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

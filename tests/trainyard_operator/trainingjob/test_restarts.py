@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.trainyard_operator.builders import NOW, ending, job, time_text
-from trainyard_api.training_job_spec import TrainingJobSpec
+from tests.trainyard_operator.builders import NOW, ending, job, job_body, time_text
+from trainyard_api.trainer_pod import GpuRequest, TrainerSpec
+from trainyard_api.training_job_spec import RetryPolicy, TrainingJobSpec
 from trainyard_api.training_job_status import AttemptEnding, Restarts
 from trainyard_operator.cluster.clock import parse_time
 from trainyard_operator.trainingjob.restarts import LONGEST_PAUSE, Again, End, Held, after
@@ -20,8 +23,10 @@ ENDED = NOW - timedelta(seconds=10)
 """When the attempts of these tests end."""
 
 
-def _end(attempt: int = 1, reason: str = "TrainerCrashed", uri: str | None = None, **changes: Any) -> End:
-    return End(attempt, AttemptEnding.model_validate(ending(reason, **changes)), uri)
+def _end(
+    attempt: int = 1, reason: str = "TrainerCrashed", uri: str | None = None, generation: int = 1, **changes: Any
+) -> End:
+    return End(attempt, AttemptEnding.model_validate(ending(reason, **changes)), uri, generation)
 
 
 def _interruption(attempt: int = 1, uri: str | None = None) -> End:
@@ -156,18 +161,23 @@ def test_another_crash_in_between_forgets_no_memory_step() -> None:
 def test_a_held_job_goes_on_once_trainer_or_retry_is_edited(edit: dict[str, Any]) -> None:
     """All is forgiven then; anything else, time included, leaves it held and says the same."""
     held = _held(_end(4, uri="s3://a/"), Restarts(attempt=3, crashes=3, in_a_row=3, checkpoint_uri="s3://a/")).counted
-    for spec, now in ((SPEC, NOW + timedelta(days=9)), (job(budget={"maxCostUSD": "9.00"}).spec, NOW)):
-        still = _held(_end(4, uri="s3://a/"), held, spec, now)
-        assert (still.counted, still.problem.reason) == (held, "RestartsExhausted")
-    freed = _again(_end(4, uri="s3://a/"), held, job(**edit).spec)
+    dearer = job(budget={"maxCostUSD": "9.00"}).spec
+    for generation, spec, now in ((1, SPEC, NOW + timedelta(days=9)), (2, dearer, NOW)):
+        still = _held(_end(4, uri="s3://a/", generation=generation), held, spec, now)
+        assert still.counted == held.model_copy(update={"held_generation": generation})
+        assert still.problem.reason == "RestartsExhausted"
+    edited = _end(4, uri="s3://a/", generation=2)
+    freed = _again(edited, held, job(**edit).spec)
     assert freed == Again(Restarts(attempt=4, checkpoint_uri="s3://a/"))
-    assert _again(_end(4, uri="s3://a/"), freed.counted, job(**edit).spec).counted == freed.counted
+    assert _again(edited, freed.counted, job(**edit).spec).counted == freed.counted
 
 
 @pytest.mark.parametrize("reason", ["Stopped", "StoppedUnsaved"])
 def test_a_stop_that_was_asked_for_is_never_counted(reason: str) -> None:
     """Nothing is added, nothing is waited for, and what held the job is let go of."""
-    former = Restarts(attempt=2, crashes=2, interruptions=1, in_a_row=3, next_time=time_text(500), held_for="ab")
+    former = Restarts(
+        attempt=2, crashes=2, interruptions=1, in_a_row=3, next_time=time_text(500), held_for="ab", held_generation=7
+    )
     found = _again(_end(3, reason, counts=False), former)
     assert found.message == ""
     assert found.counted == Restarts(attempt=3, crashes=2, interruptions=1, in_a_row=3, held_reason=None)
@@ -222,12 +232,84 @@ def test_the_words_of_an_end_are_cut_in_a_longer_message() -> None:
 
 
 def test_what_a_job_is_held_for_fits_its_field() -> None:
-    """Sixteen hex digits, whatever the order in which a manifest was written."""
+    """Thirty-two hex digits, whatever the order in which a manifest was written."""
     digest = _held(_end(4), Restarts(attempt=3, crashes=3)).counted.held_for
     assert digest is not None
-    assert len(digest) == 16
+    assert len(digest) == 32
     assert int(digest, 16) >= 0
     first, second = {"a": "1", "b": "2"}, {"b": "2", "a": "1"}
     one, other = (job(trainer={"cpu": "1", "memory": "1Gi", "nodeSelector": s}).spec for s in (first, second))
     held = _held(_end(4), Restarts(attempt=3, crashes=3), one).counted
-    assert _held(_end(4), held, other).counted == held
+    assert _held(_end(4, generation=2), held, other).counted.held_for == held.held_for
+
+
+class LaterGpus(GpuRequest):
+    """What a pod may ask of a GPU, with a field of a later version."""
+
+    sharing: str = "Never"
+
+
+class LaterTrainer(TrainerSpec):
+    """The trainer's pod with fields of a later version, and another default."""
+
+    gpus: LaterGpus | None = None
+    cpu: str = "2"
+    topology_spread: str = "Any"
+    huge_pages: str | None = None
+
+
+class LaterRetry(RetryPolicy):
+    """What happens after a crash, with a field of a later version."""
+
+    longest_pause_seconds: int = 300
+
+
+class LaterSpec(TrainingJobSpec):
+    """A spec as a later version reads it."""
+
+    trainer: LaterTrainer = LaterTrainer()
+    retry: LaterRetry = LaterRetry()
+
+
+_WRITTEN = {
+    "trainer": {"cpu": "3", "memory": "1Gi", "gpus": {"count": 1, "product": "L4"}},
+    "retry": {"maxRestarts": 3},
+}
+_EXHAUSTED = Restarts(attempt=3, crashes=3)
+
+
+def _later(*, filled: bool = False, **changes: Any) -> LaterSpec:
+    """A stored manifest as a later version reads it; `filled`: with the defaults that its API server fills in."""
+    spec = job_body(**_WRITTEN | changes)["spec"]
+    read = LaterSpec.model_validate(spec)
+    return LaterSpec.model_validate(read.to_wire()) if filled else read
+
+
+@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("generation", [1, 2])
+def test_an_upgrade_releases_no_held_job(filled: bool, generation: int) -> None:
+    """Whose version knows more fields, on the spec as it is and beside an edit of another field."""
+    held = _held(_end(4), _EXHAUSTED, job(**_WRITTEN).spec).counted
+    now = _held(_end(4, generation=generation), held, _later(filled=filled)).counted
+    assert now == held.model_copy(update={"held_generation": generation})
+    assert isinstance(after(_end(4, generation=3), now, _later(trainer={"cpu": "4"}), NOW), Again)
+
+
+def test_a_default_that_changes_with_the_version_is_no_edit() -> None:
+    """The API server has stored the former one; nobody has written anything since, and the next edit still counts."""
+    stored = {"cpu": "1", "memory": "1Gi"}
+    held = _held(_end(4), _EXHAUSTED, job(trainer=stored).spec).counted
+    now = _held(_end(4), held, _later(trainer=stored)).counted
+    assert now.held_for != held.held_for
+    assert _held(_end(4, generation=2), now, _later(trainer=stored)).counted.held_for == now.held_for
+    assert isinstance(after(_end(4, generation=3), now, _later(trainer=stored | {"memory": "2Gi"}), NOW), Again)
+
+
+def test_what_an_earlier_version_held_stays_held() -> None:
+    """Its digest held the defaults, and no generation stood beside it."""
+    wire = [SPEC.trainer.to_wire(), SPEC.retry.to_wire()]
+    digest = hashlib.sha256(json.dumps(wire, sort_keys=True).encode()).hexdigest()[:16]
+    former = Restarts(attempt=4, crashes=4, held_for=digest, held_reason="RestartsExhausted")
+    now = _held(_end(4, generation=5), former).counted
+    assert (now.held_generation, len(now.held_for or "")) == (5, 32)
+    assert isinstance(after(_end(4, generation=5), former, job(retry={"maxRestarts": 9}).spec, NOW), Again)
