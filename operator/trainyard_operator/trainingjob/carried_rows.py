@@ -19,7 +19,7 @@ from trainyard_operator.trainingjob.findings import Condition
 from trainyard_operator.trainingjob.observed import Observed
 
 PATIENCE: Final = timedelta(hours=1)
-"""How long after an attempt's end a job waits for a Job that the API server refuses."""
+"""How long after an attempt's end a job waits for a Job that the API server refuses, or whose name is taken."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def uri_of(observed: Observed) -> str | None:
 
 
 def write(observed: Observed, now: datetime) -> Carried:
-    """Plans the Job that writes them, and waits for its end; one that is refused is tried for an hour."""
+    """Plans the Job that writes them, and waits for its end; one that can't be made is waited for for an hour."""
     uri, job, ending = uri_of(observed), observed.rows_job, record.ending_of(observed)
     if uri is None or ending is None:
         return Carried()
@@ -56,7 +56,12 @@ def write(observed: Observed, now: datetime) -> Carried:
         return Carried(waits=True, actions=(EnsureRunConfig(job),))
     if job.ours and not job.failed:
         return Carried()
-    return Carried(trouble=_unwritten(uri, f"Job {job.name} couldn't write them; its log says why"))
+    why = f"Job {job.name} couldn't write them; its log says why"
+    if not job.ours:
+        why = f'the Job "{job.name}" exists and isn\'t controlled by this TrainingJob: delete it'
+    # What a deleted job of this name has left is being collected; anything else a person has to clear away.
+    waits = not job.ours and now < parse_time(ending.time) + PATIENCE
+    return Carried(waits=waits, trouble=_unwritten(uri, why))
 
 
 def _unwritten(uri: str, why: str) -> tuple[Condition, ...]:

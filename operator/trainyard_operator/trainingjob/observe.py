@@ -22,7 +22,7 @@ from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, NAMESPACES, NODES
 from trainyard_operator.cluster.pod import PodView, read_pod
 from trainyard_operator.cluster.reader import ClusterReader
 from trainyard_operator.ledger.rows import Claim
-from trainyard_operator.trainingjob import attempt, carried_rows, invalid, retention
+from trainyard_operator.trainingjob import attempt, invalid, record, retention
 from trainyard_operator.trainingjob.child_job import read_child
 from trainyard_operator.trainingjob.model_source import SourceView, checkpoint_name
 from trainyard_operator.trainingjob.observed import ChildView, Observed, Refusal
@@ -123,6 +123,7 @@ def own_pods(bodies: list[dict[str, Any]], seen: Observed, *made_by: ChildView |
     cost, kept = seen.status.cost, seen.status.attempt
     known = {pod.uid for pod in cost.open_pods or []} | {pod.uid for pod in cost.settled_pods or []} if cost else set()
     jobs = {job.uid for job in made_by if job is not None and job.ours}
+    strangers = {job.uid for job in made_by if job is not None and not job.ours}
     jobs |= {kept.job_ref.uid} if kept is not None and kept.job_ref is not None else set()
     pods = []
     for body in bodies:
@@ -131,13 +132,13 @@ def own_pods(bodies: list[dict[str, Any]], seen: Observed, *made_by: ChildView |
         except (KeyError, ValueError) as error:
             log.warning("pod %s: not one of ours; %r", body["metadata"].get("name"), error)
             continue
-        is_ours = pod.job_name == seen.metadata.name and _is_made_by(jobs, pod, body["metadata"], seen)
+        is_ours = pod.job_name == seen.metadata.name and _is_made_by(jobs, strangers, pod, body["metadata"], seen)
         if pod.uid in known or is_ours:
             pods.append(pod)
     return tuple(pods)
 
 
-def _is_made_by(jobs: set[str], pod: PodView, metadata: Mapping[str, Any], seen: Observed) -> bool:
+def _is_made_by(jobs: set[str], strangers: set[str], pod: PodView, metadata: Mapping[str, Any], seen: Observed) -> bool:
     """Tells whether a pod was made by one of these Jobs, or by one of this run that is gone."""
     owner = next((ref for ref in metadata.get("ownerReferences", ()) if ref.get("controller")), None)
     if owner is None:
@@ -146,11 +147,12 @@ def _is_made_by(jobs: set[str], pod: PodView, metadata: Mapping[str, Any], seen:
     # By its name: a pass may have died between the Job and its record, and the Job may be gone since.
     named = {names.child_job(seen.metadata.name, pod.attempt), names.rows_job(seen.metadata.name, pod.attempt)}
     ours = pod.held and pod.attempt <= seen.attempt and owner["name"] in named
-    return owner["kind"] == "Job" and bool(owner["uid"] in jobs or ours)
+    return owner["kind"] == "Job" and bool(owner["uid"] in jobs or (ours and owner["uid"] not in strangers))
 
 
 async def _rows_job(reader: ClusterReader, seen: Observed) -> ChildView | None:
-    if carried_rows.uri_of(seen) is None:
+    """Looks for the Job that writes carried rows, and for one whose reason is no longer on record."""
+    if record.ending_of(seen) is None and seen.metadata.deletion_timestamp is None:
         return None
     metadata = seen.metadata
     body = await reader.get(JOBS, metadata.namespace, names.rows_job(metadata.name, seen.attempt))

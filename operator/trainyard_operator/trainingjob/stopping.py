@@ -31,11 +31,11 @@ def end_attempt(observed: Observed) -> tuple[Action, ...]:
 
 
 def end_all(observed: Observed) -> tuple[Action, ...]:
-    """Plans the same, and that nothing goes on writing the rows that a checkpoint carries."""
+    """Plans the same, and that nothing goes on writing the rows that a checkpoint carries: both Jobs before any pod."""
     job = observed.rows_job
-    idle = job is None or not job.ours or job.deleting or job.finished
+    goes = () if job is None or not job.ours or job.deleting or job.finished else (DeleteChild(job),)
     writers = (pod for pod in _alive(observed) if writes_rows(observed, pod))
-    return (*end_attempt(observed), *(() if idle or job is None else (DeleteChild(job),)), *map(DeletePod, writers))
+    return (*goes, *end_attempt(observed), *map(DeletePod, writers))
 
 
 def stop_pods(observed: Observed) -> tuple[Action, ...]:

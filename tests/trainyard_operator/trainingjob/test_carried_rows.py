@@ -44,26 +44,31 @@ def test_a_job_writes_them_and_is_waited_for() -> None:
     assert _write(rows_job=replace(JOB, finished=True)) == Carried()
 
 
-@pytest.mark.parametrize(
-    ("around", "why"),
-    [
-        (
-            {"rows_job": replace(JOB, finished=True, failed=True)},
-            "Job sums-1-rows couldn't write them; its log says why",
-        ),
-        ({"rows_job": replace(JOB, ours=False)}, "Job sums-1-rows couldn't write them; its log says why"),
-    ],
-)
-def test_rows_that_cant_be_written_keep_no_job_from_ending(around: dict[str, Any], why: str) -> None:
-    """It is said, with the checkpoint that still carries them."""
+def _unwritten(why: str) -> tuple[Condition, ...]:
     message = f'committed.uri: carries rows that aren\'t in the ledger: {why}; got "{ONE.uri}"'
-    assert _write(**around) == Carried(trouble=(Condition(ConditionType.DEGRADED, True, "RowsUnwritten", message),))
+    return (Condition(ConditionType.DEGRADED, True, "RowsUnwritten", message),)
+
+
+def test_rows_that_cant_be_written_keep_no_job_from_ending() -> None:
+    """It is said, with the checkpoint that still carries them."""
+    failed = replace(JOB, finished=True, failed=True)
+    assert _write(rows_job=failed) == Carried(
+        trouble=_unwritten("Job sums-1-rows couldn't write them; its log says why")
+    )
+
+
+@pytest.mark.parametrize("facts", [{}, {"finished": True}, {"finished": True, "failed": True}, {"deleting": True}])
+def test_a_strangers_job_of_that_name_is_said_and_waited_for_for_an_hour(facts: dict[str, Any]) -> None:
+    """Never taken for ours, however it ended; a person may delete it, and what a former job has left goes by itself."""
+    stranger = replace(JOB, ours=False, **facts)
+    why = 'the Job "sums-1-rows" exists and isn\'t controlled by this TrainingJob: delete it'
+    for now, waits in ((3589, True), (3590, False)):
+        assert _write(at(now), rows_job=stranger) == Carried(waits=waits, trouble=_unwritten(why))
 
 
 def test_a_job_that_is_refused_is_waited_for_and_tried_again_for_an_hour() -> None:
     """From the attempt's end; what was refused rests in between, and is said."""
-    message = f'committed.uri: carries rows that aren\'t in the ledger: quota; got "{ONE.uri}"'
-    trouble = (Condition(ConditionType.DEGRADED, True, "RowsUnwritten", message),)
+    trouble = _unwritten("quota")
     for now, waits in ((3589, True), (3590, False)):
         resting = Refusal("quota", at(now + 1))
         assert _write(at(now), refused_rows=resting) == Carried(waits=waits, trouble=trouble)

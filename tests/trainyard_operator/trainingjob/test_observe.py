@@ -136,6 +136,15 @@ def test_only_pods_that_the_child_controls_are_ours() -> None:
         assert _pods(stranger, child=child()) == [], stranger["metadata"]
 
 
+def test_a_strangers_job_makes_no_pod_of_ours() -> None:
+    """Though it has the name of one of ours, and its pods our labels and our finalizer."""
+    stranger = child(uid="other", ours=False)
+    owner = JOBS_POD_BODY["metadata"]["ownerReferences"][0]
+    theirs = pod_body(ownerReferences=[owner | {"uid": "other"}])
+    assert _pods(theirs, child=stranger) == []
+    assert _pods(JOBS_POD_BODY, child=stranger) == [POD_UID]
+
+
 def test_a_pod_that_is_billed_goes_on_being_ours() -> None:
     """Even if its Job was deleted with its pods orphaned; also once it is settled."""
     for cost in ({"openPods": [open_pod()]}, {"settledPods": [{"uid": POD_UID}]}):

@@ -181,6 +181,9 @@ def test_the_job_that_writes_carried_rows_is_looked_for_where_there_are_some() -
     without = Asked(jobs_sums_1_rows=body)
     assert _live(job_body(status=running_status()), without).rows_job is None
     assert not any(name.endswith("-rows") for _, _, name in without.asked)
+    # Whatever is still on record of it: a job that goes leaves no Job that makes pods.
+    gone = _live(job_body(status=running_status(), deleted=-1), Asked(jobs_sums_1_rows=body))
+    assert gone.rows_job is not None
 
 
 def test_labels_are_read_of_every_pod_that_has_just_been_bound() -> None:

@@ -96,9 +96,17 @@ def test_what_writes_carried_rows_goes_on_unless_the_job_is_deleted() -> None:
     for cause in (SUSPENDED, StopCause.CANCELLED):
         assert _stop(cause, **around) == (RecordStop(cause.value, 1), DeletePod(pod()))
         assert _stop(cause, **around | {"pods": (WRITER,)}) == ()
-    assert _stop(StopCause.DELETED, **around)[1:] == (DeletePod(pod()), DeleteChild(ROWS_JOB), DeletePod(WRITER))
+    assert _stop(StopCause.DELETED, **around)[1:] == (DeleteChild(ROWS_JOB), DeletePod(pod()), DeletePod(WRITER))
     for idle in (None, child(ours=False), child(finished=True), child(deleting=True)):
         assert end_all(observed(rows_job=idle)) == ()
+
+
+def test_both_jobs_go_before_any_pod() -> None:
+    """Else a controller makes another pod for one that was just deleted, while each deletion takes its time."""
+    seen = observed(status=running_status(), child=child(), pods=(pod(), WRITER), rows_job=ROWS_JOB)
+    jobs, pods = {DeleteChild(child()), DeleteChild(ROWS_JOB)}, {DeletePod(pod()), DeletePod(WRITER)}
+    plan = end_all(seen)
+    assert (set(plan[:2]), set(plan[2:])) == (jobs, pods)
 
 
 def test_a_label_alone_spares_no_pod() -> None:
