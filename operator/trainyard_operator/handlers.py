@@ -56,7 +56,7 @@ def _ask_when_seen(found: kopf.OperatorRegistry, kind: Kind, watch: Watch, queue
             health.watched(metadata["uid"], metadata["resourceVersion"])
             controller, plain = queue.controllers[kind], dict(body)
             queue.ask(Key(kind, str(namespace), str(name)), urgent=controller.is_urgent(plain))
-            await controller.seen(plain)
+            controller.seen(plain)
         else:
             queue.ask(Key(kind, str(namespace), metadata["labels"][watch.label]))
 

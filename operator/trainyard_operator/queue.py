@@ -60,8 +60,8 @@ class Controller(Protocol):
     def chores(self) -> Sequence[Callable[[ClusterListing], Awaitable[None]]]:
         """Lists what is done once a tick about all objects together, after they were judged."""
 
-    async def seen(self, body: Body) -> None:
-        """Does what can't wait for a pass, from an event's own body."""
+    def seen(self, body: Body) -> None:
+        """Begins what can't wait for a pass, from an event's own body; returns at once."""
 
     def is_urgent(self, body: Body) -> bool:
         """Tells whether a pass over an object should overtake others: it may stop something that costs money."""

@@ -130,7 +130,7 @@ class Sweeps:
         self.seen: list[list[dict[str, Any]]] = []
         self.chores = (self._note,)
 
-    async def seen(self, body: dict[str, Any]) -> None:
+    def seen(self, body: dict[str, Any]) -> None:
         """Never called: nothing is watched here."""
 
     def is_urgent(self, body: dict[str, Any]) -> bool:

@@ -36,7 +36,7 @@ class CheckpointController:
     lists = (TRAINING_JOBS, CHECKPOINTS)
     chores: Sequence[Callable[[ClusterListing], Awaitable[None]]] = ()
 
-    async def seen(self, body: Body) -> None:
+    def seen(self, body: Body) -> None:
         """Does nothing: no Checkpoint is watched."""
 
     def is_urgent(self, body: Body) -> bool:

@@ -6,6 +6,7 @@ observation and the same decision, whether a pass would write anything.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
@@ -75,6 +76,8 @@ class TrainingJobController:
     keep_finished: timedelta
     """How long the Job and the pod of a job that has ended are kept."""
     _cost_written: dict[str, float] = field(default_factory=dict)
+    _latches: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    """Run uid → the writing of its cancellation that is under way: of one job, one at a time."""
 
     kind = TRAINING_JOBS
     watches = (
@@ -108,19 +111,28 @@ class TrainingJobController:
 
         return is_needed
 
-    async def seen(self, body: Body) -> None:
-        """Latches a cancellation from the very event that tells of it: the next one may say otherwise."""
-        cancelled = body.get("spec", {}).get("cancel") is True
-        if not cancelled or "cancelTime" in body.get("status", {}) or not _goes_on(body):
+    def seen(self, body: Body) -> None:
+        """Begins to latch a cancellation from the very event that tells of it: the next one may say otherwise."""
+        cancelled, uid = body.get("spec", {}).get("cancel") is True, body["metadata"]["uid"]
+        if not cancelled or "cancelTime" in body.get("status", {}) or not _goes_on(body) or uid in self._latches:
             return
+        self._latches[uid] = asyncio.create_task(self._latch(body), name=f"cancel {uid}")
+
+    async def _latch(self, body: Body) -> None:
+        """Tries it some times; the passes try on while the manifest says so."""
         metadata = ObjectMeta.model_validate({k: body["metadata"][k] for k in ("name", "namespace", "uid")})
-        for _ in range(_LATCH_TRIES):
-            try:
-                await stop.record_cancel(self.kube, metadata, self.clock.now())
-            except KubeError as error:
-                log.warning("%s/%s: cancel: %s", metadata.namespace, metadata.name, error)
-            else:
-                return
+        try:
+            for _ in range(_LATCH_TRIES):
+                try:
+                    await stop.record_cancel(self.kube, metadata, self.clock.now())
+                except KubeError as error:
+                    log.warning("%s/%s: cancel: %s", metadata.namespace, metadata.name, error)
+                    if error.status == 404:
+                        return
+                else:
+                    return
+        finally:
+            del self._latches[metadata.uid]
 
     def is_urgent(self, body: Body) -> bool:
         """Tells whether a job is deleted, cancelled or suspended and may still run."""

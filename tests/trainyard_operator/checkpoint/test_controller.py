@@ -106,7 +106,7 @@ def test_nothing_of_a_checkpoint_is_urgent() -> None:
     """It costs nothing, and is watched by nobody."""
     api = MemoryApi()
     assert not _controller(api).is_urgent(_made())
-    asyncio.run(_controller(api).seen(_made()))
+    _controller(api).seen(_made())
     assert api.asked == []
 
 

@@ -91,8 +91,9 @@ ENDED = reported(ConditionType.SUCCEEDED, "False", "Cancelled")
 class Latching:
     """Takes fields of a status, after it has refused the first few."""
 
-    def __init__(self, refusals: int = 0) -> None:
+    def __init__(self, refusals: int = 0, status: int = 500) -> None:
         self.refusals = refusals
+        self.status = status
         self.taken: list[dict[str, Any]] = []
         self.asked = 0
 
@@ -104,13 +105,22 @@ class Latching:
         )
         self.asked += 1
         if self.asked <= self.refusals:
-            raise KubeError(500, "InternalError", "down")
+            raise KubeError(self.status, "InternalError", "down")
         self.taken.append({uid: fields})
 
 
-def _see(body: dict[str, Any], directory: Path, refusals: int = 0) -> Latching:
-    server = Latching(refusals)
-    asyncio.run(_controller(directory, server).seen(body))
+def _see(body: dict[str, Any], directory: Path, refusals: int = 0, status: int = 500, times: int = 1) -> Latching:
+    server = Latching(refusals, status)
+
+    async def go() -> None:
+        controller = _controller(directory, server)
+        for _ in range(times):
+            controller.seen(body)
+        assert server.asked == 0, "the watch waited"
+        await asyncio.gather(*controller._latches.values())
+        assert controller._latches == {}
+
+    asyncio.run(go())
     return server
 
 
@@ -127,6 +137,18 @@ def test_a_latch_that_fails_is_tried_again_but_not_for_ever(tmp_path: Path) -> N
     assert len(_see(job_body(cancel=True), tmp_path, refusals=2).taken) == 1
     away = _see(job_body(cancel=True), tmp_path, refusals=9)
     assert (away.asked, away.taken) == (3, [])
+
+
+def test_many_events_of_one_cancellation_cost_one_request_and_no_wait(tmp_path: Path) -> None:
+    """A pod may report a hundred times a second meanwhile, and other jobs' events come over the same watch."""
+    server = _see(job_body(cancel=True), tmp_path, times=100)
+    assert (server.asked, len(server.taken)) == (1, 1)
+
+
+def test_a_latch_of_a_job_that_is_gone_isnt_tried_again(tmp_path: Path) -> None:
+    """What only lost a race is: a status that came meanwhile is answered as an invalid request."""
+    assert _see(job_body(cancel=True), tmp_path, refusals=9, status=404).asked == 1
+    assert _see(job_body(cancel=True), tmp_path, refusals=9, status=422).asked == 3
 
 
 def test_only_a_cancellation_that_is_news_is_latched(tmp_path: Path) -> None:
