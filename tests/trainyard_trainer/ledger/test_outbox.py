@@ -68,6 +68,7 @@ def test_a_checkpoint_has_all_that_the_database_has_not(opened: Open, run: serve
     """Rows before its mark, in all tables; not those of a step that came after. Later all of them are written, once."""
     outbox = opened()
     outbox.record_step(batch(0), metrics(0))
+    outbox.require(lambda _: None)  # in its turn: on a busy machine those rows take longer than it was prompt
     with hanging(run):
         outbox.record_step(batch(1), metrics(1))
         outbox.record_evaluation(StepMetrics("validation", 2, 2, {"success_rate": 0.5}), batch(0, 1, 2))
@@ -130,6 +131,32 @@ def test_what_is_kept_is_bounded_in_space_and_time(opened: Open, run: servers.Da
     stopped = opened(**limit, stop=Stop(lambda: True), after_stop=0.1)
     with hanging(run):
         stopped.record_step(batch(1), metrics(1))
+
+
+def test_an_end_by_an_error_bounds_all_waits_together(opened: Open, run: servers.Database) -> None:
+    """However patient they are, for time or for room: it ends as what it is, and doesn't become another error."""
+    outbox = opened(kept_bytes=0)
+    outbox.hurry()
+    with hanging(run):
+        outbox.record_step(batch(0), metrics(0))
+        outbox.record_checkpoint(SAVED)
+        with pytest.raises(DatabaseAwayError):
+            outbox.finish()
+        outbox.close()
+
+
+def test_rows_that_wait_at_the_end_are_written_if_the_database_answers(opened: Open, run: servers.Database) -> None:
+    """Also those of a run that ended by an error, which no checkpoint has; one that is gone isn't waited for."""
+    nowhere = run.trainer.rpartition("host=")[0] + "host=/nowhere"
+    outbox, gone = opened(prompt=2.0), opened(dsn=nowhere, prompt=GUARD_SECONDS)
+    with hanging(run):
+        outbox.record_step(batch(0), metrics(0))
+        outbox.record_step(batch(1), metrics(1))
+    outbox.hurry()
+    outbox.close()
+    assert steps(run) == [0, 1]
+    gone.record_step(batch(2), metrics(2))
+    gone.close()
 
 
 def test_a_run_does_not_end_well_while_rows_are_in_no_checkpoint(

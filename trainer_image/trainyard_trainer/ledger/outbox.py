@@ -6,6 +6,7 @@ its rows are there. While it is away or hangs, training goes on, for a bounded t
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +43,6 @@ class Outbox:
         self, ledger: PostgresLedger, run: RunIdentity, stop: StopRequest, patience: Patience | None = None
     ) -> None:
         self._run = run
-        self._stop = stop
         self._patience = patience or Patience()
         self._carried = 0
         self._delivery = Delivery(ledger, stop, self._patience)
@@ -106,9 +106,16 @@ class Outbox:
         """Counts the rows that a checkpoint carries and the database still lacks."""
         return sum(entry.kept.rows for entry in self._before(self._carried) if entry.kept is not None)
 
+    def hurry(self) -> None:
+        """Bounds all waits from now on together, for the run ends by an error."""
+        self._delivery.hurry(self._patience.prompt)
+
     def close(self) -> None:
-        """Closes the connection; a server that doesn't answer isn't waited for."""
-        self._delivery.close()
+        """Closes the connection; rows that wait have a short time, unless the database can't be reached."""
+        delivery = self._delivery
+        with contextlib.suppress(Exception):  # of rows; whoever recorded them has been told, or the run has ended
+            delivery.wait(lambda: delivery.is_away() or not delivery.waiting(), self._patience.prompt)
+        delivery.close()
 
     def _record(self, work: Work, batch: RowBatch) -> None:
         """Has rows written; returns when they are, or when they are kept."""
@@ -118,7 +125,7 @@ class Outbox:
         if entry.done:
             return
         entry.keep(self._run.uid)
-        if not delivery.wait(self._has_room, self._patience.away - delivery.age()) and not self._stop.requested():
+        if not delivery.wait(self._has_room, self._patience.away - delivery.age()) and not delivery.is_ending():
             raise DatabaseAwayError(
                 f"the database couldn't be reached for {delivery.age():.0f} s; {self._kept_bytes()} bytes of rows wait"
             )
