@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,30 @@ def test_a_database_that_is_gone_is_not_waited_for(opened: Open, run: servers.Da
     for step in range(3):
         outbox.record_step(batch(step), metrics(step))
     assert outbox.keep(outbox.mark(), tmp_path / "rows") == 3 * (1 + 6 + 6 + 12)
+
+
+FEW_FILES = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+from tests.trainyard_trainer.ledger_rows import RUN, batch, metrics
+from tests.trainyard_trainer.stopping import Stop
+from trainyard_trainer.ledger.login import Login
+from trainyard_trainer.ledger.outbox import Outbox
+from trainyard_trainer.ledger.postgres import PostgresLedger
+from trainyard_trainer.ledger.row_files import RowFiles
+outbox = Outbox(PostgresLedger(Login("host=/nowhere", "db"), RUN, patience_seconds=0), RUN, Stop())
+for step in range(2000):
+    outbox.record_step(batch(step, 1, 1), metrics(step))
+print(outbox.keep(outbox.mark(), Path(sys.argv[1])), outbox.unwritten(), RowFiles(Path(sys.argv[1]), RUN).check())
+"""
+
+
+def test_rows_of_2000_steps_wait_with_256_open_files(tmp_path: Path) -> None:
+    """A database may be away for many short steps, and a process may open few files."""
+    command = [sys.executable, "-c", FEW_FILES, str(tmp_path / "rows")]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=GUARD_SECONDS, check=False)
+    assert said.stdout.split() == ["10000"] * 3, said.stderr[-500:]
 
 
 def test_a_stop_bounds_all_waits_together(opened: Open, run: servers.Database, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ import psycopg
 from trainyard_trainer.errors import TrainerError
 from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.ledger.row_batch import ClaimRows, RowBatch
-from trainyard_trainer.ledger.row_files import KeptRows
+from trainyard_trainer.ledger.row_files import KeptRows, Spool
 from trainyard_trainer.stop import StopRequest
 
 _log = logging.getLogger(__name__)
@@ -81,11 +81,11 @@ class Entry:
         self.error: BaseException | None = None
         self.since = time.monotonic()
 
-    def keep(self, run_uid: str) -> KeptRows:
+    def keep(self, run_uid: str, spool: Spool) -> KeptRows:
         """Keeps its rows on the disk, once; the thread may be writing them meanwhile."""
         batch = self.batch
         if self.kept is None and batch is not None:
-            kept = KeptRows(run_uid, batch)
+            kept = KeptRows(run_uid, batch, spool)
             self.kept, self.batch, self.work = kept, None, lambda ledger: ledger.write(kept)
         if self.kept is None:
             raise RuntimeError("a transaction without rows has none to keep")

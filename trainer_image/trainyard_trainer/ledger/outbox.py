@@ -16,7 +16,7 @@ from trainyard_api.run_config import RunIdentity
 from trainyard_trainer.ledger.delivery import DatabaseAwayError, Delivery, Entry, Patience, Work
 from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.ledger.row_batch import ClaimRows, MeasurementRows, RowBatch, StepRows
-from trainyard_trainer.ledger.row_files import write_files
+from trainyard_trainer.ledger.row_files import Spool, write_files
 from trainyard_trainer.sinks import SavedCheckpoint, StepMetrics
 from trainyard_trainer.stop import StopRequest
 from trainyard_trainer.trajectory import Trajectory
@@ -44,6 +44,7 @@ class Outbox:
     ) -> None:
         self._run = run
         self._patience = patience or Patience()
+        self._spool = Spool()
         self._carried = 0
         self._delivery = Delivery(ledger, stop, self._patience)
 
@@ -86,7 +87,7 @@ class Outbox:
         delivery.wait(lambda: delivery.is_late() or not self._before(mark), prompt)
         if not self._before(mark) and delivery.ask(PostgresLedger.check, prompt, or_until=delivery.is_late):
             return None
-        rows = write_files([entry.keep(self._run.uid) for entry in self._before(mark)], folder)
+        rows = write_files([entry.keep(self._run.uid, self._spool) for entry in self._before(mark)], folder)
         self._carried = max(self._carried, mark)
         _log.warning("database: away; %d rows go into the checkpoint", rows)
         return rows
@@ -124,7 +125,7 @@ class Outbox:
         delivery.wait(lambda: entry.done or delivery.is_late(), self._patience.prompt)
         if entry.done:
             return
-        entry.keep(self._run.uid)
+        entry.keep(self._run.uid, self._spool)
         if not delivery.wait(self._has_room, self._patience.away - delivery.age()) and not delivery.is_ending():
             raise DatabaseAwayError(
                 f"the database couldn't be reached for {delivery.age():.0f} s; {self._kept_bytes()} bytes of rows wait"
