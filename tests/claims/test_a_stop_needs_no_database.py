@@ -124,7 +124,7 @@ def stopped_away(world: World, postgres: servers.Postgres, config: dict[str, Any
     return termination.committed.uri, termination.committed.unwritten_rows, home
 
 
-def write_rows(world: World, home: Path, uri: str) -> subprocess.CompletedProcess[str]:
+def write_rows(world: World, home: Path, *uri: str) -> subprocess.CompletedProcess[str]:
     """The short Job; its last line of output says whether torch was loaded, and how much memory it took, in KiB."""
     variables = {"TRAINYARD_RUN_CONFIG": str(home / "run.json"), "TRAINYARD_DATABASE_DSN": world.database.trainer}
     code = (
@@ -133,7 +133,7 @@ def write_rows(world: World, home: Path, uri: str) -> subprocess.CompletedProces
         "print('torch' in sys.modules, most); sys.exit(code)"
     )
     return subprocess.run(
-        [sys.executable, "-c", code, "write-rows", uri],
+        [sys.executable, "-c", code, "write-rows", *uri],
         env=os.environ | variables,
         capture_output=True,
         text=True,
@@ -167,6 +167,43 @@ def test_a_job_writes_the_rows_where_no_attempt_follows(
     world.database.execute("UPDATE trainyard.runs SET attempt = 2 WHERE uid = %s", config["run"]["uid"])
     fenced = write_rows(world, home, uri)
     assert (fenced.returncode, "names attempt 2" in fenced.stderr) == (ExitCode.REFUSED, True)
+
+
+FAILING = f"""
+from trainyard_trainer.rewards.positions import positions
+
+
+def failing(trajectory):
+    if trajectory.id.step >= {STOPPED_AT}:
+        raise ValueError("no reward")
+    return positions(trajectory)
+"""
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_run_that_is_refused_while_its_database_is_away_loses_no_committed_row(
+    world: World, postgres: servers.Postgres, named: bool
+) -> None:
+    """It names its newest checkpoint, which has no claim; `write-rows` writes that one's rows, told which or not."""
+    config = world.config()
+    config["task"] |= {
+        "module": {"name": "code", "key": "failing.py"},
+        "rewards": [{"name": "failing"}, {"name": "turns", "weight": "-0.1"}],
+    }
+    gone = Deed("record", 3, postgres.kill(), after=True)
+    code, termination, home = world.attempt(config, files={"failing.py": FAILING}, deeds=[gone])
+    postgres.start()
+    assert (code, termination.reason) == (ExitCode.REFUSED, "RewardFailed")
+    committed = termination.committed
+    assert (committed.uri, committed.step) == (termination.committed_uri, 4)
+    assert committed.unwritten_rows == manifests(config)["step-4"]["unwrittenRows"] > 24
+    assert 4 not in {claim[0] for claim in world.claims(config["run"]["uid"])}
+    done = write_rows(world, home, *[committed.uri] * named)
+    assert done.returncode == 0, done.stderr
+    assert f"done: {committed.unwritten_rows} rows of {committed.uri} are written" in done.stderr
+    steps = "SELECT DISTINCT step FROM trainyard.trajectories WHERE run_uid = %s ORDER BY step"
+    assert world.database.rows(steps, config["run"]["uid"]) == [(step,) for step in range(4)]
+    assert {claim[0] for claim in world.claims(config["run"]["uid"])} == {2, 4}
 
 
 def test_training_goes_on_while_the_database_is_away(

@@ -39,7 +39,7 @@ RUN_ELSEWHERE = {
     "make generate": "tests/hack/generate/test___main__.py",
     ".venv/bin/python -m hack.bench.burst": "tests/hack/bench/burst/test___main__.py",  # each night: it builds kwok
     ".venv/bin/python -m hack.bench.burst.stops": "tests/hack/bench/burst/test_stops.py",  # each night, likewise
-    "python -m trainyard_trainer write-rows URI": "tests/claims/test_a_stop_needs_no_database.py",
+    "python -m trainyard_trainer write-rows [URI]": "tests/claims/test_a_stop_needs_no_database.py",
     # It ends with the job, for which an operator is needed.
     "kubectl wait --for=condition=Finished tj/minimal --timeout=-1s": (
         "tests/claims/test_manifests_can_be_applied_again.py"

@@ -13,14 +13,15 @@ from trainyard_trainer.stop import SignalStop, leave
 
 _HELP = """\
 usage: python -m trainyard_trainer
-       python -m trainyard_trainer write-rows URI
+       python -m trainyard_trainer write-rows [URI]
        python -m trainyard_trainer run MANIFEST --output DIR
 
 Without arguments: train as the run config of this pod says. Reads the file that TRAINYARD_RUN_CONFIG names
 (/etc/trainyard/run.json by default) and the secrets that the operator put into the environment.
 
-write-rows: write the rows that the checkpoint at URI carries into the database, which was away; then end. Reads the
-     same run config and secrets; the ledger must name its attempt as the current one. Written again, nothing changes.
+write-rows: write the rows that the checkpoint at URI carries into the database, which was away; then end. Without URI:
+     those of the newest one that the run could go on from. Reads the same run config and secrets; the ledger must name
+     its attempt as the current one. Written again, nothing changes.
 
 run: train the TrainingJob of a manifest in this process, without a cluster: checkpoints and trajectories go below DIR.
      `python -m trainyard_trainer run --help` says more.
@@ -54,13 +55,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _write_rows(arguments: list[str]) -> int:
-    if len(arguments) != 1:
-        print("write-rows takes one argument, the URI of a checkpoint", file=sys.stderr)
+    if len(arguments) > 1:
+        print("write-rows takes one argument at most, the URI of a checkpoint", file=sys.stderr)
         return 2
     from trainyard_trainer.pod.pod_environment import read_environment  # noqa: PLC0415 (late, as above)
     from trainyard_trainer.pod.write_rows import write_rows  # noqa: PLC0415 (likewise)
 
-    return write_rows(arguments[0], read_environment(os.environ))
+    return write_rows(arguments[0] if arguments else None, read_environment(os.environ))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import psycopg
@@ -28,9 +29,9 @@ def opened(run: servers.Database) -> Iterator[Open]:
     """Opens a delivery with an attempt's ledger."""
     made: list[Delivery] = []
 
-    def make(stop: Stop | None = None) -> Delivery:
+    def make(stop: Stop | None = None, after_stop: float = 2.0) -> Delivery:
         ledger = PostgresLedger(Login(run.trainer, "trainyard-db"), RUN, patience_seconds=0)
-        made.append(Delivery(ledger, stop or Stop(), Patience(pause=0.1)))
+        made.append(Delivery(ledger, stop or Stop(), Patience(pause=0.1, after_stop=after_stop)))
         return made[-1]
 
     yield make
@@ -81,15 +82,24 @@ def test_an_error_is_that_of_whoever_asked(opened: Open) -> None:
             delivery.ask(PostgresLedger.check, GUARD_SECONDS)
 
 
-def test_after_a_stop_all_waits_share_what_is_left(opened: Open, run: servers.Database) -> None:
+@pytest.mark.parametrize("how", ["a stop", "an error", "a stop after an error"])
+def test_at_the_end_all_waits_share_what_is_left(opened: Open, run: servers.Database, how: str) -> None:
     """The first has used it up, so the second doesn't wait, however patient; what is there at once is taken."""
-    delivery = opened(Stop(lambda: True))
-    delivery._left_after_stop = 0.2
+    delivery = opened(Stop(lambda: how != "an error"), after_stop=0.2)
+    if how != "a stop":
+        delivery.hurry(0.2 if how == "an error" else GUARD_SECONDS)
+    assert delivery.is_ending()
     with hanging(run):
-        assert not delivery.ask(PostgresLedger.check, GUARD_SECONDS)
-        assert delivery._left_after_stop <= 0
-        assert not delivery.ask(PostgresLedger.check, GUARD_SECONDS)
+        assert not delivery.ask(PostgresLedger.check, math.inf)
+        assert not delivery.ask(PostgresLedger.check, math.inf)
         assert delivery.wait(lambda: True, GUARD_SECONDS)
+
+
+def test_a_run_that_goes_on_waits_as_long_as_it_likes(opened: Open) -> None:
+    """Nothing is bounded before its end."""
+    delivery = opened()
+    assert delivery.ask(PostgresLedger.check, GUARD_SECONDS)
+    assert not delivery.is_ending()
 
 
 def test_its_end_waits_for_no_server(opened: Open, run: servers.Database) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +70,7 @@ def test_a_checkpoint_has_all_that_the_database_has_not(opened: Open, run: serve
     """Rows before its mark, in all tables; not those of a step that came after. Later all of them are written, once."""
     outbox = opened()
     outbox.record_step(batch(0), metrics(0))
+    outbox.require(lambda _: None)  # in its turn: on a busy machine those rows take longer than it was prompt
     with hanging(run):
         outbox.record_step(batch(1), metrics(1))
         outbox.record_evaluation(StepMetrics("validation", 2, 2, {"success_rate": 0.5}), batch(0, 1, 2))
@@ -101,6 +104,30 @@ def test_a_database_that_is_gone_is_not_waited_for(opened: Open, run: servers.Da
     assert outbox.keep(outbox.mark(), tmp_path / "rows") == 3 * (1 + 6 + 6 + 12)
 
 
+FEW_FILES = """
+import resource, sys
+from pathlib import Path
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+from tests.trainyard_trainer.ledger_rows import RUN, batch, metrics
+from tests.trainyard_trainer.stopping import Stop
+from trainyard_trainer.ledger.login import Login
+from trainyard_trainer.ledger.outbox import Outbox
+from trainyard_trainer.ledger.postgres import PostgresLedger
+from trainyard_trainer.ledger.row_files import RowFiles
+outbox = Outbox(PostgresLedger(Login("host=/nowhere", "db"), RUN, patience_seconds=0), RUN, Stop())
+for step in range(2000):
+    outbox.record_step(batch(step, 1, 1), metrics(step))
+print(outbox.keep(outbox.mark(), Path(sys.argv[1])), outbox.unwritten(), RowFiles(Path(sys.argv[1]), RUN).check())
+"""
+
+
+def test_rows_of_2000_steps_wait_with_256_open_files(tmp_path: Path) -> None:
+    """A database may be away for many short steps, and a process may open few files."""
+    command = [sys.executable, "-c", FEW_FILES, str(tmp_path / "rows")]
+    said = subprocess.run(command, capture_output=True, text=True, timeout=GUARD_SECONDS, check=False)
+    assert said.stdout.split() == ["10000"] * 3, said.stderr[-500:]
+
+
 def test_a_stop_bounds_all_waits_together(opened: Open, run: servers.Database, tmp_path: Path) -> None:
     """However patient they are: what can be kept is kept, what can't is said."""
     outbox = opened(stop=Stop(lambda: True), prompt=GUARD_SECONDS, after_stop=0.3)
@@ -130,6 +157,32 @@ def test_what_is_kept_is_bounded_in_space_and_time(opened: Open, run: servers.Da
     stopped = opened(**limit, stop=Stop(lambda: True), after_stop=0.1)
     with hanging(run):
         stopped.record_step(batch(1), metrics(1))
+
+
+def test_an_end_by_an_error_bounds_all_waits_together(opened: Open, run: servers.Database) -> None:
+    """However patient they are, for time or for room: it ends as what it is, and doesn't become another error."""
+    outbox = opened(kept_bytes=0)
+    outbox.hurry()
+    with hanging(run):
+        outbox.record_step(batch(0), metrics(0))
+        outbox.record_checkpoint(SAVED)
+        with pytest.raises(DatabaseAwayError):
+            outbox.finish()
+        outbox.close()
+
+
+def test_rows_that_wait_at_the_end_are_written_if_the_database_answers(opened: Open, run: servers.Database) -> None:
+    """Also those of a run that ended by an error, which no checkpoint has; one that is gone isn't waited for."""
+    nowhere = run.trainer.rpartition("host=")[0] + "host=/nowhere"
+    outbox, gone = opened(prompt=2.0), opened(dsn=nowhere, prompt=GUARD_SECONDS)
+    with hanging(run):
+        outbox.record_step(batch(0), metrics(0))
+        outbox.record_step(batch(1), metrics(1))
+    outbox.hurry()
+    outbox.close()
+    assert steps(run) == [0, 1]
+    gone.record_step(batch(2), metrics(2))
+    gone.close()
 
 
 def test_a_run_does_not_end_well_while_rows_are_in_no_checkpoint(

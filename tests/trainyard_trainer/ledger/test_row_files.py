@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.trainyard_trainer.ledger_rows import RUN, batch, metrics
 from trainyard_api.ledger import TRAJECTORIES
 from trainyard_trainer.ledger import row_files
 from trainyard_trainer.ledger.row_batch import WRITTEN_TABLES, ClaimRows, MeasurementRows, StepRows
-from trainyard_trainer.ledger.row_files import INDEX_FILE, KeptRows, RowFiles, write_files
+from trainyard_trainer.ledger.row_files import INDEX_FILE, KeptRows, RowFiles, Spool, write_files
 from trainyard_trainer.sinks import SavedCheckpoint, StepMetrics
 
 SAVED = SavedCheckpoint(1, "s3://b/1/", "sha256:" + "0" * 64, 1, {"loss": "0.5"}, None, updates=2)
@@ -64,6 +65,39 @@ def test_kept_rows_have_no_name_on_the_disk(tmp_path: Path, monkeypatch: pytest.
     kept = KeptRows(RUN.uid, BATCHES[0])
     assert kept.packed_bytes > 0
     assert list(tmp_path.iterdir()) == []
+
+
+def open_files() -> int:
+    """How many files this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_a_spool_s_files_are_closed_as_what_they_hold_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So their space is freed; what is still kept can be read, whoever packs beside."""
+    monkeypatch.setattr(row_files, "_FILE_BYTES", 3000)
+    spool, before, rows = Spool(), open_files(), StepRows(RUN, batch(0), metrics(0))
+    kept = [KeptRows(RUN.uid, rows, spool) for _ in range(12)]
+    most = open_files() - before
+    assert 2 < most <= sum(one.packed_bytes for one in kept) // 3000 + 1
+    del kept[:-1]
+    assert open_files() - before == 1
+    assert list(kept[0].of(TRAJECTORIES)) == list(rows.of(TRAJECTORIES))
+
+
+def test_rows_that_find_no_space_leave_the_others_as_they_are() -> None:
+    """The next ones lie where they would have."""
+    spool, rows = Spool(), StepRows(RUN, batch(0), metrics(0))
+    before = KeptRows(RUN.uid, rows, spool)
+
+    def full() -> Iterator[bytes]:
+        yield bytes(random.Random(0).randbytes(2**20))
+        raise OSError("no space")
+
+    with pytest.raises(OSError, match="no space"):
+        spool.pack({"turns": full()})
+    after = KeptRows(RUN.uid, rows, spool)
+    for one in (before, after):
+        assert list(one.of(TRAJECTORIES)) == list(rows.of(TRAJECTORIES))
 
 
 def without(name: str) -> Callable[[Path], object]:

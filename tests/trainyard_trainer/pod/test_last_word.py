@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,11 @@ def told(last: LastWord) -> Termination:
     return found
 
 
+def of(committed: SavedCheckpoint | None) -> Any:
+    """A writer whose newest commit this is."""
+    return type("Writer", (), {"committed": committed})()
+
+
 @pytest.mark.parametrize(
     ("error", "code", "reason"),
     [
@@ -93,18 +99,58 @@ def test_a_run_that_is_done_says_so(last: LastWord) -> None:
 
 def test_who_ends_a_hanging_run_adds_what_its_own_thread_would_have(last: LastWord) -> None:
     """How many rows wait; and a database that is away is a stop, where one was asked for."""
+    last.writer = of(COMMITTED)
     with pytest.raises(Left, match="10"):
         last.leave(StoppedError(5, COMMITTED.uri, committed=COMMITTED.as_committed()))
     assert (told(last).committed_uri, told(last).committed.unwritten_rows) == (COMMITTED.uri, 3)
+    last.writer = None
     with pytest.raises(Left, match="10"):
         last.leave(DatabaseAwayError("away"))
     assert told(last).committed_uri == FOUND.uri
     with pytest.raises(Left, match="1"):
         last.leave(OSError("no space"))
-    last.outbox = None
+    last.outbox = last.found = None
     with pytest.raises(Left, match="10"):
         last.leave(StoppedError(0, None))
     assert told(last).committed is None
+
+
+ENDS = [
+    StoppedError(4, FOUND.uri),
+    StoppedError(0, None),
+    RefusedError(TerminationReason.NOT_FINITE, "the loss must be finite"),
+    DatabaseAwayError("for 900 s"),
+    OSError("no space"),
+    SystemExit(0),
+]
+
+
+@pytest.mark.parametrize("error", ENDS, ids=lambda error: type(error).__name__)
+def test_every_end_by_an_error_names_the_newest_commit(last: LastWord, error: BaseException) -> None:
+    """Its claim may be in no ledger, and no further attempt may come: with how many of its rows are in none either."""
+    last.stop = Stop()
+    last.writer = of(COMMITTED)
+    last.failed(error)
+    named = told(last).committed
+    assert named == COMMITTED.as_committed().model_copy(update={"unwritten_rows": 3})
+    assert told(last).committed_uri == COMMITTED.uri
+
+
+def test_rows_that_only_a_failed_checkpoint_carried_are_not_told_of_the_one_before(last: LastWord) -> None:
+    """That one carries none; and one that a run went on from has its own until they are written first."""
+    last.writer = of(replace(COMMITTED, unwritten_rows=None))
+    last.failed(OSError("no space"))
+    assert told(last).committed.unwritten_rows == 0
+    last.writer, last.found = None, replace(FOUND, unwritten_rows=9)
+    last.failed(DatabaseAwayError("away"))
+    assert (told(last).committed_uri, told(last).committed.unwritten_rows) == (FOUND.uri, 9)
+
+
+def test_a_fenced_pod_names_nothing(last: LastWord) -> None:
+    """Another attempt has taken its place: what it committed needn't fit that one's rows."""
+    last.writer = of(COMMITTED)
+    last.failed(RefusedError(TerminationReason.FENCED, "names attempt 2"))
+    assert (told(last).committed_uri, told(last).committed) == (None, None)
 
 
 def test_a_run_that_is_out_of_time_names_its_newest_commit(last: LastWord) -> None:

@@ -1,4 +1,4 @@
-"""A stop that finds the database away is a stop all the same, with all that the checkpoint's row would claim."""
+"""A stop that finds the database away is a stop all the same; an end by an error waits no longer than one."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ import pytest
 from tests.trainyard_trainer.stopping import Stop
 from trainyard_trainer.errors import StoppedError
 from trainyard_trainer.ledger.delivery import DatabaseAwayError
-from trainyard_trainer.pod.stopped_away import away_is_a_stop, claims_told
+from trainyard_trainer.pod.stopped_away import away_is_a_stop, hurried
 from trainyard_trainer.sinks import SavedCheckpoint
 
 SAVED = SavedCheckpoint(4, "s3://b/x/", "sha256:" + "0" * 64, 7, {"loss": "0.5"}, None, updates=2, unwritten_rows=9)
 
 
-class Written:
-    """An outbox with so many rows left."""
+class Hurried:
+    """An outbox that notes whether its waits are bounded."""
 
-    def __init__(self, left: int) -> None:
-        self._left = left
+    hurries = False
 
-    def unwritten(self) -> int:
-        """Returns them."""
-        return self._left
+    def hurry(self) -> None:
+        """Notes it."""
+        self.hurries = True
 
 
 def test_a_wait_in_vain_is_a_stop_where_one_was_asked_for() -> None:
@@ -40,13 +39,12 @@ def test_a_wait_in_vain_is_a_stop_where_one_was_asked_for() -> None:
         raise DatabaseAwayError
 
 
-@pytest.mark.parametrize("given", [SAVED.as_committed(), None])
-def test_a_stop_tells_how_many_rows_are_left(given: Any) -> None:
-    """Of its own checkpoint, or of the one that it went on from, which it names."""
-    outbox: Any = Written(3)
-    with pytest.raises(StoppedError) as stopped, claims_told(outbox, SAVED):
-        raise StoppedError(4, SAVED.uri, committed=given)
-    assert stopped.value.committed == SAVED.as_committed().model_copy(update={"unwritten_rows": 3})
-    with pytest.raises(StoppedError) as stopped, claims_told(outbox, None):
-        raise StoppedError(0, None)
-    assert stopped.value.committed is None
+def test_a_run_that_ends_by_an_error_is_in_a_hurry() -> None:
+    """Whatever it is; one that is done waits for its last rows."""
+    outbox: Any = Hurried()
+    with hurried(outbox):
+        pass
+    assert not outbox.hurries
+    with pytest.raises(SystemExit), hurried(outbox):
+        raise SystemExit(0)
+    assert outbox.hurries

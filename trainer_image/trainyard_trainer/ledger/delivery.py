@@ -1,12 +1,13 @@
 """One thread that makes transactions, in order, each until it is made; whoever has one made waits as long as it may.
 
-Place in the data's way: station 10, between the outbox and Postgres. After a stop was asked for, all waits together are
-bounded. The thread is a daemon: a server that never answers keeps no process alive.
+Place in the data's way: station 10, between the outbox and Postgres. After a stop was asked for, or once the run ends
+by an error, all waits together are bounded. The thread is a daemon: a server that never answers keeps no process alive.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import deque
@@ -19,7 +20,7 @@ import psycopg
 from trainyard_trainer.errors import TrainerError
 from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.ledger.row_batch import ClaimRows, RowBatch
-from trainyard_trainer.ledger.row_files import KeptRows
+from trainyard_trainer.ledger.row_files import KeptRows, Spool
 from trainyard_trainer.stop import StopRequest
 
 _log = logging.getLogger(__name__)
@@ -80,11 +81,11 @@ class Entry:
         self.error: BaseException | None = None
         self.since = time.monotonic()
 
-    def keep(self, run_uid: str) -> KeptRows:
+    def keep(self, run_uid: str, spool: Spool) -> KeptRows:
         """Keeps its rows on the disk, once; the thread may be writing them meanwhile."""
         batch = self.batch
         if self.kept is None and batch is not None:
-            kept = KeptRows(run_uid, batch)
+            kept = KeptRows(run_uid, batch, spool)
             self.kept, self.batch, self.work = kept, None, lambda ledger: ledger.write(kept)
         if self.kept is None:
             raise RuntimeError("a transaction without rows has none to keep")
@@ -104,7 +105,7 @@ class Delivery:
         self._ledger = ledger
         self._stop = stop
         self._patience = patience
-        self._left_after_stop = patience.after_stop
+        self._left = math.inf
         self._changed = threading.Condition()
         self._waiting: deque[Entry] = deque()
         self._number = 0
@@ -154,6 +155,10 @@ class Delivery:
         with self._changed:
             return time.monotonic() - self._waiting[0].since if self._waiting else 0.0
 
+    def is_away(self) -> bool:
+        """Says that the last try has found the database away."""
+        return self._away
+
     def is_late(self) -> bool:
         """Says that there is no use in waiting: the database can't be reached, or has been silent for too long."""
         return self._away or self.age() > self._patience.prompt
@@ -172,12 +177,21 @@ class Delivery:
                 if over():
                     return True
                 began = time.monotonic()
-                asked = self._stop.requested()
-                if began >= end or (asked and self._left_after_stop <= 0):
+                if self._stop.requested():
+                    self._left = min(self._left, self._patience.after_stop)
+                if began >= end or self._left <= 0:
                     return False
                 self._changed.wait(min(_LOOK_SECONDS, end - began))
-                if asked:
-                    self._left_after_stop -= time.monotonic() - began
+                self._left -= time.monotonic() - began
+
+    def hurry(self, seconds: float) -> None:
+        """Bounds all waits from now on together, for the run ends."""
+        with self._changed:
+            self._left = min(self._left, seconds)
+
+    def is_ending(self) -> bool:
+        """Tells whether all waits together are bounded."""
+        return self._stop.requested() or self._left < math.inf
 
     def close(self) -> None:
         """Ends the thread, which closes the connection; a server that doesn't answer isn't waited for."""

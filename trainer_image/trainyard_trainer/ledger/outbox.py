@@ -6,6 +6,7 @@ its rows are there. While it is away or hangs, training goes on, for a bounded t
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from trainyard_api.run_config import RunIdentity
 from trainyard_trainer.ledger.delivery import DatabaseAwayError, Delivery, Entry, Patience, Work
 from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.ledger.row_batch import ClaimRows, MeasurementRows, RowBatch, StepRows
-from trainyard_trainer.ledger.row_files import write_files
+from trainyard_trainer.ledger.row_files import Spool, write_files
 from trainyard_trainer.sinks import SavedCheckpoint, StepMetrics
 from trainyard_trainer.stop import StopRequest
 from trainyard_trainer.trajectory import Trajectory
@@ -42,8 +43,8 @@ class Outbox:
         self, ledger: PostgresLedger, run: RunIdentity, stop: StopRequest, patience: Patience | None = None
     ) -> None:
         self._run = run
-        self._stop = stop
         self._patience = patience or Patience()
+        self._spool = Spool()
         self._carried = 0
         self._delivery = Delivery(ledger, stop, self._patience)
 
@@ -86,7 +87,7 @@ class Outbox:
         delivery.wait(lambda: delivery.is_late() or not self._before(mark), prompt)
         if not self._before(mark) and delivery.ask(PostgresLedger.check, prompt, or_until=delivery.is_late):
             return None
-        rows = write_files([entry.keep(self._run.uid) for entry in self._before(mark)], folder)
+        rows = write_files([entry.keep(self._run.uid, self._spool) for entry in self._before(mark)], folder)
         self._carried = max(self._carried, mark)
         _log.warning("database: away; %d rows go into the checkpoint", rows)
         return rows
@@ -106,9 +107,16 @@ class Outbox:
         """Counts the rows that a checkpoint carries and the database still lacks."""
         return sum(entry.kept.rows for entry in self._before(self._carried) if entry.kept is not None)
 
+    def hurry(self) -> None:
+        """Bounds all waits from now on together, for the run ends by an error."""
+        self._delivery.hurry(self._patience.prompt)
+
     def close(self) -> None:
-        """Closes the connection; a server that doesn't answer isn't waited for."""
-        self._delivery.close()
+        """Closes the connection; rows that wait have a short time, unless the database can't be reached."""
+        delivery = self._delivery
+        with contextlib.suppress(Exception):  # of rows; whoever recorded them has been told, or the run has ended
+            delivery.wait(lambda: delivery.is_away() or not delivery.waiting(), self._patience.prompt)
+        delivery.close()
 
     def _record(self, work: Work, batch: RowBatch) -> None:
         """Has rows written; returns when they are, or when they are kept."""
@@ -117,8 +125,8 @@ class Outbox:
         delivery.wait(lambda: entry.done or delivery.is_late(), self._patience.prompt)
         if entry.done:
             return
-        entry.keep(self._run.uid)
-        if not delivery.wait(self._has_room, self._patience.away - delivery.age()) and not self._stop.requested():
+        entry.keep(self._run.uid, self._spool)
+        if not delivery.wait(self._has_room, self._patience.away - delivery.age()) and not delivery.is_ending():
             raise DatabaseAwayError(
                 f"the database couldn't be reached for {delivery.age():.0f} s; {self._kept_bytes()} bytes of rows wait"
             )

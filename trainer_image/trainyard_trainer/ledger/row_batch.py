@@ -110,6 +110,11 @@ class ClaimRows:
         )
 
 
+def steps_of(batch: RowBatch) -> set[int]:
+    """Lists the steps that a batch has all rows of."""
+    return {row.step for row in batch.of(TRAINING_METRICS) if row.kind == "step"}
+
+
 def _metrics(run: RunIdentity, metrics: StepMetrics) -> MetricsRow:
     measurements, timings = measurements_and_timings(metrics)
     return MetricsRow(

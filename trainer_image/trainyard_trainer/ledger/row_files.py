@@ -2,8 +2,8 @@
 
 Place in the data's way: between station 10 and station 9. Each table that has rows is one file,
 `<table>.jsonl.gz`: gzip over lines as `row_lines` writes them. `rows.json` says the version of this format, and of each
-table how many rows and bytes of lines its file has; a reader takes neither more nor fewer. A file on this machine has
-no name, so that its space is freed when the process ends, however that happens.
+table how many rows and bytes of lines its file has; a reader takes neither more nor fewer. Files on this machine have
+no names, so that their space is freed when the process ends, however that happens.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ import io
 import json
 import os
 import tempfile
+import threading
 import weakref
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeGuard
 
@@ -31,65 +33,109 @@ _MAX_INDEX_BYTES: Final = 2**16
 _MAX_TABLE_BYTES: Final = 2**36
 """Most bytes of lines that a table's file may hold, unpacked."""
 _CHUNK_BYTES: Final = 2**20
+_FILE_BYTES: Final = 2**24
+"""A spool's file that is so long gets no more batches: one is open for so many bytes that wait."""
 _LEVEL: Final = 1
 """Of compression: training waits for it."""
 
 
-class KeptTable:
-    """Keeps a table's lines, packed, in a file without a name.
+class Spool:
+    """Keeps packed lines of many batches in few files without names, which are freed one by one as batches are.
 
-    Attributes:
-        rows: how many lines.
-        line_bytes: their length, unpacked.
-        packed_bytes: the file's length.
+    Threads may share it.
     """
 
-    def __init__(self, lines: Iterable[bytes]) -> None:
-        self.rows = self.line_bytes = 0
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._file: _File | None = None
+
+    def pack(self, lines_of: Mapping[str, Iterable[bytes]]) -> dict[str, KeptTable]:
+        """Packs lines by the table's name, all or none; tables without lines are left out.
+
+        Raises:
+            OSError: the disk is full, or no file can be made.
+        """
+        with self._lock:
+            if self._file is None or self._file.size >= _FILE_BYTES:
+                self._file = _File()
+            made = self._file.append(lines_of)
+        return {name: kept for name, kept in made.items() if kept.rows}
+
+
+class _File:
+    """A file without a name, closed with the last batch in it."""
+
+    def __init__(self) -> None:
         with tempfile.TemporaryFile() as file:
-            with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=_LEVEL, mtime=0) as packed:
-                for line in lines:
-                    packed.write(line)
-                    self.rows += 1
-                    self.line_bytes += len(line)
-            file.flush()
-            self._descriptor = os.dup(file.fileno())
-        weakref.finalize(self, os.close, self._descriptor)
-        self.packed_bytes = os.fstat(self._descriptor).st_size
+            self.descriptor = os.dup(file.fileno())
+        weakref.finalize(self, os.close, self.descriptor)
+        self.size = 0
+
+    def append(self, lines_of: Mapping[str, Iterable[bytes]]) -> dict[str, KeptTable]:
+        """Packs lines at the end, each table's as a gzip stream of its own."""
+        os.lseek(self.descriptor, self.size, os.SEEK_SET)  # behind it lies what an attempt left that found no space
+        with open(self.descriptor, "wb", closefd=False) as file:
+            made = {name: self._packed(file, lines) for name, lines in lines_of.items()}
+        self.size = os.lseek(self.descriptor, 0, os.SEEK_CUR)
+        return made
+
+    def _packed(self, file: BinaryIO, lines: Iterable[bytes]) -> KeptTable:
+        start, rows, line_bytes = file.tell(), 0, 0
+        with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=_LEVEL, mtime=0) as packed:
+            for line in lines:
+                packed.write(line)
+                rows += 1
+                line_bytes += len(line)
+        return KeptTable(self, start, file.tell() - start, rows, line_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTable:
+    """Keeps a table's lines, packed, as a part of a spool's file.
+
+    Attributes:
+        start: where in the file they begin.
+        packed_bytes: their length there.
+        rows: how many lines.
+        line_bytes: their length, unpacked.
+    """
+
+    file: _File
+    start: int
+    packed_bytes: int
+    rows: int
+    line_bytes: int
 
     def chunks(self) -> Iterator[bytes]:
         """Reads the packed bytes; several readers don't disturb each other."""
-        position = 0
-        while chunk := os.pread(self._descriptor, _CHUNK_BYTES, position):
+        position, end = self.start, self.start + self.packed_bytes
+        while chunk := os.pread(self.file.descriptor, min(_CHUNK_BYTES, end - position), position):
             yield chunk
             position += len(chunk)
 
 
 class KeptRows:
-    """Keeps a batch on this machine's disk, and gives its rows as the batch does; its space is freed with it.
+    """Keeps a batch on this machine's disk, and gives its rows as the batch does.
 
     Args:
         run_uid: the run whose rows they are.
         batch: the rows.
+        spool: where to; by default one of its own.
+
+    Attributes:
+        packed_bytes: what it takes of the disk.
+        rows: how many rows it has.
 
     Raises:
         OSError: the disk is full.
     """
 
-    def __init__(self, run_uid: str, batch: RowBatch) -> None:
+    def __init__(self, run_uid: str, batch: RowBatch, spool: Spool | None = None) -> None:
         self._run_uid = run_uid
-        made = {table.name: KeptTable(to_line(table, row) for row in batch.of(table)) for table in WRITTEN_TABLES}
-        self.tables = {name: kept for name, kept in made.items() if kept.rows}
-
-    @property
-    def packed_bytes(self) -> int:
-        """Adds up what it takes of the disk."""
-        return sum(kept.packed_bytes for kept in self.tables.values())
-
-    @property
-    def rows(self) -> int:
-        """Counts its rows."""
-        return sum(kept.rows for kept in self.tables.values())
+        lines_of = {table.name: map(partial(to_line, table), batch.of(table)) for table in WRITTEN_TABLES}
+        self.tables = (spool or Spool()).pack(lines_of)
+        self.packed_bytes = sum(kept.packed_bytes for kept in self.tables.values())
+        self.rows = sum(kept.rows for kept in self.tables.values())
 
     def of(self, table: Table[Row]) -> Iterator[Row]:
         """Gives a table's rows."""

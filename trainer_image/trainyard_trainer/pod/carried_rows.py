@@ -10,13 +10,13 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-from trainyard_api.ledger import TRAINING_METRICS
 from trainyard_api.names import ROWS_FOLDER
 from trainyard_api.run_config import RunIdentity
 from trainyard_trainer.checkpoints.claims import claims_of
 from trainyard_trainer.checkpoints.files import Committed
 from trainyard_trainer.checkpoints.resumable import Resumed, reading
 from trainyard_trainer.ledger.outbox import Outbox
+from trainyard_trainer.ledger.row_batch import steps_of
 from trainyard_trainer.ledger.row_files import RowFiles
 from trainyard_trainer.storage.storage import Storage
 
@@ -40,7 +40,7 @@ def why_not(outbox: Outbox, run: RunIdentity, committed: Committed, folder: Path
     rows = RowFiles(folder / ROWS_FOLDER, run)
     with reading(committed.uri):
         rows.check()
-        carried = {row.step for row in rows.of(TRAINING_METRICS) if row.kind == "step"}
+        carried = steps_of(rows)
     attempt, missing = committed.manifest.attempt, []
     outbox.require(lambda ledger: missing.append(ledger.first_missing_step(committed.step, attempt, carried)))
     if missing[-1] is None:

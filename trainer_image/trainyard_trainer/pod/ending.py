@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from trainyard_api.decimals import measured
-from trainyard_api.termination import ExitCode, Termination, TerminationReason
+from trainyard_api.termination import CommittedCheckpoint, ExitCode, Termination, TerminationReason
 from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.readable import readable
 from trainyard_trainer.sinks import Ended
@@ -54,8 +54,27 @@ def completed(ended: Ended, unwritten_rows: int = 0) -> Termination:
     )
 
 
-def of_error(error: BaseException, secrets: Iterable[str]) -> tuple[int, Termination]:
-    """Returns the exit code and message of a run that an error ended."""
+def of_error(
+    error: BaseException, secrets: Iterable[str], newest: CommittedCheckpoint | None = None
+) -> tuple[int, Termination]:
+    """Returns the exit code and message of a run that an error ended.
+
+    Args:
+        error: what ended it.
+        secrets: what the message must not contain.
+        newest: the run's newest committed checkpoint; every end names it, for its claim may be in no ledger, but that
+            of a pod whose place another one has taken.
+    """
+    code, termination = _of_error(error, secrets)
+    if newest is None or termination.reason == TerminationReason.FENCED:
+        return code, termination
+    named = {"committed_uri": newest.uri, "committed": newest}
+    if isinstance(error, StoppedError):
+        named["last_step"] = max(error.last_step, newest.step)
+    return code, termination.model_copy(update=named)
+
+
+def _of_error(error: BaseException, secrets: Iterable[str]) -> tuple[int, Termination]:
     if isinstance(error, StoppedError):
         return ExitCode.STOPPED, Termination(
             reason=TerminationReason.STOPPED,

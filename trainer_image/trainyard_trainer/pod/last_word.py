@@ -5,19 +5,18 @@ Place in the data's way: station 4, back to station 2. It is told, as the pod's 
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
-from trainyard_api.termination import ExitCode, Termination
+from trainyard_api.termination import CommittedCheckpoint, ExitCode, Termination
 from trainyard_trainer.checkpoints.writer import CheckpointWriter
 from trainyard_trainer.errors import RefusedError, StoppedError
 from trainyard_trainer.ledger.outbox import Outbox
 from trainyard_trainer.pod import ending
 from trainyard_trainer.pod.kept_log import KeptLog
-from trainyard_trainer.pod.stopped_away import away_is_a_stop, claims_told
+from trainyard_trainer.pod.stopped_away import told_of
 from trainyard_trainer.sinks import SavedCheckpoint
 from trainyard_trainer.stop import Stop, leave
 from trainyard_trainer.training.stopping import stopped_at
@@ -54,7 +53,7 @@ class LastWord:
 
     def failed(self, error: BaseException) -> int:
         """Says what ended the run; returns the exit code."""
-        code, termination = ending.of_error(error, self.secrets)
+        code, termination = ending.of_error(error, self.secrets, self._newest())
         if isinstance(error, RefusedError | StoppedError):
             _log.log(logging.ERROR if code == ExitCode.REFUSED else logging.INFO, "ended: %s", error)
         else:
@@ -66,7 +65,7 @@ class LastWord:
 
     def leave(self, error: BaseException) -> NoReturn:
         """Says what ended the run and ends the process, while the thread that did its work hangs."""
-        leave(self.failed(self._told(error)))
+        leave(self.failed(told_of(error, self.stop, self.found)))
 
     def out_of_time(self) -> NoReturn:
         """Ends a run that something keeps from ending, with the newest checkpoint that is committed.
@@ -78,15 +77,11 @@ class LastWord:
         committed = None if self.writer is None else self.writer.committed
         raise stopped_at(committed or self.found)
 
-    def _told(self, error: BaseException) -> BaseException:
-        """Adds what the thread that hangs would have added: rows that wait, and a database that is away."""
-        claims = contextlib.nullcontext() if self.outbox is None else claims_told(self.outbox, self.found)
-        try:
-            with away_is_a_stop(self.stop, self.found), claims:
-                _raise(error)
-        except BaseException as told:  # noqa: BLE001 (whatever it is, it is how the run ends)
-            return told
-
-
-def _raise(error: BaseException) -> NoReturn:
-    raise error
+    def _newest(self) -> CommittedCheckpoint | None:
+        """Tells the newest committed checkpoint, and how many of its rows the ledger lacks now."""
+        own, outbox = None if self.writer is None else self.writer.committed, self.outbox
+        if own is None or own == self.found or outbox is None:
+            return None if self.found is None else self.found.as_committed()
+        # At most those that it took along: the outbox may count others, which a checkpoint was to carry that failed.
+        told = own.as_committed()
+        return told.model_copy(update={"unwritten_rows": min(told.unwritten_rows, outbox.unwritten())})

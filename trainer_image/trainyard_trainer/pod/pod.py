@@ -33,7 +33,7 @@ from trainyard_trainer.pod.kept_log import KeptLog
 from trainyard_trainer.pod.last_word import LastWord
 from trainyard_trainer.pod.pod_access import checkpoint_storage, login_of
 from trainyard_trainer.pod.pod_environment import PodEnvironment, read_environment
-from trainyard_trainer.pod.stopped_away import away_is_a_stop, claims_told
+from trainyard_trainer.pod.stopped_away import away_is_a_stop, hurried
 from trainyard_trainer.reporting import kube
 from trainyard_trainer.reporting.progress import StatusReporter
 from trainyard_trainer.reporting.tracking import TrackedLedger, open_trackers
@@ -166,7 +166,6 @@ class _RunOn:
                 if resumed is not None:
                     resumed = write_first(outbox, config.run, resumed, self.storage, self.origin.prefix)
                 last.found = found = None if resumed is None else resumed.saved
-                inner.enter_context(claims_told(outbox, found))
                 last.writer = writer = CheckpointWriter(
                     *(self.storage, self.origin, outbox.record_checkpoint, self._show),
                     resumed=found if resumed is not None and resumed.whole else None,
@@ -174,6 +173,7 @@ class _RunOn:
                     rows=outbox,
                 )
                 inner.callback(writer.close)
+                inner.enter_context(hurried(outbox))
                 if found is not None:
                     # Its pod may have died between COMMIT and claim.
                     outbox.record_checkpoint(found)

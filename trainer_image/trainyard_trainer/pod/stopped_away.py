@@ -1,4 +1,4 @@
-"""What a stop is told as where the database is away.
+"""What becomes of a run's end where the database is away: it is told as what it is, and doesn't wait for long.
 
 Place in the data's way: station 4, back to station 2. A stop never ends as a crash because nobody could be told of
 rows: what a checkpoint carries isn't lost, and what isn't in one was to be done again anyway.
@@ -9,11 +9,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from trainyard_trainer.errors import StoppedError
 from trainyard_trainer.ledger.delivery import DatabaseAwayError
 from trainyard_trainer.ledger.outbox import Outbox
 from trainyard_trainer.sinks import SavedCheckpoint
 from trainyard_trainer.stop import StopRequest
+from trainyard_trainer.training.stopping import stopped_at
 
 
 @contextlib.contextmanager
@@ -27,26 +27,24 @@ def away_is_a_stop(stop: StopRequest, newest: SavedCheckpoint | None) -> Iterato
     try:
         yield
     except DatabaseAwayError as error:
-        if not stop.requested():
+        told = told_of(error, stop, newest)
+        if told is error:
             raise
-        if newest is None:
-            raise StoppedError(0, None) from error
-        raise StoppedError(newest.step, newest.uri, committed=newest.as_committed()) from error
+        raise told from error
+
+
+def told_of(error: BaseException, stop: StopRequest, newest: SavedCheckpoint | None) -> BaseException:
+    """Returns what an error is told as: itself, or the stop that `away_is_a_stop` makes of it."""
+    if not isinstance(error, DatabaseAwayError) or not stop.requested():
+        return error
+    return stopped_at(newest)
 
 
 @contextlib.contextmanager
-def claims_told(outbox: Outbox, resumed: SavedCheckpoint | None) -> Iterator[None]:
-    """Adds to the error of a stopped run what its checkpoint's row claims, and how many rows only its files have.
-
-    Args:
-        outbox: of the run.
-        resumed: the checkpoint that it went on from, with its rows written.
-    """
+def hurried(outbox: Outbox) -> Iterator[None]:
+    """Has nothing wait long for the database once an error has come out of the block, for the run ends by it."""
     try:
         yield
-    except StoppedError as error:
-        if error.committed is None and resumed is not None and error.committed_uri == resumed.uri:
-            error.committed = resumed.as_committed()
-        if error.committed is not None:
-            error.committed = error.committed.model_copy(update={"unwritten_rows": outbox.unwritten()})
+    except BaseException:
+        outbox.hurry()
         raise
