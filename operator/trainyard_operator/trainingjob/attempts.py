@@ -6,8 +6,11 @@ attempt and no pod of the run is left by then, so that two pods never train side
 
 from __future__ import annotations
 
+from trainyard_api import names
 from trainyard_api.conditions import Reason
 from trainyard_api.training_job_status import MAX_PODS, Restarts
+from trainyard_operator.checkpoint.uri import run_uri
+from trainyard_operator.cluster.messages import bounded
 from trainyard_operator.trainingjob import attempt, record, restarts, stopping
 from trainyard_operator.trainingjob.actions import StartAttempt
 from trainyard_operator.trainingjob.attempt import Ended, NotBegun
@@ -38,13 +41,14 @@ def begin(situation: Situation, view: NotBegun) -> Finding:
 
 
 def follow(situation: Situation, view: Ended) -> Finding:
-    """Makes another attempt, once the last one is settled and its pause is over."""
+    """Makes another attempt, once the last one is settled and its pause is over; until then its pod stays."""
     observed, outcome = situation.observed, view.outcome
     ending = record.ending_of(observed)
     if ending is None:
         # The verdict is on record before the evidence goes.
         return going_on(Reason.RESTARTING, outcome.message)
-    work = (*stopping.end_attempt(observed), *situation.unclaimed)
+    stop = stopping.end_attempt if stopping.may_make_pods(observed) else stopping.stop_pods
+    work = (*stop(observed), *situation.unclaimed)
     trouble = ledger_trouble(observed)
     if work or not situation.settled or trouble:
         return going_on(Reason.RESTARTING, trouble or outcome.message, actions=work)
@@ -57,10 +61,21 @@ def follow(situation: Situation, view: Ended) -> Finding:
     )
     counted = found.counted.to_wire()
     if isinstance(found, restarts.Held):
-        return in_the_way(found.problem, Reason.RESTARTING, restarts=counted)
-    if found.message or observed.child is not None:
-        return going_on(Reason.RESTARTING, found.message or "The earlier Job has to go first.", restarts=counted)
+        return in_the_way(_with_log(found.problem, observed), Reason.RESTARTING, restarts=counted)
+    if found.message:
+        return going_on(Reason.RESTARTING, found.message, restarts=counted)
+    if observed.child is not None:
+        goes, message = stopping.end_attempt(observed), "The earlier Job has to go first."
+        return going_on(Reason.RESTARTING, message, actions=goes, restarts=counted)
     return _announce(observed, found.counted)
+
+
+def _with_log(problem: Problem, observed: Observed) -> Problem:
+    """Adds where the log of the attempt lies once its pod is gone."""
+    metadata = observed.metadata
+    folder = run_uri(observed.spec.checkpoints.storage, metadata.namespace, metadata.name, metadata.uid)
+    log = f"Its log, if it ran for 30 s: {folder}{names.attempt_log(observed.attempt)}"
+    return Problem(problem.reason, f"{bounded(problem.message, 700)} {log}")
 
 
 def _waits_for(situation: Situation, view: NotBegun) -> str | None:

@@ -20,7 +20,6 @@ _STOPS: Final = {
     StopCause.CANCELLED: "Cancelled: its pod saves a checkpoint and stops.",
     StopCause.SUSPENDED: "Suspended: its pod saves a checkpoint and stops.",
 }
-_SUSPENDED: Final = "Held by spec.suspend; it goes on from its newest checkpoint when that is false or absent."
 
 
 def decide(situation: Situation) -> Finding:
@@ -45,8 +44,19 @@ def _stop(situation: Situation, cause: StopCause) -> Finding:
         return going_on(Reason.STOPPING, _STOPS[cause], actions=actions)
     if cause is StopCause.CANCELLED:
         return finishing.cancel(situation)
-    held = summarise(Unfinished(Reason.SUSPENDED, _SUSPENDED, suspended=True))
+    held = summarise(Unfinished(Reason.SUSPENDED, _what_follows(situation), suspended=True))
     return Finding(held, actions=situation.unclaimed)
+
+
+def _what_follows(situation: Situation) -> str:
+    """Says what a suspended job does once it may go on."""
+    restarts, attempts = situation.observed.status.restarts, situation.observed.status.attempts
+    if restarts is not None and restarts.held_for is not None:
+        return "Held by spec.suspend; without it, an edit of spec.trainer or spec.retry is still waited for."
+    if situation.reviewed.accepted:
+        return "Held by spec.suspend; it goes on from its newest checkpoint when that is false or absent."
+    again = "begins again, for it has no checkpoint yet," if attempts else "begins"
+    return f"Held by spec.suspend; it {again} when that is false or absent."
 
 
 def _go_on(situation: Situation) -> Finding:

@@ -130,7 +130,8 @@ def _problem(reason: str, ending: AttemptEnding, counted: Restarts, spec: Traini
     if reason == Reason.INTERRUPTIONS_EXHAUSTED:
         rule = f"was interrupted more than {MOST_INTERRUPTIONS} times: edit it, as its nodeSelector ({said})"
         return Problem(Reason.INTERRUPTIONS_EXHAUSTED, at_field("spec.trainer", rule, str(counted.interruptions)))
-    rule = f"the trainer crashed {counted.crashes} times without a newer checkpoint between: raise it, or edit trainer"
+    times = "once" if counted.crashes == 1 else f"{counted.crashes} times"
+    rule = f"the trainer crashed {times} without a newer checkpoint between: raise it, or edit trainer"
     return Problem(
         Reason.RESTARTS_EXHAUSTED,
         at_field("spec.retry.maxRestarts", f"{rule} ({said})", str(spec.retry.max_restarts)),

@@ -9,6 +9,7 @@ import pytest
 from tests.trainyard_operator.builders import (
     NOW,
     POD_UID,
+    PREFIX,
     at,
     checkpoint,
     child,
@@ -25,7 +26,7 @@ from tests.trainyard_operator.builders import (
 from trainyard_api.conditions import ConditionType
 from trainyard_api.training_job_status import MAX_PODS
 from trainyard_operator.trainingjob import attempts
-from trainyard_operator.trainingjob.actions import BookClaim, DeletePod, StartAttempt
+from trainyard_operator.trainingjob.actions import BookClaim, DeleteChild, DeletePod, StartAttempt
 from trainyard_operator.trainingjob.attempt import Ended, NotBegun
 from trainyard_operator.trainingjob.findings import Finding
 from trainyard_operator.trainingjob.observed import Refusal
@@ -148,10 +149,10 @@ def _ended(reason: str = "TrainerCrashed", cost: dict[str, Any] | None = None, *
 
 
 def test_another_attempt_waits_until_the_last_one_is_settled() -> None:
-    """Its Job deleted, other containers stopped, its checkpoint claimed, its cost in the status, the ledger up."""
+    """Other containers stopped, its checkpoint claimed, its cost in the status, the ledger up."""
     going_on = ended_pod(1, phase="Running", all_ended=False)
     stopped = _follow(status=_ended(), child=child(), pods=(going_on,))
-    assert [type(action).__name__ for action in stopped.actions] == ["DeleteChild", "DeletePod"]
+    assert [type(action).__name__ for action in stopped.actions] == ["DeletePod"]
     one = claim()
     named = _ended("Stopped", committed={"uri": one.uri, "digest": one.digest, "step": one.step})
     claimed = _follow(status=named)
@@ -166,10 +167,15 @@ def test_another_attempt_waits_until_the_last_one_is_settled() -> None:
 
 def test_the_pause_and_the_job_that_goes_are_waited_for() -> None:
     """What is counted is on record meanwhile; the earlier Job has to be gone before the next number is written."""
-    paused = _follow(status=_ended(), now=at(-1))
+    failed = child(failed=True)
+    paused = _follow(status=_ended(), now=at(-1), child=failed, pods=(ended_pod(1),))
+    assert paused.actions == ()
     assert _said(paused) == ("Restarting", f"Attempt 2 begins at {time_text(0)}: why")
     assert paused.fields["restarts"].items() >= {"attempt": 1, "crashes": 1, "nextTime": time_text(0)}.items()
+    gone = _follow(status=_ended(), child=failed, pods=(ended_pod(1),))
+    assert gone.actions == (DeleteChild(failed),)
     going = _follow(status=_ended(), child=child(deleting=True))
+    assert going.actions == ()
     assert _said(going) == ("Restarting", "The earlier Job has to go first.")
     assert set(going.fields) == set(paused.fields) == {"restarts"}
 
@@ -201,8 +207,13 @@ def test_what_counts_as_progress_is_a_checkpoint_that_is_accepted() -> None:
 
 
 def test_a_held_job_says_which_field_to_edit() -> None:
-    """Degraded with the reason; Succeeded stays Unknown, and no number is announced."""
-    found = _follow(status=_ended() | {"restarts": {"attempt": 0, "crashes": 3}})
+    """Degraded with the reason; Succeeded stays Unknown, no number is announced, and its pod stays to be looked at."""
+    status = _ended() | {"restarts": {"attempt": 0, "crashes": 3}}
+    found = _follow(status=status, child=child(failed=True), pods=(ended_pod(1),))
+    assert found.actions == ()
+    assert _said(found)[1].endswith(f" Its log, if it ran for 30 s: {PREFIX}logs/attempt-1.log")
+    makes_more = _follow(status=status, child=child())
+    assert makes_more.actions == (DeleteChild(child()),)
     assert (_degraded(found), _said(found)[0]) == ("RestartsExhausted", "Restarting")
     assert _said(found)[1].startswith("spec.retry.maxRestarts: ")
     assert set(found.fields) == {"restarts"}
