@@ -50,12 +50,13 @@ def _stop(situation: Situation, cause: StopCause) -> Finding:
 
 def _what_follows(situation: Situation) -> str:
     """Says what a suspended job does once it may go on."""
-    restarts, attempts = situation.observed.status.restarts, situation.observed.status.attempts
-    if restarts is not None and restarts.held_for is not None:
+    status = situation.observed.status
+    if status.restarts is not None and status.restarts.held_for is not None:
         return "Held by spec.suspend; without it, an edit of spec.trainer or spec.retry is still waited for."
-    if situation.reviewed.accepted:
+    # What the status shows, for that is there while the ledger is away.
+    if status.latest_checkpoint_ref is not None:
         return "Held by spec.suspend; it goes on from its newest checkpoint when that is false or absent."
-    again = "begins again, for it has no checkpoint yet," if attempts else "begins"
+    again = "begins again, for it has no checkpoint yet," if status.attempts else "begins"
     return f"Held by spec.suspend; it {again} when that is false or absent."
 
 

@@ -79,6 +79,24 @@ def test_a_job_is_held_only_when_all_is_quiet() -> None:
     assert found[ConditionType.FINISHED]["status"] == "False"
 
 
+@pytest.mark.parametrize(
+    ("changes", "follows"),
+    [
+        ({"latestCheckpointRef": {"name": "sums-5b1c0-1-5"}}, "it goes on from its newest checkpoint when"),
+        ({}, "it begins again, for it has no checkpoint yet, when"),
+        ({"restarts": {"attempt": 1, "heldFor": "0a"}}, "an edit of spec.trainer or spec.retry is still waited for"),
+    ],
+)
+def test_a_suspended_job_says_what_follows(changes: dict[str, Any], follows: str) -> None:
+    """Also while the ledger is away."""
+    status = running_status(cost=BOOKED, attempt=ended_record("Stopped", counts=False), stop=stop_record()) | changes
+    for around in ({}, {"claims": None}):
+        plan = decide(observed(spec=SUSPENDED, status=status, **around))
+        assert follows in conditions(plan)[ConditionType.SUSPENDED]["message"]
+    fresh = decide(observed(spec=SUSPENDED))
+    assert conditions(fresh)[ConditionType.SUSPENDED]["message"].startswith("Held by spec.suspend; it begins when")
+
+
 def test_a_job_that_is_suspended_before_it_began_starts_nothing() -> None:
     """Held at once; it waits for no model, no price, no ledger."""
     for around in ({}, {"claims": None}):
