@@ -19,7 +19,7 @@ async def apply_status(
     kind_name: str,
     *,
     metadata: ObjectMeta,
-    version: str | None,
+    version: str,
     status: Mapping[str, Any],
     manager: str,
 ) -> dict[str, Any]:
@@ -30,15 +30,14 @@ async def apply_status(
         kind: of the object.
         kind_name: as manifests spell it.
         metadata: of the object as it was observed.
-        version: the only one to write to; None: any, of any object of the name (this subresource takes no notice of the
-            uid).
+        version: the only one to write to; it tells a later object of the name too, for this subresource takes no notice
+            of the uid.
         status: what the manager owns of it.
         manager: its field manager.
 
     Raises:
         KubeError: it was refused; a conflict where the object isn't of that version.
     """
-    named = {"name": metadata.name, "namespace": metadata.namespace, "uid": metadata.uid}
-    versioned = named if version is None else named | {"resourceVersion": version}
-    body = {"apiVersion": API_VERSION, "kind": kind_name, "metadata": versioned, "status": dict(status)}
+    named = {"name": metadata.name, "namespace": metadata.namespace, "uid": metadata.uid, "resourceVersion": version}
+    body = {"apiVersion": API_VERSION, "kind": kind_name, "metadata": named, "status": dict(status)}
     return await kube.apply(kind.path(metadata.namespace, metadata.name, "status"), body, manager)

@@ -15,7 +15,7 @@ from trainyard_operator.cluster.status import apply_status
 pytestmark = pytest.mark.integration
 
 
-def _apply(bench: Bench, metadata: dict[str, Any], version: str | None, attempts: int) -> str:
+def _apply(bench: Bench, metadata: dict[str, Any], version: str, attempts: int) -> str:
     writing = apply_status(
         bench.api._kube,
         TRAINING_JOBS,
@@ -29,7 +29,7 @@ def _apply(bench: Bench, metadata: dict[str, Any], version: str | None, attempts
 
 
 def test_a_status_is_written_to_the_version_that_was_observed(bench: Bench) -> None:
-    """Or to whatever version the object has; to an older one it is a conflict."""
+    """To an older one it is a conflict, and so it is to one of another object that had the name before."""
     bench.operator.kill()
     metadata = bench.submit("versioned")["metadata"]
     old = metadata["resourceVersion"]
@@ -39,6 +39,12 @@ def test_a_status_is_written_to_the_version_that_was_observed(bench: Bench) -> N
     with pytest.raises(KubeError) as caught:
         _apply(bench, metadata, old, 2)
     assert caught.value.conflict
-    _apply(bench, metadata, None, 3)
-    assert bench.api.job("versioned")["status"]["attempts"] == 3
+    bench.api.delete(TRAINING_JOBS, "versioned")
+    later = bench.submit("versioned")["metadata"]
+    with pytest.raises(KubeError) as caught:
+        _apply(bench, metadata, new, 3)
+    assert caught.value.conflict
+    # Of the uid alone this subresource takes no notice: a version of the later object would be written to.
+    _apply(bench, metadata, later["resourceVersion"], 4)
+    assert bench.api.job("versioned")["status"]["attempts"] == 4
     bench.api.delete(TRAINING_JOBS, "versioned")

@@ -89,7 +89,7 @@ def test_a_stop_comes_first_and_the_status_follows_from_the_newest_version(tmp_p
     assert asked == [
         ("delete jobs/sums-1", "child-uid"),
         ("finalizers trainingjobs/sums", "7"),
-        ("trainyard-operator-budget trainingjobs/sums/status", None),
+        ("trainyard-operator-budget trainingjobs/sums/status", "2th"),
         ("trainyard-operator trainingjobs/sums/status", "3th"),
     ]
 

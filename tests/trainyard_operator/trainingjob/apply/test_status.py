@@ -54,7 +54,7 @@ def _plan(*, money: bool = False, rest: bool = False) -> Plan:
 
 
 def test_each_half_is_written_where_it_has_changed_the_money_first() -> None:
-    """Money to whatever version there is; all else to the version that was observed, or that the money has made."""
+    """Money to the version that was observed; all else to the same, or to the one that the money has made."""
     assert _write(*_held(), _plan()) is None
     for money, rest in ((True, False), (False, True), (True, True)):
         api, seen = _held()
@@ -63,7 +63,7 @@ def test_each_half_is_written_where_it_has_changed_the_money_first() -> None:
         assert api.writes == [*([BUDGETS] if money else []), *([OPERATORS] if rest else [])]
         assert made == api["/trainingjobs/sums"]["metadata"]["resourceVersion"] != first
         if money:
-            assert "resourceVersion" not in api.sent[BUDGETS]["metadata"]
+            assert api.sent[BUDGETS]["metadata"]["resourceVersion"] == first
             assert api.sent[BUDGETS]["status"]["cost"]["spentUSD"] == "1.0000"
         if rest:
             version = api.sent[OPERATORS]["metadata"]["resourceVersion"]
@@ -109,9 +109,18 @@ def test_the_money_is_written_whatever_has_changed_and_the_rest_is_not(change: d
     with pytest.raises(KubeError, match="the job has changed since it was observed") as caught:
         _write(api, seen, _plan(money=True, rest=True))
     assert caught.value.conflict
-    assert api.writes == [BUDGETS]
+    assert api.writes == [BUDGETS] * 2
     status_now = api["/trainingjobs/sums"]["status"]
     assert (status_now["cost"]["spentUSD"], status_now.get("attempts")) == ("1.0000", change.get("attempts", 1))
+
+
+def test_the_bill_of_a_job_is_never_written_to_a_later_one_of_its_name() -> None:
+    """The status subresource takes no notice of the uid, so the version has to tell."""
+    api, seen = _held(metadata={"uid": "another"})
+    with pytest.raises(KubeError) as caught:
+        _write(api, seen, _plan(money=True))
+    assert caught.value.conflict
+    assert api["/trainingjobs/sums"]["status"] == BEFORE
 
 
 def test_a_job_that_is_gone_or_may_not_be_written_is_an_error() -> None:
