@@ -93,6 +93,7 @@ class Ended:
     """What a stopped pod has left: its newest checkpoint's folder without the pod's name, and what it has dropped."""
 
     code: int
+    reason: str
     state: str | None
     dropped: bool
     home: Path
@@ -117,7 +118,7 @@ class Stopped(World):
         """A pod that is told to stop where it hangs."""
         code, said, home = self.attempt(config, death, files(trouble))
         assert said is not None, code
-        return Ended(code, state_of(said), float(said.dropped_seconds or 0) > 0, home)
+        return Ended(code, said.reason, state_of(said), float(said.dropped_seconds or 0) > 0, home)
 
     def go_on(self, config: dict[str, Any]) -> Result:
         """The next pod, which nobody stops."""
@@ -302,7 +303,7 @@ def test_the_newest_state_is_saved_past_an_upload_that_stalls(bucket: Bucket, un
     config["checkpoints"]["everySteps"] = 1
     bucket.door.stalls = lambda line: "/step-2-" in line
     ended = bucket.world.stop(config, death=Death("record", 3, after=True, signal=SIGTERM))
-    assert (ended.code, ended.state) == (ExitCode.STOPPED, "step-3")
+    assert (ended.code, ended.reason, ended.state) == (ExitCode.STOPPED, "Stopped", "step-3")
     bucket.door.stalls = lambda _: False
     assert_equal(bucket.world.go_on(config), undisturbed)
 
@@ -312,6 +313,6 @@ def test_where_nothing_can_be_saved_it_ends_before_it_is_killed(bucket: Bucket, 
     config = bucket.run_config(5)
     bucket.stall(next_home(bucket, config), "/step-", "PUT")
     ended = bucket.world.stop(config)
-    assert (ended.code, ended.state) == (ExitCode.STOPPED, None)
+    assert (ended.code, ended.reason, ended.state) == (ExitCode.STOPPED, "StoppedUnsaved", None)
     bucket.door.stalls = lambda _: False
     assert_equal(bucket.world.go_on(config), undisturbed)
