@@ -21,6 +21,7 @@ from tests import servers
 from tests.claims.mortal_pods import Death, Pods
 from tests.claims.mortal_runs import Result, World, assert_equal
 from tests.claims.stalling import FrontDoor
+from tests.trainyard_trainer.hub_server import REPOSITORY, REVISION, Hub, serving
 from trainyard_api.termination import ExitCode, Termination
 
 pytestmark = pytest.mark.learning
@@ -295,6 +296,19 @@ def test_a_download_of_the_model_or_of_its_own_checkpoint_is_left(bucket: Bucket
     bucket.stall(next_home(bucket, model), "GET", "/model.safetensors")
     ended = bucket.world.stop(model)
     assert (ended.code, ended.state) == (ExitCode.STOPPED, None)
+
+
+def test_a_download_from_a_hub_is_left(world: Stopped) -> None:
+    """Of a server that sends a byte now and then, so that no read of it ever times out."""
+    config = world.run_config(LONG_GRACE)
+    home = world.folder / f"{config['run']['uid']}-1"
+    hub = Hub({"config.json": b"{}", "model.safetensors": bytes(10**8)}, trickling={"model.safetensors"})
+    hub.trickles = (home / "stop").touch
+    with serving(hub):
+        config["model"] = {"huggingFace": {"repository": REPOSITORY, "revision": REVISION, "endpoint": hub.endpoint}}
+        ended = world.stop(config)
+        hub.trickling.clear()
+    assert (ended.code, ended.reason, ended.state, ended.dropped) == (ExitCode.STOPPED, "StoppedUnsaved", None, False)
 
 
 def test_the_newest_state_is_saved_past_an_upload_that_stalls(bucket: Bucket, undisturbed: Result) -> None:
