@@ -21,6 +21,7 @@ from tests import servers
 from tests.claims.mortal_pods import Death, Pods
 from tests.claims.mortal_runs import Result, World, assert_equal
 from tests.claims.stalling import FrontDoor
+from tests.trainyard_trainer.hub_server import REPOSITORY, REVISION, Hub, serving
 from trainyard_api.termination import ExitCode, Termination
 
 pytestmark = pytest.mark.learning
@@ -93,6 +94,7 @@ class Ended:
     """What a stopped pod has left: its newest checkpoint's folder without the pod's name, and what it has dropped."""
 
     code: int
+    reason: str
     state: str | None
     dropped: bool
     home: Path
@@ -117,7 +119,7 @@ class Stopped(World):
         """A pod that is told to stop where it hangs."""
         code, said, home = self.attempt(config, death, files(trouble))
         assert said is not None, code
-        return Ended(code, state_of(said), float(said.dropped_seconds or 0) > 0, home)
+        return Ended(code, said.reason, state_of(said), float(said.dropped_seconds or 0) > 0, home)
 
     def go_on(self, config: dict[str, Any]) -> Result:
         """The next pod, which nobody stops."""
@@ -296,13 +298,26 @@ def test_a_download_of_the_model_or_of_its_own_checkpoint_is_left(bucket: Bucket
     assert (ended.code, ended.state) == (ExitCode.STOPPED, None)
 
 
+def test_a_download_from_a_hub_is_left(world: Stopped) -> None:
+    """Of a server that sends a byte now and then, so that no read of it ever times out."""
+    config = world.run_config(LONG_GRACE)
+    home = world.folder / f"{config['run']['uid']}-1"
+    hub = Hub({"config.json": b"{}", "model.safetensors": bytes(10**8)}, trickling={"model.safetensors"})
+    hub.trickles = (home / "stop").touch
+    with serving(hub):
+        config["model"] = {"huggingFace": {"repository": REPOSITORY, "revision": REVISION, "endpoint": hub.endpoint}}
+        ended = world.stop(config)
+        hub.trickling.clear()
+    assert (ended.code, ended.reason, ended.state, ended.dropped) == (ExitCode.STOPPED, "StoppedUnsaved", None, False)
+
+
 def test_the_newest_state_is_saved_past_an_upload_that_stalls(bucket: Bucket, undisturbed: Result) -> None:
     """It is told to stop where it would wait for the older checkpoint, for the next is due; that one is given up."""
     config = bucket.run_config()
     config["checkpoints"]["everySteps"] = 1
     bucket.door.stalls = lambda line: "/step-2-" in line
     ended = bucket.world.stop(config, death=Death("record", 3, after=True, signal=SIGTERM))
-    assert (ended.code, ended.state) == (ExitCode.STOPPED, "step-3")
+    assert (ended.code, ended.reason, ended.state) == (ExitCode.STOPPED, "Stopped", "step-3")
     bucket.door.stalls = lambda _: False
     assert_equal(bucket.world.go_on(config), undisturbed)
 
@@ -312,6 +327,6 @@ def test_where_nothing_can_be_saved_it_ends_before_it_is_killed(bucket: Bucket, 
     config = bucket.run_config(5)
     bucket.stall(next_home(bucket, config), "/step-", "PUT")
     ended = bucket.world.stop(config)
-    assert (ended.code, ended.state) == (ExitCode.STOPPED, None)
+    assert (ended.code, ended.reason, ended.state) == (ExitCode.STOPPED, "StoppedUnsaved", None)
     bucket.door.stalls = lambda _: False
     assert_equal(bucket.world.go_on(config), undisturbed)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,7 +23,8 @@ class Hub:
 
     `token` is what a reader must show; `gated` asks for it only when a file is read. Files in `large` are promised by
     their SHA-256 and lie on the host `elsewhere`, when that is set. `cut` are files whose first reply ends in the
-    middle. `promises` overrules what is said of a file's content.
+    middle. `promises` overrules what is said of a file's content. Files in `trickling` come byte by byte and never end;
+    `trickles` is called when that begins.
     """
 
     files: dict[str, bytes]
@@ -31,6 +34,8 @@ class Hub:
     elsewhere: str | None = None
     cut: set[str] = field(default_factory=set)
     promises: dict[str, bytes] = field(default_factory=dict)
+    trickling: set[str] = field(default_factory=set)
+    trickles: Callable[[], object] = lambda: None
     revision: str = REVISION
     endpoint: str = ""
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
@@ -129,6 +134,9 @@ def _file(request: BaseHTTPRequestHandler, hub: Hub, name: str) -> None:
 
 def _content(request: BaseHTTPRequestHandler, hub: Hub, name: str, headers: Mapping[str, str] = {}) -> None:
     content = hub.files[name]
+    if name in hub.trickling and request.command == "GET":
+        _trickle(request, hub, content, headers)
+        return
     asked = request.headers.get("Range")
     if asked is not None:
         start = int(asked.removeprefix("bytes=").partition("-")[0])
@@ -139,6 +147,15 @@ def _content(request: BaseHTTPRequestHandler, hub: Hub, name: str, headers: Mapp
         _reply(request, 200, content, headers, sent=len(content) // 2)
     else:
         _reply(request, 200, content, headers)
+
+
+def _trickle(request: BaseHTTPRequestHandler, hub: Hub, content: bytes, headers: Mapping[str, str]) -> None:
+    _reply(request, 200, content, headers, sent=0)
+    hub.trickles()
+    with contextlib.suppress(OSError):  # until whoever asked is gone
+        while hub.trickling:
+            request.wfile.write(b"\0")
+            time.sleep(0.05)
 
 
 def _reply(

@@ -71,6 +71,7 @@ class StoppedError(TrainerError):
         committed_uri: folder of the newest checkpoint; None where there is none.
         dropped_seconds: of this pod's work that no checkpoint holds, for the stop came in its middle.
         committed: what the newest checkpoint's row in the ledger claims; None where there is none.
+        saved: whether the newest checkpoint has all that was done, but for what was dropped.
     """
 
     def __init__(
@@ -80,12 +81,15 @@ class StoppedError(TrainerError):
         dropped_seconds: float = 0.0,
         *,
         committed: CommittedCheckpoint | None = None,
+        saved: bool = True,
     ) -> None:
         self.last_step = last_step
         self.committed_uri = committed_uri
         self.dropped_seconds = dropped_seconds
         self.committed = committed
-        super().__init__(f"stopped on request after step {last_step}")
+        self.saved = saved and committed_uri is not None
+        lacking = "without a checkpoint" if committed_uri is None else "without a checkpoint of what was done since"
+        super().__init__(f"stopped on request after step {last_step}" + ("" if self.saved else f", {lacking}"))
 
 
 class DroppedError(TrainerError):

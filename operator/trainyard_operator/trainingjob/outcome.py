@@ -37,6 +37,7 @@ _REFUSALS: Final = frozenset(TerminationReason) - {
     TerminationReason.COMPLETED,
     TerminationReason.EARLY_STOPPED,
     TerminationReason.STOPPED,
+    TerminationReason.STOPPED_UNSAVED,
 }
 _SUCCESS: Final = {
     Reason.COMPLETED: "All steps are done.",

@@ -60,7 +60,14 @@ def test_a_refusal_keeps_the_trainers_word_field_and_value() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", _refusal(reason="Completed"), _refusal(reason="Stopped"), _refusal(reason="Mine")]
+    "text",
+    [
+        "",
+        "x",
+        _refusal(reason="Completed"),
+        *(_refusal(reason=word) for word in ("Stopped", "StoppedUnsaved")),
+        _refusal(reason="Mine"),
+    ],
 )
 def test_a_refusal_may_use_only_the_closed_list(text: str) -> None:
     """Any other word is a crash: reasons are an API, and user code runs in that pod."""

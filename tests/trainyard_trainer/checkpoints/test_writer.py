@@ -79,6 +79,22 @@ def test_training_goes_on_while_a_checkpoint_is_written(tmp_path: Path) -> None:
     writer.close()
 
 
+def test_it_knows_whether_the_last_state_is_committed(tmp_path: Path) -> None:
+    """While it is written, another thread may have to say so; an older one isn't it."""
+    storage = SlowFolder(tmp_path, "step-2")
+    writer = CheckpointWriter(storage, ORIGIN, nothing, nothing)
+    writer.save(snapshot(1))
+    writer.finish()
+    assert not writer.has_last()
+    last = threading.Thread(target=writer.save_last, args=[snapshot(2)])
+    last.start()
+    time.sleep(0.2)  # for one that says so too early to show itself
+    assert not writer.has_last()
+    storage.go_on.set()
+    last.join(GUARD_SECONDS)
+    assert writer.has_last()
+
+
 def test_the_time_that_saving_took_is_told_with_the_copy_s(tmp_path: Path, clock: Clock) -> None:
     """A stop has to do both."""
     told: list[object] = []

@@ -35,6 +35,22 @@ def test_a_stop_is_exit_10() -> None:
     assert (code, termination.reason, termination.committed_uri) == (10, "Stopped", "s3://b/x/")
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (StoppedError(0, None), "stopped on request after step 0, without a checkpoint"),
+        (
+            StoppedError(7, "s3://b/x/", saved=False),
+            "stopped on request after step 7, without a checkpoint of what was done since",
+        ),
+    ],
+)
+def test_a_stop_that_saved_nothing_says_so(error: StoppedError, said: str) -> None:
+    """It isn't told as one whose work is kept; the exit code is the same, for it isn't a crash."""
+    code, termination = ending.of_error(error, ())
+    assert (code, termination.reason, termination.message) == (10, "StoppedUnsaved", said)
+
+
 def test_a_refusal_is_exit_20_in_parts() -> None:
     """Field, rule and value apart: the operator puts the sentence together."""
     error = RefusedError(TerminationReason.UNKNOWN_TASK, "must be known", field_path="spec.task.name", value="chess")

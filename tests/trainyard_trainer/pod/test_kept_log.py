@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+from tqdm import tqdm
 
 from tests.waiting import GUARD_SECONDS, until
 from trainyard_trainer.pod import kept_log
@@ -46,12 +47,54 @@ def test_the_newest_mebibyte_is_kept_from_the_beginning_of_a_line_on() -> None:
     assert content[:6].isdigit()
 
 
-def test_one_endless_line_is_cut_too() -> None:
-    """Nothing but a bound is asked of a text."""
+def test_of_one_endless_line_the_newest_is_kept() -> None:
+    """Within bounds, also of memory, and with no half of a secret or of a character."""
+    secret, rockets = "x" * 5000, "\N{ROCKET}" * 3750
+    log = KeptLog([secret])
+    for number in range(5 * MAX_BYTES // 20_000):
+        log.keep(f"{secret}{rockets}{number:06d}")
+        assert log.held_bytes() < 5 * MAX_BYTES
+    content = log.content().decode()
+    assert MAX_BYTES // 2 < len(content.encode()) <= MAX_BYTES
+    assert content.endswith(f"{number:06d}")
+    assert "xx" not in content
+    log.keep("\nafterwards")
+    assert log.content().decode().endswith(f"{number:06d}\nafterwards")
+
+
+def test_of_a_progress_bar_the_last_state_is_kept() -> None:
+    """However often it was drawn, it takes no room of the lines before it, nor of those of the other stream."""
     log = KeptLog([])
-    for _ in range(50):
-        log.keep("\N{ROCKET}" * 100_000)
-    assert len(log.content()) <= MAX_BYTES
+    with log.listening():
+        print("before")
+        print("unfinished", end="")
+        for _ in tqdm(range(20_000), desc="download", mininterval=0, miniters=1, file=sys.stderr):
+            pass
+        print(", and finished")
+        print("after")
+    before, bar, *after = log.content().decode().splitlines()
+    assert (before, after) == ("before", ["unfinished, and finished", "after"])
+    assert bar.startswith("download: 100%")
+    assert "20000/20000" in bar
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (["50%\r", "60%\r"], "60%"),
+        (["50%\r", "\r\n", "next"], "50%\nnext"),
+        (["a\r\nb\r\n"], "a\nb\n"),
+        (["a longer one\rshort\n"], "short\n"),
+        (["a\n\rb"], "a\nb"),
+        (["a", "\r", "", "b", "c"], "bc"),
+    ],
+)
+def test_a_return_begins_the_line_anew(written: list[str], kept: str) -> None:
+    """Once there is something to take its place."""
+    log = KeptLog([])
+    for text in written:
+        log.keep(text)
+    assert log.content().decode() == kept
 
 
 def test_it_is_written_soon_and_at_the_end(tmp_path: Path) -> None:

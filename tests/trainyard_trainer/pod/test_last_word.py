@@ -66,9 +66,9 @@ def told(last: LastWord) -> Termination:
     return found
 
 
-def of(committed: SavedCheckpoint | None) -> Any:
+def of(committed: SavedCheckpoint | None, *, has_last: bool = False) -> Any:
     """A writer whose newest commit this is."""
-    return type("Writer", (), {"committed": committed})()
+    return type("Writer", (), {"committed": committed, "has_last": lambda _: has_last})()
 
 
 @pytest.mark.parametrize(
@@ -155,12 +155,29 @@ def test_a_fenced_pod_names_nothing(last: LastWord) -> None:
 
 def test_a_run_that_is_out_of_time_names_its_newest_commit(last: LastWord) -> None:
     """Claimed or not; else the one that it went on from, or none."""
-    writer: Any = type("Writer", (), {"committed": None})()
-    for has, found, named in ((None, None, None), (None, FOUND, FOUND.uri), (COMMITTED, FOUND, COMMITTED.uri)):
-        last.found, last.writer, writer.committed = found, writer if has else None, has
+    for writer, found, named in (
+        (None, None, None),
+        (None, FOUND, FOUND.uri),
+        (of(None), FOUND, FOUND.uri),
+        (of(COMMITTED), FOUND, COMMITTED.uri),
+    ):
+        last.found, last.writer = found, writer
         with pytest.raises(StoppedError) as stopped:
             last.out_of_time()
         assert stopped.value.committed_uri == named
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_run_that_is_out_of_time_says_whether_its_work_is_saved(last: LastWord, saved: bool) -> None:
+    """Its last state may be committed, and something else hang; before there is a writer there is no work."""
+    last.writer = of(COMMITTED, has_last=saved)
+    with pytest.raises(StoppedError) as stopped:
+        last.out_of_time()
+    assert stopped.value.saved == saved
+    last.writer = None
+    with pytest.raises(StoppedError) as stopped:
+        last.out_of_time()
+    assert stopped.value.saved
 
 
 @pytest.mark.parametrize(("left", "waited"), [(60.0, 2.0), (0.5, 0.25), (-1.0, 0.0)])

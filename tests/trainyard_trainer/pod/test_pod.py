@@ -249,7 +249,7 @@ def test_a_stop_before_there_is_anything_to_save_is_no_crash(world: World) -> No
     """Exit 10 without a checkpoint; a pod that went on from one names that one, and writes no other."""
     config = world.config("calculator-sft", {"scratch": SCRATCH}, SFT)
     code, termination = world.run(config, Stop(lambda: True))
-    assert (code, termination.reason, termination.committed_uri) == (10, "Stopped", None)
+    assert (code, termination.reason, termination.committed_uri) == (10, "StoppedUnsaved", None)
     assert world.run(config)[0] == 0
     (*_, last) = world.reporter.commits
     loading = Stop(lambda: any(report.phase == "loading" for report in world.reporter.reports))

@@ -51,7 +51,8 @@ def test_with_nothing_to_save_a_stop_ends_the_run_at_once_and_names_what_there_i
     with pytest.raises(StoppedError) as stop:
         bounded.end()
     assert (stop.value.last_step, stop.value.committed_uri) == named
-    assert str(stopped_at(newest)) == f"stopped on request after step {named[0]}"
+    lacking = "" if newest is not None else ", without a checkpoint"
+    assert str(stopped_at(newest)) == f"stopped on request after step {named[0]}{lacking}"
 
 
 @pytest.mark.parametrize(("seconds", "least", "most"), [(12.5, 12.5, 12.5), (None, 0.0, 600.0)])

@@ -67,6 +67,7 @@ class CheckpointWriter:
         self._show = show
         self._in_flight: _Upload | None = None
         self._newest = self.committed = resumed
+        self._last: State | None = None
         self._fence = fence
         self._timed = timed
         self._rows = rows
@@ -83,6 +84,7 @@ class CheckpointWriter:
     def save_last(self, snapshot: Snapshot) -> SavedCheckpoint:
         """Writes at once, beside an upload of an older state, which is given as long again, and then abandoned."""
         older, began = self._in_flight, time.monotonic()
+        self._last = _state(snapshot)
         if self._newest is not None and _state(self._newest) == _state(snapshot):
             snapshot.discard()
             return self._newest
@@ -100,6 +102,10 @@ class CheckpointWriter:
         if saved is None:
             raise RuntimeError("an upload that has ended without an error has a result")
         return saved
+
+    def has_last(self) -> bool:
+        """Tells whether the state that `save_last` was given is committed; False where it was given none."""
+        return self._last is not None and self.committed is not None and _state(self.committed) >= self._last
 
     def finish(self, given_up: Callable[[], bool] = lambda: False) -> SavedCheckpoint | None:
         """Waits for the one in flight, and gives the newest committed checkpoint; see `sinks.Checkpointer`."""

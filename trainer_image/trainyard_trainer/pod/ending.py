@@ -77,7 +77,7 @@ def of_error(
 def _of_error(error: BaseException, secrets: Iterable[str]) -> tuple[int, Termination]:
     if isinstance(error, StoppedError):
         return ExitCode.STOPPED, Termination(
-            reason=TerminationReason.STOPPED,
+            reason=TerminationReason.STOPPED if error.saved else TerminationReason.STOPPED_UNSAVED,
             message=str(error),
             last_step=error.last_step,
             committed_uri=error.committed_uri,

@@ -74,8 +74,10 @@ class LastWord:
             StoppedError: always.
         """
         _log.warning("stop: something hangs, and the grace is nearly over")
-        committed = None if self.writer is None else self.writer.committed
-        raise stopped_at(committed or self.found)
+        writer = self.writer
+        if writer is None:
+            raise stopped_at(self.found)
+        raise stopped_at(writer.committed or self.found, saved=writer.has_last())
 
     def _newest(self) -> CommittedCheckpoint | None:
         """Tells the newest committed checkpoint, and how many of its rows the ledger lacks now."""

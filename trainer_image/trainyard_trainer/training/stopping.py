@@ -84,8 +84,14 @@ def abandonable(algorithm: Algorithm, sinks: Sinks, state: TrainState) -> Iterat
         yield
 
 
-def stopped_at(newest: SavedCheckpoint | None, dropped_seconds: float = 0.0) -> StoppedError:
-    """Makes the end of a stopped run that has nothing new; `newest` is its newest committed checkpoint."""
+def stopped_at(newest: SavedCheckpoint | None, dropped_seconds: float = 0.0, *, saved: bool = True) -> StoppedError:
+    """Makes the end of a stopped run that writes nothing more.
+
+    Args:
+        newest: its newest committed checkpoint.
+        dropped_seconds: of work that no checkpoint holds.
+        saved: whether that checkpoint has all that was done, but for what was dropped.
+    """
     if newest is None:
         return StoppedError(0, None, dropped_seconds)
-    return StoppedError(newest.step, newest.uri, dropped_seconds, committed=newest.as_committed())
+    return StoppedError(newest.step, newest.uri, dropped_seconds, committed=newest.as_committed(), saved=saved)
