@@ -138,6 +138,7 @@ def _control() -> dict[str, Any]:
             "outOfMemoryStep": 3,
             "nextTime": TIME,
             "heldFor": "0a",
+            "heldGeneration": 3,
             "heldReason": "OutOfMemory",
         },
         "stop": {"cause": "Suspended", "time": TIME, "attempt": 1},
