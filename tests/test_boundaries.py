@@ -47,8 +47,8 @@ def test_import_contracts_hold() -> None:
 
 
 PLANTED = {
-    "operator/trainyard_operator/cluster/clock.py": "from trainyard_operator.trainingjob import status",
-    "operator/trainyard_operator/trainingjob/gates.py": (
+    "operator/trainyard_operator/cluster/clock.py": "from trainyard_operator.trainingjob.decision import status",
+    "operator/trainyard_operator/trainingjob/gates/before_start.py": (
         "import typing\nif typing.TYPE_CHECKING:\n    from trainyard_operator.cluster.kube import Kube"
     ),
     "operator/trainyard_operator/tick.py": "import kopf",

@@ -55,7 +55,7 @@ OPERATOR: Final = Scope(
     "operator",
     "operator",
     "trainyard_operator",
-    ("trainingjob/*.py", "trainingjob/apply/*.py", "checkpoint/*.py", "money/booking.py"),
+    ("trainingjob/*.py", "trainingjob/*/*.py", "checkpoint/*.py", "money/booking.py"),
     (
         "trainyard_operator/trainingjob",
         "trainyard_operator/checkpoint",

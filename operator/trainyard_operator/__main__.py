@@ -33,8 +33,8 @@ from trainyard_operator.queue import Controller, Queue
 from trainyard_operator.settings import Settings, SettingsError, read_release_settings, read_settings
 from trainyard_operator.trainingjob.apply.applier import Applier
 from trainyard_operator.trainingjob.controller import TrainingJobController
-from trainyard_operator.trainingjob.pod_defaults import PodDefaults
-from trainyard_operator.trainingjob.release import release
+from trainyard_operator.trainingjob.trainer_pod.defaults import PodDefaults
+from trainyard_operator.uninstall import release
 
 log = logging.getLogger("trainyard_operator")
 

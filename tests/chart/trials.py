@@ -29,8 +29,8 @@ from trainyard_operator.cluster.kube import (
     TRAINING_JOBS,
     Kind,
 )
-from trainyard_operator.trainingjob.child_job import Rendering, child_job_body
-from trainyard_operator.trainingjob.pod_defaults import PodDefaults
+from trainyard_operator.trainingjob.trainer_pod.child_job import Rendering, child_job_body
+from trainyard_operator.trainingjob.trainer_pod.defaults import PodDefaults
 
 
 @dataclass(frozen=True)

@@ -38,15 +38,15 @@ from trainyard_api.names import SETTLEMENT_FINALIZER as SETTLEMENT
 from trainyard_api.training_job_status import Cost, TrainingJobStatus
 from trainyard_operator.cluster.pod import PodView, Resources
 from trainyard_operator.trainingjob import invalid
-from trainyard_operator.trainingjob.actions import (
+from trainyard_operator.trainingjob.attempt.standing import Ended, has_ended, look
+from trainyard_operator.trainingjob.decision.actions import (
     DeleteChild,
     DeletePod,
     StartAttempt,
 )
-from trainyard_operator.trainingjob.attempt import Ended, has_ended, look
-from trainyard_operator.trainingjob.observed import Observed, Refusal
+from trainyard_operator.trainingjob.decision.observed import Observed, Refusal
 from trainyard_operator.trainingjob.reconcile import run_of
-from trainyard_operator.trainingjob.wanted import StopCause, wanted
+from trainyard_operator.trainingjob.stops.wanted import StopCause, wanted
 
 DONE = f'{{"reason": "Completed", "committedUri": "{PREFIX}step-10-9d2f0c3e/"}}'
 BOOKED = {"spentUSD": "0.1000", "settledUSD": "0.037500", "settledPods": [{"uid": POD_UID}]}

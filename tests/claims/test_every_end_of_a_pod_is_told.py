@@ -10,8 +10,8 @@ import pytest
 
 from tests.trainyard_operator.builders import POD_BODY, PREFIX, at, run, time_text
 from trainyard_operator.cluster.pod import read_pod
-from trainyard_operator.trainingjob.failure import TABLE
-from trainyard_operator.trainingjob.outcome import Circumstances, Outcome, judge_end, judge_start
+from trainyard_operator.trainingjob.attempt.failure import TABLE
+from trainyard_operator.trainingjob.attempt.outcome import Circumstances, Outcome, judge_end, judge_start
 
 ALONE, ASKED = Circumstances(), Circumstances(stop_asked=True)
 INTERRUPTION = ("Disrupted", False, False, False)

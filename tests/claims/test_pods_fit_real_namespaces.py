@@ -20,8 +20,8 @@ from tests.waiting import until
 from trainyard_api import names
 from trainyard_api.training_job import parse_training_job
 from trainyard_operator.cluster.access import access_bodies
-from trainyard_operator.trainingjob.child_job import Rendering, child_job_body
-from trainyard_operator.trainingjob.pod_defaults import PodDefaults
+from trainyard_operator.trainingjob.trainer_pod.child_job import Rendering, child_job_body
+from trainyard_operator.trainingjob.trainer_pod.defaults import PodDefaults
 
 pytestmark = pytest.mark.integration
 

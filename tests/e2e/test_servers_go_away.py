@@ -21,7 +21,7 @@ from tests.e2e.marked_runs import assert_equal, completed, marked, pod_at, stead
 from tests.e2e.pod_processes import processes_of
 from tests.e2e.waiting import apply
 
-pytestmark = [pytest.mark.e2e, pytest.mark.nightly]
+pytestmark = pytest.mark.e2e
 
 AWAY_SECONDS = 60
 
@@ -59,6 +59,7 @@ def _frozen(ids: list[int]) -> Iterator[None]:
                 os.kill(each, signal.SIGCONT)
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("server", [names.S3, names.POSTGRES, "kube-apiserver", "kubelet"])
 def test_a_run_outlives_a_server_that_hangs(clean: Kubectl, steady: dict[str, Any], server: str) -> None:
     """One attempt, equal weights, trainer's state and rows."""

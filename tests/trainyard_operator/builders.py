@@ -16,12 +16,14 @@ from trainyard_operator.cluster.pod import PodView, Resources
 from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.money.booking import keep_books
 from trainyard_operator.money.prices import Prices
-from trainyard_operator.trainingjob import attempt, gates, reconcile
-from trainyard_operator.trainingjob.actions import Plan
-from trainyard_operator.trainingjob.observed import ChildView, Observed
-from trainyard_operator.trainingjob.outcome import Run
-from trainyard_operator.trainingjob.situation import Situation
-from trainyard_operator.trainingjob.wanted import wanted
+from trainyard_operator.trainingjob import reconcile
+from trainyard_operator.trainingjob.attempt import standing
+from trainyard_operator.trainingjob.attempt.outcome import Run
+from trainyard_operator.trainingjob.decision.actions import Plan
+from trainyard_operator.trainingjob.decision.observed import ChildView, Observed
+from trainyard_operator.trainingjob.gates.before_start import before_start
+from trainyard_operator.trainingjob.life.situation import Situation
+from trainyard_operator.trainingjob.stops.wanted import wanted
 
 NOW = datetime(2026, 1, 2, 12, 0, 0, tzinfo=UTC)
 UID = "5b1c0b2e-0000-4000-8000-000000000001"
@@ -267,8 +269,8 @@ def observed(
 def situation(*, now: datetime = NOW, **around: Any) -> Situation:
     """All parts of a job judged, as a pass does before it decides on the job's life."""
     seen = observed(**around)
-    view = attempt.look(seen, reconcile.run_of(seen, IMAGE), now)
-    gate = gates.before_start(seen, TABLE, read_nodes=True, view=view)
+    view = standing.look(seen, reconcile.run_of(seen, IMAGE), now)
+    gate = before_start(seen, TABLE, read_nodes=True, view=view)
     books = keep_books(seen.account, TABLE, now, ledger_up=seen.ledger_up, refresh=False)
     return Situation(seen, wanted(seen), gate, view, seen.review_claims(), books, now)
 

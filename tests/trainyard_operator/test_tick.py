@@ -29,7 +29,7 @@ from trainyard_operator.tick import Tick
 from trainyard_operator.trainingjob.apply.applier import Applier
 from trainyard_operator.trainingjob.apply.memory import Memory, refusal
 from trainyard_operator.trainingjob.controller import TrainingJobController
-from trainyard_operator.trainingjob.pod_defaults import PodDefaults
+from trainyard_operator.trainingjob.trainer_pod.defaults import PodDefaults
 
 
 class Server:

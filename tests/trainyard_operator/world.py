@@ -20,10 +20,11 @@ from trainyard_operator.cluster.clock import format_time
 from trainyard_operator.cluster.pod import PodView
 from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.money.booking import Spend
-from trainyard_operator.trainingjob import actions, invalid, reconcile
-from trainyard_operator.trainingjob.actions import ActionClass, Plan
-from trainyard_operator.trainingjob.observed import ChildView, Observed, Refusal
-from trainyard_operator.trainingjob.status import halves
+from trainyard_operator.trainingjob import invalid, reconcile
+from trainyard_operator.trainingjob.decision import actions
+from trainyard_operator.trainingjob.decision.actions import ActionClass, Plan
+from trainyard_operator.trainingjob.decision.observed import ChildView, Observed, Refusal
+from trainyard_operator.trainingjob.decision.status import halves
 
 Effect = Callable[[], None]
 _ROWS = (actions.BookSpend, actions.BookClaim, actions.BookAtOnce, actions.EndRun, actions.StartAttempt)

@@ -32,13 +32,14 @@ from trainyard_operator.ledger.rows import Claim
 from trainyard_operator.ledger.steps import Steps
 from trainyard_operator.metrics import Metrics
 from trainyard_operator.money.prices import Prices
-from trainyard_operator.trainingjob import attempt, orphans, reconcile
-from trainyard_operator.trainingjob.actions import Plan
+from trainyard_operator.trainingjob import orphans, reconcile
 from trainyard_operator.trainingjob.apply import stop
 from trainyard_operator.trainingjob.apply.memory import Memory
+from trainyard_operator.trainingjob.attempt import standing
+from trainyard_operator.trainingjob.decision.actions import Plan
+from trainyard_operator.trainingjob.decision.observed import Observed
+from trainyard_operator.trainingjob.decision.status import halves
 from trainyard_operator.trainingjob.observe import ClaimsOf, Remembered, observe
-from trainyard_operator.trainingjob.observed import Observed
-from trainyard_operator.trainingjob.status import halves
 
 log = logging.getLogger(__name__)
 
@@ -253,4 +254,4 @@ def _summary(observed: Observed, plan: Plan) -> str:
     conditions: list[dict[str, Any]] = plan.operator_half.get("conditions", [])
     reason = next((c["reason"] for c in conditions if c["type"] == "Succeeded"), "")
     actions = ", ".join(type(action).__name__ for action in plan.actions) or "status"
-    return f"{reason}: {actions}" + (" (ended)" if attempt.has_ended(observed) else "")
+    return f"{reason}: {actions}" + (" (ended)" if standing.has_ended(observed) else "")

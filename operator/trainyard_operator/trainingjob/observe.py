@@ -22,10 +22,12 @@ from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, NAMESPACES, NODES
 from trainyard_operator.cluster.pod import PodView, read_pod
 from trainyard_operator.cluster.reader import ClusterReader
 from trainyard_operator.ledger.rows import Claim
-from trainyard_operator.trainingjob import attempt, invalid, record, retention
-from trainyard_operator.trainingjob.child_job import read_child
-from trainyard_operator.trainingjob.model_source import SourceView, checkpoint_name
-from trainyard_operator.trainingjob.observed import ChildView, Observed, Refusal
+from trainyard_operator.trainingjob import invalid
+from trainyard_operator.trainingjob.attempt import record, standing
+from trainyard_operator.trainingjob.decision.observed import ChildView, Observed, Refusal, SourceView
+from trainyard_operator.trainingjob.gates.model_source import checkpoint_name
+from trainyard_operator.trainingjob.life import retention
+from trainyard_operator.trainingjob.trainer_pod.child_job import read_child
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +105,7 @@ async def observe(
     deleted = metadata.deletion_timestamp is not None
     if not deleted and retention.is_closed(seen, keep_finished, now):
         return replace(seen, checkpoints=None, claims=None)
-    ended = attempt.has_ended(seen)
+    ended = standing.has_ended(seen)
     source, pinned = (SourceView(), None) if ended or deleted else await _model(reader, seen)
     return replace(
         seen,
@@ -239,7 +241,7 @@ async def _pod_refusal(warnings_about: WarningsAbout, seen: Observed, now: datet
         return ""
     if seen.trainers:
         return ""
-    if now < child.created_time + attempt.PATIENCE:
+    if now < child.created_time + standing.PATIENCE:
         return ""
     return await warnings_about(seen.metadata.namespace, child.uid) or "no event says why: does the controller run?"
 

@@ -17,15 +17,24 @@ from trainyard_operator.cluster.events import of_conditions
 from trainyard_operator.money.booking import Books, keep_books
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.money.rates import missing_price
-from trainyard_operator.trainingjob import attempt, deletion, gates, lifecycle, reported, retention, stored
-from trainyard_operator.trainingjob.actions import Action, AddFinalizer, BookSpend, Plan, RecordCancel, ReleasePod
-from trainyard_operator.trainingjob.events import of_actions, of_books
-from trainyard_operator.trainingjob.findings import Condition, Finding, Problem, degraded
-from trainyard_operator.trainingjob.observed import Observed
-from trainyard_operator.trainingjob.outcome import Run
-from trainyard_operator.trainingjob.situation import Situation
-from trainyard_operator.trainingjob.status import StatusDraft
-from trainyard_operator.trainingjob.wanted import StopCause, is_cancelled, wanted
+from trainyard_operator.trainingjob.attempt import standing
+from trainyard_operator.trainingjob.attempt.outcome import Run
+from trainyard_operator.trainingjob.decision.actions import (
+    Action,
+    AddFinalizer,
+    BookSpend,
+    Plan,
+    RecordCancel,
+    ReleasePod,
+)
+from trainyard_operator.trainingjob.decision.events import of_actions, of_books
+from trainyard_operator.trainingjob.decision.findings import Condition, Finding, Problem, degraded
+from trainyard_operator.trainingjob.decision.observed import Observed
+from trainyard_operator.trainingjob.decision.status import StatusDraft
+from trainyard_operator.trainingjob.gates.before_start import before_start, resources_of
+from trainyard_operator.trainingjob.life import deletion, lifecycle, reported, retention, stored
+from trainyard_operator.trainingjob.life.situation import Situation
+from trainyard_operator.trainingjob.stops.wanted import StopCause, is_cancelled, wanted
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,7 @@ def decide(observed: Observed, context: Context) -> Plan:
     money = _money(observed, books)
     if cause is StopCause.DELETED:
         findings = [money, deletion.decide(observed, books, context.now)]
-    elif attempt.has_ended(observed):
+    elif standing.has_ended(observed):
         late = retention.decide(observed, context.keep_finished, context.now)
         findings = [money, late, retention.show_ledger(observed, books)]
     else:
@@ -71,7 +80,7 @@ def _books(observed: Observed, context: Context) -> Books:
         context.prices,
         context.now,
         ledger_up=observed.ledger_up,
-        refresh=context.refresh_cost and not attempt.has_ended(observed),
+        refresh=context.refresh_cost and not standing.has_ended(observed),
         close_now=observed.namespace_terminating or deletion.overdue(observed, context.now),
     )
 
@@ -84,7 +93,7 @@ def _money(observed: Observed, books: Books) -> Finding:
     free = (pod for pod in observed.pods if pod.held and (pod.uid in booked or (pod.over and not pod.bound)))
     conditions: tuple[Condition, ...] = ()
     if books.unpriced:
-        price = missing_price(gates.resources_of(observed.spec))
+        price = missing_price(resources_of(observed.spec))
         conditions = (Condition(ConditionType.COST_KNOWN, False, Reason.NO_PRICE, price),)
     actions: tuple[Action, ...] = (*rows, *(ReleasePod(pod) for pod in free))
     return Finding(conditions, {"budget": _budget(observed), "cost": books.cost}, actions)
@@ -101,15 +110,15 @@ def _budget(observed: Observed) -> dict[str, object] | None:
 def _active(observed: Observed, books: Books, cause: StopCause | None, context: Context) -> list[Finding]:
     """Looks at a job that goes on, in the order in which problems are shown; its life has the last word."""
     reviewed = observed.review_claims()
-    view = attempt.look(observed, run_of(observed, context.trainer_image), context.now)
-    gate = gates.before_start(observed, context.prices, read_nodes=context.read_nodes, view=view)
+    view = standing.look(observed, run_of(observed, context.trainer_image), context.now)
+    gate = before_start(observed, context.prices, read_nodes=context.read_nodes, view=view)
     held = names.SETTLEMENT_FINALIZER in observed.metadata.finalizers
     latch = is_cancelled(observed) and observed.status.cancel_time is None
     findings = [
         Finding(actions=(*(() if held else (AddFinalizer(),)), *((RecordCancel(),) if latch else ()))),
         _readable(observed),
         gate.finding,
-        attempt.show(observed, view, context.now),
+        standing.show(observed, view, context.now),
         stored.show(observed, reviewed, context.now),
         reported.show(observed, reviewed),
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hack.generate.failure_docs import failure_reference, member_texts
 from trainyard_api.termination import ExitCode, TerminationReason
-from trainyard_operator.trainingjob import failure
+from trainyard_operator.trainingjob.attempt import failure
 
 
 def test_every_row_code_and_reason_is_in_the_text() -> None:

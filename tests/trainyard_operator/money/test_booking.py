@@ -24,7 +24,7 @@ from trainyard_api.training_job_status import MAX_PODS, Cost
 from trainyard_operator.cluster.pod import Resources
 from trainyard_operator.money.booking import Books, keep_books
 from trainyard_operator.money.prices import Prices
-from trainyard_operator.trainingjob.observed import Observed
+from trainyard_operator.trainingjob.decision.observed import Observed
 
 SMALL = {"product": "L4", "instanceType": "small", "usdPerGPUHour": "1"}
 

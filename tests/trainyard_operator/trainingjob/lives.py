@@ -45,7 +45,7 @@ from trainyard_operator.metrics import Metrics
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.trainingjob.apply.applier import Applier
 from trainyard_operator.trainingjob.controller import TrainingJobController
-from trainyard_operator.trainingjob.pod_defaults import PodDefaults
+from trainyard_operator.trainingjob.trainer_pod.defaults import PodDefaults
 
 KEEP = timedelta(hours=1)
 _PASSING = re.compile(r'"(resourceVersion|spentUSD|eventTime)": "[^"]*"|\d{4}-\d\d-\d\dT[\d:.]+Z')

@@ -43,9 +43,9 @@ from trainyard_operator.metrics import Metrics
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.trainingjob.apply.applier import Applier
 from trainyard_operator.trainingjob.apply.memory import Memory, refusal
-from trainyard_operator.trainingjob.child_job import Rendering, child_job_body
 from trainyard_operator.trainingjob.controller import TrainingJobController
-from trainyard_operator.trainingjob.pod_defaults import PodDefaults
+from trainyard_operator.trainingjob.trainer_pod.child_job import Rendering, child_job_body
+from trainyard_operator.trainingjob.trainer_pod.defaults import PodDefaults
 
 DEFAULTS = PodDefaults("image", "Never")
 SMALL = {"product": "L4", "instanceType": "small", "usdPerGPUHour": "1"}

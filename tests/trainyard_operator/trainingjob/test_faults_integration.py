@@ -13,7 +13,7 @@ from tests.waiting import until
 from trainyard_api import names
 from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, NAMESPACES, PODS, TRAINING_JOBS, Kind, Kube, KubeError
 from trainyard_operator.settings import ReleaseSettings
-from trainyard_operator.trainingjob.release import release
+from trainyard_operator.uninstall import release
 
 pytestmark = pytest.mark.integration
 

@@ -34,8 +34,8 @@ from trainyard_api.conditions import ConditionType
 from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, NAMESPACES, NODES, PODS, TRAINING_JOBS, Kind
 from trainyard_operator.cluster.listing import ClusterListing
 from trainyard_operator.ledger.rows import Claim
+from trainyard_operator.trainingjob.decision.observed import ChildView, Observed, Refusal
 from trainyard_operator.trainingjob.observe import Remembered, WarningsAbout, observe, own_pods
-from trainyard_operator.trainingjob.observed import ChildView, Observed, Refusal
 
 
 class NoRequests:

@@ -26,8 +26,8 @@ from tests.trainyard_operator.builders import (
 from trainyard_api.conditions import ConditionType
 from trainyard_operator.cluster.kube import Kind
 from trainyard_operator.ledger.rows import Claim
+from trainyard_operator.trainingjob.decision.observed import Observed
 from trainyard_operator.trainingjob.observe import observe
-from trainyard_operator.trainingjob.observed import Observed
 
 
 async def _silence(*_: str) -> str:

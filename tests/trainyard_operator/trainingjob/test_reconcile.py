@@ -32,7 +32,7 @@ from tests.trainyard_operator.builders import (
 from trainyard_api.conditions import ConditionType
 from trainyard_operator.cluster.pod import Resources
 from trainyard_operator.money.prices import Prices
-from trainyard_operator.trainingjob.actions import (
+from trainyard_operator.trainingjob.decision.actions import (
     AddFinalizer,
     BookSpend,
     DeletePod,
@@ -40,7 +40,7 @@ from trainyard_operator.trainingjob.actions import (
     ReleasePod,
     StartAttempt,
 )
-from trainyard_operator.trainingjob.observed import Refusal
+from trainyard_operator.trainingjob.decision.observed import Refusal
 from trainyard_operator.trainingjob.reconcile import Context
 from trainyard_operator.trainingjob.reconcile import decide as reconcile
 

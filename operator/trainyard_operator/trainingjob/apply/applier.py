@@ -14,7 +14,9 @@ from datetime import datetime
 from trainyard_operator.cluster.kube import Kube, KubeError
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.errors import LedgerUnavailable
-from trainyard_operator.trainingjob.actions import (
+from trainyard_operator.trainingjob.apply import book, release, start, status, stop, store
+from trainyard_operator.trainingjob.apply.memory import Memory
+from trainyard_operator.trainingjob.decision.actions import (
     Action,
     ActionClass,
     AddFinalizer,
@@ -37,10 +39,8 @@ from trainyard_operator.trainingjob.actions import (
     StoreCheckpoint,
     WriteRows,
 )
-from trainyard_operator.trainingjob.apply import book, release, start, status, stop, store
-from trainyard_operator.trainingjob.apply.memory import Memory
-from trainyard_operator.trainingjob.observed import Observed
-from trainyard_operator.trainingjob.pod_defaults import PodDefaults
+from trainyard_operator.trainingjob.decision.observed import Observed
+from trainyard_operator.trainingjob.trainer_pod.defaults import PodDefaults
 
 log = logging.getLogger(__name__)
 

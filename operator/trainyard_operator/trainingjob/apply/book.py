@@ -14,8 +14,8 @@ from trainyard_operator.ledger import claims, runs, spend
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.errors import ClaimRefused, LedgerRefused
 from trainyard_operator.money.booking import Spend
-from trainyard_operator.trainingjob.actions import BookAtOnce, BookClaim, BookSpend, EndRun
 from trainyard_operator.trainingjob.apply.memory import Memory, longer
+from trainyard_operator.trainingjob.decision.actions import BookAtOnce, BookClaim, BookSpend, EndRun
 
 _TOO_MANY: Final = "of a run the 1,000 claims of the highest steps count, and it isn't among them"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from trainyard_operator.trainingjob.observed import Refusal
+from trainyard_operator.trainingjob.decision.observed import Refusal
 
 REST: Final = timedelta(seconds=30)
 """How long something that was refused rests before it is tried again."""

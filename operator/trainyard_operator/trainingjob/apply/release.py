@@ -9,7 +9,7 @@ from trainyard_api import names
 from trainyard_api.kind import ObjectMeta
 from trainyard_operator.cluster.kube import PODS, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS, TRAINING_JOBS, Kube
 from trainyard_operator.cluster.pod import PodView
-from trainyard_operator.trainingjob.actions import (
+from trainyard_operator.trainingjob.decision.actions import (
     AddFinalizer,
     DeleteTrainingJob,
     ReleasePod,

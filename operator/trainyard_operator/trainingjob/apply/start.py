@@ -26,13 +26,13 @@ from trainyard_operator.cluster.messages import at_field
 from trainyard_operator.ledger import runs
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.errors import LedgerRefused
-from trainyard_operator.trainingjob.actions import WriteRows
 from trainyard_operator.trainingjob.apply.memory import Memory, refusal
-from trainyard_operator.trainingjob.child_job import Rendering, child_job_body
-from trainyard_operator.trainingjob.observed import ChildView, Observed
-from trainyard_operator.trainingjob.pod_defaults import PodDefaults
-from trainyard_operator.trainingjob.rows_job import rows_job_body, writer_of
-from trainyard_operator.trainingjob.run_config import config_map_body, config_map_name, run_config_text
+from trainyard_operator.trainingjob.decision.actions import WriteRows
+from trainyard_operator.trainingjob.decision.observed import ChildView, Observed
+from trainyard_operator.trainingjob.trainer_pod.child_job import Rendering, child_job_body
+from trainyard_operator.trainingjob.trainer_pod.defaults import PodDefaults
+from trainyard_operator.trainingjob.trainer_pod.rows_job import rows_job_body, writer_of
+from trainyard_operator.trainingjob.trainer_pod.run_config import config_map_body, config_map_name, run_config_text
 
 _PAUSES: Final = (0.05, 0.2, 0.5, None)
 """Seconds between tries of a right whose Role isn't seen yet."""

@@ -14,9 +14,9 @@ from typing import Any, Final
 from trainyard_api import names
 from trainyard_operator.cluster.kube import TRAINING_JOBS, Kube, KubeError
 from trainyard_operator.cluster.status import apply_status
-from trainyard_operator.trainingjob.actions import Plan
-from trainyard_operator.trainingjob.observed import Observed
-from trainyard_operator.trainingjob.status import halves
+from trainyard_operator.trainingjob.decision.actions import Plan
+from trainyard_operator.trainingjob.decision.observed import Observed
+from trainyard_operator.trainingjob.decision.status import halves
 
 _TRIES: Final = 20
 Rule = Callable[[Observed, Mapping[str, Any]], bool]

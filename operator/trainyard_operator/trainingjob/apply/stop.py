@@ -14,7 +14,7 @@ from trainyard_api import names
 from trainyard_api.kind import ObjectMeta
 from trainyard_operator.cluster.clock import format_time
 from trainyard_operator.cluster.kube import JOBS, PODS, TRAINING_JOBS, Kube, KubeError
-from trainyard_operator.trainingjob.actions import DeleteChild, DeletePod, RecordCancel, RecordStop
+from trainyard_operator.trainingjob.decision.actions import DeleteChild, DeletePod, RecordCancel, RecordStop
 
 RECORD_SECONDS: Final = 2.0
 """How long a stop waits for its record."""

@@ -12,9 +12,9 @@ from trainyard_operator.checkpoint.objects import checkpoint_body, claimed_statu
 from trainyard_operator.cluster.kube import CHECKPOINTS, Kube, KubeError
 from trainyard_operator.cluster.messages import bounded
 from trainyard_operator.ledger.rows import Claim
-from trainyard_operator.trainingjob.actions import CopyEvaluation, StoreCheckpoint
 from trainyard_operator.trainingjob.apply.memory import Memory, refusal
-from trainyard_operator.trainingjob.observed import Observed
+from trainyard_operator.trainingjob.decision.actions import CopyEvaluation, StoreCheckpoint
+from trainyard_operator.trainingjob.decision.observed import Observed
 
 
 async def store(kube: Kube, observed: Observed, action: StoreCheckpoint, memory: Memory, now: datetime) -> None:

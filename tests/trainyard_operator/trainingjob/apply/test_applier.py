@@ -27,7 +27,8 @@ from trainyard_api import names
 from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, TRAINING_JOBS, KubeError
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.errors import LedgerUnavailable
-from trainyard_operator.trainingjob.actions import (
+from trainyard_operator.trainingjob.apply.applier import Applier
+from trainyard_operator.trainingjob.decision.actions import (
     AddFinalizer,
     CopyEvaluation,
     DeleteChild,
@@ -42,10 +43,9 @@ from trainyard_operator.trainingjob.actions import (
     StoreCheckpoint,
     WriteRows,
 )
-from trainyard_operator.trainingjob.apply.applier import Applier
-from trainyard_operator.trainingjob.observed import Observed
-from trainyard_operator.trainingjob.pod_defaults import PodDefaults
-from trainyard_operator.trainingjob.status import halves
+from trainyard_operator.trainingjob.decision.observed import Observed
+from trainyard_operator.trainingjob.decision.status import halves
+from trainyard_operator.trainingjob.trainer_pod.defaults import PodDefaults
 
 IMAGES = PodDefaults("image", "Never")
 

@@ -18,10 +18,10 @@ from trainyard_operator.ledger import runs
 from trainyard_operator.ledger.connection import Ledger
 from trainyard_operator.ledger.errors import ClaimRefused, LedgerRefused, LedgerUnavailable
 from trainyard_operator.money.booking import Spend
-from trainyard_operator.trainingjob.actions import BookAtOnce, BookClaim, BookSpend, EndRun
 from trainyard_operator.trainingjob.apply import book
 from trainyard_operator.trainingjob.apply.memory import Memory, refusal
-from trainyard_operator.trainingjob.observed import Refusal
+from trainyard_operator.trainingjob.decision.actions import BookAtOnce, BookClaim, BookSpend, EndRun
+from trainyard_operator.trainingjob.decision.observed import Refusal
 
 SPENT = Spend(OpenPod.model_validate(open_pod(end=-10)), Decimal("0.5"))
 ACTIONS = (BookSpend(SPENT), BookClaim(claim()), EndRun("Completed"), BookAtOnce((SPENT,), "Deleted"))

@@ -14,14 +14,14 @@ from trainyard_api import names
 from trainyard_api.training_job import parse_training_job
 from trainyard_operator.cluster.kube import PODS, ROLE_BINDINGS, ROLES, SERVICE_ACCOUNTS, TRAINING_JOBS, Kind, KubeError
 from trainyard_operator.cluster.pod import read_pod
-from trainyard_operator.trainingjob.actions import (
+from trainyard_operator.trainingjob.apply import release
+from trainyard_operator.trainingjob.decision.actions import (
     AddFinalizer,
     DeleteTrainingJob,
     ReleasePod,
     RemoveAccess,
     RemoveFinalizer,
 )
-from trainyard_operator.trainingjob.apply import release
 
 OTHER = "example.dev/keeps"
 

@@ -15,16 +15,16 @@ from trainyard_api import names
 from trainyard_operator.cluster.access import access_bodies
 from trainyard_operator.cluster.kube import CONFIG_MAPS, JOBS, SERVICE_ACCOUNTS, KubeError
 from trainyard_operator.ledger.connection import Ledger
-from trainyard_operator.trainingjob.actions import Plan, StartAttempt, WriteRows
 from trainyard_operator.trainingjob.apply.applier import Applier
 from trainyard_operator.trainingjob.apply.memory import Memory, refusal
 from trainyard_operator.trainingjob.apply.start import ensure_run_config, grant, start, write_rows
-from trainyard_operator.trainingjob.child_job import RUN_CONFIG_ANNOTATION, Rendering
-from trainyard_operator.trainingjob.observed import ChildView, Observed
-from trainyard_operator.trainingjob.pod_defaults import PodDefaults
-from trainyard_operator.trainingjob.rows_job import rows_job_body, writer_of
-from trainyard_operator.trainingjob.run_config import config_map_name, run_config_text
-from trainyard_operator.trainingjob.status import halves
+from trainyard_operator.trainingjob.decision.actions import Plan, StartAttempt, WriteRows
+from trainyard_operator.trainingjob.decision.observed import ChildView, Observed
+from trainyard_operator.trainingjob.decision.status import halves
+from trainyard_operator.trainingjob.trainer_pod.child_job import RUN_CONFIG_ANNOTATION, Rendering
+from trainyard_operator.trainingjob.trainer_pod.defaults import PodDefaults
+from trainyard_operator.trainingjob.trainer_pod.rows_job import rows_job_body, writer_of
+from trainyard_operator.trainingjob.trainer_pod.run_config import config_map_name, run_config_text
 
 DEFAULTS = PodDefaults("image", "Never")
 

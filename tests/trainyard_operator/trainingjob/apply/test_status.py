@@ -15,10 +15,10 @@ from tests.trainyard_operator.memory_api import MemoryApi
 from trainyard_api.conditions import ConditionType
 from trainyard_api.training_job import parse_training_job
 from trainyard_operator.cluster.kube import TRAINING_JOBS, KubeError
-from trainyard_operator.trainingjob.actions import Plan
 from trainyard_operator.trainingjob.apply import status
-from trainyard_operator.trainingjob.observed import Observed
-from trainyard_operator.trainingjob.status import halves
+from trainyard_operator.trainingjob.decision.actions import Plan
+from trainyard_operator.trainingjob.decision.observed import Observed
+from trainyard_operator.trainingjob.decision.status import halves
 
 
 def _seen(body: dict[str, Any]) -> Observed:

@@ -9,8 +9,8 @@ import pytest
 
 from tests.trainyard_operator.builders import NOW, POD_UID, UID, child, observed, pod, time_text
 from trainyard_operator.cluster.kube import KubeError
-from trainyard_operator.trainingjob.actions import DeleteChild, DeletePod, RecordCancel, RecordStop
 from trainyard_operator.trainingjob.apply import stop
+from trainyard_operator.trainingjob.decision.actions import DeleteChild, DeletePod, RecordCancel, RecordStop
 
 
 class Server:

@@ -13,12 +13,12 @@ from tests.trainyard_operator.memory_api import MemoryApi
 from trainyard_operator.checkpoint.objects import checkpoint_body, claimed_status
 from trainyard_operator.cluster.kube import CHECKPOINTS, KubeError
 from trainyard_operator.ledger.connection import Ledger
-from trainyard_operator.trainingjob.actions import CopyEvaluation, Plan, StoreCheckpoint
 from trainyard_operator.trainingjob.apply.applier import Applier
 from trainyard_operator.trainingjob.apply.memory import Memory
 from trainyard_operator.trainingjob.apply.store import copy_evaluation, store
-from trainyard_operator.trainingjob.pod_defaults import PodDefaults
-from trainyard_operator.trainingjob.status import halves
+from trainyard_operator.trainingjob.decision.actions import CopyEvaluation, Plan, StoreCheckpoint
+from trainyard_operator.trainingjob.decision.status import halves
+from trainyard_operator.trainingjob.trainer_pod.defaults import PodDefaults
 
 
 class Refusing:

@@ -1,0 +1,1 @@
+"""What a decision is given and what it returns: observed facts, findings, actions, status and events. Pure."""
