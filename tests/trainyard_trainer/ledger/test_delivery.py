@@ -95,6 +95,12 @@ def test_at_the_end_all_waits_share_what_is_left(opened: Open, run: servers.Data
         assert delivery.wait(lambda: True, GUARD_SECONDS)
 
 
+@pytest.mark.parametrize(("volume", "kept"), [(None, 2**28), (2**26, 2**23), (2**40, 2**28), (0, 0)])
+def test_rows_take_a_small_part_of_their_volume(volume: int | None, kept: int) -> None:
+    """A pod that overruns its cache is evicted, and its run loses more than a wait."""
+    assert Patience().within(volume).kept_bytes == kept
+
+
 def test_a_run_that_goes_on_waits_as_long_as_it_likes(opened: Open) -> None:
     """Nothing is bounded before its end."""
     delivery = opened()

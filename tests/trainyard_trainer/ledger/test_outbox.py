@@ -17,6 +17,7 @@ from tests.waiting import GUARD_SECONDS
 from trainyard_api.ledger import CHECKPOINTS, EVALUATION_ANSWERS, TRAINING_METRICS, TRAJECTORIES, TURNS
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.ledger import outbox as outbox_module
 from trainyard_trainer.ledger.delivery import DatabaseAwayError, Patience
 from trainyard_trainer.ledger.login import Login
 from trainyard_trainer.ledger.outbox import Outbox
@@ -157,6 +158,17 @@ def test_what_is_kept_is_bounded_in_space_and_time(opened: Open, run: servers.Da
     stopped = opened(**limit, stop=Stop(lambda: True), after_stop=0.1)
     with hanging(run):
         stopped.record_step(batch(1), metrics(1))
+
+
+def test_rows_wait_only_where_a_checkpoint_can_copy_them(
+    opened: Open, run: servers.Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A disk that is nearly full evicts the pod, or ends it; what is in no checkpoint is done again, and said."""
+    monkeypatch.setattr(outbox_module, "free_bytes", lambda: 10)
+    outbox = opened(away=0.5)
+    with hanging(run), pytest.raises(DatabaseAwayError, match="in room for 10; steps whose"):
+        outbox.record_step(batch(0), metrics(0))
+    assert "training waits, for" in caplog.text
 
 
 def test_an_end_by_an_error_bounds_all_waits_together(opened: Open, run: servers.Database) -> None:

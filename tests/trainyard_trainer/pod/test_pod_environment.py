@@ -38,6 +38,13 @@ def test_everything_is_read() -> None:
     assert read_environment({"TRAINYARD_RUN_CONFIG": "/x/run.json"}).run_config == Path("/x/run.json")
 
 
+def test_the_bound_of_the_caches_is_a_number_of_bytes() -> None:
+    """None where there is none, or what isn't one."""
+    for text, known in (("67108864", 2**26), ("", None), ("64Mi", None), ("²", None)):
+        assert read_environment({"TRAINYARD_CACHE_BYTES": text}).cache_bytes == known
+    assert read_environment({}).cache_bytes is None
+
+
 def test_half_a_pair_of_keys_is_none() -> None:
     """Whoever needs it names the Secret."""
     assert read_environment({"TRAINYARD_MODEL_ACCESS_KEY_ID": "m-access"}).model is None

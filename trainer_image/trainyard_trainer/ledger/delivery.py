@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import psycopg
@@ -38,6 +38,9 @@ class DatabaseAwayError(TrainerError):
     """Says that the database couldn't be reached for longer than the run may wait."""
 
 
+_SHARE_OF_VOLUME: Final = 8
+
+
 @dataclass(frozen=True, slots=True)
 class Patience:
     """Says how long the database is waited for, in seconds, and how many bytes of rows may be kept meanwhile.
@@ -54,6 +57,12 @@ class Patience:
     after_stop: float = 2.0
     pause: float = 5.0
     kept_bytes: int = 2**28
+
+    def within(self, volume_bytes: int | None) -> Patience:
+        """Keeps no more bytes of rows than an eighth of a volume, where that has a bound; a checkpoint copies them."""
+        if volume_bytes is None:
+            return self
+        return replace(self, kept_bytes=min(self.kept_bytes, volume_bytes // _SHARE_OF_VOLUME))
 
 
 class Entry:

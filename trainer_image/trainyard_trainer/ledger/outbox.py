@@ -16,7 +16,7 @@ from trainyard_api.run_config import RunIdentity
 from trainyard_trainer.ledger.delivery import DatabaseAwayError, Delivery, Entry, Patience, Work
 from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.ledger.row_batch import ClaimRows, MeasurementRows, RowBatch, StepRows
-from trainyard_trainer.ledger.row_files import Spool, write_files
+from trainyard_trainer.ledger.row_files import Spool, free_bytes, write_files
 from trainyard_trainer.sinks import SavedCheckpoint, StepMetrics
 from trainyard_trainer.stop import StopRequest
 from trainyard_trainer.trajectory import Trajectory
@@ -126,16 +126,26 @@ class Outbox:
         if entry.done:
             return
         entry.keep(self._run.uid, self._spool)
+        if not self._fits():
+            _log.warning("database: away; training waits, for %d bytes of rows fill their room", self._kept_bytes())
         if not delivery.wait(self._has_room, self._patience.away - delivery.age()) and not delivery.is_ending():
             raise DatabaseAwayError(
-                f"the database couldn't be reached for {delivery.age():.0f} s; {self._kept_bytes()} bytes of rows wait"
+                f"the database couldn't be reached for {delivery.age():.0f} s; {self._kept_bytes()} bytes of rows wait "
+                f"in room for {self._room()}; steps whose rows no checkpoint carries are done again"
             )
 
     def _before(self, mark: int) -> list[Entry]:
         return [entry for entry in self._delivery.waiting() if entry.number < mark]
 
     def _has_room(self) -> bool:
-        return self._kept_bytes() <= self._patience.kept_bytes and self._delivery.age() <= self._patience.away
+        return self._fits() and self._delivery.age() <= self._patience.away
+
+    def _fits(self) -> bool:
+        return self._kept_bytes() <= self._room()
+
+    def _room(self) -> int:
+        """Returns how many bytes may be kept: a checkpoint copies them once more, so as many must be free."""
+        return min(self._patience.kept_bytes, free_bytes())
 
     def _kept_bytes(self) -> int:
         return sum(entry.kept.packed_bytes for entry in self._delivery.waiting() if entry.kept is not None)

@@ -145,6 +145,12 @@ class KeptRows:
                 yield from_line(table, line, self._run_uid)
 
 
+def free_bytes() -> int:
+    """Returns how many bytes are free where rows wait, as the file system says; a pod's own bound isn't in it."""
+    volume = os.statvfs(tempfile.gettempdir())
+    return volume.f_bavail * volume.f_frsize
+
+
 def write_files(kept: Iterable[KeptRows], folder: Path) -> int:
     """Writes kept rows as the files of a folder, which it makes, and returns how many rows they are."""
     folder.mkdir()

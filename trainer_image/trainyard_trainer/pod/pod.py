@@ -123,7 +123,7 @@ def _train(here: Surroundings, environment: PodEnvironment, stop: Stop, last: La
             reporter = here.make_reporter(identity)
             stack.callback(reporter.close)
             ledger = PostgresLedger(login_of(environment, config), identity, patience_seconds=0)
-            last.outbox = outbox = Outbox(ledger, identity, stop, here.patience)
+            last.outbox = outbox = Outbox(ledger, identity, stop, here.patience.within(environment.cache_bytes))
             stack.callback(outbox.close)
             outbox.check()
             _log.info("database: reached, attempt %d may write", identity.attempt)

@@ -22,6 +22,8 @@ class PodEnvironment:
 
     run_config: Path
     pod_uid: str
+    cache_bytes: int | None
+    """What the caches' volume may take before the pod is evicted; None: no bound is known."""
     dsn: str
     checkpoints: Credentials | None
     model: Credentials | None
@@ -56,6 +58,7 @@ def read_environment(variables: Mapping[str, str]) -> PodEnvironment:
     return PodEnvironment(
         run_config=Path(variables.get(names.ENV_RUN_CONFIG) or default),
         pod_uid=variables.get(names.ENV_POD_UID, ""),
+        cache_bytes=_count(variables.get(names.ENV_CACHE_BYTES, "")),
         dsn=variables.get(names.ENV_DATABASE_DSN, ""),
         checkpoints=_credentials(variables, names.ENV_CHECKPOINTS_ACCESS_KEY, names.ENV_CHECKPOINTS_SECRET_KEY),
         model=_credentials(variables, names.ENV_MODEL_ACCESS_KEY, names.ENV_MODEL_SECRET_KEY),
@@ -66,6 +69,10 @@ def read_environment(variables: Mapping[str, str]) -> PodEnvironment:
         wandb_key=variables.get(names.ENV_WANDB_KEY, "").strip(),
         mlflow_token=variables.get(names.ENV_MLFLOW_TOKEN, "").strip(),
     )
+
+
+def _count(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _credentials(variables: Mapping[str, str], access: str, secret: str) -> Credentials | None:

@@ -165,6 +165,8 @@ def _environment(spec: TrainingJobSpec, rendering: Rendering) -> list[dict[str, 
         "OMP_NUM_THREADS": str(threads),
         **{name: names.CACHE_DIRECTORY + folder for name, folder in _CACHES.items()},
     }
+    if storage := rendering.defaults.ephemeral_storage_of(spec.trainer):
+        values[names.ENV_CACHE_BYTES] = str(int(parse_quantity(storage)))
     entries: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in values.items()]
     for name, field in {names.ENV_POD_NAME: "metadata.name", names.ENV_POD_UID: "metadata.uid"}.items():
         entries.append({"name": name, "valueFrom": {"fieldRef": {"fieldPath": field}}})

@@ -169,6 +169,9 @@ def test_pod_has_what_the_installation_says_and_the_job_wins() -> None:
         assert mounts["shared-memory"] == "/dev/shm"
         resources = _container(body)["resources"]
         assert resources["requests"]["ephemeral-storage"] == resources["limits"]["ephemeral-storage"] == disk
+        told = {entry["name"]: entry.get("value") for entry in _container(body)["env"]}
+        assert told["TRAINYARD_CACHE_BYTES"] == str(int(disk.removesuffix("Gi")) * 2**30)
+    assert "TRAINYARD_CACHE_BYTES" not in {entry["name"] for entry in _container(_body())["env"]}
     assert not {"imagePullSecrets", "runtimeClassName"} & _pod_spec(_body()).keys()
 
 
