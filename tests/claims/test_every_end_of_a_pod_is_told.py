@@ -45,6 +45,7 @@ DELETED = {"metadata": {"deletionTimestamp": time_text(-10), "deletionGracePerio
 FORCED = {"metadata": {"deletionTimestamp": time_text(-10), "deletionGracePeriodSeconds": 0}}
 EARLY = DONE.replace("Completed", "EarlyStopped")
 NO_SECRET = _waits("CreateContainerConfigError", 'secret "trainyard-db" not found')
+UNSAVED = '{"reason": "StoppedUnsaved", "message": "no step was finished"}'
 EVICTED = {"phase": "Failed", "reason": "Evicted"}
 LATE = Circumstances(deadline_exceeded=True)
 NEVER = Circumstances(ever_started=False)
@@ -58,6 +59,12 @@ ROWS: list[tuple[str, dict[str, Any] | None, Circumstances, tuple[str, bool, boo
     ("refusal though asked to stop", _body(_ended(20, REFUSAL)), ASKED, ("UnknownTask", False, True, False)),
     ("refusal without a word", _body(_ended(20)), ALONE, ("TrainerCrashed", False, True, False)),
     ("stopped", _body(_ended(10), **DELETED), ASKED, ("Stopped", False, False, False)),
+    (
+        "stopped with nothing saved",
+        _body(_ended(10, UNSAVED), **DELETED),
+        ASKED,
+        ("StoppedUnsaved", False, False, False),
+    ),
     ("stopped unsaved", _body(_ended(137), **DELETED), ASKED, ("StoppedUnsaved", False, False, False)),
     ("gone when asked", None, ASKED, ("StoppedUnsaved", False, False, False)),
     ("memory", _body(_ended(137, reason="OOMKilled")), ALONE, ("OutOfMemory", False, False, True)),
@@ -121,6 +128,12 @@ MESSAGES = [
     (_ended(1), {}, ALONE, "pod sums-1-abcde ended with exit code 1"),
     (_ended(137), DELETED, ASKED, "pod sums-1-abcde was told to stop and ended with exit code 137, unsaved"),
     (_ended(10), DELETED, ASKED, "pod sums-1-abcde was told to stop; its state is saved"),
+    (
+        _ended(10, UNSAVED),
+        *(DELETED, ASKED),
+        "pod sums-1-abcde was told to stop and ended with exit code 10, unsaved: no step was finished",
+    ),
+    (_ended(10, UNSAVED), {}, ALONE, "pod sums-1-abcde was stopped by somebody else; nothing of it was saved"),
     (_ended(10), {}, ALONE, "pod sums-1-abcde was stopped by somebody else; its state is saved"),
     (_ended(143), DELETED, ALONE, "pod sums-1-abcde was stopped by somebody else; it ended with exit code 143"),
     (_ended(10), DISRUPTED, ALONE, "pod sums-1-abcde was disrupted: preempted"),

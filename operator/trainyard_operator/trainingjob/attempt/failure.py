@@ -19,6 +19,7 @@ class Sign(StrEnum):
 
     RESULT_MISSING = "no committed checkpoint of this run is named; of an evaluation, no digest of its results"
     EARLY_STOPPED = "the message says that validation no longer improved"
+    UNSAVED = "the message says that nothing, or not the last state, was saved"
     UNKNOWN_WORD = "the message names no reason that a trainer may give"
     OUT_OF_MEMORY = "container state OOMKilled"
     OWN_EXCESS = "evicted by the kubelet for using more storage than it may"
@@ -93,6 +94,14 @@ TABLE: Final[tuple[Ending, ...]] = (
         final=Finality.YES,
     ),
     Ending(
+        "The pod stopped on request before there was anything to save, or its grace was too short: work since the "
+        "newest checkpoint is done again.",
+        Reason.STOPPED_UNSAVED,
+        ExitCode.STOPPED,
+        Sign.UNSAVED,
+        stop_asked=True,
+    ),
+    Ending(
         "The pod stopped on request, after a checkpoint.", TerminationReason.STOPPED, ExitCode.STOPPED, stop_asked=True
     ),
     Ending(
@@ -126,7 +135,7 @@ TABLE: Final[tuple[Ending, ...]] = (
         sign=Sign.JOB_DEADLINE,
     ),
     Ending(
-        "Somebody else stopped the pod; it saved a checkpoint.", Reason.INTERRUPTED, ExitCode.STOPPED, stop_asked=False
+        "Somebody else stopped the pod; it saved what it had.", Reason.INTERRUPTED, ExitCode.STOPPED, stop_asked=False
     ),
     Ending("Somebody else deleted the pod; it saved no checkpoint.", Reason.INTERRUPTED, sign=Sign.DELETED),
     Ending(

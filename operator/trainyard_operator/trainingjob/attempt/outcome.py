@@ -108,6 +108,7 @@ def judge_end(pod: PodView | None, run: Run, around: Circumstances) -> Outcome:
         for sign, seen in {
             Sign.RESULT_MISSING: not _names_its_result(termination, run),
             Sign.EARLY_STOPPED: termination is not None and termination.reason == TerminationReason.EARLY_STOPPED,
+            Sign.UNSAVED: termination is not None and termination.reason == TerminationReason.STOPPED_UNSAVED,
             Sign.UNKNOWN_WORD: termination is None or termination.reason not in _REFUSALS,
         }.items()
         if seen
@@ -231,16 +232,22 @@ def _message_of_exit(pod: PodView, termination: Termination | None, run: Run, ro
         Reason.STORAGE_EXCEEDED: f"pod {pod.name} was evicted: {pod.status_message}",
         Reason.DISRUPTED: f"pod {pod.name} was disrupted: {pod.disruption}",
         Reason.DEADLINE_EXCEEDED: f"pod {pod.name} was stopped: its Job's activeDeadlineSeconds had passed",
-        Reason.INTERRUPTED: f"pod {pod.name} was stopped by somebody else; {_saved(pod)}",
-        Reason.STOPPED_UNSAVED: f"pod {pod.name} was told to stop and ended with exit code {pod.exit_code}, unsaved",
+        Reason.INTERRUPTED: f"pod {pod.name} was stopped by somebody else; {_saved(pod, termination)}",
+        Reason.STOPPED_UNSAVED: bounded(
+            f"pod {pod.name} was told to stop and ended with exit code {pod.exit_code}, unsaved"
+            + (f": {said}" if said else "")
+        ),
         TerminationReason.STOPPED: f"pod {pod.name} was told to stop; its state is saved",
     }
     default = f"pod {pod.name} ended with exit code {pod.exit_code}" + (f": {said!r}" if said else "")
     return bounded(words.get(row.reason, default) if row.reason is not None else default)
 
 
-def _saved(pod: PodView) -> str:
-    return "its state is saved" if pod.exit_code == ExitCode.STOPPED else f"it ended with exit code {pod.exit_code}"
+def _saved(pod: PodView, termination: Termination | None) -> str:
+    if pod.exit_code != ExitCode.STOPPED:
+        return f"it ended with exit code {pod.exit_code}"
+    unsaved = termination is not None and termination.reason == TerminationReason.STOPPED_UNSAVED
+    return "nothing of it was saved" if unsaved else "its state is saved"
 
 
 def _message_without_result(termination: Termination | None, run: Run) -> str:

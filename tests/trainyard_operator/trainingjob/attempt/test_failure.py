@@ -24,6 +24,8 @@ NO, YES, BEFORE = Finality.NO, Finality.YES, Finality.BEFORE_START
         ((137, {Sign.OUT_OF_MEMORY}), False, (Reason.OUT_OF_MEMORY, NO, True)),
         ((137, {Sign.OUT_OF_MEMORY}), True, (Reason.STOPPED_UNSAVED, NO, False)),
         ((10, set()), True, (TerminationReason.STOPPED, NO, False)),
+        ((10, {Sign.UNSAVED}), True, (Reason.STOPPED_UNSAVED, NO, False)),
+        ((10, {Sign.UNSAVED}), False, (Reason.INTERRUPTED, NO, False)),
         ((10, {Sign.DISRUPTED}), True, (TerminationReason.STOPPED, NO, False)),
         ((10, set()), False, (Reason.INTERRUPTED, NO, False)),
         ((143, {Sign.DELETED}), False, (Reason.INTERRUPTED, NO, False)),
