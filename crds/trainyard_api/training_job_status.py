@@ -148,6 +148,8 @@ class AttemptRecord(ApiModel):
     """Which attempt this is about, from 1."""
     job_ref: JobReference | None = None
     """Its batch/v1 Job, once that was seen."""
+    trainer_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}$", max_length=64)] | None = None
+    """Digest of what spec.trainer held besides defaults when the Job was made."""
     first_start_time: Time | None = None
     """When a trainer of this TrainingJob first started, in whichever attempt."""
     ending: AttemptEnding | None = None
@@ -162,7 +164,7 @@ class Restarts(ApiModel):
     crashes: Count = 0
     """Crashes since the newest checkpoint; spec.retry.maxRestarts bounds them."""
     interruptions: Count = 0
-    """Ends that were nobody's fault, as preemptions, since the job was last held; at most 100."""
+    """Ends that were nobody's fault, as preemptions, since the newest checkpoint; at most 100."""
     in_a_row: Count = 0
     """Ends of either kind since the newest checkpoint; each doubles the pause before the next attempt."""
     checkpoint_uri: Uri | None = None

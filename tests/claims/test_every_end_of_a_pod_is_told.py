@@ -65,6 +65,8 @@ ROWS: list[tuple[str, dict[str, Any] | None, Circumstances, tuple[str, bool, boo
         ASKED,
         ("StoppedUnsaved", False, False, False),
     ),
+    ("deleted by hand", _body(_ended(143), **DELETED), ALONE, ("Interrupted", False, False, False)),
+    ("deleted by hand, the kubelet is done", _body(_ended(143), **FORCED), ALONE, ("Interrupted", False, False, False)),
     ("stopped unsaved", _body(_ended(137), **DELETED), ASKED, ("StoppedUnsaved", False, False, False)),
     ("gone when asked", None, ASKED, ("StoppedUnsaved", False, False, False)),
     ("memory", _body(_ended(137, reason="OOMKilled")), ALONE, ("OutOfMemory", False, False, True)),

@@ -109,6 +109,7 @@ def _control() -> dict[str, Any]:
             "number": 1,
             "jobRef": {"name": "full-1", "uid": "uid-4"},
             "firstStartTime": TIME,
+            "trainerDigest": "0a",
             "ending": {
                 "reason": "Stopped",
                 "message": "it was told to",

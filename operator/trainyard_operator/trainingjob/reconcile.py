@@ -19,6 +19,7 @@ from trainyard_operator.money.prices import Prices
 from trainyard_operator.money.rates import missing_price
 from trainyard_operator.trainingjob.attempt import standing
 from trainyard_operator.trainingjob.attempt.outcome import Run
+from trainyard_operator.trainingjob.attempt.standing import Ended
 from trainyard_operator.trainingjob.decision.actions import (
     Action,
     AddFinalizer,
@@ -32,7 +33,7 @@ from trainyard_operator.trainingjob.decision.findings import Condition, Finding,
 from trainyard_operator.trainingjob.decision.observed import Observed
 from trainyard_operator.trainingjob.decision.status import StatusDraft
 from trainyard_operator.trainingjob.gates.before_start import before_start, resources_of
-from trainyard_operator.trainingjob.life import deletion, lifecycle, reported, retention, stored
+from trainyard_operator.trainingjob.life import carried_rows, deletion, lifecycle, reported, retention, stored
 from trainyard_operator.trainingjob.life.situation import Situation
 from trainyard_operator.trainingjob.stops.wanted import StopCause, is_cancelled, wanted
 
@@ -58,7 +59,8 @@ def decide(observed: Observed, context: Context) -> Plan:
     books, cause = _books(observed, context), wanted(observed)
     money = _money(observed, books)
     if cause is StopCause.DELETED:
-        findings = [money, deletion.decide(observed, books, context.now)]
+        ending = _unrecorded_end(observed, context)
+        findings = [money, ending, deletion.decide(observed, books, context.now, on_record=ending == Finding())]
     elif standing.has_ended(observed):
         late = retention.decide(observed, context.keep_finished, context.now)
         findings = [money, late, retention.show_ledger(observed, books)]
@@ -72,6 +74,15 @@ def run_of(observed: Observed, default_image: str) -> Run:
     metadata = observed.metadata
     image = observed.spec.trainer.image or default_image
     return Run(metadata.namespace, metadata.name, metadata.uid, observed.spec, image)
+
+
+def _unrecorded_end(observed: Observed, context: Context) -> Finding:
+    """Puts on record how the attempt of a deleted job has ended: the checkpoint that it named is claimed from there."""
+    if standing.has_ended(observed) or observed.namespace_terminating:
+        return Finding()
+    view = standing.look(observed, run_of(observed, context.trainer_image), context.now)
+    ended = isinstance(view, Ended) and not view.on_record
+    return Finding(fields=standing.show(observed, view, context.now).fields) if ended else Finding()
 
 
 def _books(observed: Observed, context: Context) -> Books:
@@ -116,6 +127,7 @@ def _active(observed: Observed, books: Books, cause: StopCause | None, context: 
     latch = is_cancelled(observed) and observed.status.cancel_time is None
     findings = [
         Finding(actions=(*(() if held else (AddFinalizer(),)), *((RecordCancel(),) if latch else ()))),
+        Finding(actions=carried_rows.configure(observed)),
         _readable(observed),
         gate.finding,
         standing.show(observed, view, context.now),

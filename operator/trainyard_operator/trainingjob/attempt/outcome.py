@@ -199,7 +199,10 @@ def _signs_of(pod: PodView | None, around: Circumstances) -> set[Sign]:
             Sign.OWN_EXCESS: greedy,
             Sign.REJECTED: bool(pod.status_reason) and not evicted and not pod.started and pod.exit_code is None,
             Sign.DISRUPTED: pod.disruption is not None,
-            Sign.DELETED: pod.deletion_time is not None and not pod.force_deleted and not evicted,
+            # The kubelet itself deletes without grace once it has told how the containers ended.
+            Sign.DELETED: pod.deletion_time is not None
+            and not evicted
+            and (pod.exit_code is not None or not pod.force_deleted),
         }
     return {sign for sign, is_seen in seen.items() if is_seen}
 

@@ -13,6 +13,7 @@ from trainyard_api.training_job_status import AttemptEnding, AttemptRecord, JobR
 from trainyard_operator.cluster.clock import format_time
 from trainyard_operator.cluster.pod import PodView
 from trainyard_operator.trainingjob.attempt.outcome import Outcome
+from trainyard_operator.trainingjob.attempt.restarts import digest
 from trainyard_operator.trainingjob.decision.observed import ChildView, Observed
 
 
@@ -23,6 +24,16 @@ def record_of(observed: Observed) -> AttemptRecord:
         return former
     started = former.first_start_time if former is not None else None
     return AttemptRecord(number=observed.attempt, first_start_time=started)
+
+
+def begun(observed: Observed) -> AttemptRecord:
+    """Notes what the attempt begins with."""
+    return record_of(observed).model_copy(update={"trainer_digest": digest(observed.spec.trainer)})
+
+
+def fresh(observed: Observed, number: int) -> AttemptRecord:
+    """Makes the record of an attempt that is announced: of the earlier ones it keeps when the first one started."""
+    return AttemptRecord(number=number, first_start_time=record_of(observed).first_start_time)
 
 
 def ending_of(observed: Observed) -> AttemptEnding | None:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from trainyard_api.conditions import Reason
+from trainyard_api.fields import ApiModel
 from trainyard_api.training_job_spec import TrainingJobSpec
 from trainyard_api.training_job_status import AttemptEnding, Restarts
 from trainyard_operator.cluster.clock import format_time, parse_time
@@ -52,6 +53,8 @@ class End:
     """The run's newest checkpoint; None: it has none."""
     generation: int
     """metadata.generation of the spec that follows."""
+    trainer_digest: str | None = None
+    """Digest of the spec.trainer that it was made with; None: an earlier version didn't note it."""
 
 
 def after(end: End, former: Restarts, spec: TrainingJobSpec, now: datetime) -> Again | Held:
@@ -60,7 +63,7 @@ def after(end: End, former: Restarts, spec: TrainingJobSpec, now: datetime) -> A
     if ending.reason in _ASKED:
         return Again(former.model_copy(update={"attempt": attempt, "next_time": None} | _FREE))
     if former.held_for is not None:
-        if former.held_generation == end.generation or former.held_for in {_digest(spec), _digest_of_before(spec)}:
+        if former.held_generation == end.generation or former.held_for == digest(spec.trainer, spec.retry):
             # Taken anew: a later version may know more fields, or other defaults.
             still = _hold(former, former.held_reason, end, spec)
             return Held(still, _problem(former.held_reason or "", ending, still, spec))
@@ -71,11 +74,18 @@ def after(end: End, former: Restarts, spec: TrainingJobSpec, now: datetime) -> A
         counted = _count(end, former)
         reason = _exhausted(ending, former, counted, spec)
         if reason is not None:
-            held = _hold(counted, reason.value, end, spec)
-            return Held(held, _problem(reason, ending, held, spec))
+            return _refuse(counted, reason, end, spec)
     if counted.next_time is not None and now < parse_time(counted.next_time):
         return Again(counted, bounded(f"Attempt {attempt + 1} begins at {counted.next_time}: {ending.message}"))
     return Again(counted)
+
+
+def _refuse(counted: Restarts, reason: Reason, end: End, spec: TrainingJobSpec) -> Again | Held:
+    """Holds the job, unless what the attempt ended with is no longer what would run."""
+    if end.trainer_digest not in {None, digest(spec.trainer)}:
+        return Again(Restarts(attempt=end.attempt, checkpoint_uri=end.newest_uri))
+    held = _hold(counted, reason.value, end, spec)
+    return Held(held, _problem(reason, end.ending, held, spec))
 
 
 _FREE: Final = {"held_for": None, "held_generation": None}
@@ -96,7 +106,7 @@ def _count(end: End, former: Restarts) -> Restarts:
     return Restarts(
         attempt=end.attempt,
         crashes=crashes,
-        interruptions=former.interruptions + (not ending.counts),
+        interruptions=(0 if got_on else former.interruptions) + (not ending.counts),
         in_a_row=in_a_row,
         checkpoint_uri=newest_uri,
         out_of_memory_step=memory_step,
@@ -140,20 +150,13 @@ def _problem(reason: str, ending: AttemptEnding, counted: Restarts, spec: Traini
 
 def _hold(counted: Restarts, reason: str | None, end: End, spec: TrainingJobSpec) -> Restarts:
     """Notes of what is counted why the job is held, and the spec that it is held for."""
-    held = {"held_for": _digest(spec), "held_generation": end.generation, "held_reason": reason}
+    held = {"held_for": digest(spec.trainer, spec.retry), "held_generation": end.generation, "held_reason": reason}
     return counted.model_copy(update=held)
 
 
-def _digest(spec: TrainingJobSpec) -> str:
-    """Digests what an edit of lets a held job go on; a field at its default counts as absent, whoever filled it in."""
-    parts = (spec.trainer, spec.retry)
+def digest(*parts: ApiModel) -> str:
+    """Digests parts of a manifest; a field at its default counts as absent, whoever filled it in."""
     text = json.dumps(
         [part.model_dump(mode="json", by_alias=True, exclude_defaults=True) for part in parts], sort_keys=True
     )
     return hashlib.sha256(text.encode()).hexdigest()[:32]
-
-
-def _digest_of_before(spec: TrainingJobSpec) -> str:
-    """Digests the same as earlier versions did, defaults included."""
-    text = json.dumps([spec.trainer.to_wire(), spec.retry.to_wire()], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -76,7 +76,7 @@ def look(observed: Observed, run: Run, now: datetime) -> AttemptView:
     ending, pod = record.ending_of(observed), _pod_of(observed)
     if ending is not None:
         return Ended(record.outcome_of(ending), pod, on_record=True)
-    around = _circumstances(observed)
+    around = _circumstances(observed, pod)
     if pod is None:
         return _without_pod(observed, run, around)
     if pod.ended:
@@ -120,10 +120,10 @@ def _pod_of(observed: Observed) -> PodView | None:
     return min(mine, key=lambda pod: (pod.created_time, pod.uid), default=None)
 
 
-def _circumstances(observed: Observed) -> Circumstances:
+def _circumstances(observed: Observed, pod: PodView | None) -> Circumstances:
     child = observed.child
     return Circumstances(
-        stop_asked=stopping.stop_asked(observed) or wanted(observed) is not None,
+        stop_asked=stopping.stop_asked(observed, pod),
         ever_started=record.record_of(observed).first_start_time is not None,
         deadline_exceeded=child is not None and child.ours and child.deadline_exceeded,
     )

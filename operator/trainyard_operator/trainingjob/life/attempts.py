@@ -34,7 +34,7 @@ def begin(situation: Situation, view: NotBegun) -> Finding:
     obstacle = _obstacle(situation)
     if obstacle is not None and (observed.refused_start is None or situation.now < observed.refused_start.again):
         return in_the_way(obstacle, Reason.QUEUED)
-    started = standing.start_fields(observed, situation.now) | {"attempt": record.record_of(observed).to_wire()}
+    started = standing.start_fields(observed, situation.now) | {"attempt": record.begun(observed).to_wire()}
     start = (StartAttempt(observed.attempt),)
     if obstacle is not None:
         return in_the_way(obstacle, Reason.QUEUED, actions=start, **started)
@@ -55,7 +55,13 @@ def follow(situation: Situation, view: Ended) -> Finding:
         return going_on(Reason.RESTARTING, trouble or outcome.message, actions=work)
     newest = situation.reviewed.latest_accepted
     found = restarts.after(
-        restarts.End(observed.attempt, ending, None if newest is None else newest.uri, observed.metadata.generation),
+        restarts.End(
+            observed.attempt,
+            ending,
+            None if newest is None else newest.uri,
+            observed.metadata.generation,
+            record.record_of(observed).trainer_digest,
+        ),
         observed.status.restarts or Restarts(),
         observed.spec,
         situation.now,
@@ -106,7 +112,7 @@ def _obstacle(situation: Situation) -> Problem | None:
 def _announce(observed: Observed, counted: Restarts | None) -> Finding:
     """Makes the next attempt the current one; the next pass makes its Job, from what the status holds."""
     number = observed.attempt + 1
-    fresh = record.record_of(observed).model_copy(update={"number": number, "job_ref": None, "ending": None})
+    fresh = record.fresh(observed, number)
     return going_on(
         Reason.RESTARTING,
         f"Attempt {number} begins.",

@@ -40,6 +40,14 @@ def uri_of(observed: Observed) -> str | None:
     return committed.uri if committed is not None and committed.unwritten_rows else None
 
 
+def configure(observed: Observed) -> tuple[Action, ...]:
+    """Plans to make sure of that Job's run config until its pod runs: a pass may have died before, or been refused."""
+    job = observed.rows_job
+    if uri_of(observed) is None or job is None or not job.ours or job.finished or job.deleting:
+        return ()
+    return () if any(pod.role and pod.started for pod in observed.pods) else (EnsureRunConfig(job),)
+
+
 def write(observed: Observed, now: datetime) -> Carried:
     """Plans the Job that writes them, and waits for its end; one that can't be made is waited for for an hour."""
     uri, job, ending = uri_of(observed), observed.rows_job, record.ending_of(observed)
@@ -52,8 +60,7 @@ def write(observed: Observed, now: datetime) -> Carried:
         waits = now < parse_time(ending.time) + PATIENCE
         return Carried(waits=waits, trouble=_unwritten(uri, refused.message))
     if job.ours and not job.finished:
-        # A pass may have died between the Job and its run config.
-        return Carried(waits=True, actions=(EnsureRunConfig(job),))
+        return Carried(waits=True)
     if job.ours and not job.failed:
         return Carried()
     why = f"Job {job.name} couldn't write them; its log says why"

@@ -44,17 +44,17 @@ def overdue(observed: Observed, now: datetime) -> bool:
     return asked is not None and now >= parse_time(asked) + grace + MARGIN
 
 
-def decide(observed: Observed, books: Books, now: datetime) -> Finding:
-    """Decides the next steps of a deletion."""
+def decide(observed: Observed, books: Books, now: datetime, *, on_record: bool = True) -> Finding:
+    """Decides the next steps of a deletion; `on_record`: the status holds how the attempt ended, if it has."""
     if names.SETTLEMENT_FINALIZER not in observed.metadata.finalizers:
         return Finding()
     stop = stopping.stop(observed, StopCause.DELETED)
     if observed.namespace_terminating:
         return Finding(actions=(*stop, *_all_holds(observed), *_leave_terminating(observed, books)))
     conditions = () if standing.has_ended(observed) else _STOPPING
-    waiting = not overdue(observed, now) and not all(pod.over for pod in observed.pods)
+    waiting = not overdue(observed, now) and not (on_record and all(pod.over for pod in observed.pods))
     if stop or waiting or books.open_pods or books.settled:
-        # Settled in this pass: the next one sees it in the status and goes on.
+        # Settled and judged in this pass: the next one sees it in the status and goes on.
         return Finding(conditions, actions=stop)
     if not observed.ledger_up and not _has_nothing_to_settle(observed, books):
         away = Condition(ConditionType.DEGRADED, True, Reason.DATABASE_UNAVAILABLE, ledger_trouble(observed))

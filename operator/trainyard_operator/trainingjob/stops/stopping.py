@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from trainyard_operator.cluster.pod import PodView
 from trainyard_operator.trainingjob.decision.actions import Action, DeleteChild, DeletePod, RecordStop
 from trainyard_operator.trainingjob.decision.observed import Observed
-from trainyard_operator.trainingjob.stops.wanted import StopCause
+from trainyard_operator.trainingjob.stops.wanted import StopCause, wanted
 
 
 def stop(observed: Observed, cause: StopCause) -> tuple[Action, ...]:
@@ -60,10 +60,14 @@ def may_make_pods(observed: Observed) -> bool:
     return not mine or not all(pod.terminal or pod.exit_code is not None for pod in mine)
 
 
-def stop_asked(observed: Observed) -> bool:
-    """Tells whether this operator has told the current attempt to stop."""
+def stop_asked(observed: Observed, pod: PodView | None) -> bool:
+    """Tells whether this operator has told the current attempt's pod to stop; of one that is gone, whether it meant to.
+
+    Neither a record alone nor the wish says so: the deletion may have been refused, or come after the end.
+    """
     record = observed.status.stop
-    return record is not None and record.attempt == observed.attempt
+    meant = (record is not None and record.attempt == observed.attempt) or wanted(observed) is not None
+    return meant and (pod is None or pod.deletion_time is not None)
 
 
 def _alive(observed: Observed) -> Iterable[PodView]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ from trainyard_api.trainer_pod import GpuRequest, TrainerSpec
 from trainyard_api.training_job_spec import RetryPolicy, TrainingJobSpec
 from trainyard_api.training_job_status import AttemptEnding, Restarts
 from trainyard_operator.cluster.clock import parse_time
-from trainyard_operator.trainingjob.attempt.restarts import LONGEST_PAUSE, Again, End, Held, after
+from trainyard_operator.trainingjob.attempt.restarts import LONGEST_PAUSE, Again, End, Held, after, digest
 
 SPEC = job().spec
 ENDED = NOW - timedelta(seconds=10)
@@ -82,12 +81,12 @@ def test_pauses_double_up_to_five_minutes() -> None:
 
 
 def test_a_newer_checkpoint_begins_the_count_anew() -> None:
-    """Crashes, pauses and the step at which memory ran out; how often it was interrupted stays."""
+    """Crashes, interruptions, pauses and the step at which memory ran out: a job that gets on is never given up."""
     former = Restarts(
         attempt=4, crashes=3, interruptions=7, in_a_row=5, checkpoint_uri="s3://old/", out_of_memory_step=9
     )
     got_on = _again(_end(5, uri="s3://new/"), former).counted
-    assert (got_on.crashes, got_on.in_a_row, got_on.interruptions) == (1, 1, 7)
+    assert (got_on.crashes, got_on.in_a_row, got_on.interruptions) == (1, 1, 0)
     assert (got_on.checkpoint_uri, got_on.out_of_memory_step, _pause(got_on)) == ("s3://new/", None, 10)
     stuck = _held(_end(5, uri="s3://old/"), former).counted
     assert (stuck.crashes, stuck.in_a_row, stuck.out_of_memory_step) == (4, 6, 9)
@@ -119,11 +118,12 @@ def test_crashes_beyond_max_restarts_hold_the_job() -> None:
 
 
 def test_a_hundred_interruptions_are_enough() -> None:
-    """Checkpoints in between forgive none of them."""
+    """Without a checkpoint between them; one more with a newer checkpoint is the first again."""
     former = Restarts(attempt=99, interruptions=99, checkpoint_uri="s3://old/")
-    hundred = _again(_interruption(100, "s3://new/"), former).counted
+    hundred = _again(_interruption(100, "s3://old/"), former).counted
     assert hundred.interruptions == 100
-    held = _held(_interruption(101, "s3://newer/"), hundred)
+    assert _again(_interruption(101, "s3://new/"), hundred).counted.interruptions == 1
+    held = _held(_interruption(101, "s3://old/"), hundred)
     assert held.problem.reason == "InterruptionsExhausted"
     assert held.problem.message.startswith("spec.trainer: was interrupted more than 100 times")
     assert held.problem.message.endswith('(why); got "101"')
@@ -305,11 +305,12 @@ def test_a_default_that_changes_with_the_version_is_no_edit() -> None:
     assert isinstance(after(_end(4, generation=3), now, _later(trainer=stored | {"memory": "2Gi"}), NOW), Again)
 
 
-def test_what_an_earlier_version_held_stays_held() -> None:
-    """Its digest held the defaults, and no generation stood beside it."""
-    wire = [SPEC.trainer.to_wire(), SPEC.retry.to_wire()]
-    digest = hashlib.sha256(json.dumps(wire, sort_keys=True).encode()).hexdigest()[:16]
-    former = Restarts(attempt=4, crashes=4, held_for=digest, held_reason="RestartsExhausted")
-    now = _held(_end(4, generation=5), former).counted
-    assert (now.held_generation, len(now.held_for or "")) == (5, 32)
-    assert isinstance(after(_end(4, generation=5), former, job(retry={"maxRestarts": 9}).spec, NOW), Again)
+def test_a_job_isnt_held_for_a_spec_that_never_ran() -> None:
+    """Memory that was raised while the attempt ran out of it: the next one has it, and nothing is counted."""
+    former = Restarts(attempt=3, crashes=3, in_a_row=3, out_of_memory_step=5)
+    crash = replace(_end(4, "OutOfMemory", step=5), trainer_digest=digest(SPEC.trainer))
+    assert _held(crash, former).problem.reason == "OutOfMemory"
+    edited = job(trainer={"memory": "64Gi"}).spec
+    assert _again(crash, former, edited).counted == Restarts(attempt=4)
+    lowered = job(retry={"maxRestarts": 1}).spec
+    assert _held(crash, former, lowered).problem.reason == "OutOfMemory"

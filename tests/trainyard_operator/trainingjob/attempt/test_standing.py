@@ -178,11 +178,20 @@ def test_the_first_start_is_remembered_for_ever() -> None:
 
 def test_a_stop_that_was_asked_for_is_told_apart() -> None:
     """By the record of this attempt's stop, or because one is wanted now: the record may have failed."""
-    ended = (ended_pod(10),)
+    ended = (ended_pod(10, deletion_time=at(-20)),)
     for around in ({"status": running_status(stop=stop_record())}, {"spec": {"suspend": True}}):
         assert _ended(_look(child=child(), pods=ended, **around)).outcome.reason == "Stopped"
     former = running_status(stop=stop_record(attempt=2))
     assert _ended(_look(status=former, child=child(), pods=ended)).outcome.reason == "Interrupted"
+
+
+@pytest.mark.parametrize("around", [{"status": running_status(stop=stop_record())}, {"spec": {"suspend": True}}])
+def test_an_end_before_the_stop_keeps_its_cause(around: dict[str, Any]) -> None:
+    """A crash that is seen when the stop is wanted, or long after one whose deletion was refused."""
+    crash = _ended(_look(child=child(), pods=(ended_pod(1),), **around))
+    assert (crash.outcome.reason, crash.outcome.counts) == ("TrainerCrashed", True)
+    gone = _ended(_look(child=child(), **({"status": running_status()} | around)))
+    assert gone.outcome.reason == "StoppedUnsaved"
 
 
 def test_a_deadline_counts_only_of_our_own_job() -> None:

@@ -25,6 +25,7 @@ from tests.trainyard_operator.builders import (
 )
 from trainyard_api.conditions import ConditionType
 from trainyard_api.training_job_status import MAX_PODS
+from trainyard_operator.trainingjob.attempt.restarts import digest
 from trainyard_operator.trainingjob.attempt.standing import Ended, NotBegun
 from trainyard_operator.trainingjob.decision.actions import BookClaim, DeleteChild, DeletePod, StartAttempt
 from trainyard_operator.trainingjob.decision.findings import Finding
@@ -69,7 +70,7 @@ def test_a_start_is_on_record_before_its_job_is_made() -> None:
         "attempts": 1,
         "jobRef": {"name": "sums-1"},
         "startTime": time_text(0),
-        "attempt": {"number": 1},
+        "attempt": {"number": 1, "trainerDigest": digest(situation().observed.spec.trainer)},
     }
     assert _said(found) == ("Starting", "The trainer pod is being made.")
     later = _begin(status=_next())

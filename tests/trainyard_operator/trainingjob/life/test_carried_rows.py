@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.trainyard_operator.builders import NOW, at, child, claim, ended_record, observed, running_status
+from tests.trainyard_operator.builders import NOW, at, child, claim, decide, ended_record, observed, pod, running_status
 from trainyard_api.conditions import ConditionType
 from trainyard_operator.trainingjob.decision.actions import EnsureRunConfig, WriteRows
 from trainyard_operator.trainingjob.decision.findings import Condition
 from trainyard_operator.trainingjob.decision.observed import Refusal
-from trainyard_operator.trainingjob.life.carried_rows import Carried, uri_of, write
+from trainyard_operator.trainingjob.life.carried_rows import Carried, configure, uri_of, write
 
 ONE = claim(7)
 JOB = child(name="sums-1-rows", uid="rows-uid")
@@ -40,8 +40,22 @@ def test_only_a_checkpoint_that_says_so_carries_rows() -> None:
 def test_a_job_writes_them_and_is_waited_for() -> None:
     """Made once, with its run config; nothing more when it has ended."""
     assert _write() == Carried(waits=True, actions=(WriteRows(1, ONE.uri),))
-    assert _write(rows_job=JOB) == Carried(waits=True, actions=(EnsureRunConfig(JOB),))
+    assert _write(rows_job=JOB) == Carried(waits=True)
     assert _write(rows_job=replace(JOB, finished=True)) == Carried()
+
+
+def test_its_run_config_is_made_sure_of_until_its_pod_runs() -> None:
+    """A pass may have died between the two, or the ConfigMap been refused: the pod waits for it."""
+
+    def planned(**around: Any) -> tuple[Any, ...]:
+        return configure(observed(**{"status": _status(), "rows_job": JOB} | around))
+
+    waits, runs = pod(role="rows", started=False), pod(role="rows", started=True)
+    assert planned() == planned(pods=(waits,)) == (EnsureRunConfig(JOB),)
+    assert planned(pods=(runs,)) == planned(status=_status(0)) == planned(rows_job=None) == ()
+    for facts in ({"finished": True}, {"ours": False}, {"deleting": True}):
+        assert planned(rows_job=replace(JOB, **facts)) == ()
+    assert EnsureRunConfig(JOB) in decide(observed(status=_status(), rows_job=JOB, pods=(waits,))).actions
 
 
 def _unwritten(why: str) -> tuple[Condition, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.trainyard_operator.builders import (
     decide,
     ended_pod,
     ended_record,
+    next_status,
     observed,
     open_pod,
     pod,
@@ -45,6 +47,7 @@ from trainyard_operator.trainingjob.life.deletion import overdue
 BOOKED = {"spentUSD": "0.1000", "settledUSD": "0.037500", "settledPods": [{"uid": POD_UID}]}
 UNWRITTEN = BOOKED | {"settledPods": [open_pod(end=-10)]}
 STOPPED = stop_record("Deleted")
+JUDGED = ended_record("Stopped")
 
 
 def _kinds(*, now: int = 0, **around: Any) -> list[type]:
@@ -65,15 +68,15 @@ def test_then_the_pod_is_booked_and_only_then_all_is_released() -> None:
     """Sum and end into the status, row, release of pod and TrainingJob together."""
     pods, gone = (ended_pod(10),), child(deleting=True)
     assert _kinds(status=running_status(), child=gone, pods=pods) == [ReleasePod]
-    unwritten = running_status(cost=UNWRITTEN)
+    unwritten = running_status(cost=UNWRITTEN, attempt=JUDGED)
     let_go = [ReleasePod, EndRun, RemoveFinalizer]
     assert _kinds(status=unwritten, child=gone, pods=pods) == [BookSpend, *let_go]
-    assert _kinds(status=running_status(cost=BOOKED), pods=pods) == let_go
+    assert _kinds(status=running_status(cost=BOOKED, attempt=JUDGED), pods=pods) == let_go
 
 
 def test_outstanding_checkpoints_are_tried_once() -> None:
     """Not as a condition of the release."""
-    plan = decide(observed(deleted=-1, status=running_status(cost=BOOKED), claims=(claim(),)))
+    plan = decide(observed(deleted=-1, status=running_status(cost=BOOKED, attempt=JUDGED), claims=(claim(),)))
     assert plan.actions == (StoreCheckpoint(claim()), EndRun("Deleted"), RemoveFinalizer())
 
 
@@ -91,6 +94,21 @@ def test_a_checkpoint_that_the_trainer_only_named_is_booked_before_all_is_releas
     assert [type(action) for action in there.actions] == [StoreCheckpoint, EndRun, RemoveFinalizer]
 
 
+def test_how_the_attempt_ended_is_on_record_before_all_is_released() -> None:
+    """What its own stop saved is named nowhere else, and is claimed from there."""
+    named = {"uri": f"{PREFIX}step-10-u2-9d2f0c3e/", "digest": claim().digest, "step": 10, "updates": 2}
+    said = json.dumps({"reason": "Stopped", "committed": named})
+    pods = (ended_pod(10, deletion_time=at(-20), termination_text=said),)
+    status = running_status(cost=BOOKED, stop=STOPPED)
+    first = decide(observed(deleted=-1, status=status, pods=pods))
+    assert RemoveFinalizer() not in first.actions
+    assert first.operator_half["attempt"]["ending"]["committed"]["uri"] == named["uri"]
+    second = decide(observed(deleted=-1, status=next_status(first), pods=pods))
+    assert [type(action) for action in second.actions if not isinstance(action, ReleasePod)] == [BookClaim]
+    late = decide(observed(deleted=-100, status=status, pods=pods))
+    assert RemoveFinalizer() in late.actions
+
+
 def test_a_pod_that_wont_end_is_waited_for_only_so_long() -> None:
     """Its grace (5 s) and a minute; then it is billed to that moment and let go."""
     status, living = running_status(stop=STOPPED), (pod(deletion_time=at(4)),)
@@ -100,14 +118,16 @@ def test_a_pod_that_wont_end_is_waited_for_only_so_long() -> None:
     assert _kinds(status=status, pods=living, now=63) == []
     closed = decide(observed(deleted=-1, status=status, pods=living), now=at(64))
     assert closed.budget_half["cost"]["settledPods"][0]["endTime"] == open_pod(end=4)["endTime"]
-    booked = running_status(cost=BOOKED, stop=STOPPED)
+    booked = running_status(cost=BOOKED, stop=STOPPED, attempt=JUDGED)
     assert _kinds(status=booked, pods=living, now=66) == [ReleasePod, EndRun, RemoveFinalizer]
 
 
 def test_without_the_ledger_the_job_is_kept() -> None:
     """Why a run ended, and a spend that isn't in it, would be forgotten."""
     for cost in (BOOKED, UNWRITTEN):
-        plan = decide(observed(deleted=-1, status=running_status(cost=cost), pods=(ended_pod(10),), claims=None))
+        plan = decide(
+            observed(deleted=-1, status=running_status(cost=cost, attempt=JUDGED), pods=(ended_pod(10),), claims=None)
+        )
         assert [type(action) for action in plan.actions] == [ReleasePod]
         assert conditions(plan)[ConditionType.DEGRADED]["reason"] == "DatabaseUnavailable"
 
@@ -169,7 +189,7 @@ def test_in_a_terminating_namespace_a_job_that_has_ended_is_let_go_too() -> None
 
 def test_a_job_that_we_dont_hold_is_left_alone() -> None:
     """Its finalizer is off: it goes as it is."""
-    seen = observed(deleted=-1, status=running_status(cost=BOOKED))
+    seen = observed(deleted=-1, status=running_status(cost=BOOKED, attempt=JUDGED))
     free = seen.job.metadata.model_copy(update={"finalizers": ["somebody.else/keeps"]})
     assert decide(replace(seen, job=seen.job.model_copy(update={"metadata": free}))).actions == ()
 
@@ -187,8 +207,8 @@ def test_a_job_that_has_ended_keeps_its_end_while_it_goes() -> None:
     [
         {"status": running_status(), "pods": (pod(deletion_time=at(4)),)},
         {"status": running_status(stop=STOPPED), "pods": (ended_pod(10),), "claims": None},
-        {"status": running_status(cost=BOOKED, stop=STOPPED), "pods": (pod(deletion_time=at(4)),)},
-        {"status": running_status(cost=BOOKED), "pods": (pod(),)},
+        {"status": running_status(cost=BOOKED, stop=STOPPED, attempt=JUDGED), "pods": (pod(deletion_time=at(4)),)},
+        {"status": running_status(cost=BOOKED, attempt=JUDGED), "pods": (pod(),)},
     ],
 )
 def test_while_anything_runs_or_is_unsettled_a_job_is_held(around: dict[str, Any]) -> None:
@@ -198,13 +218,15 @@ def test_while_anything_runs_or_is_unsettled_a_job_is_held(around: dict[str, Any
 
 def test_a_job_that_waits_for_the_ledger_says_so() -> None:
     """Degraded, in words; its pods are let go meanwhile, for their cost is in the status."""
-    seen = observed(deleted=-1, status=running_status(cost=BOOKED), pods=(ended_pod(10),), claims=None)
+    seen = observed(deleted=-1, status=running_status(cost=BOOKED, attempt=JUDGED), pods=(ended_pod(10),), claims=None)
     plan = decide(seen)
     found = conditions(plan)[ConditionType.DEGRADED]
     assert (found["status"], found["message"]) == ("True", NO_LEDGER)
     assert plan.actions == (ReleasePod(ended_pod(10)),)
     unbooked = ended_pod(10, uid="never-bound", bound_time=None)
-    other = decide(observed(deleted=-1, status=running_status(cost=BOOKED), pods=(unbooked,), claims=None))
+    other = decide(
+        observed(deleted=-1, status=running_status(cost=BOOKED, attempt=JUDGED), pods=(unbooked,), claims=None)
+    )
     assert other.actions == (ReleasePod(unbooked),)
 
 
@@ -213,7 +235,7 @@ def test_a_refused_checkpoint_rests_while_its_job_goes() -> None:
     for again, tried in ((at(1), False), (at(0), True)):
         seen = observed(
             deleted=-1,
-            status=running_status(cost=BOOKED),
+            status=running_status(cost=BOOKED, attempt=JUDGED),
             claims=(claim(),),
             refused_stores={claim().uri: Refusal("quota", again)},
         )
@@ -225,5 +247,5 @@ def test_a_refused_checkpoint_rests_while_its_job_goes() -> None:
 def test_pods_that_hold_for_nothing_are_let_go_with_the_job() -> None:
     """One of an earlier attempt, whose cost the status has forgotten."""
     late = ended_pod(1, uid="late", bound_time=None, finalizers=("trainyard.dev/accounting",))
-    plan = decide(observed(deleted=-1, status=running_status(cost=BOOKED), pods=(late,)))
+    plan = decide(observed(deleted=-1, status=running_status(cost=BOOKED, attempt=JUDGED), pods=(late,)))
     assert plan.actions == (ReleasePod(late), EndRun("Deleted"), RemoveFinalizer())

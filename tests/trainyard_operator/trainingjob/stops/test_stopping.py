@@ -49,10 +49,19 @@ def test_the_record_of_an_earlier_attempt_says_nothing_of_this_one() -> None:
     """It is told to stop anew."""
     status = running_status(stop=stop_record(attempt=1), attempts=2)
     assert _stop(status=status, pods=(pod(attempt=2),))[0] == RecordStop("Suspended", 2)
-    assert not stop_asked(observed(status=status))
-    assert stop_asked(observed(status=running_status(stop=stop_record())))
-    assert not stop_asked(observed(status=running_status()))
-    assert not stop_asked(observed())
+    going = pod(deletion_time=at(-1))
+    assert not stop_asked(observed(status=status), going)
+    assert not stop_asked(observed(status=running_status()), going)
+    assert not stop_asked(observed(), None)
+
+
+def test_a_stop_was_asked_for_once_the_pod_was_told() -> None:
+    """A record alone may stand beside a deletion that was refused; a record that was refused beside one that wasn't."""
+    recorded, meant = observed(status=running_status(stop=stop_record())), observed(spec={"suspend": True})
+    for seen in (recorded, meant):
+        assert stop_asked(seen, pod(deletion_time=at(-1)))
+        assert stop_asked(seen, None)
+        assert not stop_asked(seen, pod())
 
 
 def test_where_nothing_runs_nothing_is_said() -> None:
