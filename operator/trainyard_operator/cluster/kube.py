@@ -43,6 +43,11 @@ class KubeError(TrainyardOperatorError):
         """Tells whether the object has changed since it was read, or exists already."""
         return self.status == 409
 
+    @property
+    def refused(self) -> bool:
+        """Tells whether the same request would be refused again; what is gone, taken or throttled may go another time."""
+        return 400 <= self.status < 500 and self.status not in {404, 409, 429}
+
 
 @dataclass(frozen=True)
 class Kind:

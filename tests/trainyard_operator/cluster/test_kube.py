@@ -97,3 +97,12 @@ def test_long_lists_come_in_chunks(bench: Bench, monkeypatch: pytest.MonkeyPatch
         bench.api.create(CONFIG_MAPS, labelled)
     found = asyncio.run(bench.api._kube.list_objects(CONFIG_MAPS, NAMESPACE, "book=one"))
     assert [item["metadata"]["name"] for item in found] == [f"page-{number}" for number in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("status", "refused"),
+    [(400, True), (403, True), (422, True), (404, False), (409, False), (429, False), (500, False), (0, False)],
+)
+def test_a_refusal_is_told_from_what_may_go_another_time(status: int, refused: bool) -> None:
+    """A quota says 403, a schema 422; a namespace that terminates 404, a busy server 429 or 500."""
+    assert KubeError(status, "", "").refused is refused

@@ -59,7 +59,7 @@ async def start(  # noqa: PLR0917 - what a start needs, each once
     try:
         await _start(kube, ledger, defaults, observed)
     except KubeError as error:
-        if 400 <= error.status < 500 and error.status not in {404, 409, 429}:
+        if error.refused:
             why = at_field("metadata.name", f"its pod can't be made: {error}", metadata.name)
             memory.start = refusal(why, now)
         raise
@@ -102,7 +102,7 @@ async def write_rows(  # noqa: PLR0917 - what it needs, each once
     try:
         made = await kube.create(JOBS.path(namespace), body)
     except KubeError as error:
-        if 400 <= error.status < 500 and error.status not in {404, 409, 429}:
+        if error.refused:
             memory.rows = refusal(f"its Job can't be made: {error}", now)
         raise
     await _create_once(kube, CONFIG_MAPS.path(namespace), config_map_body(config_map, text, made))
