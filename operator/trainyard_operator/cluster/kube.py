@@ -45,7 +45,7 @@ class KubeError(TrainyardOperatorError):
 
     @property
     def refused(self) -> bool:
-        """Tells whether the same request would be refused again; what is gone, taken or throttled may go another time."""
+        """Tells whether the same request would be refused again; what is gone, taken or throttled may come right."""
         return 400 <= self.status < 500 and self.status not in {404, 409, 429}
 
 
