@@ -25,6 +25,8 @@ T = TypeVar("T")
 _OPTIONS: Final = "-c statement_timeout=10000 -c lock_timeout=5000 -c timezone=UTC"
 _CONNECT_SECONDS: Final = 5
 _RETRY_SECONDS: Final = 2.0
+_SESSIONS_FAULT: Final = "25"
+"""SQLSTATE class of transactions that are read-only or timed out: a new session may find another server or mode."""
 
 
 class Ledger:
@@ -67,8 +69,10 @@ class Ledger:
         fresh = self._connection is None
         try:
             return work(self._connected())
-        except psycopg.OperationalError as error:
-            if _is_refusal(error):
+        except psycopg.Error as error:
+            if (error.sqlstate or "").startswith(_SESSIONS_FAULT):
+                self._drop()
+            if _is_refusal(error) or not isinstance(error, psycopg.OperationalError):
                 raise
             self._drop()
             if fresh:

@@ -73,18 +73,23 @@ def test_a_ledger_that_is_away_says_so_without_its_password(
 def test_a_server_that_answers_and_takes_no_row_is_told_apart(
     ledger: Ledger, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """In its own words, logged once; others read at once, over the same connection."""
-    with psycopg.connect(database.owner, autocommit=True) as other:
-        other.execute(f"ALTER DATABASE {other.info.dbname} SET default_transaction_read_only = on")
+    """In its own words, logged once; others read at once; and each session is the last to be read-only."""
+
+    def make_read_only(value: str) -> None:
+        with psycopg.connect(database.owner, autocommit=True, options="-c default_transaction_read_only=off") as other:
+            other.execute(f"ALTER DATABASE {other.info.dbname} SET default_transaction_read_only = {value}")
+
+    make_read_only("on")
 
     async def go() -> None:
-        await claims.read(ledger, [UID])
-        connection = ledger._connection
         for _ in range(2):
             with pytest.raises(LedgerRefused, match="ReadOnlySqlTransaction: cannot execute UPDATE in a read-only"):
                 await runs.end(ledger, UID, "Completed")
             assert await claims.read(ledger, [UID]) == {UID: ()}
-        assert ledger._connection is connection
+        make_read_only("off")
+        with pytest.raises(LedgerRefused):
+            await runs.end(ledger, UID, "Completed")
+        await runs.end(ledger, UID, "Completed")
 
     asyncio.run(go())
     assert len([record for record in caplog.records if record.levelname == "WARNING"]) == 1
@@ -113,5 +118,6 @@ def test_a_server_that_goes_down_refuses_nothing(error: Exception, refused: bool
     with pytest.raises(LedgerUnavailable) as caught:
         asyncio.run(ledger.run(work))
     assert isinstance(caught.value, LedgerRefused) is refused
-    assert (ledger._connection is not None) is (refused or not isinstance(error, psycopg.OperationalError))
+    lost = isinstance(error, psycopg.errors.ReadOnlySqlTransaction) or not refused and isinstance(error, psycopg.Error)
+    assert (ledger._connection is None) is lost
     asyncio.run(ledger.close())

@@ -288,9 +288,13 @@ def test_a_held_job_goes_on_when_it_is_edited(bench: Bench) -> None:
     bench.api.end(pod, 1, "boom")
     job = bench.api.wait_condition("stubborn", "Degraded", reason="RestartsExhausted", status="True")
     assert condition(job, "Degraded")["message"].startswith("spec.retry.maxRestarts: ")
+    assert [one["metadata"]["uid"] for one in bench.api.pods("stubborn")] == [pod["metadata"]["uid"]], "its log went"
     _patch(bench, "stubborn", retry={"maxRestarts": 1})
-    second = until(lambda: next(iter(bench.api.pods("stubborn")), None), "no second pod")
-    assert second["metadata"]["labels"][names.ATTEMPT_LABEL] == "2"
+
+    def attempts() -> list[str]:
+        return [pod["metadata"]["labels"][names.ATTEMPT_LABEL] for pod in bench.api.pods("stubborn")]
+
+    until(lambda: attempts() == ["2"], "no second pod")
     bench.api.wait_condition("stubborn", "Degraded", reason="AsExpected", status="False")
 
 

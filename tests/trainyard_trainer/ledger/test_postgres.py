@@ -18,7 +18,7 @@ from trainyard_api.progress import ReportedEvaluation
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.ledger import rows as ledger_rows
-from trainyard_trainer.ledger.login import Login
+from trainyard_trainer.ledger.login import OUTAGES, Login, LoginLost
 from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.sinks import SavedCheckpoint, StepMetrics
 from trainyard_trainer.trajectory import (
@@ -328,3 +328,46 @@ def test_rights_are_found_missing_at_the_start(run: servers.Database) -> None:
     """A table that the login can't write is named by the check, not by step 1."""
     run.execute("REVOKE INSERT ON trainyard.turns FROM trainyard_trainer")
     assert "it lacks INSERT on trainyard.turns" in str(refusal_of(run.trainer))
+
+
+def sessions_end(database: servers.Database) -> None:
+    """Ends what the trainers have open, as a failover does."""
+    database.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'trainyard-trainer' AND datname = current_database()"
+    )
+
+
+def test_a_login_that_was_taken_once_is_away_when_it_is_no_longer(
+    postgres: servers.Postgres, run: servers.Database
+) -> None:
+    """A rotated password ends no run for good: another attempt reads the Secret, which may hold the new one."""
+    name = psycopg.conninfo.conninfo_to_dict(run.owner)["dbname"]
+    user = postgres.login("GRANT trainyard_trainer TO {login}")
+    dsn = postgres.dsn(user, servers.PASSWORD, name)
+    ledger = PostgresLedger(Login(dsn, "trainyard-db"), RUN, patience_seconds=2)  # the first try finds the session gone
+    ledger.record_step(batch(0), metrics(0))
+    run.execute(f"ALTER ROLE {user} PASSWORD 'rotated'")
+    sessions_end(run)
+    with pytest.raises(LoginLost):
+        ledger.record_step(batch(1), metrics(1))
+    assert "password authentication failed" in str(refusal_of(dsn))
+    run.execute(f"ALTER ROLE {user} PASSWORD '{servers.PASSWORD}'")
+    ledger.record_step(batch(1), metrics(1))
+    ledger.close()
+    assert counts(run)["training_metrics"] == 2
+
+
+def test_a_server_that_has_become_read_only_is_away(ledger: PostgresLedger, run: servers.Database) -> None:
+    """A failover leaves the connection at the old primary, which answers and takes no row: the next one may."""
+    ledger.record_step(batch(0), metrics(0))
+    role = psycopg.conninfo.conninfo_to_dict(run.trainer)["user"]
+    run.execute(f"ALTER ROLE {role} SET default_transaction_read_only = on")
+    sessions_end(run)
+    ledger._patience = 2
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction) as caught:
+        ledger.record_step(batch(1), metrics(1))
+    assert isinstance(caught.value, OUTAGES)
+    run.execute(f"ALTER ROLE {role} RESET default_transaction_read_only")
+    ledger.record_step(batch(1), metrics(1))
+    assert counts(run)["training_metrics"] == 2

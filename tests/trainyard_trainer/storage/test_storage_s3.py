@@ -61,6 +61,23 @@ def test_an_upload_into_a_missing_bucket_is_refused_too(s3: servers.S3Server) ->
     storage.close()
 
 
+def test_what_is_refused_after_an_upload_ends_no_run_for_good(s3: servers.S3Server) -> None:
+    """Keys were rotated, or the bucket is being moved: a crash, after which another attempt reads the Secret anew."""
+    bucket = s3.make_bucket()
+    storage = bucket_at(s3.endpoint, bucket, s3.access_key, s3.secret_key)
+    rotated = bucket_at(s3.endpoint, bucket, s3.access_key, "not-the-key")
+    storage.put("key", b"content")
+    storage._client, good = rotated._client, storage._client
+    with pytest.raises(PermissionError, match="trainyard-s3"):
+        storage.put("other", b"content")
+    storage._client = good
+    storage.put("other", b"content")
+    (s3.root / bucket).rename(s3.root / f"{bucket}-moved")
+    with pytest.raises(PermissionError, match="the bucket must exist"):
+        storage.put("third", b"content")
+    storage.close()
+
+
 def test_an_unreachable_server_is_not_the_users_mistake() -> None:
     """A crash, which another attempt may survive."""
     storage = bucket_at("http://127.0.0.1:1", "bucket", "access", "secret")

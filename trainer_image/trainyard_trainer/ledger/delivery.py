@@ -15,9 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-import psycopg
-
 from trainyard_trainer.errors import TrainerError
+from trainyard_trainer.ledger.login import OUTAGES
 from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.ledger.row_batch import ClaimRows, RowBatch
 from trainyard_trainer.ledger.row_files import KeptRows, Spool
@@ -214,7 +213,7 @@ class Delivery:
         while (entry := self._next()) is not None:
             try:
                 entry.work(self._ledger)
-            except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            except OUTAGES as error:
                 self._is_away(entry, error, pause)
                 pause = min(2 * pause, self._patience.pause)
                 continue

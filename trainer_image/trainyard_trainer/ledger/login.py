@@ -37,6 +37,21 @@ _REFUSED_STATES: Final = (
 )
 
 
+class LoginLost(psycopg.OperationalError):
+    """The server no longer takes a login that it has taken before, as after a rotated password or during a restore."""
+
+
+OUTAGES: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    # A connection to a server that has become a standby, or that is protected as its disk is full; a new one may do.
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
+)
+"""What ends when the database is back, and says nothing of the rows."""
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """A connection string and the Secret it comes from; `repr` doesn't show the string."""

@@ -22,7 +22,7 @@ from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.ledger.batch_writing import write_batch
-from trainyard_trainer.ledger.login import Login, connect, refusal
+from trainyard_trainer.ledger.login import OUTAGES, Login, LoginLost, connect, refusal
 from trainyard_trainer.ledger.row_batch import ClaimRows, MeasurementRows, RowBatch, StepRows
 from trainyard_trainer.ledger.trainer_statements import (
     CURRENT_ATTEMPT,
@@ -47,8 +47,8 @@ class PostgresLedger:
 
     Raises from every call:
         RefusedError: FENCED, when another attempt is the current one; DATABASE_REFUSED, when the login or its rights
-            are refused.
-        psycopg.OperationalError: the database couldn't be reached for PATIENCE_SECONDS.
+            are refused the first time.
+        OUTAGES: the database couldn't be reached, or no longer takes the login, for PATIENCE_SECONDS.
     """
 
     def __init__(self, login: Login, run: RunIdentity, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
@@ -57,6 +57,8 @@ class PostgresLedger:
         self._patience = patience_seconds
         self._lock = threading.Lock()
         self._connection: psycopg.Connection | None = None
+        self._proven = False
+        """Whether the login has been taken once: from then on only the Secret's next reader knows a better one."""
 
     def check(self) -> None:
         """Checks before any work that this attempt may write all that it will have to."""
@@ -146,7 +148,7 @@ class PostgresLedger:
             while True:
                 try:
                     return self._attempt(work)
-                except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+                except OUTAGES as error:
                     self._drop()
                     if time.monotonic() + wait > deadline:
                         raise
@@ -157,16 +159,25 @@ class PostgresLedger:
 
     def _attempt(self, work: Callable[[psycopg.Cursor], Any]) -> None:
         if self._connection is None:
-            self._connection = connect(self._login)
+            self._connection = self._connect()
         try:
             with self._connection.transaction(), self._connection.cursor() as cursor:
                 self._fence(cursor)
                 work(cursor)
         except psycopg.Error as error:
-            refused = refusal(self._login, error)
+            refused = None if self._proven else refusal(self._login, error)
             if refused is not None:
                 raise refused from error
             raise
+        self._proven = True
+
+    def _connect(self) -> psycopg.Connection:
+        try:
+            return connect(self._login)
+        except RefusedError as error:
+            if not self._proven:
+                raise
+            raise LoginLost("the server no longer takes the login") from error
 
     def _fence(self, cursor: psycopg.Cursor) -> None:
         if cursor.execute(FENCE, [self._run.uid, self._run.attempt]).rowcount == 1:

@@ -66,6 +66,8 @@ class S3Storage:
         self._location = location
         self._fields = fields
         self._bucket = location.bucket
+        self._proven = False
+        """Whether an upload has been taken: what is refused later was changed meanwhile, and isn't the manifest's."""
         session = boto3.session.Session(
             aws_access_key_id=credentials.access_key,
             aws_secret_access_key=credentials.secret_key,
@@ -107,6 +109,7 @@ class S3Storage:
         source = io.BytesIO(content) if isinstance(content, bytes) else content
         with self._translated():
             self._client.upload_fileobj(source, self._bucket, key, ExtraArgs={"ChecksumAlgorithm": "SHA256"})
+        self._proven = True
 
     def put_if_absent(self, key: str, content: bytes) -> bool:
         """Puts with `If-None-Match: *`."""
@@ -161,6 +164,13 @@ class S3Storage:
         code = _code(error)
         if code in _NO_KEY:
             return FileNotFoundError(f"s3://{self._bucket}: there is no such key")
+        refused = self._refusal(code, error)
+        if refused is not None and self._proven:
+            # Another attempt reads the Secret anew.
+            return PermissionError(str(refused))
+        return refused or error
+
+    def _refusal(self, code: str, error: ClientError) -> RefusedError | None:
         if code in _NO_BUCKET:
             where = self._location.endpoint or "AWS"
             return RefusedError(
@@ -177,7 +187,7 @@ class S3Storage:
                 field_path=self._fields.secret,
                 value=self._location.secret_ref.name,
             )
-        return error
+        return None
 
 
 def _code(error: ClientError) -> str:
