@@ -118,7 +118,8 @@ def test_a_server_that_goes_down_refuses_nothing(error: Exception, refused: bool
     with pytest.raises(LedgerUnavailable) as caught:
         asyncio.run(ledger.run(work))
     assert isinstance(caught.value, LedgerRefused) is refused
-    lost = isinstance(error, psycopg.errors.ReadOnlySqlTransaction) or (
+    read_only = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
+    lost = read_only or (isinstance(error, psycopg.Error) and not refused)
         not refused and isinstance(error, psycopg.Error)
     )
     assert (ledger._connection is None) is lost
