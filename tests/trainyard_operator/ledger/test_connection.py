@@ -120,7 +120,5 @@ def test_a_server_that_goes_down_refuses_nothing(error: Exception, refused: bool
     assert isinstance(caught.value, LedgerRefused) is refused
     read_only = isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
     lost = read_only or (isinstance(error, psycopg.Error) and not refused)
-        not refused and isinstance(error, psycopg.Error)
-    )
     assert (ledger._connection is None) is lost
     asyncio.run(ledger.close())
