@@ -43,20 +43,16 @@ class ClaimsReview:
     @property
     def latest(self) -> Claim | None:
         """Picks the stored one with the highest step, of one step the one with the most updates."""
-        return _newest(self.stored)
+        return max(self.stored, key=_age, default=None)
 
     @property
     def latest_accepted(self) -> Claim | None:
-        """Picks the newest one that a trainer could go on from."""
-        return _newest(self.accepted)
+        """Picks the newest one of the newest attempt that has one: where it went on before a damaged one, that counts."""
+        return max(self.accepted, key=lambda claim: (claim.attempt, *_age(claim)), default=None)
 
     def complete(self, refused: Collection[str]) -> bool:
         """Tells whether every accepted claim is a Ready object, or was tried and refused."""
         return all(claim.uri in refused for claim in (*self.to_create, *self.to_fill))
-
-
-def _newest(claims: Iterable[Claim]) -> Claim | None:
-    return max(claims, key=_age, default=None)
 
 
 def _age(claim: Claim) -> tuple[int, int, int, datetime]:

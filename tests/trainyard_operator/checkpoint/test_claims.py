@@ -99,6 +99,15 @@ def test_of_equal_states_the_later_attempt_counts_then_the_later_commit() -> Non
     assert _review([late, early]).latest_accepted == late
 
 
+def test_an_attempt_that_went_on_from_before_a_damaged_checkpoint_gets_on() -> None:
+    """Its own checkpoints are the newest, though an earlier attempt's, which nobody can read, has a higher step."""
+    damaged, redone = claim(10), claim(6, attempt=2)
+    storage = job().spec.checkpoints.storage
+    for rows in ([damaged, redone], [redone, damaged]):
+        found = review(rows, [], storage, namespace="team-a", job=NAME, job_uid=UID, attempts=2)
+        assert found.latest_accepted == redone
+
+
 REFUSALS = [
     ({"run_uid": "x"}, f'checkpoints.run_uid: must be this run\'s, {UID}; got "x"'),
     ({"digest": "x"}, 'checkpoints.digest: must be sha256: and 64 hex digits; got "x"'),
