@@ -323,10 +323,10 @@ def test_the_newest_state_is_saved_past_an_upload_that_stalls(bucket: Bucket, un
 
 
 def test_where_nothing_can_be_saved_it_ends_before_it_is_killed(bucket: Bucket, undisturbed: Result) -> None:
-    """Exit 10 all the same, and the state that there was before is named, here none: nothing to save is no crash."""
+    """Exit 10 all the same, and what was lost is told; the state that there was before is named, here none."""
     config = bucket.run_config(5)
     bucket.stall(next_home(bucket, config), "/step-", "PUT")
     ended = bucket.world.stop(config)
-    assert (ended.code, ended.reason, ended.state) == (ExitCode.STOPPED, "StoppedUnsaved", None)
+    assert (ended.code, ended.reason, ended.state, ended.dropped) == (ExitCode.STOPPED, "StoppedUnsaved", None, True)
     bucket.door.stalls = lambda _: False
     assert_equal(bucket.world.go_on(config), undisturbed)

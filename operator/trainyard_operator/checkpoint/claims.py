@@ -47,7 +47,7 @@ class ClaimsReview:
 
     @property
     def latest_accepted(self) -> Claim | None:
-        """Picks the newest one of the newest attempt that has one: where it went on before a damaged one, that counts."""
+        """Picks the newest one of the newest attempt that has any: it may have gone on from before a damaged one."""
         return max(self.accepted, key=lambda claim: (claim.attempt, *_age(claim)), default=None)
 
     def complete(self, refused: Collection[str]) -> bool:

@@ -95,6 +95,26 @@ def test_it_knows_whether_the_last_state_is_committed(tmp_path: Path) -> None:
     assert writer.has_last()
 
 
+def test_work_that_no_commit_holds_is_counted_from_the_newest_to_the_last_state(tmp_path: Path, clock: Clock) -> None:
+    """Uploads beside it and the saving at the end are none of it."""
+    writer = CheckpointWriter(FolderStorage(tmp_path), ORIGIN, nothing, nothing)
+    clock.now += 5.0
+    assert writer.unsaved_seconds() == 5.0
+    writer.save(snapshot(1))
+    writer.finish()
+    clock.now += 3.0
+    assert writer.unsaved_seconds() == 3.0
+
+    def refuses(*_: object) -> None:
+        clock.now += 60.0
+        raise OSError
+
+    writer._fence = refuses
+    with pytest.raises(OSError):
+        writer.save_last(snapshot(2))
+    assert writer.unsaved_seconds() == 3.0
+
+
 def test_the_time_that_saving_took_is_told_with_the_copy_s(tmp_path: Path, clock: Clock) -> None:
     """A stop has to do both."""
     told: list[object] = []

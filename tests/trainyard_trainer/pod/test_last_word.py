@@ -68,7 +68,8 @@ def told(last: LastWord) -> Termination:
 
 def of(committed: SavedCheckpoint | None, *, has_last: bool = False) -> Any:
     """A writer whose newest commit this is."""
-    return type("Writer", (), {"committed": committed, "has_last": lambda _: has_last})()
+    told = {"has_last": lambda _: has_last, "unsaved_seconds": lambda _: 12.5}
+    return type("Writer", (), {"committed": committed, **told})()
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_a_run_that_is_out_of_time_says_whether_its_work_is_saved(last: LastWord
     last.writer = of(COMMITTED, has_last=saved)
     with pytest.raises(StoppedError) as stopped:
         last.out_of_time()
-    assert stopped.value.saved == saved
+    assert (stopped.value.saved, stopped.value.dropped_seconds) == (saved, 0.0 if saved else 12.5)
     last.writer = None
     with pytest.raises(StoppedError) as stopped:
         last.out_of_time()

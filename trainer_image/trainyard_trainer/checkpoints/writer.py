@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -68,6 +69,9 @@ class CheckpointWriter:
         self._in_flight: _Upload | None = None
         self._newest = self.committed = resumed
         self._last: State | None = None
+        self._last_taken = math.inf
+        self._committed_taken = time.monotonic()
+        """When the newest committed state was taken; without one of this pod's own, when its work began."""
         self._fence = fence
         self._timed = timed
         self._rows = rows
@@ -84,7 +88,7 @@ class CheckpointWriter:
     def save_last(self, snapshot: Snapshot) -> SavedCheckpoint:
         """Writes at once, beside an upload of an older state, which is given as long again, and then abandoned."""
         older, began = self._in_flight, time.monotonic()
-        self._last = _state(snapshot)
+        self._last, self._last_taken = _state(snapshot), time.monotonic()
         if self._newest is not None and _state(self._newest) == _state(snapshot):
             snapshot.discard()
             return self._newest
@@ -106,6 +110,10 @@ class CheckpointWriter:
     def has_last(self) -> bool:
         """Tells whether the state that `save_last` was given is committed; False where it was given none."""
         return self._last is not None and self.committed is not None and _state(self.committed) >= self._last
+
+    def unsaved_seconds(self) -> float:
+        """Tells how much work no committed checkpoint holds: from the newest one's state to the last, or to now."""
+        return max(0.0, min(self._last_taken, time.monotonic()) - self._committed_taken)
 
     def finish(self, given_up: Callable[[], bool] = lambda: False) -> SavedCheckpoint | None:
         """Waits for the one in flight, and gives the newest committed checkpoint; see `sinks.Checkpointer`."""
@@ -144,7 +152,7 @@ class CheckpointWriter:
         finally:
             snapshot.discard()
         if self.committed is None or _state(saved) > _state(self.committed):
-            self.committed = saved
+            self.committed, self._committed_taken = saved, upload.taken
         seconds = time.monotonic() - began
         _log.info("checkpoint %s committed: %s, %d bytes, %.2f s", _words(saved), saved.uri, saved.size_bytes, seconds)
         # The claim first: what is shown as the newest checkpoint is on its way to be an object.
@@ -162,6 +170,7 @@ class _Upload(threading.Thread):
         super().__init__(name="checkpoint", daemon=True)
         self.state = _state(snapshot)
         self.mark = mark
+        self.taken = time.monotonic()
         self.superseded = threading.Event()
         self.given_up = threading.Event()
         self.error: BaseException | None = None

@@ -77,7 +77,9 @@ class LastWord:
         writer = self.writer
         if writer is None:
             raise stopped_at(self.found)
-        raise stopped_at(writer.committed or self.found, saved=writer.has_last())
+        saved = writer.has_last()
+        dropped = 0.0 if saved else writer.unsaved_seconds()
+        raise stopped_at(writer.committed or self.found, dropped, saved=saved)
 
     def _newest(self) -> CommittedCheckpoint | None:
         """Tells the newest committed checkpoint, and how many of its rows the ledger lacks now."""
