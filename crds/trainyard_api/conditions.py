@@ -90,6 +90,7 @@ class Reason(StrEnum):
     ROWS_UNWRITTEN = "RowsUnwritten"
     UNSCHEDULABLE = "Unschedulable"
     POD_REFUSED = "PodRefused"
+    DELETION_OVERDUE = "DeletionOverdue"
     RESTARTS_EXHAUSTED = "RestartsExhausted"
     INTERRUPTIONS_EXHAUSTED = "InterruptionsExhausted"
     TOO_MANY_PODS = "TooManyPods"

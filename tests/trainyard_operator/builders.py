@@ -162,6 +162,8 @@ def ended_pod(exit_code: int, text: str = "", **changes: Any) -> PodView:
 def child(**changes: Any) -> ChildView:
     """The first attempt's Job."""
     facts: dict[str, Any] = {"name": f"{NAME}-1", "uid": "child-uid", "ours": True, "run_config": ("c", "{}")}
+    if changes.pop("deleting", False):
+        facts["deletion_time"] = at(-1)
     return ChildView(**facts | changes)
 
 

@@ -47,6 +47,8 @@ class PodView:
     finalizers: tuple[str, ...]
     resources: Resources
     created_time: datetime
+    grace_seconds: int | None = None
+    """How long it may take to stop; None: as long as a cluster's default."""
     deletion_time: datetime | None = None
     """When its grace is over, once deletion was asked for."""
     force_deleted: bool = False
@@ -124,6 +126,7 @@ def read_pod(body: Mapping[str, Any]) -> PodView:
         finalizers=tuple(metadata.get("finalizers", ())),
         resources=_resources(spec),
         created_time=parse_time(metadata["creationTimestamp"]),
+        grace_seconds=spec.get("terminationGracePeriodSeconds"),
         deletion_time=parse_time(deletion) if deletion else None,
         force_deleted=bool(deletion) and metadata.get("deletionGracePeriodSeconds") == 0 and bool(spec.get("nodeName")),
         node_name=spec.get("nodeName"),

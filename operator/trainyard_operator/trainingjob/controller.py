@@ -45,7 +45,8 @@ log = logging.getLogger(__name__)
 
 COST_SECONDS: Final = 30.0
 """Time between two writes of a cost that only time has changed."""
-_LATCH_TRIES: Final = 3
+_LATCH_PAUSES: Final = (0.0, 0.5, 1, 2, 4, 8, 16, 32, 60, 60, 120)
+"""Seconds before each try to latch a cancellation: an API server may be away for five minutes."""
 
 
 class Hands(Protocol):
@@ -120,10 +121,11 @@ class TrainingJobController:
         self._latches[uid] = asyncio.create_task(self._latch(body), name=f"cancel {uid}")
 
     async def _latch(self, body: Body) -> None:
-        """Tries it some times; the passes try on while the manifest says so."""
+        """Tries it ever more seldom, for five minutes; the passes try on while the manifest says so."""
         metadata = ObjectMeta.model_validate({k: body["metadata"][k] for k in ("name", "namespace", "uid")})
         try:
-            for _ in range(_LATCH_TRIES):
+            for pause in _LATCH_PAUSES:
+                await asyncio.sleep(pause)
                 try:
                     await stop.record_cancel(self.kube, metadata, self.clock.now())
                 except KubeError as error:

@@ -17,7 +17,7 @@ from trainyard_operator.cluster.events import of_conditions
 from trainyard_operator.money.booking import Books, keep_books
 from trainyard_operator.money.prices import Prices
 from trainyard_operator.money.rates import missing_price
-from trainyard_operator.trainingjob.attempt import standing
+from trainyard_operator.trainingjob.attempt import leaving, standing
 from trainyard_operator.trainingjob.attempt.outcome import Run
 from trainyard_operator.trainingjob.attempt.standing import Ended
 from trainyard_operator.trainingjob.decision.actions import (
@@ -131,6 +131,7 @@ def _active(observed: Observed, books: Books, cause: StopCause | None, context: 
         _readable(observed),
         gate.finding,
         standing.show(observed, view, context.now),
+        leaving.show(observed, context.now),
         stored.show(observed, reviewed, context.now),
         reported.show(observed, reviewed),
     ]

@@ -24,6 +24,10 @@ def test_a_running_pod_is_bound_started_and_charged_by_its_requests() -> None:
     assert (seen.bound_time, seen.started, seen.ended) == (at(-100), True, False)
     assert seen.resources == Resources(Decimal(2), Decimal(3), 2, "L4")
     assert (seen.job_name, seen.job_uid, seen.attempt, seen.held) == (NAME, UID, 1, True)
+    assert seen.grace_seconds is None
+    graced = copy.deepcopy(POD_BODY)
+    graced["spec"]["terminationGracePeriodSeconds"] = 7
+    assert read_pod(graced).grace_seconds == 7
 
 
 def test_an_ended_pod_has_code_message_and_time() -> None:

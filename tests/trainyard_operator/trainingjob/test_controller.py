@@ -109,6 +109,18 @@ class Latching:
         self.taken.append({uid: fields})
 
 
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Pauses between two tries, which take no time."""
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr("trainyard_operator.trainingjob.controller.asyncio.sleep", sleep)
+    return pauses
+
+
 def _see(body: dict[str, Any], directory: Path, refusals: int = 0, status: int = 500, times: int = 1) -> Latching:
     server = Latching(refusals, status)
 
@@ -132,11 +144,15 @@ def test_a_cancellation_is_latched_from_the_very_event_that_tells_of_it(tmp_path
     assert len(running.taken) == 1
 
 
-def test_a_latch_that_fails_is_tried_again_but_not_for_ever(tmp_path: Path) -> None:
-    """Three times; the pass, and the tick, try on while the manifest says so."""
+def test_a_latch_that_fails_is_tried_again_but_not_for_ever(tmp_path: Path, slept: list[float]) -> None:
+    """With growing pauses, for five minutes; the pass, and the tick, try on while the manifest says so."""
     assert len(_see(job_body(cancel=True), tmp_path, refusals=2).taken) == 1
-    away = _see(job_body(cancel=True), tmp_path, refusals=9)
-    assert (away.asked, away.taken) == (3, [])
+    assert slept == [0.0, 0.5, 1.0]
+    slept.clear()
+    away = _see(job_body(cancel=True), tmp_path, refusals=99)
+    assert (away.asked, away.taken) == (11, [])
+    assert slept == sorted(slept)
+    assert 300 <= sum(slept) < 310
 
 
 def test_many_events_of_one_cancellation_cost_one_request_and_no_wait(tmp_path: Path) -> None:
@@ -145,10 +161,11 @@ def test_many_events_of_one_cancellation_cost_one_request_and_no_wait(tmp_path: 
     assert (server.asked, len(server.taken)) == (1, 1)
 
 
+@pytest.mark.usefixtures("slept")
 def test_a_latch_of_a_job_that_is_gone_isnt_tried_again(tmp_path: Path) -> None:
     """What only lost a race is: a status that came meanwhile is answered as an invalid request."""
-    assert _see(job_body(cancel=True), tmp_path, refusals=9, status=404).asked == 1
-    assert _see(job_body(cancel=True), tmp_path, refusals=9, status=422).asked == 3
+    assert _see(job_body(cancel=True), tmp_path, refusals=99, status=404).asked == 1
+    assert _see(job_body(cancel=True), tmp_path, refusals=99, status=422).asked == 11
 
 
 def test_only_a_cancellation_that_is_news_is_latched(tmp_path: Path) -> None:

@@ -34,7 +34,9 @@ class ChildView:
     uid: str
     ours: bool
     """Controlled by this very TrainingJob."""
-    deleting: bool = False
+    deletion_time: datetime | None = None
+    """When its deletion was asked for."""
+    finalizers: tuple[str, ...] = ()
     finished: bool = False
     """Has the condition Complete or Failed."""
     failed: bool = False
@@ -44,6 +46,11 @@ class ChildView:
     created_time: datetime | None = None
     run_config: tuple[str, str] | None = None
     """Name and text of the ConfigMap that it mounts."""
+
+    @property
+    def deleting(self) -> bool:
+        """Tells whether its deletion was asked for."""
+        return self.deletion_time is not None
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,12 @@ class Observed:
         return self.claims is not None and self.refused_ledger is None
 
     @property
+    def grace_seconds(self) -> int:
+        """Tells how long the pods there are may take to stop; without any, how long the next one may."""
+        graces = [pod.grace_seconds for pod in self.pods if not pod.over and pod.grace_seconds is not None]
+        return max(graces, default=self.spec.checkpoints.stop_grace_seconds)
+
+    @property
     def account(self) -> Account:
         """Collects what is billed to this job."""
         return Account(
@@ -149,7 +162,7 @@ class Observed:
             cost=self.status.cost or Cost(),
             pods=self.pods,
             node_labels=self.node_labels,
-            grace_seconds=self.spec.checkpoints.stop_grace_seconds,
+            grace_seconds=self.grace_seconds,
             remaining_seconds=self._remaining_seconds(),
             dropped_seconds=self._dropped_seconds(),
         )

@@ -71,7 +71,7 @@ def follow(situation: Situation, view: Ended) -> Finding:
         return in_the_way(_with_log(found.problem, observed), Reason.RESTARTING, restarts=counted)
     if found.message:
         return going_on(Reason.RESTARTING, found.message, restarts=counted)
-    if observed.child is not None:
+    if observed.child is not None and observed.child.ours:
         goes, message = stopping.end_attempt(observed), "The earlier Job has to go first."
         return going_on(Reason.RESTARTING, message, actions=goes, restarts=counted)
     return _announce(observed, found.counted)

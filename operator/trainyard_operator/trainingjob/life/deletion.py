@@ -15,6 +15,7 @@ from trainyard_api.conditions import ConditionType, Reason
 from trainyard_operator.cluster.clock import parse_time
 from trainyard_operator.money.booking import Books
 from trainyard_operator.trainingjob.attempt import standing
+from trainyard_operator.trainingjob.attempt.leaving import MARGIN
 from trainyard_operator.trainingjob.decision.actions import (
     Action,
     BookAtOnce,
@@ -31,8 +32,6 @@ from trainyard_operator.trainingjob.life.summary import Unfinished, summarise
 from trainyard_operator.trainingjob.stops import stopping
 from trainyard_operator.trainingjob.stops.wanted import StopCause
 
-MARGIN: Final = timedelta(seconds=60)
-"""How much longer than its grace a pod is waited for."""
 ENDED_BY_DELETION: Final = "Deleted"
 _STOPPING: Final = summarise(Unfinished(Reason.STOPPING, "Deleted: its pod stops and its cost is booked."))
 
@@ -40,7 +39,7 @@ _STOPPING: Final = summarise(Unfinished(Reason.STOPPING, "Deleted: its pod stops
 def overdue(observed: Observed, now: datetime) -> bool:
     """Tells whether the pods of a deleted job have been waited for long enough."""
     asked = observed.metadata.deletion_timestamp
-    grace = timedelta(seconds=observed.spec.checkpoints.stop_grace_seconds)
+    grace = timedelta(seconds=observed.grace_seconds)
     return asked is not None and now >= parse_time(asked) + grace + MARGIN
 
 

@@ -28,7 +28,7 @@ def show(observed: Observed, reviewed: ClaimsReview) -> Finding:
         reason = Reason.SELF_CHECK_PASSED if slots else Reason.WHOLE_BATCH_FALLBACK
         conditions.append(Condition(ConditionType.SAMPLER_VERIFIED, slots, reason, progress.sampler.message))
     if progress.save_seconds is not None:
-        conditions.append(_grace(observed.spec.checkpoints.stop_grace_seconds, Decimal(progress.save_seconds)))
+        conditions.append(_grace(observed.grace_seconds, Decimal(progress.save_seconds)))
     best = progress.best_checkpoint
     claim = next((claim for claim in reviewed.stored if best is not None and claim.uri == best.uri), None)
     if claim is None:

@@ -88,12 +88,13 @@ def read_child(body: dict[str, Any], job_uid: str) -> ChildView:
     config_map = next((volume["configMap"]["name"] for volume in volumes if volume["name"] == "run-config"), None)
     conditions = body.get("status", {}).get("conditions", ())
     ends = [c for c in conditions if c["type"] in {"Complete", "Failed"} and c["status"] == "True"]
-    created = metadata.get("creationTimestamp")
+    created, deleted = metadata.get("creationTimestamp"), metadata.get("deletionTimestamp")
     return ChildView(
         name=metadata["name"],
         uid=metadata["uid"],
         ours=any(owner["uid"] == job_uid and owner.get("controller") for owner in owners),
-        deleting="deletionTimestamp" in metadata,
+        deletion_time=parse_time(deleted) if deleted else None,
+        finalizers=tuple(metadata.get("finalizers", ())),
         finished=bool(ends),
         failed=any(c["type"] == "Failed" for c in ends),
         deadline_exceeded=any(c.get("reason") == "DeadlineExceeded" for c in ends),

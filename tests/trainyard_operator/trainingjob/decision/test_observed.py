@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.trainyard_operator.builders import (
     checkpoint,
     claim,
+    ended_pod,
     observed,
     open_pod,
     pod,
@@ -30,13 +31,16 @@ def test_a_condition_is_as_it_was_written() -> None:
 
 
 def test_the_account_holds_the_cost_in_both_forms() -> None:
-    """As written, with fields that this version doesn't know, and parsed; the grace is the spec's."""
+    """As written, with fields that this version doesn't know, and parsed; the grace is the pods', else the spec's."""
     cost = {"spentUSD": "0.01", "settledUSD": "0", "openPods": [open_pod()], "novel": 1}
     progress = {"estimatedRemainingSeconds": 60, "lastReportTime": time_text(-5)}
     account = observed(status=running_status(cost=cost, progress=progress), pods=(pod(),)).account
     assert account.raw == cost
     assert account.cost.spent_usd == "0.01"
     assert (account.grace_seconds, account.remaining_seconds) == (5, 60)
+    pods = (pod(grace_seconds=30), pod(uid="b", grace_seconds=7), ended_pod(0, uid="c", grace_seconds=90))
+    assert observed(pods=pods).account.grace_seconds == 30
+    assert observed(pods=pods[2:]).account.grace_seconds == 5
     assert (observed().account.cost, observed().account.remaining_seconds) == (Cost(), None)
 
 

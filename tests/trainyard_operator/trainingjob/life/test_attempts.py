@@ -179,6 +179,8 @@ def test_the_pause_and_the_job_that_goes_are_waited_for() -> None:
     assert going.actions == ()
     assert _said(going) == ("Restarting", "The earlier Job has to go first.")
     assert set(going.fields) == set(paused.fields) == {"restarts"}
+    strangers = _follow(status=_ended(), child=child(ours=False))
+    assert strangers.fields["attempts"] == 2, "the next Job has another name"
 
 
 def test_then_the_next_number_is_announced() -> None:

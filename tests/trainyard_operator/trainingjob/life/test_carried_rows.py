@@ -53,7 +53,7 @@ def test_its_run_config_is_made_sure_of_until_its_pod_runs() -> None:
     waits, runs = pod(role="rows", started=False), pod(role="rows", started=True)
     assert planned() == planned(pods=(waits,)) == (EnsureRunConfig(JOB),)
     assert planned(pods=(runs,)) == planned(status=_status(0)) == planned(rows_job=None) == ()
-    for facts in ({"finished": True}, {"ours": False}, {"deleting": True}):
+    for facts in ({"finished": True}, {"ours": False}, {"deletion_time": at(-1)}):
         assert planned(rows_job=replace(JOB, **facts)) == ()
     assert EnsureRunConfig(JOB) in decide(observed(status=_status(), rows_job=JOB, pods=(waits,))).actions
 
@@ -71,7 +71,9 @@ def test_rows_that_cant_be_written_keep_no_job_from_ending() -> None:
     )
 
 
-@pytest.mark.parametrize("facts", [{}, {"finished": True}, {"finished": True, "failed": True}, {"deleting": True}])
+@pytest.mark.parametrize(
+    "facts", [{}, {"finished": True}, {"finished": True, "failed": True}, {"deletion_time": at(-1)}]
+)
 def test_a_strangers_job_of_that_name_is_said_and_waited_for_for_an_hour(facts: dict[str, Any]) -> None:
     """Never taken for ours, however it ended; a person may delete it, and what a former job has left goes by itself."""
     stranger = replace(JOB, ours=False, **facts)

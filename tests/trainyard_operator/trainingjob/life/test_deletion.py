@@ -115,6 +115,11 @@ def test_a_pod_that_wont_end_is_waited_for_only_so_long() -> None:
     assert not overdue(observed(deleted=-1), at(63))
     assert overdue(observed(deleted=-1), at(64))
     assert not overdue(observed(), at(10**6))
+    # A pod keeps the grace that it was made with, whatever the manifest says now.
+    slow = observed(deleted=-1, pods=(pod(grace_seconds=300),))
+    assert not overdue(slow, at(358))
+    assert overdue(slow, at(359))
+    assert overdue(observed(deleted=-1, pods=(ended_pod(0, grace_seconds=300),)), at(64))
     assert _kinds(status=status, pods=living, now=63) == []
     closed = decide(observed(deleted=-1, status=status, pods=living), now=at(64))
     assert closed.budget_half["cost"]["settledPods"][0]["endTime"] == open_pod(end=4)["endTime"]

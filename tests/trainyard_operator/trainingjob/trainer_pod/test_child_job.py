@@ -195,6 +195,9 @@ def test_a_child_is_finished_by_its_conditions() -> None:
         body["status"] = {"conditions": [{"type": kind, "status": "True"}]}
         assert read_child(body, UID).finished is finished
     assert read_child(body, UID).deleting
+    assert read_child(body, UID).finalizers == ()
+    body["metadata"]["finalizers"] = ["foregroundDeletion"]
+    assert read_child(body, UID).finalizers == ("foregroundDeletion",)
     assert body["metadata"]["labels"] == names.job_labels(NAME, UID, 1)
 
 
