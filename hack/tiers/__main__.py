@@ -16,9 +16,11 @@ from hack.tiers.selection import SELECTIONS, files_of
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
 SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
-"""One process per core, a file's tests in one of them; the end-to-end tests share one cluster and run alone."""
-WITH_SERVERS = (f"--numprocesses={min(4, (os.cpu_count() or 1) + 1)}", "--dist=loadfile")
-"""One process more than cores, for the operator's tests mostly wait."""
+"""One process per core, a file's tests in one of them."""
+WITH_WAITS = (f"--numprocesses={min(4, (os.cpu_count() or 1) + 1)}", "--dist=loadfile")
+"""One process more than cores, for tests of the operator and of stops mostly wait."""
+ON_THE_CLUSTER = ("--numprocesses=4", "--dist=loadfile")
+"""They wait for the cluster, whose pods do the work."""
 
 
 def _tool(*command: str) -> bool:
@@ -36,11 +38,12 @@ def _types() -> Count:
     return Count(passed=1) if _tool("mypy") else Count(failed=1)
 
 
-def _pytest(tier: str, *options: str) -> Count:
+def _pytest(tier: str, *options: str, only: str = "") -> Count:
+    selection = f"({SELECTIONS[tier]}) and {only}" if only else SELECTIONS[tier]
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         always = ("-q", "--durations=5", "-p", "no:cacheprovider", f"--junitxml={report}")
-        command = ["pytest", *always, "-m", SELECTIONS[tier], *options, *files_of(tier, ROOT)]
+        command = ["pytest", *always, "-m", selection, *options, *files_of(tier, ROOT)]
         passed = _tool(*command)
         return read_report(report, passed=passed)
 
@@ -49,11 +52,11 @@ def _integration() -> Count:
     # All programs in one go: built one by one, each would compile anew what they share.
     if not _tool("python", "-m", "hack.cluster", "build"):
         return Count(failed=1)
-    return _pytest("integration", *WITH_SERVERS)
+    return _pytest("integration", *WITH_WAITS)
 
 
 def _end_to_end() -> Count:
-    count = _pytest("e2e")
+    count = _pytest("e2e", *ON_THE_CLUSTER, only="not alone").plus(_pytest("e2e", only="alone"))
     missing = required_end_to_end(ROOT / "tests/e2e/required.txt") - count.names
     for name in sorted(missing):
         print(f"required end-to-end test didn't run: {name}")
@@ -65,7 +68,7 @@ TIERS: dict[str, Callable[[], Count]] = {
     "types": _types,
     "unit": lambda: _pytest("unit", *SIDE_BY_SIDE),
     "integration": _integration,
-    "learning": lambda: _pytest("learning", *SIDE_BY_SIDE),
+    "learning": lambda: _pytest("learning", *WITH_WAITS),
     "e2e": _end_to_end,
     # Alone and not captured: what is drawn anew is shown as it goes, with the seed that gives it again.
     "nightly": lambda: _pytest("nightly", "--capture=no"),

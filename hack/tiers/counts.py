@@ -21,6 +21,11 @@ class Count:
         """Says whether something ran, all of it passed, and nothing was skipped, xfailed or left out."""
         return self.passed > 0 and self.failed == 0 and self.skipped == 0
 
+    def plus(self, other: Count) -> Count:
+        """Returns the count of both parts of a tier."""
+        passed, failed, skipped = self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped
+        return Count(passed, failed, skipped, self.names | other.names)
+
     def with_failures(self, more: int) -> Count:
         """Returns the same count with `more` failures."""
         return replace(self, failed=self.failed + more)

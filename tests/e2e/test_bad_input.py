@@ -13,7 +13,7 @@ import pytest
 from hack.images import derive
 from hack.kubectl import Kubectl, condition
 from tests.e2e.manifests import NAMESPACE, Manifest, example, short_sft
-from tests.e2e.waiting import apply, ended, job, pods
+from tests.e2e.waiting import JOB, apply, ended, job, pods
 from tests.waiting import WITHIN_GUARD
 
 pytestmark = pytest.mark.e2e
@@ -140,13 +140,19 @@ def results(clean: Kubectl, applied: dict[str, Case]) -> dict[str, dict[str, Any
     jobs = {key: ended(clean, name) for key, name in names.items()}
     names |= {manifest["metadata"]["name"]: manifest["metadata"]["name"] for manifest in HELD}
     jobs |= {name: job(clean, name) for name in names if name not in jobs}
-    first = {key: {pod["metadata"]["uid"] for pod in pods(clean, name)} for key, name in names.items()}
+    first = _pods_by_job(clean, names)
     more: dict[str, set[str]] = {key: set() for key in names}
     for _ in range(QUIET_LOOKS):
-        for key, name in names.items():
-            more[key] |= {pod["metadata"]["uid"] for pod in pods(clean, name)} - first[key]
+        for key, found in _pods_by_job(clean, names).items():
+            more[key] |= found - first[key]
         time.sleep(3)
     return {key: {"job": jobs[key], "further": more[key]} for key in names}
+
+
+def _pods_by_job(kubectl: Kubectl, names: dict[str, str]) -> dict[str, set[str]]:
+    """The uids of each case's pods."""
+    found = [(pod["metadata"]["labels"][JOB], pod["metadata"]["uid"]) for pod in pods(kubectl, *names.values())]
+    return {key: {uid for owner, uid in found if owner == name} for key, name in names.items()}
 
 
 @pytest.mark.parametrize("key", KEYS)

@@ -13,7 +13,7 @@ from tests.e2e.manifests import NAMESPACE, ROOT
 from tests.e2e.waiting import job
 from tests.waiting import GUARD_SECONDS
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,9 @@ class DemoRun:
 
 
 @pytest.fixture(scope="module")
-def demo() -> DemoRun:
-    """The demo, run the way `make demo` runs it; it brings up what it needs by itself."""
+def demo(kubectl: Kubectl) -> DemoRun:
+    """The demo, run the way `make demo` runs it, on a cluster without jobs; it looks by itself after what it needs."""
+    assert kubectl
     limit = 3 * GUARD_SECONDS
     done = subprocess.run(["make", "demo"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=limit)
     return DemoRun(done.returncode, done.stdout + done.stderr)

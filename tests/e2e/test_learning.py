@@ -19,19 +19,20 @@ STEPS_THAT_COUNT = 31
 
 
 def _runs() -> dict[str, list[dict[str, Any]]]:
-    """All manifests by role: warm-ups, learners, and controls that differ in one field of the manifest."""
+    """All manifests by role: warm-ups, learners, and controls that differ in one field and end with what counts."""
     warm = [example("calculator-sft", metadata__name=f"warm-{seed}", spec__algorithm__seed=seed) for seed in SEEDS]
 
     def grpo(name: str, seed: int, **changes: Any) -> dict[str, Any]:
         source = {"spec__model__checkpoint__trainingJob": f"warm-{seed}", "spec__algorithm__seed": seed}
         return example("calculator-grpo", metadata__name=name, **(source | changes))
 
+    short = {"spec__algorithm__grpo__steps": STEPS_THAT_COUNT}
     return {
         "warm": warm,
         "learner": [grpo(f"learner-{seed}", seed) for seed in SEEDS],
         "control": [
-            grpo("control-no-rate", 0, spec__algorithm__grpo__learningRate="0"),
-            grpo("control-flipped", 0, spec__task__rewards=[{"name": "exact", "weight": "-1.0"}]),
+            grpo("control-no-rate", 0, spec__algorithm__grpo__learningRate="0", **short),
+            grpo("control-flipped", 0, spec__task__rewards=[{"name": "exact", "weight": "-1.0"}], **short),
         ],
     }
 

@@ -13,10 +13,10 @@ from hack.demo.install import NAMESPACE as SYSTEM
 from hack.kubectl import Kubectl, condition
 from hack.services.connect import connect
 from tests.e2e.manifests import NAMESPACE, example
-from tests.e2e.waiting import apply, ended, job, pods, settled
+from tests.e2e.waiting import apply, ended, pods, settled, stepping
 from tests.waiting import WITHIN_GUARD, until
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 CORE_HOUR, GIB_HOUR = Decimal("1.00"), Decimal("0.10")
 
@@ -40,10 +40,7 @@ def _expected(pod: dict[str, Any], cores: Decimal, gib: Decimal) -> Decimal:
 def test_killing_the_operator_changes_no_cent(clean: Kubectl) -> None:
     """Killed twice mid-run, the settled sum is pod lifetime x rate to the last digit, in status and in Postgres."""
     apply(clean, example("calculator-sft", metadata__name="survivor"))
-    until(
-        lambda: job(clean, "survivor").get("status", {}).get("progress", {}).get("step") or None,
-        "survivor makes no progress",
-    )
+    stepping(clean, "survivor")
     _kill_operator(clean)
     until(lambda: True if _operator_ready(clean) else None, "the operator doesn't come back")
     _kill_operator(clean)
@@ -70,11 +67,7 @@ def _operator_ready(kubectl: Kubectl) -> bool:
 def test_a_deleted_job_saves_books_and_goes(clean: Kubectl) -> None:
     """Deleting a running job: its pod saves, the checkpoint becomes an object, spend is booked, all is released."""
     apply(clean, example("calculator-sft", metadata__name="deleted", spec__algorithm__sft__steps=5000))
-    until(
-        lambda: job(clean, "deleted").get("status", {}).get("progress", {}).get("step") or None,
-        "deleted makes no progress",
-    )
-    uid = job(clean, "deleted")["metadata"]["uid"]
+    uid = stepping(clean, "deleted")["metadata"]["uid"]
     clean("delete", "trainingjobs.trainyard.dev", "deleted", "-n", NAMESPACE, WITHIN_GUARD)
     until(lambda: None if pods(clean, "deleted") else True, "its pods stay")
     stored = clean.items("checkpoints.trainyard.dev", "-n", NAMESPACE, "-l", "trainyard.dev/training-job=deleted")

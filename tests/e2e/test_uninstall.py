@@ -10,11 +10,11 @@ from hack.demo.install import NAMESPACE as SYSTEM
 from hack.demo.install import RELEASE, install_chart
 from hack.kubectl import Kubectl
 from tests.e2e.manifests import NAMESPACE, example
-from tests.e2e.waiting import apply, job, pods
+from tests.e2e.waiting import apply, job, pods, stepping
 from tests.waiting import WITHIN_GUARD, until
 from trainyard_api import names
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 @pytest.fixture
@@ -28,10 +28,7 @@ def test_uninstall_releases_finalizers_and_keeps_objects(installed_again: Kubect
     """After `helm uninstall` the TrainingJobs are there, and they and their pods can be deleted without an operator."""
     kubectl = installed_again
     apply(kubectl, example("calculator-sft", metadata__name="orphan", spec__algorithm__sft__steps=5000))
-    until(
-        lambda: job(kubectl, "orphan").get("status", {}).get("progress", {}).get("step") or None,
-        "orphan makes no progress",
-    )
+    stepping(kubectl, "orphan")
     kubectl("uninstall", RELEASE, "-n", SYSTEM, "--wait", WITHIN_GUARD, program="helm")
     left = job(kubectl, "orphan")
     assert not left["metadata"].get("finalizers")

@@ -15,7 +15,7 @@ from hack.kubectl import Kubectl
 from hack.services import Connections, connect, lifecycle, names
 from tests.waiting import WITHIN_GUARD
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 KEY = "service-tests/kept"
 
 

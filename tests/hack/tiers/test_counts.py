@@ -46,3 +46,13 @@ def test_a_run_without_tests_or_with_a_broken_module_is_refused(tmp_path: Path) 
     assert not _report(tmp_path, "").good
     assert not _report(tmp_path, "import absent_module\n").good
     assert not read_report(tmp_path / "absent.xml", passed=True).good
+
+
+def test_both_parts_of_a_tier_must_be_good() -> None:
+    """Numbers and names add up; a part that failed, or of which nothing ran, is a failure of the tier."""
+    part, other = Count(2, names=frozenset({"a::b"})), Count(1, names=frozenset({"c::d"}))
+    assert part.plus(other) == Count(3, names=frozenset({"a::b", "c::d"}))
+    assert not part.plus(Count(1, failed=1)).good
+    assert not part.plus(Count(1, skipped=1)).good
+    nothing_ran = Count(failed=1)
+    assert not part.plus(nothing_ran).good

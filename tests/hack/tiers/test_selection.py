@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hack.tiers.selection import SELECTIONS, files_of
+from hack.tiers.selection import FIRST, SELECTIONS, files_of
 
 TESTS = Path(__file__).parents[2]
 
@@ -46,7 +46,7 @@ def test_a_nightly_test_is_of_no_other_tier_and_every_other_test_of_one(tmp_path
 
 
 def test_a_tiers_files_are_those_that_name_its_marker(tmp_path: Path) -> None:
-    """Wherever they lie, those that wait first; a file may be of several tiers, and what is no test module of none."""
+    """Wherever they lie, the longest first; a file may be of several tiers, and what is no test module of none."""
     for name, text in {
         "tests/test_plain.py": "",
         "tests/room/test_slow.py": "pytestmark = pytest.mark.learning\n",
@@ -61,6 +61,20 @@ def test_a_tiers_files_are_those_that_name_its_marker(tmp_path: Path) -> None:
     assert others == ["tests/room/test_slow.py", "tests/test_both.py"]
     assert files_of("e2e", tmp_path) == ["tests/test_both.py"]
     assert files_of("unit", tmp_path) == []
+
+
+def test_what_begins_first_exists() -> None:
+    """A file that was renamed or is gone would silently begin late."""
+    assert [begin for begin in FIRST if not (TESTS.parent / begin).exists()] == []
+
+
+def test_only_end_to_end_tests_are_alone() -> None:
+    """The other tiers have no part that runs when the rest is done."""
+    for path in TESTS.rglob("test_*.py"):
+        text = path.read_text()
+        assert (
+            "pytest.mark.alone" not in text or "pytest.mark.e2e, pytest.mark.alone]" in text or path == Path(__file__)
+        )
 
 
 def test_markers_stand_in_the_files_of_their_tests() -> None:

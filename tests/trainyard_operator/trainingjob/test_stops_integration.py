@@ -15,6 +15,7 @@ from tests.trainyard_operator.bench import NAMESPACE, Bench, condition, training
 from tests.waiting import until
 from trainyard_api import names
 from trainyard_operator.cluster.kube import CHECKPOINTS, JOBS, PODS, TRAINING_JOBS, Kind, KubeError
+from trainyard_operator.trainingjob.controller import COST_SECONDS
 
 pytestmark = pytest.mark.integration
 
@@ -163,17 +164,19 @@ def _reporting(bench: Bench, jobs: list[str]) -> Iterator[list[int]]:
             thread.join()
 
 
+def _spent(bench: Bench, name: str) -> float:
+    return float(bench.api.job(name)["status"]["cost"]["spentUSD"])
+
+
 def test_a_pod_that_reports_all_the_time_starves_nobody(bench: Bench) -> None:
     """A hundred patches a second, each with an absurd rest of time: cost, an edit and the end are all written."""
     pod = bench.running("loud")
+    time.sleep(COST_SECONDS * 2 / 3)  # a cost is due soon
+    calm = _spent(bench, "loud")
     with _reporting(bench, ["loud"]) as count:
+        until(lambda: _spent(bench, "loud") > calm, "no cost is written")
         _patch(bench, "loud", budget={"maxCostUSD": "7.00"})
-
-        def shown() -> bool:
-            status = bench.api.job("loud")["status"]
-            return status["budget"]["limitUSD"] == "7.00" and float(status["cost"]["spentUSD"]) > 0
-
-        until(shown, lambda: f"not shown: {bench.api.job('loud')['status']}")
+        until(lambda: bench.api.job("loud")["status"]["budget"]["limitUSD"] == "7.00", "the edit isn't shown")
         bench.api.end(pod, 20, '{"reason": "InvalidData", "message": "no rows"}')
         job = bench.api.wait_condition("loud", "Finished", reason="Failed", status="True")
         assert count[0] > 20
