@@ -120,7 +120,7 @@ def refuse_another_owners(note: Path) -> None:
         note: names the folder; bridge, addresses and cgroup are one per machine, so that there is one cluster at most.
     """
     owner = note.read_text() if note.exists() else str(layout.cache())
-    if owner != str(layout.cache()):
+    if Path(owner).resolve() != layout.cache().resolve():
         raise ClusterError(
             f"cluster: this machine already has one, of the cache {owner}; take it down first: "
             f"TRAINYARD_CACHE={Path(owner).parent} python -m hack.cluster down"

@@ -115,7 +115,7 @@ class Operator(Section):
     log_format: Literal["json", "plain"] = "json"
     """Form of a log line."""
     tick_seconds: Annotated[int, Field(ge=1, le=60)] = 5
-    """Seconds between two looks at all jobs; cost is at most this old."""
+    """Seconds between two looks at all jobs. A cost that only time has changed is written every 30 s."""
     keep_finished_seconds: Annotated[int, Field(ge=0, le=2**31 - 1)] = 86_400
     """Seconds that Job, pod and rights of a job that has ended are kept; the TrainingJob stays until it is deleted."""
     resources: dict[str, dict[str, Quantity]] = {

@@ -25,6 +25,7 @@ def test_help_explains_both_ways() -> None:
     """With the exit codes."""
     done = trainer("--help")
     assert done.returncode == 0
+    assert trainer("write-rows", "--help").stdout == done.stdout
     assert "run MANIFEST --output DIR" in done.stdout
     assert "20 refused" in done.stdout
 

@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
         # A terminal that can't show a character shows its number: no text ends a run.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    if arguments and arguments[0] in {"-h", "--help"}:
+    if " ".join(arguments).removeprefix("write-rows ") in {"-h", "--help"}:
         print(_HELP, end="")
         return 0
     # Imported late: torch takes seconds, in which --help must answer and a signal must not be lost (a container's first

@@ -21,6 +21,9 @@ def test_the_cluster_of_another_cache_is_not_touched(cache, tmp_path):
     local.refuse_another_owners(note)
     note.write_text(str(cache))
     local.refuse_another_owners(note)
+    (tmp_path / "link").symlink_to(cache)
+    note.write_text(str(tmp_path / "link"))
+    local.refuse_another_owners(note)
     note.write_text("/elsewhere/.cache/trainyard")
     with pytest.raises(ClusterError, match=r"TRAINYARD_CACHE=/elsewhere/.cache python -m hack.cluster down"):
         local.refuse_another_owners(note)

@@ -29,6 +29,23 @@ def test_an_evaluation_that_is_done_names_its_results() -> None:
     assert termination.committed_uri is None
 
 
+@pytest.mark.parametrize(
+    ("secret", "text", "shown"),
+    [
+        ("longer-than-7", "xlonger-than-7x", "x[hidden]x"),
+        ("eight888", "xeight888x", "x[hidden]x"),
+        ("seven77", "xseven77x seven77", "xseven77x [hidden]"),
+        ("test", "the latest test, test_3, user:test@db", "the latest [hidden], test_3, user:[hidden]@db"),
+        ("p.t", "pit p.t", "pit [hidden]"),
+        ("a", "a cat", "a cat"),
+        ("42", "step 42", "step 42"),
+    ],
+)
+def test_a_short_secret_is_hidden_where_it_stands_alone(secret: str, text: str, shown: str) -> None:
+    """A weak password doesn't make a log unreadable; one of two characters is in every line."""
+    assert ending.redact(text, [secret]) == shown
+
+
 def test_a_stop_is_exit_10() -> None:
     """With the newest checkpoint."""
     code, termination = ending.of_error(StoppedError(7, "s3://b/x/"), ())

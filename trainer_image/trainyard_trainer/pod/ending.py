@@ -7,6 +7,7 @@ contains a secret that the pod was given.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
@@ -25,10 +26,19 @@ CRASHED: Final = 1
 _HIDDEN: Final = "[hidden]"
 
 
+_GUESSED: Final = 2
+"""Up to so many characters are no secret, and would be found in every text."""
+_WORD: Final = 7
+"""Up to so many are replaced as whole words only: a password `test` isn't in `latest`."""
+
+
 def redact(text: str, secrets: Iterable[str]) -> str:
     """Replaces the secrets in a text, and makes it readable."""
     for secret in secrets:
-        text = text.replace(secret, _HIDDEN)
+        if len(secret) > _WORD:
+            text = text.replace(secret, _HIDDEN)
+        elif len(secret) > _GUESSED:
+            text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", _HIDDEN, text)
     return readable(text)
 
 
