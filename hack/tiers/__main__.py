@@ -19,7 +19,7 @@ SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
 """One process per core, a file's tests in one of them."""
 WITH_WAITS = (f"--numprocesses={min(4, (os.cpu_count() or 1) + 1)}", "--dist=loadfile")
 """One process more than cores, for tests of the operator and of stops mostly wait."""
-ON_THE_CLUSTER = ("--numprocesses=4", "--dist=loadfile")
+ON_THE_CLUSTER = ("--numprocesses=4", "--dist=loadfile", "--override-ini=faulthandler_timeout=1200")
 """They wait for the cluster, whose pods do the work."""
 
 

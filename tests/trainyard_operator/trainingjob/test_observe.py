@@ -129,6 +129,10 @@ def test_only_pods_that_the_child_controls_are_ours() -> None:
         pod_body(ownerReferences=[owner | {"controller": False}]),
         pod_body(ownerReferences=[owner | {"uid": "other", "name": "sums-11"}]),
         pod_body(ownerReferences=[owner | {"uid": "other"}], finalizers=[]),
+        pod_body(
+            ownerReferences=[owner | {"uid": "other", "name": "sums-2"}],
+            labels=JOBS_POD_BODY["metadata"]["labels"] | {"trainyard.dev/attempt": "2"},
+        ),
         pod_body(labels=JOBS_POD_BODY["metadata"]["labels"] | {"trainyard.dev/attempt": "x"}),
         pod_body(labels=JOBS_POD_BODY["metadata"]["labels"] | {"trainyard.dev/training-job": "other"}),
         pod_body(labels={}),

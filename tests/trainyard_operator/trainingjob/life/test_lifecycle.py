@@ -72,6 +72,9 @@ def test_a_job_is_held_only_when_all_is_quiet() -> None:
     first = decide(observed(spec=SUSPENDED, status=status, pods=pods))
     assert summary_of(first) == ("Unknown", "Stopping")
     assert conditions(first)[ConditionType.SUSPENDED]["status"] == "False"
+    # The half of the money was written, the other one not.
+    unjudged = next_status(first) | {"stop": stop_record(), "attempt": running_status().get("attempt")}
+    assert summary_of(decide(observed(spec=SUSPENDED, status=unjudged, pods=pods))) == ("Unknown", "Stopping")
     second = decide(observed(spec=SUSPENDED, status=next_status(first) | {"stop": stop_record()}, pods=pods))
     assert summary_of(second) == ("Unknown", "Suspended")
     found = conditions(second)
