@@ -107,8 +107,9 @@ class TrainingJobController:
             return None if found is None else found.get(run_uid, ())
 
         async def is_needed(body: Body) -> bool:
-            observed = await self._observe(listing, claims_of, body)
-            plan = self._decide(observed)
+            now = self.clock.now()
+            observed = await self._observe(listing, claims_of, body, now)
+            plan = self._decide(observed, now)
             return bool(plan.actions) or halves(observed.raw_status) != (plan.operator_half, plan.budget_half)
 
         return is_needed
@@ -165,8 +166,8 @@ class TrainingJobController:
         if body is None:
             return
         now = self.clock.now()
-        observed = await self._observe(reader, self._claims_of, body)
-        plan = self._decide(observed)
+        observed = await self._observe(reader, self._claims_of, body, now)
+        plan = self._decide(observed, now)
         wrote = await self.applier.carry_out(observed, plan, now)
         if halves(observed.raw_status)[1] != plan.budget_half:
             self._cost_written[observed.metadata.uid] = time.monotonic()
@@ -175,7 +176,7 @@ class TrainingJobController:
             self.metrics.job_changed(observed.raw_status, plan.operator_half)
             await post_events(self.kube, observed.job, plan.events, now)
 
-    async def _observe(self, reader: ClusterReader, claims_of: ClaimsOf, body: Body) -> Observed:
+    async def _observe(self, reader: ClusterReader, claims_of: ClaimsOf, body: Body, now: datetime) -> Observed:
         memory = self.applier.memories.get(body["metadata"]["uid"], Memory())
         return await observe(
             reader,
@@ -184,17 +185,17 @@ class TrainingJobController:
             warnings_about=self.warnings.about,
             read_nodes=self.read_nodes,
             keep_finished=self.keep_finished,
-            now=self.clock.now(),
+            now=now,
             remembered=Remembered(dict(memory.stores), memory.start, memory.rows, memory.ledger, dict(memory.claims)),
         )
 
-    def _decide(self, observed: Observed) -> Plan:
+    def _decide(self, observed: Observed, now: datetime) -> Plan:
         age = time.monotonic() - self._cost_written.get(observed.metadata.uid, -COST_SECONDS)
         context = reconcile.Context(
             prices=self.prices,
             trainer_image=self.trainer_image,
             read_nodes=self.read_nodes,
-            now=self.clock.now(),
+            now=now,
             refresh_cost=age >= COST_SECONDS,
             keep_finished=self.keep_finished,
         )
