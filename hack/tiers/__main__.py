@@ -71,7 +71,7 @@ TIERS: dict[str, Callable[[], Count]] = {
     "learning": lambda: _pytest("learning", *WITH_WAITS),
     "e2e": _end_to_end,
     # Alone and not captured: what is drawn anew is shown as it goes, with the seed that gives it again.
-    "nightly": lambda: _pytest("nightly", "--capture=no"),
+    "nightly": lambda: _pytest("nightly", "--capture=no", "--override-ini=faulthandler_timeout=1800"),
 }
 
 

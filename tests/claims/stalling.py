@@ -19,10 +19,10 @@ class FrontDoor:
         stalls: says of a request line whether it stalls.
     """
 
-    def __init__(self, behind: str) -> None:
+    def __init__(self, behind: str, port: int = 0) -> None:
         parts = urlsplit(behind)
         self._behind = (parts.hostname, parts.port)
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self._open: list[socket.socket] = []
         self.endpoint = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self.stalls: Callable[[str], bool] = lambda _: False

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from tests import servers
+from tests.claims.stalling import FrontDoor
 from trainyard_api.model_source import S3Location, SecretReference
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
@@ -67,10 +70,10 @@ def test_what_is_refused_after_an_upload_ends_no_run_for_good(s3: servers.S3Serv
     storage = bucket_at(s3.endpoint, bucket, s3.access_key, s3.secret_key)
     rotated = bucket_at(s3.endpoint, bucket, s3.access_key, "not-the-key")
     storage.put("key", b"content")
-    storage._client, good = rotated._client, storage._client
+    storage._uploads, good = rotated._uploads, storage._uploads
     with pytest.raises(PermissionError, match="trainyard-s3"):
         storage.put("other", b"content")
-    storage._client = good
+    storage._uploads = good
     storage.put("other", b"content")
     (s3.root / bucket).rename(s3.root / f"{bucket}-moved")
     with pytest.raises(PermissionError, match="the bucket must exist"):
@@ -84,6 +87,35 @@ def test_an_unreachable_server_is_not_the_users_mistake() -> None:
     with pytest.raises(EndpointConnectionError):
         storage.check(write=False)
     storage.close()
+
+
+@pytest.mark.parametrize("size", [7, 20_000_000])
+def test_an_upload_outlives_a_server_that_is_away_for_a_minute(
+    s3: servers.S3Server, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listens; what would wait for an answer tells its user after seconds."""
+    slept: list[float] = []
+    doors: list[FrontDoor] = []
+    monkeypatch.setattr("botocore.endpoint.time.sleep", slept.append)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    storage = bucket_at(f"http://127.0.0.1:{port}", s3.make_bucket(), s3.access_key, s3.secret_key)
+    with pytest.raises(EndpointConnectionError):
+        storage.get("key")
+    assert (len(slept), sum(slept) < 40) == (5, True)
+
+    def comes_back(seconds: float) -> None:
+        slept.append(seconds)
+        if sum(slept) > 60 and not doors:
+            doors.append(FrontDoor(s3.endpoint, port))
+
+    slept.clear()
+    monkeypatch.setattr("botocore.endpoint.time.sleep", comes_back)
+    storage.put("key", bytes(size))
+    assert sum(slept) > 60
+    assert storage.get("key") == bytes(size)
+    storage.close()
+    doors[0].close()
 
 
 def test_the_server_verifies_what_it_is_sent(s3: servers.S3Server) -> None:

@@ -25,6 +25,10 @@ from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.storage.storage import StoredObject
 
 _NO_BUCKET: Final = frozenset({"NoSuchBucket"})
+_ATTEMPTS: Final = 5
+"""How often a request is tried, within seconds: whoever waits for its answer can do nothing else."""
+_UPLOAD_ATTEMPTS: Final = 30
+"""The same of an upload, for about four minutes: training goes on beside it, and a stop waits no longer than it may."""
 _NO_KEY: Final = frozenset({"NoSuchKey", "404"})
 _UNKNOWN_KEY: Final = frozenset({"XAdminUserNotFound"})
 """How servers call an access key that they don't know, where they don't answer 401 or 403."""
@@ -73,14 +77,18 @@ class S3Storage:
             aws_secret_access_key=credentials.secret_key,
             region_name=location.region,
         )
-        # Servers other than AWS rarely resolve the bucket as a host name.
-        self._client: Any = session.client(
+        self._client, self._uploads = (self._connected(session, attempts) for attempts in (_ATTEMPTS, _UPLOAD_ATTEMPTS))
+
+    def _connected(self, session: boto3.session.Session, attempts: int) -> Any:
+        endpoint = self._location.endpoint
+        return session.client(
             "s3",
-            endpoint_url=location.endpoint,
+            endpoint_url=endpoint,
             config=Config(
                 signature_version="s3v4",
-                s3={"addressing_style": "path" if location.endpoint else "auto"},
-                retries={"mode": "standard", "max_attempts": 5},
+                # Servers other than AWS rarely resolve the bucket as a host name.
+                s3={"addressing_style": "path" if endpoint else "auto"},
+                retries={"mode": "standard", "max_attempts": attempts},
                 connect_timeout=10,
                 read_timeout=60,
             ),
@@ -108,14 +116,14 @@ class S3Storage:
         """Uploads, in parts and in parallel where the file is large."""
         source = io.BytesIO(content) if isinstance(content, bytes) else content
         with self._translated():
-            self._client.upload_fileobj(source, self._bucket, key, ExtraArgs={"ChecksumAlgorithm": "SHA256"})
+            self._uploads.upload_fileobj(source, self._bucket, key, ExtraArgs={"ChecksumAlgorithm": "SHA256"})
         self._proven = True
 
     def put_if_absent(self, key: str, content: bytes) -> bool:
         """Puts with `If-None-Match: *`."""
         with self._translated():
             try:
-                self._client.put_object(
+                self._uploads.put_object(
                     Bucket=self._bucket, Key=key, Body=content, IfNoneMatch="*", ChecksumAlgorithm="SHA256"
                 )
             except ClientError as error:
@@ -147,6 +155,7 @@ class S3Storage:
     def close(self) -> None:
         """Closes the connections."""
         self._client.close()
+        self._uploads.close()
 
     @contextlib.contextmanager
     def _translated(self) -> Iterator[None]:
