@@ -42,10 +42,7 @@ def chart_readme(introduction: str) -> str:
     table = ["## Values", "", "| value | default | |", "|---|---|---|"]
     rows = [f"| `{path}` | `{json.dumps(default)}` | {text} |" for path, default, text in _rows(Values(), "")]
     head = f"<!-- {NOTICE} The text above the table comes from hack/generate/chart_readme.md. -->"
-    return (
-        "\n".join([head, introduction.strip(), "", *table, *rows])
-        + "\n"
-    )
+    return "\n".join([head, introduction.strip(), "", *table, *rows]) + "\n"
 
 
 def text_of(owner: type[BaseModel], name: str, field: FieldInfo) -> str:
