@@ -7,6 +7,7 @@
   x StoppedError               ends the run, exit 10: it was asked to stop, and its state is committed
   x DroppedError               drops work in its middle, for a stop was asked for
   x DatabaseAwayError          the database can't be reached for longer than the run may wait
+  x LoginLostError             the database no longer takes a login that it has taken before
   x AbandonedError             the writing of a checkpoint was given up
   x OutOfMemoryError           a pass or a decode round needs more memory than is free
   x UnwritableError            a text, or a conversation, has no ids that the model can read

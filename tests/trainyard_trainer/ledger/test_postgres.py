@@ -18,7 +18,7 @@ from trainyard_api.progress import ReportedEvaluation
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.ledger import rows as ledger_rows
-from trainyard_trainer.ledger.login import OUTAGES, Login, LoginLost
+from trainyard_trainer.ledger.login import OUTAGES, Login, LoginLostError
 from trainyard_trainer.ledger.postgres import PostgresLedger
 from trainyard_trainer.sinks import SavedCheckpoint, StepMetrics
 from trainyard_trainer.trajectory import (
@@ -349,7 +349,7 @@ def test_a_login_that_was_taken_once_is_away_when_it_is_no_longer(
     ledger.record_step(batch(0), metrics(0))
     run.execute(f"ALTER ROLE {user} PASSWORD 'rotated'")
     sessions_end(run)
-    with pytest.raises(LoginLost):
+    with pytest.raises(LoginLostError):
         ledger.record_step(batch(1), metrics(1))
     assert "password authentication failed" in str(refusal_of(dsn))
     run.execute(f"ALTER ROLE {user} PASSWORD '{servers.PASSWORD}'")

@@ -11,6 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.trainyard_trainer import policies, small
+from tests.trainyard_trainer.clock import Clock
 from tests.trainyard_trainer.policies import ROWS, gradient, policy, row, times, weights, write
 from tests.trainyard_trainer.saved_models import contents
 from tests.trainyard_trainer.stopping import Stop
@@ -133,16 +134,19 @@ def test_an_update_that_is_not_finite_changes_nothing_and_is_counted(factor: flo
     assert (chosen.version, chosen.skipped_in_a_row) == (2, 0)
 
 
-def test_an_update_that_a_stop_drops_leaves_all_as_it_was() -> None:
+def test_an_update_that_a_stop_drops_leaves_all_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights, optimizer, version, gradients, the cut into passes and what was found of memory; made again, it is the
     same to the bit.
     """
     calls: list[int] = []
+    clock = Clock()
+    monkeypatch.setattr("trainyard_trainer.policy.dropping.time", clock)
 
     def small_memory(inputs: LossInputs) -> TokenLosses:
         calls.append(len(inputs.logprobs))
         if len(calls) == 1:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        clock.now += 1.0  # a pass; what is left takes longer than what was done
         return SFT_LOSS(inputs)
 
     stop = Stop(lambda: len(calls) > 1)
@@ -152,7 +156,7 @@ def test_an_update_that_a_stop_drops_leaves_all_as_it_was() -> None:
     before, tensors = chosen.state(), [weights(chosen), torch.get_rng_state()]
     with pytest.raises(DroppedError) as dropped:
         chosen.update(ROWS, Loss(small_memory))
-    assert dropped.value.seconds > 0
+    assert dropped.value.seconds == 1.0
     after = chosen.state()
     pairs = zip(
         small.tensors(before) + tensors, [*small.tensors(after), weights(chosen), torch.get_rng_state()], strict=True

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from trainyard_api.termination import TerminationReason
-from trainyard_trainer.errors import RefusedError
+from trainyard_trainer.errors import RefusedError, TrainerError
 
 _FIELD: Final = "spec.database.secretRef.name"
 
@@ -37,11 +37,12 @@ _REFUSED_STATES: Final = (
 )
 
 
-class LoginLost(psycopg.OperationalError):
+class LoginLostError(TrainerError):
     """The server no longer takes a login that it has taken before, as after a rotated password or during a restore."""
 
 
 OUTAGES: Final = (
+    LoginLostError,
     psycopg.OperationalError,
     psycopg.InterfaceError,
     # A connection to a server that has become a standby, or that is protected as its disk is full; a new one may do.

@@ -22,7 +22,7 @@ from trainyard_api.run_config import RunIdentity
 from trainyard_api.termination import TerminationReason
 from trainyard_trainer.errors import RefusedError
 from trainyard_trainer.ledger.batch_writing import write_batch
-from trainyard_trainer.ledger.login import OUTAGES, Login, LoginLost, connect, refusal
+from trainyard_trainer.ledger.login import OUTAGES, Login, LoginLostError, connect, refusal
 from trainyard_trainer.ledger.row_batch import ClaimRows, MeasurementRows, RowBatch, StepRows
 from trainyard_trainer.ledger.trainer_statements import (
     CURRENT_ATTEMPT,
@@ -177,7 +177,7 @@ class PostgresLedger:
         except RefusedError as error:
             if not self._proven:
                 raise
-            raise LoginLost("the server no longer takes the login") from error
+            raise LoginLostError("the server no longer takes the login") from error
 
     def _fence(self, cursor: psycopg.Cursor) -> None:
         if cursor.execute(FENCE, [self._run.uid, self._run.attempt]).rowcount == 1:
