@@ -59,7 +59,7 @@ def learner(warm: Path) -> LearningRun:
 
 def test_learns_to_call_tools(learner: LearningRun) -> None:
     """Right answers rise above one half, and nearly every conversation calls a tool at the end."""
-    assert learner.success(0, 0) <= 0.4  # before any of it was learned; machines round otherwise
+    assert learner.success(0, 0) <= 0.35  # before any of it was learned; machines round otherwise
     assert learner.success(5, 9) >= 0.4
     assert learner.success(10, STEPS - 1) >= 0.5
     assert learner.steps[0]["tool_rate"] <= 0.7

@@ -203,3 +203,10 @@ def test_a_job_at_rest_is_not_written_again() -> None:
         later = decide(observed(status=status, spec=spec), now=at(3600), refresh_cost=True)
         assert later.actions == later.events == ()
         assert {c["type"]: c for c in next_status(later)["conditions"]} == {c["type"]: c for c in status["conditions"]}
+
+
+def test_what_was_told_to_go_and_stays_is_shown() -> None:
+    """A minute after its grace, whoever told it: nothing begins beside it."""
+    stuck = observed(status=running_status(), child=child(), pods=(pod(deletion_time=at(-60)),))
+    found = conditions(decide(stuck))[ConditionType.DEGRADED]
+    assert (found["status"], found["reason"]) == ("True", "DeletionOverdue")

@@ -28,7 +28,7 @@ _NO_BUCKET: Final = frozenset({"NoSuchBucket"})
 _ATTEMPTS: Final = 5
 """How often a request is tried, within seconds: whoever waits for its answer can do nothing else."""
 _UPLOAD_ATTEMPTS: Final = 30
-"""The same of an upload, for about four minutes: training goes on beside it, and a stop waits no longer than it may."""
+"""The same of an upload: about four minutes where nobody listens, half an hour where nobody answers."""
 _NO_KEY: Final = frozenset({"NoSuchKey", "404"})
 _UNKNOWN_KEY: Final = frozenset({"XAdminUserNotFound"})
 """How servers call an access key that they don't know, where they don't answer 401 or 403."""
